@@ -1,0 +1,59 @@
+//! Images on the node.
+
+use crate::runtime::Result;
+use async_trait::async_trait;
+use std::path::Path;
+
+/// An image on this node: the digest of its configuration, `sha256:…`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ImageId(pub String);
+
+/// An image as the node has it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ImageStatus {
+    /// Its id.
+    pub id: ImageId,
+    /// Names it goes by, `docker.io/library/busybox:1`.
+    pub tags: Vec<String>,
+    /// Names with the manifest's digest, `docker.io/library/busybox@sha256:…`.
+    pub digests: Vec<String>,
+    /// Bytes on disk.
+    pub size: u64,
+    /// The user its programs run as, as the image says it (`1000`, `nobody`, empty).
+    pub user: String,
+}
+
+/// Name and password for a registry. `Debug` shows neither.
+#[derive(Clone, Default)]
+pub struct Credentials {
+    /// The name.
+    pub username: String,
+    /// The password or token.
+    pub password: String,
+}
+
+/// Keeps images.
+#[async_trait]
+pub trait Images: Send + Sync {
+    /// The image that goes by `reference` (short names mean `docker.io/library/…:latest`), if it is here.
+    ///
+    /// # Errors
+    /// [`crate::runtime::Error::Invalid`] when the reference can't be parsed.
+    async fn image_status(&self, reference: &str) -> Result<Option<ImageStatus>>;
+    /// Fetches it from its registry. Layers that are here are not fetched again; nothing is visible until all are verified.
+    async fn pull_image(&self, reference: &str, auth: Option<Credentials>) -> Result<ImageId>;
+    /// Takes the images of an OCI image archive (a tar, `docker save`'s layout too) and returns their names.
+    async fn import_images(&self, archive: &Path) -> Result<Vec<String>>;
+    /// All images.
+    async fn list_images(&self) -> Result<Vec<ImageStatus>>;
+    /// Forgets a name or id, and the layers no other image has. Does nothing when it is unknown.
+    async fn remove_image(&self, reference: &str) -> Result<()>;
+}
+
+// === impl Credentials ===
+
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Credentials(…)")
+    }
+}

@@ -1,0 +1,4 @@
+//! The node agent (kubelet) as a library.
+
+pub mod images;
+pub mod runtime;

@@ -1,0 +1,65 @@
+//! What can go wrong, and whether trying again helps.
+
+use crate::Revision;
+
+/// Result of a store operation.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why a store operation failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A precondition of a transaction does not hold; nothing was written. Read again, then retry.
+    /// `index` is the place of the first that failed in [`crate::Txn::preconditions`].
+    #[error("precondition {index} of the transaction does not hold")]
+    Precondition {
+        /// Place in the transaction's list of preconditions.
+        index: usize,
+    },
+    /// The revision asked for was compacted away. Retry at a revision after `compacted`.
+    #[error("revision is compacted: the oldest that can be read is {}", compacted + 1)]
+    Compacted {
+        /// The last compacted revision.
+        compacted: Revision,
+    },
+    /// The revision asked for lies in the future. Retry when the store got there.
+    #[error("revision {asked} is in the future: the store is at {current}")]
+    Future {
+        /// The revision asked for.
+        asked: Revision,
+        /// The store's current revision.
+        current: Revision,
+    },
+    /// A watcher fell too far behind and was cut off. List again and watch from there.
+    #[error("watcher fell behind at revision {at}")]
+    Overrun {
+        /// The last revision that was delivered.
+        at: Revision,
+    },
+    /// The request itself is wrong (empty key, value over the limit). Retrying does not help.
+    #[error("invalid request: {0}")]
+    Invalid(String),
+    /// The data on disk is damaged. Retrying does not help.
+    #[error("{file}: damaged at byte {offset}: {reason}")]
+    Corrupt {
+        /// The file.
+        file: String,
+        /// Where in the file.
+        offset: u64,
+        /// What is wrong there.
+        reason: String,
+    },
+    /// Another process holds the data directory. Stop it, or use another directory.
+    #[error("{0} is in use by another process")]
+    Locked(String),
+    /// The disk refused. Nothing of the commit is visible; retry when the cause is mended.
+    #[error("{context}: {source}")]
+    Io {
+        /// What was being done.
+        context: String,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// The store was shut down.
+    #[error("the store is closed")]
+    Closed,
+}
