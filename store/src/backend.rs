@@ -23,8 +23,12 @@ pub trait Read: Send + Sync {
     ///
     /// # Errors
     /// As for [`Read::get`].
-    async fn range(&self, range: &KeyRange, limit: usize, at: Option<Revision>)
-    -> Result<RangeResult>;
+    async fn range(
+        &self,
+        range: &KeyRange,
+        limit: usize,
+        at: Option<Revision>,
+    ) -> Result<RangeResult>;
 }
 
 /// Writing.

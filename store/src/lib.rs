@@ -6,10 +6,15 @@
 
 mod backend;
 mod error;
+mod limits;
+mod memory;
+mod mvcc;
 mod types;
 
 pub use backend::{Backend, Commit, Compact, Read, Watch, WatchStream};
 pub use error::{Error, Result};
+pub use limits::Limits;
+pub use memory::Memory;
 pub use types::{
     Batch, Committed, Event, KeyRange, KeyValue, Op, Precondition, RangeResult, Revision, Txn,
 };

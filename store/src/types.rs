@@ -1,5 +1,7 @@
 //! Keys, values, transactions and what watchers see.
 
+mod debug;
+
 use bytes::Bytes;
 use std::sync::Arc;
 
@@ -7,7 +9,8 @@ use std::sync::Arc;
 pub type Revision = u64;
 
 /// A key with its value at some revision. Cheap to clone: the bytes are shared.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// `Debug` shows the length of the value only: it may be a secret.
+#[derive(Clone, PartialEq, Eq)]
 pub struct KeyValue {
     /// The key.
     pub key: Bytes,
@@ -22,7 +25,7 @@ pub struct KeyValue {
 }
 
 /// Keys from `start` (included) to `end` (excluded).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct KeyRange {
     /// First key of the range.
     pub start: Bytes,
@@ -30,8 +33,8 @@ pub struct KeyRange {
     pub end: Option<Bytes>,
 }
 
-/// What must hold for a transaction to happen.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What must hold for a transaction to happen. `Debug` does not show values.
+#[derive(Clone, PartialEq, Eq)]
 pub enum Precondition {
     /// The key is there.
     Exists(Bytes),
@@ -44,7 +47,8 @@ pub enum Precondition {
 }
 
 /// One change of a transaction. A key may be named by one operation of a transaction only.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// `Debug` does not show values.
+#[derive(Clone, PartialEq, Eq)]
 pub enum Op {
     /// Writes a key, new or not.
     Put {
@@ -131,10 +135,96 @@ impl KeyRange {
         Self { start, end }
     }
 
+    /// One key only.
+    pub fn key(key: impl Into<Bytes>) -> Self {
+        let start = key.into();
+        let end = [&start[..], &[0]].concat();
+        Self {
+            start,
+            end: Some(end.into()),
+        }
+    }
+
+    /// All keys.
+    #[must_use]
+    pub fn all() -> Self {
+        Self {
+            start: Bytes::new(),
+            end: None,
+        }
+    }
+
+    /// Whether no key can be in the range.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.end.as_ref().is_some_and(|end| end <= &self.start)
+    }
+
     /// Whether the range holds `key`.
     #[must_use]
     pub fn contains(&self, key: &[u8]) -> bool {
         key >= &self.start[..] && self.end.as_ref().is_none_or(|end| key < &end[..])
+    }
+}
+
+// === impl Txn ===
+
+impl Txn {
+    /// A transaction that does nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a precondition.
+    #[must_use]
+    pub fn when(mut self, precondition: Precondition) -> Self {
+        self.preconditions.push(precondition);
+        self
+    }
+
+    /// Adds the writing of a key.
+    #[must_use]
+    pub fn put(mut self, key: impl Into<Bytes>, value: impl Into<Bytes>) -> Self {
+        self.ops.push(Op::Put {
+            key: key.into(),
+            value: value.into(),
+        });
+        self
+    }
+
+    /// Adds the removal of a key.
+    #[must_use]
+    pub fn delete(mut self, key: impl Into<Bytes>) -> Self {
+        self.ops.push(Op::Delete { key: key.into() });
+        self
+    }
+}
+
+// === impl Precondition ===
+
+impl Precondition {
+    /// The key it speaks of.
+    #[must_use]
+    pub fn key(&self) -> &Bytes {
+        match self {
+            Self::Exists(key)
+            | Self::Absent(key)
+            | Self::ModRevision(key, _)
+            | Self::Value(key, _) => key,
+        }
+    }
+}
+
+// === impl Op ===
+
+impl Op {
+    /// The key it changes.
+    #[must_use]
+    pub fn key(&self) -> &Bytes {
+        match self {
+            Self::Put { key, .. } | Self::Delete { key } => key,
+        }
     }
 }
 

@@ -1,0 +1,88 @@
+//! What a store refuses because it is too much.
+
+use crate::{Error, Op, Result, Txn};
+use bytes::Bytes;
+use std::collections::HashSet;
+
+/// Bounds of a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Longest value, in bytes.
+    pub value_bytes: usize,
+    /// All keys and values that a transaction writes, in bytes. At most 1 GiB.
+    pub txn_bytes: usize,
+    /// How many batches may wait for a watcher before it is cut off with [`Error::Overrun`].
+    pub watch_batches: usize,
+}
+
+/// More operations than this are looked through with a set for keys named twice.
+const FEW: usize = 16;
+
+/// What a record on disk can hold.
+const MAX_TXN_BYTES: usize = 1 << 30;
+
+// === impl Limits ===
+
+impl Default for Limits {
+    /// Values of 8 MiB, transactions of 64 MiB, 16,384 batches for a watcher.
+    fn default() -> Self {
+        Self {
+            value_bytes: 8 << 20,
+            txn_bytes: 64 << 20,
+            watch_batches: 16_384,
+        }
+    }
+}
+
+impl Limits {
+    /// Whether the store may take this transaction at all.
+    pub(crate) fn check(&self, txn: &Txn) -> Result<()> {
+        let keys = txn
+            .preconditions
+            .iter()
+            .map(|p| p.key())
+            .chain(txn.ops.iter().map(Op::key));
+        if keys.into_iter().any(Bytes::is_empty) {
+            return Err(Error::Invalid("the key is empty".into()));
+        }
+        if let Some(key) = named_twice(&txn.ops) {
+            return Err(Error::Invalid(format!(
+                "key {key:?} is named by two operations"
+            )));
+        }
+        self.check_size(&txn.ops)
+    }
+
+    fn check_size(&self, ops: &[Op]) -> Result<()> {
+        let mut total = 0usize;
+        for op in ops {
+            total = total.saturating_add(op.key().len());
+            let Op::Put { key, value } = op else { continue };
+            total = total.saturating_add(value.len());
+            if value.len() > self.value_bytes {
+                let (len, limit) = (value.len(), self.value_bytes);
+                let reason = format!("value of {key:?} has {len} bytes, the limit is {limit}");
+                return Err(Error::Invalid(reason));
+            }
+        }
+        let limit = self.txn_bytes.min(MAX_TXN_BYTES);
+        if total > limit {
+            let reason = format!("the transaction has {total} bytes, the limit is {limit}");
+            return Err(Error::Invalid(reason));
+        }
+        Ok(())
+    }
+}
+
+fn named_twice(ops: &[Op]) -> Option<&Bytes> {
+    if ops.len() <= FEW {
+        let seen_before = |(i, op): &(usize, &Op)| ops[..*i].iter().any(|o| o.key() == op.key());
+        return ops
+            .iter()
+            .enumerate()
+            .find(seen_before)
+            .map(|(_, op)| op.key());
+    }
+    let mut seen = HashSet::with_capacity(ops.len());
+    ops.iter().map(Op::key).find(|key| !seen.insert(*key))
+}

@@ -1,0 +1,139 @@
+//! Deciding what transactions do, before anyone can see it.
+
+use super::State;
+use crate::{Batch, Committed, Error, Event, KeyValue, Op, Precondition, Result, Revision, Txn};
+use bytes::Bytes;
+use std::collections::HashMap;
+
+/// Transactions that were decided, each on top of those before it, but are not published yet.
+pub(crate) struct Pending {
+    revision: Revision,
+    batches: Vec<Batch>,
+    /// What the first `absorbed` batches leave behind under the keys they touch.
+    changed: HashMap<Bytes, Option<KeyValue>>,
+    absorbed: usize,
+}
+
+// === impl Pending ===
+
+impl Pending {
+    pub(crate) fn after(revision: Revision) -> Self {
+        Self {
+            revision,
+            batches: Vec::new(),
+            changed: HashMap::new(),
+            absorbed: 0,
+        }
+    }
+
+    /// The commits of the group, in order.
+    pub(crate) fn batches(&self) -> &[Batch] {
+        &self.batches
+    }
+
+    pub(crate) fn stage(&mut self, state: &State, txn: Txn) -> Result<Committed> {
+        self.absorb();
+        let holds = |p: &Precondition| p.holds(self.now(state, p.key()).as_ref());
+        if let Some(index) = txn.preconditions.iter().position(|p| !holds(p)) {
+            return Err(Error::Precondition { index });
+        }
+        let revision = self.revision + 1;
+        let mut events = Vec::with_capacity(txn.ops.len());
+        let mut previous = Vec::with_capacity(txn.ops.len());
+        for op in txn.ops {
+            let before = self.now(state, op.key());
+            events.extend(op.event(before.clone(), revision));
+            previous.push(before);
+        }
+        if !events.is_empty() {
+            self.revision = revision;
+            self.batches.push(Batch {
+                revision,
+                events: events.into(),
+            });
+        }
+        Ok(Committed {
+            revision: self.revision,
+            previous,
+        })
+    }
+
+    /// Notes what the latest batches change: only a group of more than one needs to know.
+    fn absorb(&mut self) {
+        for event in self.batches[self.absorbed..]
+            .iter()
+            .flat_map(|b| b.events.iter())
+        {
+            let now = match event {
+                Event::Put { now, .. } => Some(now.clone()),
+                Event::Delete { .. } => None,
+            };
+            self.changed.insert(event.key().clone(), now);
+        }
+        self.absorbed = self.batches.len();
+    }
+
+    fn now(&self, state: &State, key: &[u8]) -> Option<KeyValue> {
+        match self.changed.get(key) {
+            Some(changed) => changed.clone(),
+            None => state.now(key),
+        }
+    }
+}
+
+// === impl Precondition ===
+
+impl Precondition {
+    fn holds(&self, now: Option<&KeyValue>) -> bool {
+        match self {
+            Self::Exists(_) => now.is_some(),
+            Self::Absent(_) => now.is_none(),
+            Self::ModRevision(_, revision) => now.is_some_and(|kv| kv.mod_revision == *revision),
+            Self::Value(_, value) => now.is_some_and(|kv| kv.value == *value),
+        }
+    }
+}
+
+// === impl Op ===
+
+impl Op {
+    /// What the operation does to a key that holds `previous`.
+    fn event(self, previous: Option<KeyValue>, revision: Revision) -> Option<Event> {
+        match self {
+            Self::Delete { .. } => previous.map(|previous| Event::Delete { previous }),
+            Self::Put { key, value } => {
+                let now = match &previous {
+                    Some(before) => before.followed_by(value, revision),
+                    None => KeyValue::born(&key, value, revision),
+                };
+                Some(Event::Put { now, previous })
+            }
+        }
+    }
+}
+
+// === impl KeyValue ===
+
+impl KeyValue {
+    /// A new key. Its bytes are copied: they live long, and must not keep a larger buffer alive.
+    fn born(key: &[u8], value: Bytes, revision: Revision) -> Self {
+        let key = Bytes::copy_from_slice(key);
+        Self {
+            key,
+            value,
+            create_revision: revision,
+            mod_revision: revision,
+            version: 1,
+        }
+    }
+
+    fn followed_by(&self, value: Bytes, revision: Revision) -> Self {
+        Self {
+            key: self.key.clone(),
+            value,
+            create_revision: self.create_revision,
+            mod_revision: revision,
+            version: self.version + 1,
+        }
+    }
+}

@@ -1,0 +1,307 @@
+//! Keys, history and events: a plain structure without locks or waiting.
+
+use super::slot::{Slot, Version};
+use crate::{Batch, Error, Event, KeyRange, KeyValue, Result, Revision};
+use bytes::Bytes;
+use std::collections::{BTreeMap, VecDeque};
+use std::ops::Bound;
+use std::sync::Arc;
+
+/// The revision of a store in which nothing was ever written.
+const EMPTY: Revision = 1;
+
+/// All that readers can see.
+pub(crate) struct State {
+    keys: BTreeMap<Bytes, Slot>,
+    /// Every commit that is not forgotten, one for each revision without a hole up to `revision`.
+    log: VecDeque<Batch>,
+    revision: Revision,
+    /// The last revision that can't be read any more.
+    compacted: Revision,
+    closed: bool,
+}
+
+/// A walk over a range at one revision, a piece at a time.
+pub(super) struct Scan<'a> {
+    start: Bound<Bytes>,
+    end: Bound<&'a [u8]>,
+    revision: Revision,
+    done: bool,
+}
+
+// === impl Scan ===
+
+impl<'a> Scan<'a> {
+    pub(super) fn new(range: &'a KeyRange, revision: Revision) -> Self {
+        let end = range
+            .end
+            .as_ref()
+            .map_or(Bound::Unbounded, |end| Bound::Excluded(&end[..]));
+        let start = Bound::Included(range.start.clone());
+        Self {
+            start,
+            end,
+            revision,
+            done: range.is_empty(),
+        }
+    }
+
+    /// All keys after `key`, or all.
+    pub(super) fn after(key: Option<&Bytes>, revision: Revision) -> Self {
+        let start = key.map_or(Bound::Unbounded, |key| Bound::Excluded(key.clone()));
+        Self {
+            start,
+            end: Bound::Unbounded,
+            revision,
+            done: false,
+        }
+    }
+
+    pub(super) fn is_done(&self) -> bool {
+        self.done
+    }
+}
+
+// === impl State ===
+
+impl Default for State {
+    fn default() -> Self {
+        Self::restored(BTreeMap::new(), EMPTY)
+    }
+}
+
+impl State {
+    fn restored(keys: BTreeMap<Bytes, Slot>, revision: Revision) -> Self {
+        let (log, compacted) = (VecDeque::new(), revision.saturating_sub(1));
+        Self {
+            keys,
+            log,
+            revision,
+            compacted,
+            closed: false,
+        }
+    }
+
+    pub(super) fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// The revision to read for `at`.
+    pub(super) fn readable(&self, at: Option<Revision>) -> Result<Revision> {
+        match at {
+            _ if self.closed => Err(Error::Closed),
+            None => Ok(self.revision),
+            Some(asked) if asked > self.revision => Err(Error::Future {
+                asked,
+                current: self.revision,
+            }),
+            Some(at) if at <= self.compacted => Err(Error::Compacted {
+                compacted: self.compacted,
+            }),
+            Some(at) => Ok(at),
+        }
+    }
+
+    pub(super) fn get(&self, key: &[u8], at: Option<Revision>) -> Result<Option<KeyValue>> {
+        let at = self.readable(at)?;
+        let found = self.keys.get_key_value(key);
+        Ok(found.and_then(|(key, slot)| slot.at(at)?.key_value(key)))
+    }
+
+    /// What stands under a key now.
+    pub(super) fn now(&self, key: &[u8]) -> Option<KeyValue> {
+        let (key, slot) = self.keys.get_key_value(key)?;
+        slot.now()?.key_value(key)
+    }
+
+    /// Goes on with a scan: looks at `chunk` keys at most and hands `want` at most to `each`.
+    pub(super) fn scan(
+        &self,
+        scan: &mut Scan<'_>,
+        chunk: usize,
+        mut want: usize,
+        mut each: impl FnMut(KeyValue),
+    ) -> Result<()> {
+        self.walk(scan, chunk, |key, version| {
+            each(
+                version
+                    .key_value(key)
+                    .expect("only versions with a value are visited"),
+            );
+            want -= 1;
+            want > 0
+        })
+    }
+
+    /// Goes on with a scan: counts the keys among the next `chunk`.
+    pub(super) fn count(&self, scan: &mut Scan<'_>, chunk: usize) -> Result<u64> {
+        let mut count = 0;
+        self.walk(scan, chunk, |_, _| {
+            count += 1;
+            true
+        })?;
+        Ok(count)
+    }
+
+    /// Visits the keys that are there among the next `chunk`, until `visit` has enough.
+    fn walk(
+        &self,
+        scan: &mut Scan<'_>,
+        chunk: usize,
+        mut visit: impl FnMut(&Bytes, &Version) -> bool,
+    ) -> Result<()> {
+        let revision = self.readable(Some(scan.revision))?;
+        let start = scan.start.as_ref().map(|key| &key[..]);
+        let mut looked = 0;
+        let mut last = None;
+        let mut keys = self.keys.range::<[u8], _>((start, scan.end));
+        scan.done = loop {
+            if looked == chunk {
+                break false;
+            }
+            let Some((key, slot)) = keys.next() else {
+                break true;
+            };
+            looked += 1;
+            last = Some(key);
+            if slot
+                .at(revision)
+                .is_some_and(|version| !visit(key, version))
+            {
+                break false;
+            }
+        };
+        if let Some(last) = last {
+            scan.start = Bound::Excluded(last.clone());
+        }
+        Ok(())
+    }
+
+    /// Puts a commit in place: it must be the one after the last.
+    pub(crate) fn apply(&mut self, batch: &Batch) {
+        debug_assert_eq!(batch.revision, self.revision + 1);
+        self.revision = batch.revision;
+        for event in batch.events.iter() {
+            self.apply_event(event, batch.revision);
+        }
+        self.log.push_back(batch.clone());
+    }
+
+    fn apply_event(&mut self, event: &Event, revision: Revision) {
+        let (key, version) = match event {
+            Event::Put { now, .. } => (&now.key, Version::from(now)),
+            Event::Delete { previous } => {
+                let (create_revision, mod_revision) = (previous.create_revision, revision);
+                let version = Version {
+                    value: None,
+                    create_revision,
+                    mod_revision,
+                    version: 0,
+                };
+                (&previous.key, version)
+            }
+        };
+        if let Some(slot) = self.keys.get_mut(&key[..]) {
+            slot.push(version);
+        } else {
+            self.keys.insert(key.clone(), Slot::new(version));
+        }
+    }
+
+    /// Adds to `out` what touched the range in the next `most` commits after `after`. How far it came.
+    pub(super) fn replay(
+        &self,
+        range: &KeyRange,
+        after: Revision,
+        most: usize,
+        out: &mut VecDeque<Batch>,
+    ) -> Result<Revision> {
+        if after > self.readable(None)? {
+            return Err(Error::Future {
+                asked: after,
+                current: self.revision,
+            });
+        }
+        let forgotten = (self.revision - self.log.len() as u64).max(self.compacted);
+        if after < forgotten {
+            return Err(Error::Compacted {
+                compacted: forgotten,
+            });
+        }
+        let fresh = usize::try_from(self.revision - after).expect("the log fits in memory");
+        let first = self.log.len() - fresh;
+        let next = self.log.range(first..first + fresh.min(most));
+        out.extend(next.filter_map(|batch| select(batch, range)));
+        Ok(after + fresh.min(most) as u64)
+    }
+
+    pub(super) fn can_compact(&self, up_to: Revision) -> Result<bool> {
+        if up_to > self.readable(None)? {
+            return Err(Error::Future {
+                asked: up_to,
+                current: self.revision,
+            });
+        }
+        Ok(up_to.min(self.revision - 1) > self.compacted)
+    }
+
+    /// Makes revisions up to `up_to` unreadable; what stands now can always be read. Then
+    /// [`State::forget`] frees the memory.
+    pub(crate) fn compact(&mut self, up_to: Revision) -> Result<()> {
+        if self.can_compact(up_to)? {
+            self.compacted = up_to.min(self.revision - 1);
+        }
+        Ok(())
+    }
+
+    /// Forgets up to `most` compacted commits and hands them over to be dropped; none when it is done.
+    pub(crate) fn forget(&mut self, most: usize) -> Vec<Batch> {
+        let compacted = self.compacted;
+        let gone = self
+            .log
+            .iter()
+            .take(most)
+            .take_while(|b| b.revision <= compacted)
+            .count();
+        let batches: Vec<Batch> = self.log.drain(..gone).collect();
+        for event in batches.iter().flat_map(|batch| batch.events.iter()) {
+            self.trim(event.key());
+        }
+        if self.log.capacity() > 4 * self.log.len().max(most) {
+            self.log.shrink_to(2 * self.log.len());
+        }
+        batches
+    }
+
+    fn trim(&mut self, key: &Bytes) {
+        let oldest = self.compacted + 1;
+        if self
+            .keys
+            .get_mut(&key[..])
+            .is_some_and(|slot| slot.trim(oldest))
+        {
+            self.keys.remove(&key[..]);
+        }
+    }
+
+    pub(super) fn close(&mut self) {
+        self.closed = true;
+    }
+}
+
+/// The part of a commit that touches the range: the very same events when that is all of them.
+pub(super) fn select(batch: &Batch, range: &KeyRange) -> Option<Batch> {
+    let wanted = |event: &&Event| range.contains(event.key());
+    let count = batch.events.iter().filter(wanted).count();
+    if count == batch.events.len() {
+        return Some(batch.clone());
+    }
+    let events: Arc<[Event]> = match count {
+        0 => return None,
+        _ => batch.events.iter().filter(wanted).cloned().collect(),
+    };
+    Some(Batch {
+        revision: batch.revision,
+        events,
+    })
+}
