@@ -1,1 +1,19 @@
-//! x
+//! What every part of Windlass stands on: the object model, the client traits, caches and the
+//! reconcile harness. Nothing in here knows of a store, a server or a node.
+
+pub mod apis;
+pub mod cache;
+pub mod client;
+pub mod clock;
+pub mod component;
+pub mod controller;
+pub mod error;
+pub mod events;
+pub mod meta;
+pub mod object;
+pub mod request;
+pub mod scheme;
+pub mod workqueue;
+
+pub use error::{Error, Result};
+pub use object::{Header, Object, ObjectList, View};

@@ -75,9 +75,7 @@ impl ResourceInfo {
     /// The subresource of this name, if it has it.
     #[must_use]
     pub fn subresource(&self, name: &str) -> Option<&SubresourceInfo> {
-        self.subresources
-            .iter()
-            .find(|subresource| subresource.name == name)
+        self.subresources.iter().find(|subresource| subresource.name == name)
     }
 }
 

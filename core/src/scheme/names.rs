@@ -61,20 +61,13 @@ impl GroupVersion {
     /// A group and version known at compile time.
     #[must_use]
     pub const fn new(group: &'static str, version: &'static str) -> Self {
-        Self {
-            group: Cow::Borrowed(group),
-            version: Cow::Borrowed(version),
-        }
+        Self { group: Cow::Borrowed(group), version: Cow::Borrowed(version) }
     }
 
     /// The path below which its resources live: `/api/v1`, `/apis/apps/v1`.
     #[must_use]
     pub fn path(&self) -> String {
-        let root = if self.group.is_empty() {
-            "/api"
-        } else {
-            "/apis"
-        };
+        let root = if self.group.is_empty() { "/api" } else { "/apis" };
         format!("{root}/{self}")
     }
 
@@ -113,10 +106,7 @@ impl FromStr for GroupVersion {
         if version.contains('/') {
             return Err(ParseGroupVersionError(text.to_owned()));
         }
-        Ok(Self {
-            group: Cow::Owned(group.to_owned()),
-            version: Cow::Owned(version.to_owned()),
-        })
+        Ok(Self { group: Cow::Owned(group.to_owned()), version: Cow::Owned(version.to_owned()) })
     }
 }
 
@@ -147,19 +137,13 @@ impl GroupVersionResource {
     /// Its group and version.
     #[must_use]
     pub fn group_version(&self) -> GroupVersion {
-        GroupVersion {
-            group: self.group.clone(),
-            version: self.version.clone(),
-        }
+        GroupVersion { group: self.group.clone(), version: self.version.clone() }
     }
 
     /// The same resource without a version.
     #[must_use]
     pub fn group_resource(&self) -> GroupResource {
-        GroupResource {
-            group: self.group.clone(),
-            resource: self.resource.clone(),
-        }
+        GroupResource { group: self.group.clone(), resource: self.resource.clone() }
     }
 }
 
@@ -192,10 +176,7 @@ impl GroupVersionKind {
     /// Its group and version.
     #[must_use]
     pub fn group_version(&self) -> GroupVersion {
-        GroupVersion {
-            group: self.group.clone(),
-            version: self.version.clone(),
-        }
+        GroupVersion { group: self.group.clone(), version: self.version.clone() }
     }
 
     /// What stands in the `apiVersion` of its objects.
@@ -213,9 +194,5 @@ impl fmt::Display for GroupVersionKind {
 }
 
 fn write_group_version(f: &mut fmt::Formatter<'_>, group: &str, version: &str) -> fmt::Result {
-    if group.is_empty() {
-        f.write_str(version)
-    } else {
-        write!(f, "{group}/{version}")
-    }
+    if group.is_empty() { f.write_str(version) } else { write!(f, "{group}/{version}") }
 }

@@ -63,9 +63,7 @@ impl Scheme {
             group: Cow::Owned(group.to_owned()),
             resource: Cow::Owned(resource.to_owned()),
         };
-        self.by_group_resource
-            .get(&key)
-            .map(|&at| &self.resources[at])
+        self.by_group_resource.get(&key).map(|&at| &self.resources[at])
     }
 
     /// All resources, in the order Kubernetes lists groups and their versions in `/apis`, the core group
@@ -81,9 +79,7 @@ impl Scheme {
         }
         self.by_gvr.insert(info.gvr.clone(), at);
         self.by_gvk.entry(info.gvk()).or_insert(at);
-        self.by_group_resource
-            .entry(info.group_resource())
-            .or_insert(at);
+        self.by_group_resource.entry(info.group_resource()).or_insert(at);
         self.resources.push(Arc::new(info));
     }
 }
@@ -96,9 +92,7 @@ fn parse(data: &'static str) -> impl Iterator<Item = ResourceInfo> {
 }
 
 fn parse_line(line: &'static str) -> Option<ResourceInfo> {
-    let mut columns = line
-        .split('\t')
-        .map(|column| if column == "-" { "" } else { column });
+    let mut columns = line.split('\t').map(|column| if column == "-" { "" } else { column });
     let mut next = || columns.next();
     Some(ResourceInfo {
         gvr: GroupVersionResource::new(next()?, next()?, next()?),
@@ -109,10 +103,7 @@ fn parse_line(line: &'static str) -> Option<ResourceInfo> {
         short_names: words(next()?, ','),
         categories: words(next()?, ','),
         storage: group_version(next()?),
-        subresources: next()?
-            .split_terminator(' ')
-            .map(subresource)
-            .collect::<Option<_>>()?,
+        subresources: next()?.split_terminator(' ').map(subresource).collect::<Option<_>>()?,
     })
 }
 
@@ -134,7 +125,5 @@ fn group_version(text: &'static str) -> GroupVersion {
 }
 
 fn words(text: &'static str, separator: char) -> Vec<Cow<'static, str>> {
-    text.split_terminator(separator)
-        .map(Cow::Borrowed)
-        .collect()
+    text.split_terminator(separator).map(Cow::Borrowed).collect()
 }

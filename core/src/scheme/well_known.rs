@@ -142,11 +142,8 @@ pub const VOLUMEATTACHMENTS: GroupVersionResource =
 pub const VOLUMEATTRIBUTESCLASSES: GroupVersionResource =
     GroupVersionResource::new("storage.k8s.io", "v1", "volumeattributesclasses");
 /// `mutatingadmissionpolicies` of `admissionregistration.k8s.io/v1`.
-pub const MUTATINGADMISSIONPOLICIES: GroupVersionResource = GroupVersionResource::new(
-    "admissionregistration.k8s.io",
-    "v1",
-    "mutatingadmissionpolicies",
-);
+pub const MUTATINGADMISSIONPOLICIES: GroupVersionResource =
+    GroupVersionResource::new("admissionregistration.k8s.io", "v1", "mutatingadmissionpolicies");
 /// `mutatingadmissionpolicybindings` of `admissionregistration.k8s.io/v1`.
 pub const MUTATINGADMISSIONPOLICYBINDINGS: GroupVersionResource = GroupVersionResource::new(
     "admissionregistration.k8s.io",
@@ -160,11 +157,8 @@ pub const MUTATINGWEBHOOKCONFIGURATIONS: GroupVersionResource = GroupVersionReso
     "mutatingwebhookconfigurations",
 );
 /// `validatingadmissionpolicies` of `admissionregistration.k8s.io/v1`.
-pub const VALIDATINGADMISSIONPOLICIES: GroupVersionResource = GroupVersionResource::new(
-    "admissionregistration.k8s.io",
-    "v1",
-    "validatingadmissionpolicies",
-);
+pub const VALIDATINGADMISSIONPOLICIES: GroupVersionResource =
+    GroupVersionResource::new("admissionregistration.k8s.io", "v1", "validatingadmissionpolicies");
 /// `validatingadmissionpolicybindings` of `admissionregistration.k8s.io/v1`.
 pub const VALIDATINGADMISSIONPOLICYBINDINGS: GroupVersionResource = GroupVersionResource::new(
     "admissionregistration.k8s.io",
@@ -196,11 +190,8 @@ pub const ENDPOINTSLICES: GroupVersionResource =
 pub const FLOWSCHEMAS: GroupVersionResource =
     GroupVersionResource::new("flowcontrol.apiserver.k8s.io", "v1", "flowschemas");
 /// `prioritylevelconfigurations` of `flowcontrol.apiserver.k8s.io/v1`.
-pub const PRIORITYLEVELCONFIGURATIONS: GroupVersionResource = GroupVersionResource::new(
-    "flowcontrol.apiserver.k8s.io",
-    "v1",
-    "prioritylevelconfigurations",
-);
+pub const PRIORITYLEVELCONFIGURATIONS: GroupVersionResource =
+    GroupVersionResource::new("flowcontrol.apiserver.k8s.io", "v1", "prioritylevelconfigurations");
 /// `deviceclasses` of `resource.k8s.io/v1`.
 pub const DEVICECLASSES: GroupVersionResource =
     GroupVersionResource::new("resource.k8s.io", "v1", "deviceclasses");

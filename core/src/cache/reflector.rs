@@ -1,0 +1,101 @@
+//! Keeps something in step with the server: lists, then watches, for ever.
+
+use crate::client::{Client, ListOptions, Scope, WatchBatch, WatchEvent};
+use crate::component::Shutdown;
+use crate::error::Result;
+use crate::object::Object;
+use crate::workqueue::Backoff;
+use futures::StreamExt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What a reflector fills.
+pub trait Sink: Send + Sync {
+    /// These are all objects there are.
+    fn replace(&self, objects: Vec<Arc<Object>>);
+    /// This happened, in this order.
+    fn apply(&self, batch: WatchBatch);
+}
+
+/// Lists and watches a scope into a [`Sink`].
+pub struct Reflector {
+    client: Arc<dyn Client>,
+    scope: Scope,
+    options: ListOptions,
+    backoff: Backoff,
+}
+
+impl Reflector {
+    /// Of a scope's objects that the options' selectors take; other options are the reflector's own.
+    #[must_use]
+    pub fn new(client: Arc<dyn Client>, scope: Scope, options: ListOptions) -> Self {
+        let backoff = Backoff { first: Duration::from_millis(100), max: Duration::from_secs(30) };
+        Self { client, scope, options, backoff }
+    }
+
+    /// Runs until shutdown. Survives every error: lists again when the version it is at is gone, else watches on from there.
+    pub async fn run(&self, sink: &dyn Sink, shutdown: Shutdown) {
+        // Ends by the shutdown only.
+        shutdown.run_until_cancelled(self.follow(sink)).await;
+    }
+
+    async fn follow(&self, sink: &dyn Sink) {
+        let (mut version, mut failures) = (None, 0);
+        loop {
+            match self.step(sink, &mut version, &mut failures).await {
+                Ok(()) => {}
+                Err(error) if error.is_expired() => version = None,
+                Err(error) => {
+                    let resource = &self.scope.resource;
+                    tracing::warn!(%resource, %error, "list or watch failed, will retry");
+                    tokio::time::sleep(self.backoff.wait(failures)).await;
+                    failures += 1;
+                }
+            }
+        }
+    }
+
+    /// Lists if there is no version to go on from, then watches until the watch ends.
+    async fn step(&self, sink: &dyn Sink, at: &mut Option<u64>, failures: &mut u32) -> Result<()> {
+        let from = match *at {
+            Some(version) => version,
+            None => *at.insert(self.list(sink).await?),
+        };
+        let options = ListOptions {
+            resource_version: from.to_string(),
+            allow_bookmarks: true,
+            ..self.options.clone()
+        };
+        let mut stream = self.client.watch(&self.scope, &options).await?;
+        while let Some(batch) = stream.next().await {
+            let batch = batch?;
+            *failures = 0;
+            *at = batch.iter().map(version_of).max().max(*at);
+            sink.apply(batch);
+        }
+        // A watch that ends at once, again and again, must not spin.
+        tokio::time::sleep(self.backoff.wait(*failures)).await;
+        *failures += 1;
+        Ok(())
+    }
+
+    async fn list(&self, sink: &dyn Sink) -> Result<u64> {
+        let list = self.client.list(&self.scope, &self.options).await?;
+        sink.replace(list.items);
+        list.meta.resource_version.parse().map_err(|error| {
+            crate::Error::decode(
+                format!("resource version of a list of {}", self.scope.resource),
+                error,
+            )
+        })
+    }
+}
+
+fn version_of(event: &WatchEvent) -> u64 {
+    match event {
+        WatchEvent::Added(object) | WatchEvent::Modified(object) | WatchEvent::Deleted(object) => {
+            object.resource_version()
+        }
+        WatchEvent::Bookmark { resource_version, .. } => *resource_version,
+    }
+}

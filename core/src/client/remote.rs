@@ -1,0 +1,152 @@
+//! The client over the network. Transport, kubeconfig, TLS and exec plugins are the `kube` crate's.
+
+mod answer;
+mod stream;
+
+use super::{
+    DeleteOptions, Key, ListOptions, Patch, Reader, Scope, WatchStream, Watcher, WriteOptions,
+    Writer,
+};
+use crate::error::{Error, Result};
+use crate::object::{Object, ObjectList};
+use crate::request::{key_path, scope_path, watch_path, with_query};
+use answer::Answer;
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{Method, Request, header};
+use std::sync::Arc;
+
+/// A client that speaks to a server through any `kube::Client`.
+#[derive(Clone)]
+pub struct RemoteClient {
+    kube: kube::Client,
+}
+
+impl RemoteClient {
+    /// Over a client of the `kube` crate, however that was configured.
+    #[must_use]
+    pub fn new(kube: kube::Client) -> Self {
+        Self { kube }
+    }
+
+    /// From a kubeconfig file.
+    ///
+    /// # Errors
+    /// When the file can't be read or its credentials can't be used.
+    pub async fn from_kubeconfig(path: &std::path::Path) -> Result<Self> {
+        let bad = |error: &dyn std::fmt::Display| {
+            Error::decode(format!("kubeconfig {}", path.display()), error)
+        };
+        let file = kube::config::Kubeconfig::read_from(path).map_err(|error| bad(&error))?;
+        let options = kube::config::KubeConfigOptions::default();
+        let config = kube::Config::from_custom_kubeconfig(file, &options).await;
+        let config = config.map_err(|error| bad(&error))?;
+        Ok(Self::new(kube::Client::try_from(config).map_err(|error| bad(&error))?))
+    }
+
+    async fn send(&self, method: Method, uri: &str, body: Body) -> Result<Answer> {
+        let mut request = Request::builder().method(method).uri(uri);
+        request = request.header(header::ACCEPT, "application/json");
+        if let Some(media_type) = body.media_type {
+            request = request.header(header::CONTENT_TYPE, media_type);
+        }
+        let request = request
+            .body(kube::client::Body::from(body.bytes))
+            .map_err(|error| Error::decode(format!("request for {uri}"), error))?;
+        let response =
+            self.kube.send(request).await.map_err(|e| Error::Transport(e.to_string()))?;
+        Answer::check(response).await
+    }
+
+    async fn write(&self, method: Method, uri: &str, body: Body) -> Result<Arc<Object>> {
+        let json = self.send(method, uri, body).await?.bytes().await?;
+        Object::from_wire(json).map(Arc::new)
+    }
+}
+
+struct Body {
+    media_type: Option<&'static str>,
+    bytes: Bytes,
+}
+
+impl Body {
+    const NONE: Self = Self { media_type: None, bytes: Bytes::new() };
+
+    fn json(bytes: Bytes) -> Self {
+        Self { media_type: Some("application/json"), bytes }
+    }
+
+    fn options(options: &DeleteOptions) -> Result<Self> {
+        let json = serde_json::to_vec(options).map_err(|e| Error::decode("delete options", e))?;
+        Ok(Self::json(json.into()))
+    }
+}
+
+#[async_trait]
+impl Reader for RemoteClient {
+    async fn get(&self, key: &Key) -> Result<Arc<Object>> {
+        self.write(Method::GET, &key_path(key), Body::NONE).await
+    }
+
+    async fn list(&self, scope: &Scope, options: &ListOptions) -> Result<ObjectList> {
+        let uri = with_query(&scope_path(scope), &options.to_query());
+        let json = self.send(Method::GET, &uri, Body::NONE).await?.bytes().await?;
+        ObjectList::from_wire(&json)
+    }
+}
+
+#[async_trait]
+impl Watcher for RemoteClient {
+    async fn watch(&self, scope: &Scope, options: &ListOptions) -> Result<WatchStream> {
+        let uri = watch_path(scope, options);
+        Ok(stream::events(self.send(Method::GET, &uri, Body::NONE).await?))
+    }
+}
+
+#[async_trait]
+impl Writer for RemoteClient {
+    async fn create(
+        &self,
+        key: &Key,
+        object: Bytes,
+        options: &WriteOptions,
+    ) -> Result<Arc<Object>> {
+        // A collection is posted to; an object's subresource too, under the object's name.
+        let path = if key.subresource.is_some() { key_path(key) } else { scope_path(&key.scope()) };
+        let uri = with_query(&path, &options.to_query());
+        self.write(Method::POST, &uri, Body::json(object)).await
+    }
+
+    async fn update(
+        &self,
+        key: &Key,
+        object: Bytes,
+        options: &WriteOptions,
+    ) -> Result<Arc<Object>> {
+        let uri = with_query(&key_path(key), &options.to_query());
+        self.write(Method::PUT, &uri, Body::json(object)).await
+    }
+
+    async fn patch(&self, key: &Key, patch: Patch, options: &WriteOptions) -> Result<Arc<Object>> {
+        let uri = with_query(&key_path(key), &options.to_query());
+        let body = Body { media_type: Some(patch.kind.media_type()), bytes: patch.body };
+        self.write(Method::PATCH, &uri, body).await
+    }
+
+    async fn delete(&self, key: &Key, options: &DeleteOptions) -> Result<Option<Arc<Object>>> {
+        let body = Body::options(options)?;
+        let answer = self.send(Method::DELETE, &key_path(key), body).await?.bytes().await?;
+        let object = Object::from_wire(answer)?;
+        Ok(Some(object).filter(|object| &*object.header().kind != "Status").map(Arc::new))
+    }
+
+    async fn delete_collection(
+        &self,
+        scope: &Scope,
+        list: &ListOptions,
+        options: &DeleteOptions,
+    ) -> Result<()> {
+        let uri = with_query(&scope_path(scope), &list.to_query());
+        self.send(Method::DELETE, &uri, Body::options(options)?).await?.bytes().await.map(drop)
+    }
+}

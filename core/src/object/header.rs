@@ -1,0 +1,140 @@
+//! The part of an object that is always decoded.
+
+use crate::error::{Error, Result};
+use crate::meta::{Str, intern};
+use serde::Deserialize;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+/// Labels or annotations in the order of their keys.
+pub type Labels = Box<[(Str, Str)]>;
+
+/// What caches, selectors, the garbage collector and controllers need of each object.
+#[derive(Clone, Debug)]
+pub struct Header {
+    /// `apiVersion`; empty for items of a list that leave it out.
+    pub api_version: Str,
+    /// `kind`; empty for items of a list that leave it out.
+    pub kind: Str,
+    /// `metadata.name`.
+    pub name: Box<str>,
+    /// `metadata.namespace`, empty for objects of the cluster.
+    pub namespace: Str,
+    /// `metadata.uid`.
+    pub uid: Box<str>,
+    /// `metadata.resourceVersion`, 0 when it is none.
+    pub resource_version: u64,
+    /// `metadata.generation`, 0 when the kind has none.
+    pub generation: i64,
+    /// `metadata.labels`.
+    pub labels: Labels,
+    /// `metadata.ownerReferences`.
+    pub owners: Box<[Owner]>,
+    /// `metadata.finalizers`.
+    pub finalizers: Box<[Str]>,
+    /// Whether `metadata.deletionTimestamp` is set.
+    pub deleting: bool,
+}
+
+/// One of an object's owners.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Owner {
+    /// Its API version.
+    #[serde(deserialize_with = "interned")]
+    pub api_version: Str,
+    /// Its kind.
+    #[serde(deserialize_with = "interned")]
+    pub kind: Str,
+    /// Its name.
+    pub name: Box<str>,
+    /// Its uid.
+    pub uid: Box<str>,
+    /// It manages the object.
+    #[serde(default)]
+    pub controller: bool,
+    /// It can't go before the object (foreground deletion).
+    #[serde(default)]
+    pub block_owner_deletion: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Raw<'a> {
+    #[serde(borrow, default)]
+    api_version: Cow<'a, str>,
+    #[serde(borrow, default)]
+    kind: Cow<'a, str>,
+    #[serde(borrow)]
+    metadata: RawMeta<'a>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[derive(Default)]
+struct RawMeta<'a> {
+    name: Box<str>,
+    #[serde(borrow)]
+    namespace: Cow<'a, str>,
+    uid: Box<str>,
+    #[serde(borrow)]
+    resource_version: Cow<'a, str>,
+    generation: i64,
+    #[serde(borrow)]
+    labels: Option<BTreeMap<Cow<'a, str>, Cow<'a, str>>>,
+    owner_references: Option<Box<[Owner]>>,
+    #[serde(borrow)]
+    finalizers: Option<Vec<Cow<'a, str>>>,
+    #[serde(borrow)]
+    deletion_timestamp: Option<Cow<'a, str>>,
+}
+
+// === impl Header ===
+
+impl Header {
+    pub(super) fn read(json: &[u8]) -> Result<Self> {
+        let raw: Raw<'_> =
+            serde_json::from_slice(json).map_err(|error| Error::decode("object", error))?;
+        let meta = raw.metadata;
+        let labels = meta.labels.unwrap_or_default();
+        let finalizers = meta.finalizers.unwrap_or_default();
+        Ok(Self {
+            api_version: intern(&raw.api_version),
+            kind: intern(&raw.kind),
+            name: meta.name,
+            namespace: intern(&meta.namespace),
+            uid: meta.uid,
+            resource_version: meta.resource_version.parse().unwrap_or(0),
+            generation: meta.generation,
+            labels: labels.iter().map(|(key, value)| (intern(key), intern(value))).collect(),
+            owners: meta.owner_references.unwrap_or_default(),
+            finalizers: finalizers.iter().map(|f| intern(f)).collect(),
+            deleting: meta.deletion_timestamp.is_some(),
+        })
+    }
+
+    /// The value of a label.
+    #[must_use]
+    pub fn label(&self, key: &str) -> Option<&str> {
+        self.labels.iter().find(|(name, _)| &**name == key).map(|(_, value)| &**value)
+    }
+
+    /// The owner that manages the object.
+    #[must_use]
+    pub fn controller(&self) -> Option<&Owner> {
+        self.owners.iter().find(|owner| owner.controller)
+    }
+
+    /// `namespace/name`, or the name alone for an object of the cluster.
+    #[must_use]
+    pub fn full_name(&self) -> String {
+        match &*self.namespace {
+            "" => self.name.to_string(),
+            namespace => format!("{namespace}/{}", self.name),
+        }
+    }
+}
+
+fn interned<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Str, D::Error> {
+    Ok(intern(&Cow::<str>::deserialize(deserializer)?))
+}

@@ -1,0 +1,82 @@
+use super::*;
+use serde_json::{Value, json};
+
+fn stored(value: Value) -> Bytes {
+    let Value::Object(map) = value else { panic!("an object") };
+    canonical(map)
+}
+
+fn pod() -> Value {
+    json!({"spec": {"nodeName": "n"}, "kind": "Pod", "apiVersion": "v1", "metadata": {
+        "name": "a", "namespace": "b", "resourceVersion": "1", "labels": {"z": "1", "app": "web"}, "finalizers": ["f"],
+        "ownerReferences": [{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "r", "uid": "u", "controller": true}]}})
+}
+
+#[test]
+fn the_version_is_spliced_in() {
+    let object = Object::from_stored(stored(pod()), 42).expect("canonical");
+    let wire: Value = serde_json::from_slice(&object.to_json()).expect("JSON");
+    let mut expected = pod();
+    expected["metadata"]["resourceVersion"] = "42".into();
+    assert_eq!(wire, expected);
+    assert_eq!(object.chunks().concat(), object.to_json());
+    assert_eq!(object.view::<Value>().expect("a view"), expected);
+}
+
+#[test]
+fn stored_bytes_are_not_copied() {
+    let bytes = stored(pod());
+    let object = Object::from_stored(bytes.clone(), 2).expect("canonical");
+    assert_eq!(object.stored().as_ptr(), bytes.as_ptr());
+    assert_eq!(object.chunks()[0].as_ptr(), bytes.as_ptr());
+}
+
+#[test]
+fn empty_metadata_takes_a_version_too() {
+    let object =
+        Object::from_stored(stored(json!({"kind": "X", "metadata": {}})), 7).expect("canonical");
+    assert_eq!(&object.to_json()[..], br#"{"kind":"X","metadata":{"resourceVersion":"7"}}"#);
+}
+
+#[test]
+fn the_header_knows_what_caches_need() {
+    let object = Object::from_wire(pod().to_string().into()).expect("an object");
+    let header = object.header();
+    assert_eq!((object.name(), object.namespace(), header.resource_version), ("a", "b", 1));
+    assert_eq!(header.label("app"), Some("web"));
+    assert_eq!(header.controller().map(|owner| &*owner.name), Some("r"));
+    assert!(!header.deleting);
+}
+
+#[test]
+fn views_are_small_structs_or_typed_kinds() {
+    #[derive(serde::Deserialize)]
+    struct Bound {
+        spec: Spec,
+    }
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Spec {
+        node_name: String,
+    }
+    let object = Object::from_stored(stored(pod()), 3).expect("canonical");
+    assert_eq!(object.view::<Bound>().expect("a view").spec.node_name, "n");
+    assert!(object.view::<crate::apis::core::v1::Pod>().is_ok());
+    assert!(object.view::<crate::apis::core::v1::ConfigMap>().is_err());
+    assert!(object.view::<Vec<u8>>().is_err());
+}
+
+#[test]
+fn what_is_not_canonical_is_refused() {
+    assert!(Object::from_stored(Bytes::from_static(b"{\"kind\":\"X\"}"), 1).is_err());
+    assert!(Object::from_wire(Bytes::from_static(b"[]")).is_err());
+}
+
+#[test]
+fn items_of_a_list_share_its_bytes() {
+    let json: Bytes =
+        json!({"metadata": {"resourceVersion": "9"}, "items": [pod(), pod()]}).to_string().into();
+    let list = ObjectList::from_wire(&json).expect("a list");
+    assert_eq!((list.items.len(), list.meta.resource_version.as_str()), (2, "9"));
+    assert!(json.as_ptr_range().contains(&list.items[1].stored().as_ptr()));
+}

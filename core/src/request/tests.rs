@@ -1,0 +1,74 @@
+use super::*;
+use crate::scheme;
+use http::Method;
+
+fn about(method: Method, path: &str) -> (Verb, Option<Key>) {
+    let (path, query) =
+        path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
+    let info = parse(&method, path, query);
+    let key = match &info.target {
+        Target::Resource(target) => Some(target.key()),
+        Target::Path => None,
+    };
+    (info.verb, key)
+}
+
+#[test]
+fn paths_are_read_and_written_alike() {
+    let pod = Key::new(scheme::PODS, "a", "b");
+    for key in [
+        pod.clone(),
+        pod.clone().subresource("status"),
+        Key::new(scheme::DEPLOYMENTS, "a", "x:y.z"),
+        Key::cluster(scheme::NODES, "n"),
+        Key::cluster(scheme::NAMESPACES, "n").subresource("status"),
+    ] {
+        assert_eq!(about(Method::GET, &key_path(&key)), (Verb::Get, Some(key)));
+    }
+}
+
+#[test]
+fn verbs_follow_method_and_path() {
+    for (method, path, verb) in [
+        (Method::GET, "/api/v1/pods", Verb::List),
+        (Method::GET, "/api/v1/pods?watch=1", Verb::Watch),
+        (Method::GET, "/api/v1/watch/pods", Verb::Watch),
+        (Method::GET, "/api/v1/namespaces", Verb::List),
+        (Method::GET, "/api/v1/namespaces/a", Verb::Get),
+        (Method::GET, "/api/v1/namespaces/a/pods", Verb::List),
+        (Method::GET, "/api/v1/namespaces/a/pods/b?watch=true", Verb::Watch),
+        (Method::POST, "/api/v1/namespaces/a/pods/b/exec?command=a&command=b", Verb::Create),
+        (Method::PUT, "/apis/apps/v1/namespaces/a/deployments/d", Verb::Update),
+        (Method::PATCH, "/apis/apps/v1/namespaces/a/deployments/d", Verb::Patch),
+        (Method::DELETE, "/api/v1/namespaces/a/pods", Verb::DeleteCollection),
+        (Method::DELETE, "/api/v1/namespaces/a", Verb::Delete),
+    ] {
+        let (got, key) = about(method, path);
+        assert_eq!(got, verb, "{path}");
+        assert!(key.is_some(), "{path}");
+    }
+}
+
+#[test]
+fn other_paths_are_no_resources() {
+    for path in [
+        "/",
+        "/healthz",
+        "/api",
+        "/api/v1",
+        "/apis/apps",
+        "/apis/apps/v1",
+        "/openapi/v3/apis/apps/v1",
+    ] {
+        assert_eq!(about(Method::GET, path), (Verb::Get, None), "{path}");
+    }
+}
+
+#[test]
+fn proxy_paths_keep_their_rest() {
+    let info =
+        parse(&Method::GET, "/api/v1/namespaces/a/services/s:80/proxy/x/y/", Some("q=a%20b+c"));
+    let Target::Resource(target) = info.target else { panic!("a resource") };
+    assert_eq!((target.rest.as_str(), target.subresource.as_deref()), ("x/y/", Some("proxy")));
+    assert_eq!(info.query, [("q".to_owned(), "a b c".to_owned())]);
+}

@@ -1,0 +1,79 @@
+use super::*;
+use futures::FutureExt;
+use std::sync::Arc;
+
+fn ready<K: Hash + Eq + Clone>(queue: &WorkQueue<K>) -> Option<K> {
+    queue.next().now_or_never().flatten()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_waits_once() {
+    let queue = WorkQueue::default();
+    queue.add("a");
+    queue.add("a");
+    queue.add("b");
+    assert_eq!((ready(&queue), ready(&queue), ready(&queue)), (Some("a"), Some("b"), None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_in_work_comes_again_after_it_is_done() {
+    let queue = WorkQueue::default();
+    queue.add("a");
+    assert_eq!(ready(&queue), Some("a"));
+    queue.add("a");
+    assert_eq!(ready(&queue), None);
+    queue.done(&"a");
+    assert_eq!(ready(&queue), Some("a"));
+    queue.done(&"a");
+    assert_eq!(ready(&queue), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn failures_wait_longer_each_time() {
+    let queue =
+        WorkQueue::new(Backoff { first: Duration::from_secs(1), max: Duration::from_secs(5) });
+    let start = Instant::now();
+    for expected in [1, 3, 7, 12] {
+        queue.add_rate_limited("a");
+        assert_eq!(queue.next().await, Some("a"));
+        assert_eq!(start.elapsed(), Duration::from_secs(expected));
+        queue.done(&"a");
+    }
+    queue.forget(&"a");
+    queue.add_rate_limited("a");
+    queue.next().await;
+    assert_eq!(start.elapsed(), Duration::from_secs(13));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_earlier_of_two_delays_counts_and_an_add_beats_both() {
+    let queue = WorkQueue::default();
+    let start = Instant::now();
+    queue.add_after("a", Duration::from_secs(9));
+    queue.add_after("a", Duration::from_secs(4));
+    queue.add_after("a", Duration::from_secs(6));
+    assert_eq!(queue.next().await, Some("a"));
+    assert_eq!(start.elapsed(), Duration::from_secs(4));
+    queue.done(&"a");
+    queue.add_after("a", Duration::from_secs(4));
+    queue.add("a");
+    assert_eq!(ready(&queue), Some("a"));
+    queue.done(&"a");
+    assert_eq!(tokio::time::timeout(Duration::from_secs(60), queue.next()).await.ok(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn closing_wakes_every_worker() {
+    let queue = Arc::new(WorkQueue::<u8>::default());
+    let workers: Vec<_> = (0..4)
+        .map(|_| {
+            let queue = queue.clone();
+            tokio::spawn(async move { queue.next().await })
+        })
+        .collect();
+    tokio::task::yield_now().await;
+    queue.close();
+    for worker in workers {
+        assert_eq!(worker.await.expect("no panic"), None);
+    }
+}
