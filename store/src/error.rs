@@ -63,3 +63,25 @@ pub enum Error {
     #[error("the store is closed")]
     Closed,
 }
+
+// === impl Error ===
+
+impl Error {
+    /// The same error for one more of those whom it concerns.
+    pub(crate) fn again(&self) -> Self {
+        match self {
+            Self::Io { context, source } => {
+                let source = match source.raw_os_error() {
+                    Some(code) => std::io::Error::from_raw_os_error(code),
+                    None => std::io::Error::new(source.kind(), source.to_string()),
+                };
+                Self::Io { context: context.clone(), source }
+            }
+            Self::Closed => Self::Closed,
+            other => {
+                let context = "the log refused the commit".to_owned();
+                Self::Io { context, source: std::io::Error::other(other.to_string()) }
+            }
+        }
+    }
+}

@@ -5,6 +5,7 @@
 //! Every successful commit has a [`Revision`] of its own, one greater than the last.
 
 mod backend;
+mod embedded;
 mod error;
 mod limits;
 mod memory;
@@ -12,6 +13,7 @@ mod mvcc;
 mod types;
 
 pub use backend::{Backend, Commit, Compact, Read, Watch, WatchStream};
+pub use embedded::{Durability, Embedded, EmbeddedOptions, Log, Record};
 pub use error::{Error, Result};
 pub use limits::Limits;
 pub use memory::Memory;

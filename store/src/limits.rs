@@ -9,7 +9,7 @@ use std::collections::HashSet;
 pub struct Limits {
     /// Longest value, in bytes.
     pub value_bytes: usize,
-    /// All keys and values that a transaction writes, in bytes. At most 1 GiB.
+    /// All keys and values that a transaction writes, in bytes. At most 256 MiB.
     pub txn_bytes: usize,
     /// How many batches may wait for a watcher before it is cut off with [`Error::Overrun`].
     pub watch_batches: usize,
@@ -18,37 +18,27 @@ pub struct Limits {
 /// More operations than this are looked through with a set for keys named twice.
 const FEW: usize = 16;
 
-/// What a record on disk can hold.
-const MAX_TXN_BYTES: usize = 1 << 30;
+/// A group of commits must fit in a frame on disk, whose length has 32 bits.
+const MAX_TXN_BYTES: usize = 256 << 20;
 
 // === impl Limits ===
 
 impl Default for Limits {
     /// Values of 8 MiB, transactions of 64 MiB, 16,384 batches for a watcher.
     fn default() -> Self {
-        Self {
-            value_bytes: 8 << 20,
-            txn_bytes: 64 << 20,
-            watch_batches: 16_384,
-        }
+        Self { value_bytes: 8 << 20, txn_bytes: 64 << 20, watch_batches: 16_384 }
     }
 }
 
 impl Limits {
     /// Whether the store may take this transaction at all.
     pub(crate) fn check(&self, txn: &Txn) -> Result<()> {
-        let keys = txn
-            .preconditions
-            .iter()
-            .map(|p| p.key())
-            .chain(txn.ops.iter().map(Op::key));
+        let keys = txn.preconditions.iter().map(|p| p.key()).chain(txn.ops.iter().map(Op::key));
         if keys.into_iter().any(Bytes::is_empty) {
             return Err(Error::Invalid("the key is empty".into()));
         }
         if let Some(key) = named_twice(&txn.ops) {
-            return Err(Error::Invalid(format!(
-                "key {key:?} is named by two operations"
-            )));
+            return Err(Error::Invalid(format!("key {key:?} is named by two operations")));
         }
         self.check_size(&txn.ops)
     }
@@ -77,11 +67,7 @@ impl Limits {
 fn named_twice(ops: &[Op]) -> Option<&Bytes> {
     if ops.len() <= FEW {
         let seen_before = |(i, op): &(usize, &Op)| ops[..*i].iter().any(|o| o.key() == op.key());
-        return ops
-            .iter()
-            .enumerate()
-            .find(seen_before)
-            .map(|(_, op)| op.key());
+        return ops.iter().enumerate().find(seen_before).map(|(_, op)| op.key());
     }
     let mut seen = HashSet::with_capacity(ops.len());
     ops.iter().map(Op::key).find(|key| !seen.insert(*key))

@@ -29,10 +29,7 @@ impl Memory {
     #[must_use]
     pub fn with_limits(limits: Limits) -> Self {
         let (mvcc, writer) = Mvcc::new(State::default(), limits);
-        Self {
-            mvcc,
-            writer: Mutex::new(writer),
-        }
+        Self { mvcc, writer: Mutex::new(writer) }
     }
 }
 

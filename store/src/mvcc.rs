@@ -54,11 +54,7 @@ impl Mvcc {
     /// Readers and the writer of `state`.
     pub(crate) fn new(state: State, limits: Limits) -> (Arc<Self>, Writer) {
         let hub = Mutex::new(Hub::default());
-        let mvcc = Arc::new(Self {
-            state: RwLock::new(state),
-            hub,
-            limits,
-        });
+        let mvcc = Arc::new(Self { state: RwLock::new(state), hub, limits });
         (mvcc.clone(), Writer { mvcc })
     }
 
@@ -98,11 +94,7 @@ impl Mvcc {
     ) -> Result<RangeResult> {
         let revision = self.state.read().readable(at)?;
         let mut scan = Scan::new(range, revision);
-        let mut result = RangeResult {
-            items: Vec::new(),
-            remaining: 0,
-            revision,
-        };
+        let mut result = RangeResult { items: Vec::new(), remaining: 0, revision };
         let mut chunks = 0;
         while !scan.is_done() {
             self.range_chunk(&mut scan, limit, &mut result)?;
@@ -116,11 +108,7 @@ impl Mvcc {
 
     fn range_chunk(&self, scan: &mut Scan<'_>, limit: usize, to: &mut RangeResult) -> Result<()> {
         let state = self.state.read();
-        let want = if limit == 0 {
-            usize::MAX
-        } else {
-            limit - to.items.len()
-        };
+        let want = if limit == 0 { usize::MAX } else { limit - to.items.len() };
         if want == 0 {
             to.remaining += state.count(scan, CHUNK)?;
             return Ok(());
@@ -133,9 +121,7 @@ impl Mvcc {
         let mut scan = Scan::after(after, at);
         let mut items = Vec::with_capacity(CHUNK);
         while items.is_empty() && !scan.is_done() {
-            self.state
-                .read()
-                .scan(&mut scan, CHUNK, usize::MAX, |kv| items.push(kv))?;
+            self.state.read().scan(&mut scan, CHUNK, usize::MAX, |kv| items.push(kv))?;
         }
         Ok(items)
     }
@@ -148,9 +134,7 @@ impl Mvcc {
             at = self.state.read().replay(&range, at, CHUNK, &mut backlog)?;
         }
         let mut hub = self.hub.lock();
-        self.state
-            .read()
-            .replay(&range, at, usize::MAX, &mut backlog)?;
+        self.state.read().replay(&range, at, usize::MAX, &mut backlog)?;
         let place = hub.add(range, self.limits.watch_batches);
         Ok(Watcher::new(Arc::downgrade(self), place, backlog))
     }

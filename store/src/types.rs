@@ -139,19 +139,13 @@ impl KeyRange {
     pub fn key(key: impl Into<Bytes>) -> Self {
         let start = key.into();
         let end = [&start[..], &[0]].concat();
-        Self {
-            start,
-            end: Some(end.into()),
-        }
+        Self { start, end: Some(end.into()) }
     }
 
     /// All keys.
     #[must_use]
     pub fn all() -> Self {
-        Self {
-            start: Bytes::new(),
-            end: None,
-        }
+        Self { start: Bytes::new(), end: None }
     }
 
     /// Whether no key can be in the range.
@@ -186,10 +180,7 @@ impl Txn {
     /// Adds the writing of a key.
     #[must_use]
     pub fn put(mut self, key: impl Into<Bytes>, value: impl Into<Bytes>) -> Self {
-        self.ops.push(Op::Put {
-            key: key.into(),
-            value: value.into(),
-        });
+        self.ops.push(Op::Put { key: key.into(), value: value.into() });
         self
     }
 

@@ -40,10 +40,7 @@ impl Hub {
             Some(group) => *group,
             None => self.add_group(range),
         };
-        let members = self
-            .groups
-            .get_mut(&group)
-            .expect("by_range names groups that are there");
+        let members = self.groups.get_mut(&group).expect("by_range names groups that are there");
         members.queues.push(queue.clone());
         Place { group, queue }
     }
@@ -53,13 +50,7 @@ impl Hub {
         self.next += 1;
         self.index.add(&range, id);
         self.by_range.insert(range.clone(), id);
-        self.groups.insert(
-            id,
-            Group {
-                range,
-                queues: Vec::new(),
-            },
-        );
+        self.groups.insert(id, Group { range, queues: Vec::new() });
         id
     }
 
@@ -68,18 +59,12 @@ impl Hub {
         let Some(group) = self.groups.get_mut(&place.group) else {
             return;
         };
-        group
-            .queues
-            .retain(|queue| !Arc::ptr_eq(queue, &place.queue));
+        group.queues.retain(|queue| !Arc::ptr_eq(queue, &place.queue));
         self.drop_if_empty(place.group);
     }
 
     fn drop_if_empty(&mut self, id: GroupId) {
-        if self
-            .groups
-            .get(&id)
-            .is_some_and(|group| group.queues.is_empty())
-        {
+        if self.groups.get(&id).is_some_and(|group| group.queues.is_empty()) {
             let group = self.groups.remove(&id).expect("looked up above");
             self.by_range.remove(&group.range);
             self.index.remove(&group.range, id);
@@ -100,9 +85,7 @@ impl Hub {
     fn publish_one(&mut self, batch: &Batch, wakers: &mut Vec<Waker>, emptied: &mut Vec<GroupId>) {
         let Self { index, groups, .. } = self;
         let mut bring = |id: &GroupId| {
-            let group = groups
-                .get_mut(id)
-                .expect("the index names groups that are there");
+            let group = groups.get_mut(id).expect("the index names groups that are there");
             let batch = select(batch, &group.range).expect("the index found an event for it");
             group.queues.retain(|queue| queue.push(&batch, wakers));
             if group.queues.is_empty() {
@@ -113,10 +96,7 @@ impl Hub {
             [event] => index.covering(event.key()).iter().for_each(&mut bring),
             events => {
                 let covering = events.iter().flat_map(|event| index.covering(event.key()));
-                covering
-                    .collect::<BTreeSet<_>>()
-                    .into_iter()
-                    .for_each(&mut bring);
+                covering.collect::<BTreeSet<_>>().into_iter().for_each(&mut bring);
             }
         }
     }
@@ -124,10 +104,7 @@ impl Hub {
     /// Tells everyone that all up to `revision` was brought.
     pub(super) fn progress(&self, revision: Revision) -> Vec<Waker> {
         let mut wakers = Vec::new();
-        let batch = Batch {
-            revision,
-            events: Arc::new([]),
-        };
+        let batch = Batch { revision, events: Arc::new([]) };
         for queue in self.groups.values().flat_map(|group| &group.queues) {
             queue.progress(&batch, &mut wakers);
         }

@@ -18,9 +18,7 @@ pub(super) struct RangeIndex {
 
 impl Default for RangeIndex {
     fn default() -> Self {
-        Self {
-            pieces: BTreeMap::from([(Bytes::new(), Vec::new())]),
-        }
+        Self { pieces: BTreeMap::from([(Bytes::new(), Vec::new())]) }
     }
 }
 
@@ -28,11 +26,7 @@ impl RangeIndex {
     /// The groups whose range holds the key.
     pub(super) fn covering(&self, key: &[u8]) -> &[GroupId] {
         let upto = (Bound::Unbounded, Bound::Included(key));
-        let (_, groups) = self
-            .pieces
-            .range::<[u8], _>(upto)
-            .next_back()
-            .expect("starts at \"\"");
+        let (_, groups) = self.pieces.range::<[u8], _>(upto).next_back().expect("starts at \"\"");
         groups
     }
 
@@ -58,9 +52,7 @@ impl RangeIndex {
 
     fn each_piece(&mut self, range: &KeyRange, change: impl FnMut(&mut Vec<GroupId>)) {
         let end = range.end.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
-        let pieces = self
-            .pieces
-            .range_mut::<Bytes, _>((Bound::Included(&range.start), end));
+        let pieces = self.pieces.range_mut::<Bytes, _>((Bound::Included(&range.start), end));
         pieces.map(|(_, groups)| groups).for_each(change);
     }
 

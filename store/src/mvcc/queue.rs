@@ -27,15 +27,8 @@ enum End {
 
 impl Queue {
     pub(super) fn new(limit: usize) -> Arc<Self> {
-        let inner = Inner {
-            batches: VecDeque::new(),
-            waker: None,
-            end: None,
-        };
-        Arc::new(Self {
-            inner: Mutex::new(inner),
-            limit: limit.max(1),
-        })
+        let inner = Inner { batches: VecDeque::new(), waker: None, end: None };
+        Arc::new(Self { inner: Mutex::new(inner), limit: limit.max(1) })
     }
 
     /// Hands a batch over. `false` when the queue is full: the watcher is cut off and must be forgotten.

@@ -14,10 +14,7 @@ pub(super) struct Version {
 /// All versions of a key that can still be read. Most keys have one: the others are behind a thin pointer.
 pub(super) struct Slot {
     last: Version,
-    #[expect(
-        clippy::box_collection,
-        reason = "8 bytes instead of 24 in each of a million slots"
-    )]
+    #[expect(clippy::box_collection, reason = "8 bytes instead of 24 in each of a million slots")]
     older: Option<Box<Vec<Version>>>,
 }
 

@@ -18,12 +18,7 @@ pub(crate) struct Pending {
 
 impl Pending {
     pub(crate) fn after(revision: Revision) -> Self {
-        Self {
-            revision,
-            batches: Vec::new(),
-            changed: HashMap::new(),
-            absorbed: 0,
-        }
+        Self { revision, batches: Vec::new(), changed: HashMap::new(), absorbed: 0 }
     }
 
     /// The commits of the group, in order.
@@ -47,23 +42,14 @@ impl Pending {
         }
         if !events.is_empty() {
             self.revision = revision;
-            self.batches.push(Batch {
-                revision,
-                events: events.into(),
-            });
+            self.batches.push(Batch { revision, events: events.into() });
         }
-        Ok(Committed {
-            revision: self.revision,
-            previous,
-        })
+        Ok(Committed { revision: self.revision, previous })
     }
 
     /// Notes what the latest batches change: only a group of more than one needs to know.
     fn absorb(&mut self) {
-        for event in self.batches[self.absorbed..]
-            .iter()
-            .flat_map(|b| b.events.iter())
-        {
+        for event in self.batches[self.absorbed..].iter().flat_map(|b| b.events.iter()) {
             let now = match event {
                 Event::Put { now, .. } => Some(now.clone()),
                 Event::Delete { .. } => None,
@@ -118,13 +104,7 @@ impl KeyValue {
     /// A new key. Its bytes are copied: they live long, and must not keep a larger buffer alive.
     fn born(key: &[u8], value: Bytes, revision: Revision) -> Self {
         let key = Bytes::copy_from_slice(key);
-        Self {
-            key,
-            value,
-            create_revision: revision,
-            mod_revision: revision,
-            version: 1,
-        }
+        Self { key, value, create_revision: revision, mod_revision: revision, version: 1 }
     }
 
     fn followed_by(&self, value: Bytes, revision: Revision) -> Self {

@@ -33,28 +33,15 @@ pub(super) struct Scan<'a> {
 
 impl<'a> Scan<'a> {
     pub(super) fn new(range: &'a KeyRange, revision: Revision) -> Self {
-        let end = range
-            .end
-            .as_ref()
-            .map_or(Bound::Unbounded, |end| Bound::Excluded(&end[..]));
+        let end = range.end.as_ref().map_or(Bound::Unbounded, |end| Bound::Excluded(&end[..]));
         let start = Bound::Included(range.start.clone());
-        Self {
-            start,
-            end,
-            revision,
-            done: range.is_empty(),
-        }
+        Self { start, end, revision, done: range.is_empty() }
     }
 
     /// All keys after `key`, or all.
     pub(super) fn after(key: Option<&Bytes>, revision: Revision) -> Self {
         let start = key.map_or(Bound::Unbounded, |key| Bound::Excluded(key.clone()));
-        Self {
-            start,
-            end: Bound::Unbounded,
-            revision,
-            done: false,
-        }
+        Self { start, end: Bound::Unbounded, revision, done: false }
     }
 
     pub(super) fn is_done(&self) -> bool {
@@ -66,23 +53,24 @@ impl<'a> Scan<'a> {
 
 impl Default for State {
     fn default() -> Self {
-        Self::restored(BTreeMap::new(), EMPTY)
+        Self::restored(Vec::new(), EMPTY)
     }
 }
 
 impl State {
-    fn restored(keys: BTreeMap<Bytes, Slot>, revision: Revision) -> Self {
-        let (log, compacted) = (VecDeque::new(), revision.saturating_sub(1));
+    /// The state at a revision, from its keys in order.
+    pub(crate) fn restored(keys: Vec<KeyValue>, revision: Revision) -> Self {
+        let slots = keys.into_iter().map(|kv| (kv.key.clone(), Slot::new(Version::from(&kv))));
         Self {
-            keys,
-            log,
+            keys: slots.collect(),
+            log: VecDeque::new(),
             revision,
-            compacted,
+            compacted: revision - 1,
             closed: false,
         }
     }
 
-    pub(super) fn revision(&self) -> Revision {
+    pub(crate) fn revision(&self) -> Revision {
         self.revision
     }
 
@@ -91,13 +79,10 @@ impl State {
         match at {
             _ if self.closed => Err(Error::Closed),
             None => Ok(self.revision),
-            Some(asked) if asked > self.revision => Err(Error::Future {
-                asked,
-                current: self.revision,
-            }),
-            Some(at) if at <= self.compacted => Err(Error::Compacted {
-                compacted: self.compacted,
-            }),
+            Some(asked) if asked > self.revision => {
+                Err(Error::Future { asked, current: self.revision })
+            }
+            Some(at) if at <= self.compacted => Err(Error::Compacted { compacted: self.compacted }),
             Some(at) => Ok(at),
         }
     }
@@ -123,11 +108,7 @@ impl State {
         mut each: impl FnMut(KeyValue),
     ) -> Result<()> {
         self.walk(scan, chunk, |key, version| {
-            each(
-                version
-                    .key_value(key)
-                    .expect("only versions with a value are visited"),
-            );
+            each(version.key_value(key).expect("only versions with a value are visited"));
             want -= 1;
             want > 0
         })
@@ -164,10 +145,7 @@ impl State {
             };
             looked += 1;
             last = Some(key);
-            if slot
-                .at(revision)
-                .is_some_and(|version| !visit(key, version))
-            {
+            if slot.at(revision).is_some_and(|version| !visit(key, version)) {
                 break false;
             }
         };
@@ -192,12 +170,7 @@ impl State {
             Event::Put { now, .. } => (&now.key, Version::from(now)),
             Event::Delete { previous } => {
                 let (create_revision, mod_revision) = (previous.create_revision, revision);
-                let version = Version {
-                    value: None,
-                    create_revision,
-                    mod_revision,
-                    version: 0,
-                };
+                let version = Version { value: None, create_revision, mod_revision, version: 0 };
                 (&previous.key, version)
             }
         };
@@ -217,16 +190,11 @@ impl State {
         out: &mut VecDeque<Batch>,
     ) -> Result<Revision> {
         if after > self.readable(None)? {
-            return Err(Error::Future {
-                asked: after,
-                current: self.revision,
-            });
+            return Err(Error::Future { asked: after, current: self.revision });
         }
         let forgotten = (self.revision - self.log.len() as u64).max(self.compacted);
         if after < forgotten {
-            return Err(Error::Compacted {
-                compacted: forgotten,
-            });
+            return Err(Error::Compacted { compacted: forgotten });
         }
         let fresh = usize::try_from(self.revision - after).expect("the log fits in memory");
         let first = self.log.len() - fresh;
@@ -237,10 +205,7 @@ impl State {
 
     pub(super) fn can_compact(&self, up_to: Revision) -> Result<bool> {
         if up_to > self.readable(None)? {
-            return Err(Error::Future {
-                asked: up_to,
-                current: self.revision,
-            });
+            return Err(Error::Future { asked: up_to, current: self.revision });
         }
         Ok(up_to.min(self.revision - 1) > self.compacted)
     }
@@ -257,12 +222,7 @@ impl State {
     /// Forgets up to `most` compacted commits and hands them over to be dropped; none when it is done.
     pub(crate) fn forget(&mut self, most: usize) -> Vec<Batch> {
         let compacted = self.compacted;
-        let gone = self
-            .log
-            .iter()
-            .take(most)
-            .take_while(|b| b.revision <= compacted)
-            .count();
+        let gone = self.log.iter().take(most).take_while(|b| b.revision <= compacted).count();
         let batches: Vec<Batch> = self.log.drain(..gone).collect();
         for event in batches.iter().flat_map(|batch| batch.events.iter()) {
             self.trim(event.key());
@@ -275,11 +235,7 @@ impl State {
 
     fn trim(&mut self, key: &Bytes) {
         let oldest = self.compacted + 1;
-        if self
-            .keys
-            .get_mut(&key[..])
-            .is_some_and(|slot| slot.trim(oldest))
-        {
+        if self.keys.get_mut(&key[..]).is_some_and(|slot| slot.trim(oldest)) {
             self.keys.remove(&key[..]);
         }
     }
@@ -300,8 +256,5 @@ pub(super) fn select(batch: &Batch, range: &KeyRange) -> Option<Batch> {
         0 => return None,
         _ => batch.events.iter().filter(wanted).cloned().collect(),
     };
-    Some(Batch {
-        revision: batch.revision,
-        events,
-    })
+    Some(Batch { revision: batch.revision, events })
 }

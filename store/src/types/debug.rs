@@ -28,11 +28,9 @@ impl Debug for KeyValue {
 impl Debug for Op {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         match self {
-            Self::Put { key, value } => f
-                .debug_struct("Put")
-                .field("key", key)
-                .field("value", &Hidden(value))
-                .finish(),
+            Self::Put { key, value } => {
+                f.debug_struct("Put").field("key", key).field("value", &Hidden(value)).finish()
+            }
             Self::Delete { key } => f.debug_struct("Delete").field("key", key).finish(),
         }
     }
@@ -46,11 +44,9 @@ impl Debug for Precondition {
             Self::ModRevision(key, at) => {
                 f.debug_tuple("ModRevision").field(key).field(at).finish()
             }
-            Self::Value(key, value) => f
-                .debug_tuple("Value")
-                .field(key)
-                .field(&Hidden(value))
-                .finish(),
+            Self::Value(key, value) => {
+                f.debug_tuple("Value").field(key).field(&Hidden(value)).finish()
+            }
         }
     }
 }

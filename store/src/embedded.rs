@@ -1,0 +1,220 @@
+//! A durable store in one directory, for one process.
+
+mod disk;
+mod frame;
+mod log;
+mod options;
+mod record;
+mod segment;
+mod segments;
+mod snapshot;
+mod snapshots;
+mod writer;
+
+pub use log::{Log, Record};
+pub use options::{Durability, EmbeddedOptions};
+
+use crate::mvcc::{Mvcc, Pending, State};
+use crate::{
+    Commit, Committed, Compact, Error, KeyRange, KeyValue, RangeResult, Read, Result, Revision,
+    Txn, Watch, WatchStream,
+};
+use async_trait::async_trait;
+use disk::DataDir;
+use parking_lot::Mutex;
+use segments::SegmentLog;
+use snapshots::Snapshots;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use tokio::sync::{mpsc, oneshot};
+use writer::{Appender, Job};
+
+/// All keys in memory, every change in a log on disk.
+///
+/// Commits that come together share one sync of the disk; each is acknowledged, and seen by
+/// readers and watchers, when it is durable. After a restart revisions go on where they were. History
+/// then begins with the log that is left: a watch from before it gets [`Error::Compacted`].
+///
+/// Dropping it closes it, and blocks for the last write.
+pub struct Embedded {
+    mvcc: Arc<Mvcc>,
+    jobs: Option<mpsc::Sender<Job>>,
+    thread: Mutex<Option<JoinHandle<Result<()>>>>,
+    ended: Mutex<Option<oneshot::Receiver<()>>>,
+}
+
+// === impl Embedded ===
+
+impl Embedded {
+    /// Opens the store in a directory, which is made when it is not there. Reads all of it: call
+    /// it where blocking is allowed.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] when a store has it open, [`Error::Corrupt`] when a file is damaged in
+    /// a way that no crash explains, [`Error::Io`].
+    pub fn open(options: EmbeddedOptions) -> Result<Self> {
+        let dir = Arc::new(DataDir::open(&options.dir)?);
+        let log = SegmentLog::new(dir.clone(), &options);
+        Self::start(options, dir, Box::new(log))
+    }
+
+    /// The same over another log. The directory holds the lock and the snapshots.
+    ///
+    /// # Errors
+    /// As for [`Embedded::open`].
+    pub fn open_with(options: EmbeddedOptions, log: Box<dyn Log>) -> Result<Self> {
+        let dir = Arc::new(DataDir::open(&options.dir)?);
+        Self::start(options, dir, log)
+    }
+
+    fn start(options: EmbeddedOptions, dir: Arc<DataDir>, mut log: Box<dyn Log>) -> Result<Self> {
+        let (mut state, last) = snapshot::load(&dir)?;
+        let logged = replay(&mut *log, &mut state, &options)?;
+        let (mvcc, writer) = Mvcc::new(state, options.limits);
+        let (jobs, queue) = mpsc::channel(writer::QUEUE);
+        let snapshots = Snapshots {
+            dir,
+            mvcc: mvcc.clone(),
+            done: jobs.downgrade(),
+            after: options.snapshot_after_bytes,
+            logged,
+            last,
+            running: None,
+        };
+        let appender = Appender { mvcc: mvcc.clone(), writer, log, snapshots };
+        let (end, ended) = oneshot::channel::<()>();
+        let work = move || {
+            let result = appender.run(queue);
+            drop(end);
+            result
+        };
+        let thread = std::thread::Builder::new().name("store-writer".into()).spawn(work);
+        let thread = thread.map_err(disk::io_error("start a thread for", &options.dir))?;
+        let (thread, ended) = (Mutex::new(Some(thread)), Mutex::new(Some(ended)));
+        Ok(Self { mvcc, jobs: Some(jobs), thread, ended })
+    }
+
+    /// Finishes the commits that wait, ends all streams, and lets go of the directory. From then on
+    /// everything answers [`Error::Closed`]. Calling it again does nothing.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the end of the log could not be written; what was acknowledged is durable
+    /// all the same (with [`Durability::Buffered`] it may not be).
+    pub async fn close(&self) -> Result<()> {
+        // A refusal means that it closes already.
+        let _closing = self.send(Job::Close).await;
+        let ended = self.ended.lock().take();
+        if let Some(ended) = ended {
+            // Never sent, only dropped: at the very end of the thread.
+            let _ended = ended.await;
+        }
+        let thread = self.thread.lock().take();
+        thread.map_or(Ok(()), join)
+    }
+
+    async fn send(&self, job: Job) -> Result<()> {
+        let jobs = self.jobs.as_ref().ok_or(Error::Closed)?;
+        jobs.send(job).await.map_err(|_| Error::Closed)
+    }
+
+    async fn ask<T>(&self, job: impl FnOnce(oneshot::Sender<Result<T>>) -> Job) -> Result<T> {
+        let (reply, answer) = oneshot::channel();
+        self.send(job(reply)).await?;
+        answer.await.map_err(|_| Error::Closed)?
+    }
+}
+
+impl Drop for Embedded {
+    fn drop(&mut self) {
+        self.jobs = None;
+        if let Some(Err(error)) = self.thread.lock().take().map(join) {
+            tracing::warn!(%error, "the store did not close cleanly");
+        }
+    }
+}
+
+fn join(thread: JoinHandle<Result<()>>) -> Result<()> {
+    thread.join().unwrap_or(Err(Error::Closed))
+}
+
+/// Brings the state up to the end of the log. How many bytes that took.
+fn replay(log: &mut dyn Log, state: &mut State, options: &EmbeddedOptions) -> Result<u64> {
+    let mut bytes = 0;
+    log.replay(state.revision() + 1, &mut |record| {
+        bytes += record.weight() as u64;
+        apply(record, state, options)
+    })?;
+    Ok(bytes)
+}
+
+fn apply(record: Record, state: &mut State, options: &EmbeddedOptions) -> Result<()> {
+    let (revision, ops) = match record {
+        Record::Commit { revision, ops } => (revision, ops),
+        // One that was noted before what is left of the log began.
+        Record::Compact { up_to } if up_to > state.revision() => return Ok(()),
+        Record::Compact { up_to } => {
+            state.compact(up_to)?;
+            state.forget(usize::MAX);
+            return Ok(());
+        }
+    };
+    let mut pending = Pending::after(state.revision());
+    let committed = pending.stage(state, Txn { preconditions: Vec::new(), ops })?;
+    if committed.revision != revision || pending.batches().is_empty() {
+        let (file, offset) = (options.dir.display().to_string(), 0);
+        let reason = format!("the log gives revision {revision} after {}", state.revision());
+        return Err(Error::Corrupt { file, offset, reason });
+    }
+    pending.batches().iter().for_each(|batch| state.apply(batch));
+    Ok(())
+}
+
+#[async_trait]
+impl Read for Embedded {
+    async fn current_revision(&self) -> Result<Revision> {
+        self.mvcc.revision()
+    }
+
+    async fn get(&self, key: &[u8], at: Option<Revision>) -> Result<Option<KeyValue>> {
+        self.mvcc.get(key, at)
+    }
+
+    async fn range(
+        &self,
+        range: &KeyRange,
+        limit: usize,
+        at: Option<Revision>,
+    ) -> Result<RangeResult> {
+        self.mvcc.range(range, limit, at).await
+    }
+}
+
+#[async_trait]
+impl Commit for Embedded {
+    async fn commit(&self, txn: Txn) -> Result<Committed> {
+        self.mvcc.limits().check(&txn)?;
+        self.ask(|reply| Job::Commit(txn, reply)).await
+    }
+}
+
+#[async_trait]
+impl Watch for Embedded {
+    async fn watch(&self, range: KeyRange, after: Revision) -> Result<WatchStream> {
+        Ok(Box::pin(self.mvcc.watch(range, after)?))
+    }
+
+    async fn request_progress(&self) -> Result<()> {
+        self.mvcc.request_progress()
+    }
+}
+
+#[async_trait]
+impl Compact for Embedded {
+    async fn compact(&self, up_to: Revision) -> Result<()> {
+        self.ask(|reply| Job::Compact(up_to, reply)).await?;
+        self.mvcc.compact(up_to).await
+    }
+}
+
+#[cfg(test)]
+mod tests;

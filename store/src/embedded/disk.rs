@@ -1,0 +1,196 @@
+//! The data directory and the first bytes of its files.
+
+use crate::{Error, Result, Revision};
+use rustix::fs::FlockOperation;
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io::{ErrorKind, Read};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// The version of the formats of all files.
+const FORMAT: u32 = 1;
+/// Bytes at the start of a file.
+pub(super) const HEADER: usize = 32;
+/// Ends the name of a file that is not finished.
+pub(super) const UNFINISHED: &str = "tmp";
+
+/// What a file is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A segment of the log; its revision is that of the first commit in it.
+    Log,
+    /// A snapshot; its revision is that of the state in it.
+    Snapshot,
+}
+
+/// The start of a file.
+#[derive(Clone, Copy)]
+pub(super) struct Header {
+    pub(super) kind: Kind,
+    pub(super) salt: u32,
+    pub(super) revision: Revision,
+}
+
+/// A directory that no other process uses.
+pub(super) struct DataDir {
+    pub(super) path: PathBuf,
+    /// Holds the lock until it is closed.
+    _lock: File,
+}
+
+/// An [`Error::Io`] about a path.
+pub(super) fn io_error(what: &str, path: &Path) -> impl FnOnce(std::io::Error) -> Error {
+    let context = format!("{what} {}", path.display());
+    move |source| Error::Io { context, source }
+}
+
+/// Makes a file that only its owner may read, or empties the one that is there.
+pub(super) fn create(path: &Path) -> Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(true).mode(0o600);
+    options.open(path).map_err(io_error("create", path))
+}
+
+/// Gives a finished, synced file its name for good.
+pub(super) fn publish(unfinished: &Path, path: &Path) -> Result<()> {
+    std::fs::rename(unfinished, path).map_err(io_error("rename to", path))?;
+    sync_dir(path.parent().expect("files are in the data directory"))
+}
+
+/// Makes names that came or went durable.
+pub(super) fn sync_dir(path: &Path) -> Result<()> {
+    File::open(path).and_then(|dir| dir.sync_all()).map_err(io_error("sync", path))
+}
+
+// === impl Kind ===
+
+impl Kind {
+    fn magic(self) -> &'static [u8; 8] {
+        match self {
+            Self::Log => b"wndl-log",
+            Self::Snapshot => b"wndl-snp",
+        }
+    }
+
+    fn affixes(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Log => ("log-", ".wal"),
+            Self::Snapshot => ("snapshot-", ".snap"),
+        }
+    }
+
+    /// The file's name. Names sort like revisions.
+    pub(super) fn name(self, revision: Revision) -> String {
+        let (start, end) = self.affixes();
+        format!("{start}{revision:020}{end}")
+    }
+
+    fn parse(self, name: &str) -> Option<Revision> {
+        let (start, end) = self.affixes();
+        name.strip_prefix(start)?.strip_suffix(end)?.parse().ok()
+    }
+}
+
+// === impl Header ===
+
+impl Header {
+    /// The header of a new file. The salt need not be repeatable: it shows in no result.
+    pub(super) fn new(kind: Kind, revision: Revision) -> Self {
+        let bytes = RandomState::new().build_hasher().finish().to_le_bytes();
+        let salt = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
+        Self { kind, salt, revision }
+    }
+
+    pub(super) fn to_bytes(self) -> [u8; HEADER] {
+        let mut bytes = [0; HEADER];
+        bytes[..8].copy_from_slice(self.kind.magic());
+        bytes[8..12].copy_from_slice(&FORMAT.to_le_bytes());
+        bytes[12..16].copy_from_slice(&self.salt.to_le_bytes());
+        bytes[16..24].copy_from_slice(&self.revision.to_le_bytes());
+        let sum = crc32fast::hash(&bytes[..24]);
+        bytes[24..28].copy_from_slice(&sum.to_le_bytes());
+        bytes
+    }
+
+    /// Reads and checks the start of the file at `path`.
+    pub(super) fn read(file: &mut File, kind: Kind, path: &Path) -> Result<Self> {
+        let mut bytes = [0; HEADER];
+        match file.read_exact(&mut bytes) {
+            Ok(()) => Self::parse(&bytes, kind, path),
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
+                let (file, reason) = (path.display().to_string(), "the header is cut off".into());
+                Err(Error::Corrupt { file, offset: 0, reason })
+            }
+            Err(error) => Err(io_error("read", path)(error)),
+        }
+    }
+
+    fn parse(bytes: &[u8; HEADER], kind: Kind, path: &Path) -> Result<Self> {
+        let corrupt = |offset, reason: &str| Error::Corrupt {
+            file: path.display().to_string(),
+            offset,
+            reason: reason.into(),
+        };
+        let u32_at = |at: usize| u32::from_le_bytes([0, 1, 2, 3].map(|i| bytes[at + i]));
+        if &bytes[..8] != kind.magic() {
+            return Err(corrupt(0, "this is another kind of file"));
+        }
+        if u32_at(24) != crc32fast::hash(&bytes[..24]) {
+            return Err(corrupt(24, "the checksum of the header is wrong"));
+        }
+        if u32_at(8) != FORMAT {
+            let reason = format!("format version {}, this build reads {FORMAT}", u32_at(8));
+            return Err(corrupt(8, &reason));
+        }
+        let revision = u64::from(u32_at(16)) | u64::from(u32_at(20)) << 32;
+        Ok(Self { kind, salt: u32_at(12), revision })
+    }
+}
+
+// === impl DataDir ===
+
+impl DataDir {
+    /// Takes a directory; makes it when it is not there. Unfinished files are removed.
+    pub(super) fn open(path: &Path) -> Result<Self> {
+        let mut builder = DirBuilder::new();
+        builder.recursive(true).mode(0o700).create(path).map_err(io_error("create", path))?;
+        let lock = lock(path)?;
+        let dir = Self { path: path.to_owned(), _lock: lock };
+        for path in dir.unfinished()? {
+            std::fs::remove_file(&path).map_err(io_error("remove", &path))?;
+        }
+        Ok(dir)
+    }
+
+    fn names(&self) -> Result<Vec<String>> {
+        let failed = || io_error("list", &self.path);
+        let entries = std::fs::read_dir(&self.path).map_err(failed())?;
+        let names = entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
+        names.collect::<std::io::Result<_>>().map_err(failed())
+    }
+
+    fn unfinished(&self) -> Result<Vec<PathBuf>> {
+        let names = self.names()?.into_iter().map(|name| self.path.join(name));
+        Ok(names.filter(|path| path.extension().is_some_and(|e| e == UNFINISHED)).collect())
+    }
+
+    /// The files of a kind with their revisions, in order.
+    pub(super) fn files(&self, kind: Kind) -> Result<Vec<(Revision, PathBuf)>> {
+        let names = self.names()?;
+        let ours = names.iter().filter_map(|name| Some((kind.parse(name)?, self.path.join(name))));
+        let mut files: Vec<_> = ours.collect();
+        files.sort();
+        Ok(files)
+    }
+}
+
+fn lock(dir: &Path) -> Result<File> {
+    let path = dir.join("LOCK");
+    let lock = create(&path)?;
+    match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(lock),
+        Err(rustix::io::Errno::WOULDBLOCK) => Err(Error::Locked(dir.display().to_string())),
+        Err(errno) => Err(io_error("lock", &path)(errno.into())),
+    }
+}
