@@ -1,0 +1,36 @@
+//! JSON patch (RFC 6902).
+
+use super::limits::{MAX_OPERATIONS, check_size};
+use crate::strategy::Map;
+use serde_json::Value;
+use windlass_core::meta::{Reason, Status};
+
+/// Applies a JSON patch.
+///
+/// # Errors
+/// `BadRequest` when it is no JSON patch, `RequestEntityTooLarge` when it has more than 10,000
+/// operations, `Invalid` when it can't be applied to this object (a `test` fails, a path is not there).
+pub fn json(current: &Map, patch: &[u8]) -> Result<Map, Status> {
+    check_size(patch)?;
+    let patch: json_patch::Patch = serde_json::from_slice(patch)
+        .map_err(|error| Status::bad_request(format!("error decoding patch: {error}")))?;
+    if patch.len() > MAX_OPERATIONS {
+        let text = format!(
+            "The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {}",
+            patch.len()
+        );
+        return Err(Status::failure(Reason::RequestEntityTooLarge, text));
+    }
+    let mut value = Value::Object(current.clone());
+    json_patch::patch(&mut value, &patch).map_err(|error| refused(&error))?;
+    match value {
+        Value::Object(map) => Ok(map),
+        _ => Err(Status::bad_request("the patch does not leave an object")),
+    }
+}
+
+/// The same words as Kubernetes': clients look for them.
+fn refused(error: &json_patch::PatchError) -> Status {
+    let text = format!("the server rejected our request due to an error in our request: {error}");
+    Status::failure(Reason::Invalid, text)
+}
