@@ -97,6 +97,13 @@ impl Recorder {
         Self { queue, source }
     }
 
+    /// One that writes in the name of another component, through the same queue.
+    #[must_use]
+    pub fn named(&self, component: &str) -> Self {
+        let source = Source { component: component.into(), ..self.source.clone() };
+        Self { queue: self.queue.clone(), source }
+    }
+
     /// Records one.
     pub fn event(&self, about: Reference, kind: EventType, reason: &str, message: &str) {
         let recorded = Recorded {

@@ -1,5 +1,6 @@
 //! A cache that many share, and that tells them what changes.
 
+use super::reflector::version_of;
 use super::{Entry, IndexFn, Indexer, Reflector, Sink};
 use crate::client::{Client, ListOptions, Scope, WatchBatch, WatchEvent};
 use crate::component::{Ready, Shutdown};
@@ -7,6 +8,7 @@ use crate::object::{Object, View};
 use parking_lot::{Mutex, RwLock};
 use rustc_hash::FxHashSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What happened to an entry.
 #[derive(Debug)]
@@ -36,6 +38,7 @@ pub struct Informer<V> {
     cache: RwLock<Indexer<V>>,
     handlers: Mutex<Vec<Handler<V>>>,
     synced: Ready,
+    reached: AtomicU64,
 }
 
 // === impl Change ===
@@ -68,6 +71,7 @@ impl<V: View> Informer<V> {
             cache: RwLock::default(),
             handlers: Mutex::default(),
             synced: Ready::default(),
+            reached: AtomicU64::new(0),
         }
     }
 
@@ -125,6 +129,13 @@ impl<V: View> Informer<V> {
         self.synced.clone()
     }
 
+    /// The cache shows every change up to this version. A writer that remembers the version of its own last write
+    /// knows by it whether the cache shows that write; when a handler runs, its own change counts already.
+    #[must_use]
+    pub fn resource_version(&self) -> u64 {
+        self.reached.load(Ordering::Acquire)
+    }
+
     /// Follows the server until shutdown.
     pub async fn run(&self, client: Arc<dyn Client>, shutdown: Shutdown) {
         let reflector = Reflector::new(client, self.scope.clone(), self.options.clone());
@@ -175,12 +186,18 @@ impl<V: View> Sink for Informer<V> {
     fn apply(&self, batch: WatchBatch) {
         let handlers = self.handlers.lock();
         for event in batch {
+            let version = version_of(&event);
             let change = match event {
                 WatchEvent::Added(object) | WatchEvent::Modified(object) => self.upsert(object),
                 WatchEvent::Deleted(object) => self.take(object.namespace(), object.name()),
                 WatchEvent::Bookmark { .. } => None,
             };
+            self.reached(version);
             self.tell(&handlers, change);
         }
+    }
+
+    fn reached(&self, resource_version: u64) {
+        self.reached.fetch_max(resource_version, Ordering::Release);
     }
 }

@@ -15,6 +15,8 @@ pub trait Sink: Send + Sync {
     fn replace(&self, objects: Vec<Arc<Object>>);
     /// This happened, in this order.
     fn apply(&self, batch: WatchBatch);
+    /// All up to this version has been told. Does nothing unless the sink wants to know.
+    fn reached(&self, _resource_version: u64) {}
 }
 
 /// Lists and watches a scope into a [`Sink`].
@@ -72,6 +74,7 @@ impl Reflector {
             *failures = 0;
             *at = batch.iter().map(version_of).max().max(*at);
             sink.apply(batch);
+            sink.reached(at.unwrap_or_default());
         }
         // A watch that ends at once, again and again, must not spin.
         tokio::time::sleep(self.backoff.wait(*failures)).await;
@@ -81,17 +84,19 @@ impl Reflector {
 
     async fn list(&self, sink: &dyn Sink) -> Result<u64> {
         let list = self.client.list(&self.scope, &self.options).await?;
-        sink.replace(list.items);
-        list.meta.resource_version.parse().map_err(|error| {
+        let version = list.meta.resource_version.parse().map_err(|error| {
             crate::Error::decode(
                 format!("resource version of a list of {}", self.scope.resource),
                 error,
             )
-        })
+        })?;
+        sink.replace(list.items);
+        sink.reached(version);
+        Ok(version)
     }
 }
 
-fn version_of(event: &WatchEvent) -> u64 {
+pub(super) fn version_of(event: &WatchEvent) -> u64 {
     match event {
         WatchEvent::Added(object) | WatchEvent::Modified(object) | WatchEvent::Deleted(object) => {
             object.resource_version()
