@@ -1,0 +1,133 @@
+//! The scheduling framework: one small trait per extension point, after Kubernetes' scheduling framework (KEP-624).
+//!
+//! A plugin implements the traits of the points it has something to say at, and names them in
+//! [`Plugin::extensions`]. Unlike upstream a filter or score is not asked node by node but once, for all.
+
+mod cycle;
+mod feasible;
+mod profile;
+
+pub use cycle::{Cycle, Placement, Unschedulable};
+pub use feasible::{Feasible, Refusal};
+pub use profile::{Extensions, Profile, ProfileBuilder};
+
+use crate::queue::{ClusterEvent, QueuedPod};
+use crate::snapshot::NodeId;
+use crate::{PodInfo, Snapshot};
+use async_trait::async_trait;
+use std::cmp::Ordering;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The best score a node can get from one plugin.
+pub const MAX_SCORE: i64 = 100;
+
+/// Why a plugin says no, in Kubernetes' words.
+pub type Reason = std::borrow::Cow<'static, str>;
+
+/// What all plugins have.
+pub trait Plugin: Send + Sync + 'static {
+    /// Its name in a `KubeSchedulerConfiguration`.
+    fn name(&self) -> &'static str;
+
+    /// The points it extends.
+    fn extensions(self: Arc<Self>) -> Extensions;
+
+    /// Whether `event` may make schedulable a pod that this plugin refused (KEP-4247). When in doubt, yes.
+    fn may_help(&self, _event: &ClusterEvent, _pod: &PodInfo) -> bool {
+        true
+    }
+}
+
+/// Keeps a pod out of the queue until something changes.
+pub trait PreEnqueue: Send + Sync {
+    /// # Errors
+    /// Why the pod must wait.
+    fn pre_enqueue(&self, pod: &PodInfo) -> Result<(), Reason>;
+}
+
+/// The order of the queue. A profile has exactly one.
+pub trait QueueSort: Send + Sync {
+    /// Which goes first.
+    fn compare(&self, a: &QueuedPod, b: &QueuedPod) -> Ordering;
+}
+
+/// Looks at the pod before any node.
+pub trait PreFilter: Send + Sync {
+    /// # Errors
+    /// Why the pod fits on no node at all.
+    fn pre_filter(&self, cycle: &mut Cycle<'_>) -> Result<(), Reason>;
+}
+
+/// Narrows the set of nodes.
+pub trait Filter: Send + Sync {
+    /// Takes out of `feasible` the nodes the pod can't go to, with reasons. Only those still in it need a look.
+    fn filter(&self, cycle: &Cycle<'_>, feasible: &mut Feasible);
+}
+
+/// Makes room when no node is left (preemption).
+pub trait PostFilter: Send + Sync {
+    /// A node the pod may get, once what is in the way has gone.
+    fn post_filter(&self, cycle: &Cycle<'_>, feasible: &Feasible) -> Option<NodeId>;
+}
+
+/// Prepares scoring.
+pub trait PreScore: Send + Sync {
+    /// `false`: the plugin has nothing to say of this pod, its score is left out.
+    fn pre_score(&self, cycle: &mut Cycle<'_>, nodes: &[NodeId]) -> bool;
+}
+
+/// Rates nodes.
+pub trait Score: Send + Sync {
+    /// For each of `nodes` its score, into the same place of `scores` (zero before). Between 0 and
+    /// [`MAX_SCORE`], the greater the better.
+    fn score(&self, cycle: &Cycle<'_>, nodes: &[NodeId], scores: &mut [i64]);
+}
+
+/// Told of a placement before it is bound.
+pub trait Reserve: Send + Sync {
+    /// Sets something aside.
+    ///
+    /// # Errors
+    /// Why that can't be done; all reservations are then undone.
+    fn reserve(&self, placement: &Placement) -> Result<(), Reason>;
+    /// Gives it back. Also called when [`Reserve::reserve`] was not; may be called twice.
+    fn unreserve(&self, placement: &Placement);
+}
+
+/// Lets a placement wait.
+pub trait Permit: Send + Sync {
+    /// How long to wait for a word; none: go on.
+    ///
+    /// # Errors
+    /// Why the placement is refused.
+    fn permit(&self, placement: &Placement) -> Result<Option<Duration>, Reason>;
+}
+
+/// Work that must be done before the pod is bound: volumes.
+#[async_trait]
+pub trait PreBind: Send + Sync {
+    /// # Errors
+    /// Why the pod can't be bound; it is tried again.
+    async fn pre_bind(&self, placement: &Placement) -> Result<(), windlass_core::Error>;
+}
+
+/// Binds a pod to its node.
+#[async_trait]
+pub trait Bind: Send + Sync {
+    /// # Errors
+    /// Why it could not be bound; it is tried again.
+    async fn bind(&self, placement: &Placement) -> Result<(), windlass_core::Error>;
+}
+
+/// Told of a pod that was bound.
+pub trait PostBind: Send + Sync {
+    /// It is.
+    fn post_bind(&self, placement: &Placement);
+}
+
+impl std::fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Snapshot").field("nodes", &self.nodes().len()).finish_non_exhaustive()
+    }
+}

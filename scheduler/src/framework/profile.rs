@@ -1,0 +1,86 @@
+//! Which plugins take part, in which order and with which weight.
+
+use super::{
+    Bind, Filter, Permit, Plugin, PostBind, PostFilter, PreBind, PreEnqueue, PreFilter, PreScore,
+    QueueSort, Reserve, Score,
+};
+use std::sync::Arc;
+
+/// The points a plugin extends: itself, under as many traits as it implements.
+#[derive(Default, Clone)]
+#[allow(missing_docs, reason = "each field is the trait of its name")]
+pub struct Extensions {
+    pub pre_enqueue: Option<Arc<dyn PreEnqueue>>,
+    pub queue_sort: Option<Arc<dyn QueueSort>>,
+    pub pre_filter: Option<Arc<dyn PreFilter>>,
+    pub filter: Option<Arc<dyn Filter>>,
+    pub post_filter: Option<Arc<dyn PostFilter>>,
+    pub pre_score: Option<Arc<dyn PreScore>>,
+    pub score: Option<Arc<dyn Score>>,
+    pub reserve: Option<Arc<dyn Reserve>>,
+    pub permit: Option<Arc<dyn Permit>>,
+    pub pre_bind: Option<Arc<dyn PreBind>>,
+    pub bind: Option<Arc<dyn Bind>>,
+    pub post_bind: Option<Arc<dyn PostBind>>,
+}
+
+/// A plugin in a profile.
+pub(crate) struct Enabled {
+    pub(crate) plugin: Arc<dyn Plugin>,
+    pub(crate) at: Extensions,
+    pub(crate) weight: i64,
+}
+
+/// A `schedulerName` and the plugins that place its pods.
+pub struct Profile {
+    name: String,
+    plugins: Vec<Enabled>,
+}
+
+/// Makes a [`Profile`].
+pub struct ProfileBuilder {
+    name: String,
+    plugins: Vec<Enabled>,
+}
+
+impl Profile {
+    /// A profile without plugins.
+    pub fn builder(name: impl Into<String>) -> ProfileBuilder {
+        ProfileBuilder { name: name.into(), plugins: Vec::new() }
+    }
+
+    /// The `schedulerName` of its pods.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn plugins(&self) -> &[Enabled] {
+        &self.plugins
+    }
+
+    /// What each plugin has at one point, with the plugin's name and weight.
+    pub(crate) fn at<'a, T: ?Sized + 'a>(
+        &'a self,
+        point: impl Fn(&'a Extensions) -> Option<&'a Arc<T>> + 'a,
+    ) -> impl Iterator<Item = (&'a Enabled, &'a T)> {
+        let extends = move |enabled: &'a Enabled| Some((enabled, &**point(&enabled.at)?));
+        self.plugins.iter().filter_map(extends)
+    }
+}
+
+impl ProfileBuilder {
+    /// Adds a plugin behind those before, its scores counted `weight` times.
+    #[must_use]
+    pub fn plugin(mut self, plugin: impl Plugin, weight: i64) -> Self {
+        let plugin: Arc<dyn Plugin> = Arc::new(plugin);
+        self.plugins.push(Enabled { at: plugin.clone().extensions(), plugin, weight });
+        self
+    }
+
+    /// The profile.
+    #[must_use]
+    pub fn build(self) -> Profile {
+        Profile { name: self.name, plugins: self.plugins }
+    }
+}

@@ -1,0 +1,66 @@
+//! What the scheduler knows of a node.
+
+use crate::snapshot::{Resources, resource_amounts};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use windlass_core::apis::core::v1::Taint;
+use windlass_core::meta::Str;
+use windlass_core::object::{Labels, Object};
+
+/// A node as it enters the columns of the snapshot.
+#[derive(Clone, Debug)]
+pub struct NodeInfo {
+    /// Its name.
+    pub name: Str,
+    /// Its labels.
+    pub labels: Labels,
+    /// What it has for pods.
+    pub allocatable: Resources,
+    /// Its taints.
+    pub taints: Vec<Taint>,
+    /// It is cordoned.
+    pub unschedulable: bool,
+}
+
+#[derive(Deserialize)]
+struct View {
+    #[serde(default)]
+    spec: Spec,
+    #[serde(default)]
+    status: Status,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Spec {
+    taints: Vec<Taint>,
+    unschedulable: bool,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Status {
+    allocatable: BTreeMap<String, String>,
+    capacity: BTreeMap<String, String>,
+}
+
+impl NodeInfo {
+    /// Reads a node.
+    ///
+    /// # Errors
+    /// When the object is no node.
+    pub fn new(object: &Object) -> windlass_core::Result<Self> {
+        let View { spec, status } = object.view()?;
+        let amounts =
+            if status.allocatable.is_empty() { status.capacity } else { status.allocatable };
+        // A quantity that can't be read offers nothing.
+        let amounts = amounts.into_iter().filter_map(|(name, q)| Some((name, q.parse().ok()?)));
+        Ok(Self {
+            name: object.name().into(),
+            labels: object.header().labels.clone(),
+            allocatable: resource_amounts(amounts),
+            taints: spec.taints,
+            unschedulable: spec.unschedulable,
+        })
+    }
+}

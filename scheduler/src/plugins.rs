@@ -1,0 +1,56 @@
+//! The plugins, a file each, and the default profile: one line each.
+
+mod balanced_allocation;
+mod default_binder;
+mod node_affinity;
+mod node_name;
+mod node_ports;
+mod node_resources_fit;
+mod node_unschedulable;
+mod priority_sort;
+mod scheduling_gates;
+mod taint_toleration;
+
+pub use balanced_allocation::BalancedAllocation;
+pub use default_binder::DefaultBinder;
+pub use node_affinity::NodeAffinity;
+pub use node_name::NodeName;
+pub use node_ports::NodePorts;
+pub use node_resources_fit::NodeResourcesFit;
+pub use node_unschedulable::NodeUnschedulable;
+pub use priority_sort::PrioritySort;
+pub use scheduling_gates::SchedulingGates;
+pub use taint_toleration::TaintToleration;
+
+use crate::framework::{MAX_SCORE, Profile};
+use std::sync::Arc;
+use windlass_core::client::Client;
+
+/// The profile `default-scheduler`, with Kubernetes' weights.
+#[must_use]
+pub fn default_profile(client: Arc<dyn Client>) -> Profile {
+    Profile::builder("default-scheduler")
+        .plugin(SchedulingGates, 0)
+        .plugin(PrioritySort, 0)
+        .plugin(NodeUnschedulable, 0)
+        .plugin(NodeName, 0)
+        .plugin(TaintToleration, 3)
+        .plugin(NodeAffinity, 2)
+        .plugin(NodePorts, 0)
+        .plugin(NodeResourcesFit, 1)
+        .plugin(BalancedAllocation, 1)
+        .plugin(DefaultBinder::new(client), 0)
+        .build()
+}
+
+/// Scales scores so that the highest is [`MAX_SCORE`]; `reverse` turns the order round.
+fn normalize(scores: &mut [i64], reverse: bool) {
+    let highest = scores.iter().max().copied().unwrap_or_default();
+    for score in scores {
+        let scaled = if highest == 0 { 0 } else { *score * MAX_SCORE / highest };
+        *score = if reverse { MAX_SCORE - scaled } else { scaled };
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,25 @@
+//! The order of the queue.
+
+use crate::framework::{Extensions, Plugin, QueueSort};
+use crate::queue::QueuedPod;
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+/// Higher priority first, then who came first.
+pub struct PrioritySort;
+
+impl Plugin for PrioritySort {
+    fn name(&self) -> &'static str {
+        "PrioritySort"
+    }
+
+    fn extensions(self: Arc<Self>) -> Extensions {
+        Extensions { queue_sort: Some(self), ..Extensions::default() }
+    }
+}
+
+impl QueueSort for PrioritySort {
+    fn compare(&self, a: &QueuedPod, b: &QueuedPod) -> Ordering {
+        b.pod.priority.cmp(&a.pod.priority).then(a.sequence.cmp(&b.sequence))
+    }
+}

@@ -1,0 +1,32 @@
+//! Gates keep a pod from being scheduled until someone opens them (KEP-3521).
+
+use crate::PodInfo;
+use crate::framework::{Extensions, Plugin, PreEnqueue, Reason};
+use crate::queue::ClusterEvent;
+use std::sync::Arc;
+
+/// Keeps pods with `spec.schedulingGates` out of the queue.
+pub struct SchedulingGates;
+
+impl Plugin for SchedulingGates {
+    fn name(&self) -> &'static str {
+        "SchedulingGates"
+    }
+
+    fn extensions(self: Arc<Self>) -> Extensions {
+        Extensions { pre_enqueue: Some(self), ..Extensions::default() }
+    }
+
+    fn may_help(&self, event: &ClusterEvent, _: &PodInfo) -> bool {
+        matches!(event, ClusterEvent::PodUpdated)
+    }
+}
+
+impl PreEnqueue for SchedulingGates {
+    fn pre_enqueue(&self, pod: &PodInfo) -> Result<(), Reason> {
+        match pod.scheduling_gates.as_slice() {
+            [] => Ok(()),
+            gates => Err(format!("waiting for scheduling gates: {gates:?}").into()),
+        }
+    }
+}

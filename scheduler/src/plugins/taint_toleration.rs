@@ -1,0 +1,79 @@
+//! Taints keep pods away that do not tolerate them.
+
+use crate::PodInfo;
+use crate::framework::{Cycle, Extensions, Feasible, Filter, Plugin, Score};
+use crate::plugins::normalize;
+use crate::queue::ClusterEvent;
+use crate::snapshot::NodeId;
+use std::sync::Arc;
+use windlass_core::apis::core::v1::{Taint, Toleration};
+
+/// Refuses nodes with taints `NoSchedule` and `NoExecute` that the pod does not tolerate; prefers
+/// nodes with fewer of the kind `PreferNoSchedule`.
+pub struct TaintToleration;
+
+impl Plugin for TaintToleration {
+    fn name(&self) -> &'static str {
+        "TaintToleration"
+    }
+
+    fn extensions(self: Arc<Self>) -> Extensions {
+        Extensions { filter: Some(self.clone()), score: Some(self), ..Extensions::default() }
+    }
+
+    fn may_help(&self, event: &ClusterEvent, pod: &PodInfo) -> bool {
+        let (ClusterEvent::NodeAdded(node) | ClusterEvent::NodeUpdated(node)) = event else {
+            return matches!(event, ClusterEvent::PodUpdated);
+        };
+        node.taints.iter().all(|taint| !forbids(taint) || tolerates(&pod.tolerations, taint))
+    }
+}
+
+impl Filter for TaintToleration {
+    fn filter(&self, cycle: &Cycle<'_>, feasible: &mut Feasible) {
+        let forbidding = cycle.snapshot.taints().filter(|(taint, _)| forbids(taint));
+        for (taint, nodes) in forbidding {
+            if !tolerates(&cycle.pod.tolerations, taint) {
+                let mut tainted = nodes.clone();
+                tainted.intersect(feasible.nodes());
+                let value = taint.value.as_deref().unwrap_or_default();
+                let reason = format!("node(s) had untolerated taint(s) {{{}: {value}}}", taint.key);
+                feasible.refuse(tainted, reason);
+            }
+        }
+    }
+}
+
+impl Score for TaintToleration {
+    fn score(&self, cycle: &Cycle<'_>, nodes: &[NodeId], scores: &mut [i64]) {
+        let preferring =
+            cycle.snapshot.taints().filter(|(taint, _)| taint.effect == "PreferNoSchedule");
+        for (_, tainted) in
+            preferring.filter(|(taint, _)| !tolerates(&cycle.pod.tolerations, taint))
+        {
+            for (score, node) in scores.iter_mut().zip(nodes) {
+                *score += i64::from(tainted.contains(*node));
+            }
+        }
+        normalize(scores, true);
+    }
+}
+
+fn forbids(taint: &Taint) -> bool {
+    matches!(taint.effect.as_str(), "NoSchedule" | "NoExecute")
+}
+
+/// Whether one of the tolerations bears the taint (API reference, "Toleration").
+pub(crate) fn tolerates(tolerations: &[Toleration], taint: &Taint) -> bool {
+    tolerations.iter().any(|toleration| {
+        let text = |field: &Option<String>| field.clone().unwrap_or_default();
+        let (key, effect) = (text(&toleration.key), text(&toleration.effect));
+        let operator = text(&toleration.operator);
+        let exists = operator == "Exists";
+        let same_value = toleration.value.as_deref().unwrap_or_default()
+            == taint.value.as_deref().unwrap_or_default();
+        (effect.is_empty() || effect == taint.effect)
+            && (key == taint.key || (key.is_empty() && exists))
+            && (exists || (matches!(operator.as_str(), "" | "Equal") && same_value))
+    })
+}

@@ -1,0 +1,239 @@
+//! What the scheduler knows of a pod.
+
+use crate::snapshot::{Resources, resource_amounts};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use windlass_core::apis::core::v1::{Affinity, Toleration};
+use windlass_core::meta::{Quantity, Str, intern};
+use windlass_core::object::{Labels, Object};
+
+/// A pod as filters and scores see it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PodInfo {
+    /// Its namespace.
+    pub namespace: Str,
+    /// Its name.
+    pub name: Box<str>,
+    /// Its uid.
+    pub uid: Box<str>,
+    /// Its labels.
+    pub labels: Labels,
+    /// The node it is bound to; empty while it is not.
+    pub node_name: Str,
+    /// Higher goes first.
+    pub priority: i32,
+    /// Which scheduler shall place it.
+    pub scheduler_name: Str,
+    /// What it asks for, one pod included.
+    pub requests: Resources,
+    /// The same, with a least amount of CPU and memory where it asks for none; for scores.
+    pub non_zero_requests: Resources,
+    /// Ports of the node it wants.
+    pub host_ports: Vec<HostPort>,
+    /// Labels its node must have.
+    pub node_selector: BTreeMap<String, String>,
+    /// Its affinities.
+    pub affinity: Option<Box<Affinity>>,
+    /// The taints it bears.
+    pub tolerations: Vec<Toleration>,
+    /// Names of the gates that keep it from being scheduled.
+    pub scheduling_gates: Vec<String>,
+    /// It has ended: it needs nothing any more.
+    pub terminal: bool,
+}
+
+/// A port of the node that a pod wants.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct HostPort {
+    /// On this address; empty or `0.0.0.0` for all.
+    pub ip: String,
+    /// `TCP`, `UDP`, `SCTP`.
+    pub protocol: String,
+    /// The port.
+    pub port: i32,
+}
+
+#[derive(Deserialize)]
+struct View {
+    spec: Spec,
+    #[serde(default)]
+    status: Status,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Status {
+    phase: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Spec {
+    #[serde(default)]
+    node_name: String,
+    #[serde(default)]
+    priority: Option<i32>,
+    #[serde(default)]
+    scheduler_name: String,
+    #[serde(default)]
+    containers: Vec<Container>,
+    #[serde(default)]
+    init_containers: Vec<Container>,
+    #[serde(default)]
+    overhead: Amounts,
+    #[serde(default)]
+    resources: Option<Requests>,
+    #[serde(default)]
+    host_network: bool,
+    #[serde(default)]
+    node_selector: BTreeMap<String, String>,
+    #[serde(default)]
+    affinity: Option<Box<Affinity>>,
+    #[serde(default)]
+    tolerations: Vec<Toleration>,
+    #[serde(default)]
+    scheduling_gates: Vec<Gate>,
+}
+
+type Amounts = BTreeMap<String, String>;
+
+#[derive(Deserialize)]
+struct Gate {
+    name: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Container {
+    resources: Requests,
+    ports: Vec<Port>,
+    restart_policy: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Requests {
+    requests: Amounts,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Port {
+    container_port: i32,
+    host_port: i32,
+    #[serde(rename = "hostIP")]
+    host_ip: String,
+    protocol: String,
+}
+
+/// Milli-CPU and bytes that scores assume of a container that asks for none (Kubernetes' `NonZeroRequests`).
+const DEFAULT_REQUESTS: [(&str, &str); 2] = [("cpu", "100m"), ("memory", "200Mi")];
+
+// === impl PodInfo ===
+
+impl PodInfo {
+    /// Reads a pod.
+    ///
+    /// # Errors
+    /// When the object is no pod.
+    pub fn new(object: &Object) -> windlass_core::Result<Self> {
+        let View { spec, status } = object.view()?;
+        let header = object.header();
+        Ok(Self {
+            namespace: header.namespace.clone(),
+            name: header.name.clone(),
+            uid: header.uid.clone(),
+            labels: header.labels.clone(),
+            node_name: intern(&spec.node_name),
+            priority: spec.priority.unwrap_or(0),
+            scheduler_name: intern(&spec.scheduler_name),
+            requests: spec.total(&[]),
+            non_zero_requests: spec.total(&DEFAULT_REQUESTS),
+            host_ports: spec.host_ports(),
+            node_selector: spec.node_selector,
+            affinity: spec.affinity,
+            tolerations: spec.tolerations,
+            scheduling_gates: spec.scheduling_gates.into_iter().map(|gate| gate.name).collect(),
+            terminal: matches!(status.phase.as_str(), "Succeeded" | "Failed"),
+        })
+    }
+
+    /// Whether it waits for a node.
+    #[must_use]
+    pub fn is_pending(&self) -> bool {
+        self.node_name.is_empty() && !self.terminal
+    }
+}
+
+// === impl Spec ===
+
+impl Spec {
+    /// What the pod needs at most at any time (KEP-753): sidecars run beside all that starts after them,
+    /// other init containers run alone, containers run together.
+    fn total(&self, defaults: &[(&str, &str)]) -> Resources {
+        let mut running: BTreeMap<String, Quantity> = BTreeMap::new();
+        let mut highest: BTreeMap<String, Quantity> = BTreeMap::new();
+        for container in &self.init_containers {
+            let asked = container.amounts(defaults);
+            if container.restart_policy == "Always" {
+                add(&mut running, asked);
+                raise(&mut highest, running.clone());
+            } else {
+                let mut during = running.clone();
+                add(&mut during, asked);
+                raise(&mut highest, during);
+            }
+        }
+        self.containers.iter().for_each(|container| add(&mut running, container.amounts(defaults)));
+        raise(&mut running, highest);
+        // Resources of the pod as a whole take the place of the sum (KEP-2837).
+        if let Some(pod) = &self.resources {
+            running.extend(parse(&pod.requests));
+        }
+        add(&mut running, parse(&self.overhead));
+        running.insert("pods".into(), Quantity::from_units(1));
+        resource_amounts(running)
+    }
+
+    fn host_ports(&self) -> Vec<HostPort> {
+        let sidecars = self.init_containers.iter().filter(|c| c.restart_policy == "Always");
+        let ports = self.containers.iter().chain(sidecars).flat_map(|container| &container.ports);
+        let wanted = |port: &Port| {
+            let number = if self.host_network { port.container_port } else { port.host_port };
+            let protocol = if port.protocol.is_empty() { "TCP" } else { &port.protocol };
+            let ip = port.host_ip.clone();
+            HostPort { ip, protocol: protocol.to_owned(), port: number }
+        };
+        ports.map(wanted).filter(|port| port.port > 0).collect()
+    }
+}
+
+impl Container {
+    fn amounts(&self, defaults: &[(&str, &str)]) -> BTreeMap<String, Quantity> {
+        let mut amounts = parse(&self.resources.requests);
+        for (name, least) in defaults {
+            let least = least.parse().expect("a constant quantity");
+            amounts.entry((*name).to_owned()).or_insert(least);
+        }
+        amounts
+    }
+}
+
+/// The API server has checked the quantities; one that still can't be read asks for nothing.
+fn parse(amounts: &Amounts) -> BTreeMap<String, Quantity> {
+    amounts.iter().filter_map(|(name, amount)| Some((name.clone(), amount.parse().ok()?))).collect()
+}
+
+fn add(to: &mut BTreeMap<String, Quantity>, more: BTreeMap<String, Quantity>) {
+    for (name, amount) in more {
+        let sum = to.entry(name).or_default();
+        *sum = *sum + amount;
+    }
+}
+
+fn raise(to: &mut BTreeMap<String, Quantity>, least: BTreeMap<String, Quantity>) {
+    for (name, amount) in least {
+        let highest = to.entry(name).or_default();
+        *highest = amount.max(*highest);
+    }
+}

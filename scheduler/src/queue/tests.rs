@@ -1,0 +1,78 @@
+use super::*;
+use crate::plugins::{NodeResourcesFit, PrioritySort, SchedulingGates, TaintToleration};
+use crate::testing::{node, pod, pod_with};
+use serde_json::json;
+
+fn queue() -> Queue {
+    let profile = Profile::builder("test")
+        .plugin(SchedulingGates, 0)
+        .plugin(PrioritySort, 0)
+        .plugin(NodeResourcesFit, 1)
+        .plugin(TaintToleration, 1);
+    Queue::new(Arc::new(profile.build()))
+}
+
+fn popped(queue: &mut Queue) -> Vec<String> {
+    std::iter::from_fn(|| queue.pop()).map(|queued| queued.pod.name.to_string()).collect()
+}
+
+fn refused(queue: &mut Queue, plugin: &'static str, now: Instant) {
+    let queued = queue.pop().expect("a pod");
+    queue.park(queued, &Unschedulable { message: String::new(), plugins: vec![plugin] }, now);
+}
+
+#[tokio::test(start_paused = true)]
+async fn priority_first_then_age() {
+    let (mut queue, now) = (queue(), Instant::now());
+    for (name, priority) in [("a", 0), ("b", 5), ("c", 0), ("d", 5)] {
+        queue.add(Arc::new(PodInfo { priority, ..pod(name, "1") }), now);
+    }
+    assert_eq!(popped(&mut queue), ["b", "d", "a", "c"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_wakes_only_what_it_may_help() {
+    let (mut queue, now) = (queue(), Instant::now());
+    queue.add(Arc::new(pod("big", "6")), now);
+    refused(&mut queue, "NodeResourcesFit", now);
+    let later = now + Duration::from_secs(60);
+    queue.wake(&ClusterEvent::NodeAdded(Arc::new(node("small", "4", &[]))), later);
+    assert_eq!(popped(&mut queue), [""; 0]);
+    queue.wake(&ClusterEvent::NodeAdded(Arc::new(node("large", "8", &[]))), later);
+    assert_eq!(popped(&mut queue), ["big"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_that_failed_waits_before_it_is_tried_again() {
+    let (mut queue, now) = (queue(), Instant::now());
+    queue.add(Arc::new(pod("p", "1")), now);
+    refused(&mut queue, "NodeResourcesFit", now);
+    queue.wake(&ClusterEvent::PodDeleted, now);
+    assert_eq!(queue.next_due(), Some(now + Duration::from_secs(1)));
+    queue.advance(now);
+    assert_eq!(popped(&mut queue), [""; 0]);
+    queue.advance(now + Duration::from_secs(1));
+    assert_eq!(popped(&mut queue), ["p"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn parked_pods_are_tried_again_in_the_end() {
+    let (mut queue, now) = (queue(), Instant::now());
+    queue.add(Arc::new(pod("p", "1")), now);
+    refused(&mut queue, "TaintToleration", now);
+    assert_eq!(queue.next_due(), Some(now + FLUSH_AFTER));
+    queue.advance(now + FLUSH_AFTER);
+    assert_eq!(popped(&mut queue), ["p"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn gates_keep_a_pod_out_until_they_are_open() {
+    let (mut queue, now) = (queue(), Instant::now());
+    let gated = json!({"containers": [], "schedulingGates": [{"name": "x"}]});
+    queue.add(Arc::new(pod_with("p", gated)), now);
+    assert_eq!((popped(&mut queue), queue.next_due()), (vec![], None));
+    let open = pod_with("p", json!({"containers": []}));
+    assert!(queue.changes(&open));
+    queue.add(Arc::new(open), now);
+    assert_eq!(popped(&mut queue), ["p"]);
+}
