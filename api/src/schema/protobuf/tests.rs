@@ -1,0 +1,257 @@
+use proptest::prelude::*;
+use rand::{Rng, SeedableRng, rngs::SmallRng};
+use serde_json::{Map, json};
+use windlass_core::scheme::Scheme;
+
+use super::*;
+use crate::schema::{Cardinality, FieldRef, Type, decode as json_decode};
+
+const CONFIG_MAP: GroupVersionKind = GroupVersionKind::new("", "v1", "ConfigMap");
+
+/// A random value of a message, with about `budget` fields.
+fn generate(rng: &mut SmallRng, message: MessageRef, budget: &mut i32) -> Value {
+    let mut object = Map::new();
+    for field in message.fields() {
+        // An object inside of another has no `kind` in protobuf, in Kubernetes too.
+        if field.number == 0 || !rng.random_bool(0.3) || *budget <= 0 {
+            continue;
+        }
+        *budget -= 1;
+        object.insert(field.name.to_owned(), generate_field(rng, field, budget));
+    }
+    Value::Object(object)
+}
+
+fn generate_field(rng: &mut SmallRng, field: FieldRef, budget: &mut i32) -> Value {
+    let count = rng.random_range(0..3);
+    match field.cardinality {
+        Cardinality::One => generate_one(rng, field.ty, budget),
+        Cardinality::List => (0..count).map(|_| generate_one(rng, field.ty, budget)).collect(),
+        Cardinality::Map => {
+            (0..count).map(|_| (text(rng), generate_one(rng, field.ty, budget))).collect()
+        }
+    }
+}
+
+fn generate_one(rng: &mut SmallRng, ty: Type, budget: &mut i32) -> Value {
+    let schema = |rng: &mut SmallRng, budget: &mut i32| generate(rng, json_decode_schema(), budget);
+    match ty {
+        Type::String => text(rng).into(),
+        Type::Int32 => rng.random::<i32>().into(),
+        Type::Int64 => rng.random::<i64>().into(),
+        Type::Bool => rng.random::<bool>().into(),
+        Type::Double => {
+            [json!(0), json!(-1.5), json!(1e300), json!(7)][rng.random_range(0..4)].clone()
+        }
+        Type::Bytes => ["", "AAE=", "aGVsbG8="][rng.random_range(0..3)].into(),
+        Type::Time => "2024-02-29T23:59:59Z".into(),
+        Type::MicroTime => ["2024-02-29T23:59:59.000001Z", "1969-12-31T23:59:59.250000Z"]
+            [rng.random_range(0..2)]
+        .into(),
+        Type::Quantity => ["0", "500m", "1Gi", "-2k", "1e3"][rng.random_range(0..5)].into(),
+        Type::IntOrString => {
+            [json!(0), json!(-8080), json!(""), json!("25%")][rng.random_range(0..4)].clone()
+        }
+        Type::RawExtension | Type::FieldsV1 | Type::Json => json!({"f:a": {}, "n": [1, null, 2.5]}),
+        Type::SchemaOrArray => match rng.random() {
+            true => (0..2).map(|_| schema(rng, budget)).collect(),
+            false => schema(rng, budget),
+        },
+        Type::SchemaOrBool => {
+            if rng.random() {
+                rng.random::<bool>().into()
+            } else {
+                schema(rng, budget)
+            }
+        }
+        Type::SchemaOrStrings => {
+            if rng.random() {
+                json!(["a", "b"])
+            } else {
+                schema(rng, budget)
+            }
+        }
+        Type::StringList => json!(["x", ""]),
+        Type::Message(index) => generate(rng, Schema::builtin().message_at(index), budget),
+    }
+}
+
+fn json_decode_schema() -> MessageRef {
+    json_decode::schema_props()
+}
+
+fn text(rng: &mut SmallRng) -> String {
+    ["", "a", "täglich", "x.example.com/y", "\u{1F980}\n\""][rng.random_range(0..5)].to_owned()
+}
+
+fn kinds() -> Vec<GroupVersionKind> {
+    let lists = |info: &windlass_core::scheme::ResourceInfo| {
+        info.gvr.group_version().with_kind(info.list_kind())
+    };
+    let scheme = Scheme::builtin().iter();
+    let mut kinds: Vec<_> = scheme.flat_map(|info| [info.gvk(), lists(info)]).collect();
+    kinds.retain(|kind| Schema::builtin().kind(kind).is_some());
+    kinds.extend(
+        ["Status", "DeleteOptions", "PatchOptions"]
+            .map(|kind| GroupVersionKind::new("", "v1", kind)),
+    );
+    kinds
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn objects_survive_both_ways(seed: u64, kind in proptest::sample::select(kinds())) {
+        let message = Schema::builtin().kind(&kind).unwrap();
+        let object = generate(&mut SmallRng::seed_from_u64(seed), message, &mut 200);
+        let object = json_decode::value(&kind, object).unwrap().value;
+        let bytes = encode(&kind, &object).unwrap();
+        let (decoded_kind, decoded) = decode(None, &bytes).unwrap();
+        prop_assert_eq!(&decoded_kind, &kind);
+        prop_assert_eq!(&decoded, &object);
+        prop_assert_eq!(decoded.to_string(), object.to_string(), "the order of keys is the same");
+        prop_assert_eq!(encode(&kind, &decoded).unwrap(), bytes);
+    }
+
+    #[test]
+    fn any_bytes_are_decoded_or_refused(bytes: Vec<u8>, kind in proptest::sample::select(kinds())) {
+        let enveloped = envelope(&kind.api_version(), &kind.kind, &bytes);
+        if let Ok((_, object)) = decode(None, &enveloped) {
+            prop_assert!(encode(&kind, &object).is_ok());
+        }
+    }
+}
+
+/// Written out by hand from the wire format: tag, length, content.
+#[test]
+fn a_config_map_is_these_bytes() {
+    let object = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}, "data": {"b": "2", "a": "1"}, "immutable": false});
+    let meta = [
+        b"\x0a\x01x".as_slice(),                     // name
+        b"\x12\x00\x1a\x00\x22\x00\x2a\x00\x32\x00", // generateName, namespace, selfLink, uid, resourceVersion
+        b"\x38\x00",                                 // generation
+        b"\x42\x00",                                 // creationTimestamp
+    ]
+    .concat();
+    let data = b"\x12\x06\x0a\x01a\x12\x011\x12\x06\x0a\x01b\x12\x012";
+    let immutable = b"\x20\x00";
+    let raw = [b"\x0a\x11".as_slice(), &meta, data, immutable].concat();
+    let expected = [
+        b"k8s\0".as_slice(),
+        b"\x0a\x0f\x0a\x02v1\x12\x09ConfigMap",
+        &[0x12, 37],
+        &raw,
+        b"\x1a\x00\x22\x00",
+    ]
+    .concat();
+    assert_eq!(raw.len(), 37);
+    assert_eq!(encode(&CONFIG_MAP, &object).unwrap(), expected);
+    assert_eq!(decode(None, &expected).unwrap(), (CONFIG_MAP, object));
+}
+
+#[test]
+fn an_inlined_part_and_a_negative_number_are_these_bytes() {
+    let volume = Schema::builtin().message("io.k8s.api.core.v1.Volume").unwrap();
+    let object = json!({"name": "v", "emptyDir": {}});
+    let bytes = encode_message(volume, &object).unwrap();
+    assert_eq!(bytes, b"\x0a\x01v\x12\x04\x12\x02\x0a\x00");
+    assert_eq!(decode_message(volume, &bytes).unwrap(), object);
+    let probe = Schema::builtin().message("io.k8s.api.core.v1.TCPSocketAction").unwrap();
+    let object = json!({"port": -1});
+    let bytes = encode_message(probe, &object).unwrap();
+    assert_eq!(
+        bytes,
+        b"\x0a\x0f\x08\x00\x10\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x1a\x00\x12\x00"
+    );
+    assert_eq!(decode_message(probe, &bytes).unwrap(), object);
+}
+
+#[test]
+fn a_pointer_to_zero_is_kept_and_a_plain_zero_is_not() {
+    let spec = Schema::builtin().message("io.k8s.api.apps.v1.DeploymentSpec").unwrap();
+    let bytes = encode_message(spec, &json!({"replicas": 0, "minReadySeconds": 0})).unwrap();
+    let decoded = decode_message(spec, &bytes).unwrap();
+    assert_eq!(decoded["replicas"], 0);
+    assert!(decoded.get("minReadySeconds").is_none());
+}
+
+#[test]
+fn delete_options_are_read_in_the_envelope_of_any_version() {
+    let gvk = GroupVersionKind::new("apps", "v1", "DeleteOptions");
+    let bytes = envelope("apps/v1", "DeleteOptions", b"\x08\x05\x22\x0aForeground");
+    let (kind, options) = decode(None, &bytes).unwrap();
+    assert_eq!(kind, gvk);
+    assert_eq!(options["gracePeriodSeconds"], 5);
+    assert_eq!(options["propagationPolicy"], "Foreground");
+}
+
+#[test]
+fn a_list_is_made_of_encoded_items() {
+    let list = GroupVersionKind::new("", "v1", "ConfigMapList");
+    let items: Vec<Value> = ["a", "b"].map(|name| json!({"metadata": {"name": name}})).into();
+    let message = Schema::builtin().kind(&CONFIG_MAP).unwrap();
+    let raws: Vec<_> = items.iter().map(|item| encode_message(message, item).unwrap()).collect();
+    let metadata = json!({"resourceVersion": "7"});
+    let bytes = encode_list(&list, &metadata, raws.iter().map(Vec::as_slice)).unwrap();
+    let whole =
+        json!({"apiVersion": "v1", "kind": "ConfigMapList", "metadata": metadata, "items": items});
+    assert_eq!(bytes, encode(&list, &whole).unwrap());
+    assert_eq!(decode(None, &bytes).unwrap().1, whole);
+}
+
+#[test]
+fn frames_are_taken_off_a_stream_one_by_one() {
+    let object = encode(&CONFIG_MAP, &json!({"metadata": {"name": "x"}})).unwrap();
+    let frame = watch_frame("ADDED", &object);
+    assert_eq!(&frame[..4], &u32::try_from(frame.len() - 4).unwrap().to_be_bytes());
+    assert_eq!(&frame[4..11], b"\x0a\x05ADDED");
+    let mut stream = frame.clone();
+    stream.extend(watch_frame("BOOKMARK", &object));
+    for cut in 0..frame.len() {
+        assert_eq!(next_frame(&stream[..cut]).unwrap(), None);
+    }
+    let (kind, first, taken) = next_frame(&stream).unwrap().unwrap();
+    assert_eq!((kind.as_str(), first.as_slice(), taken), ("ADDED", object.as_slice(), frame.len()));
+    assert_eq!(next_frame(&stream[taken..]).unwrap().unwrap().0, "BOOKMARK");
+    assert!(next_frame(&[0xff; 8]).is_err());
+}
+
+#[test]
+fn packed_numbers_and_unknown_fields_are_read() {
+    let context = Schema::builtin().message("io.k8s.api.core.v1.PodSecurityContext").unwrap();
+    let groups = context.field("supplementalGroups").unwrap().number;
+    assert_eq!(groups, 4);
+    let decoded =
+        decode_message(context, b"\x22\x03\x01\xac\x02\xa0\x7f\x01\xa5\x7f\x00\x00\x00\x00")
+            .unwrap();
+    assert_eq!(decoded, json!({"supplementalGroups": [1, 300]}));
+}
+
+#[test]
+fn malformed_bytes_are_refused() {
+    assert!(matches!(decode(None, b"{}"), Err(DecodeError::Magic)));
+    assert!(matches!(decode(None, b"k8s\0\x0a\x20"), Err(DecodeError::Truncated)));
+    let crd = GroupVersionKind::new("example.com", "v1", "Gizmo");
+    assert!(
+        matches!(decode(None, &envelope("example.com/v1", "Gizmo", b"")), Err(DecodeError::Kind(kind)) if kind == crd)
+    );
+    assert!(matches!(encode(&crd, &json!({})), Err(EncodeError::Kind(_))));
+    let error = encode(&CONFIG_MAP, &json!({"data": {"a": 1}})).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "field data of ConfigMap cannot be written in protobuf: a number where a string belongs"
+    );
+}
+
+#[test]
+fn nesting_is_bounded() {
+    let schema = json_decode_schema();
+    let mut bytes = Vec::new();
+    for _ in 0..5000 {
+        let mut writer = wire::Writer::default();
+        writer.bytes(28, &bytes); // not
+        bytes = writer.into_bytes();
+    }
+    assert!(matches!(decode_message(schema, &bytes), Err(DecodeError::Malformed(_))));
+}
