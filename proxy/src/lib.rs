@@ -1,1 +1,16 @@
-//! x
+//! The service proxy (kube-proxy) as a library.
+//!
+//! Informers feed a [`config::ChangeTracker`], which computes the desired
+//! [`model::ServicePort`]s and yields those that changed; a [`backend::Backend`] carries them out.
+//! [`Proxy`] is the component that ties them together. Each part serves alone as well: an embedder
+//! may feed the tracker himself, or bring a backend of his own.
+
+pub mod backend;
+mod component;
+pub mod config;
+mod health;
+mod metrics;
+pub mod model;
+pub mod topology;
+
+pub use component::{Proxy, ProxyBuilder};

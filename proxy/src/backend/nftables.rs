@@ -1,0 +1,129 @@
+//! Programs the kernel's nftables over netlink; no program of the system is called.
+//!
+//! Each IP family has a table `windlass` of its own; other tables are left alone. All Services
+//! share a few maps: a destination leads to a *group* of endpoints, and (group, random index) to
+//! an endpoint. Chains exist per *shape* (how many endpoints, affinity, masquerading), not per
+//! Service, so that a change means some map elements and the kernel need not validate the
+//! ruleset again. One sync is one atomic transaction with just the difference.
+
+mod conntrack;
+mod encode;
+mod expr;
+mod layout;
+mod netlink;
+mod node;
+mod render;
+mod ruleset;
+mod table;
+#[cfg(test)]
+mod tests;
+mod uapi;
+
+use std::io;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+
+pub use expr::{Expr, Header, Reg};
+pub use layout::{Network, Settings};
+pub use render::Renderer;
+pub use ruleset::{Balancer, Element, Frontend, Mode, Target, Transaction, View};
+
+use self::conntrack::Conntrack;
+use self::table::Table;
+use super::{Backend, BackendError, Change};
+use crate::model::{Family, PortKey, ServicePort};
+
+/// The backend of choice on Linux with root.
+///
+/// It works in the network namespace of the thread that opened it.
+#[derive(Debug)]
+pub struct NftablesBackend {
+    kernel: Arc<Mutex<Kernel>>,
+}
+
+#[derive(Debug)]
+struct Kernel {
+    tables: Vec<Table>,
+    conntrack: Conntrack,
+}
+
+// === impl NftablesBackend ===
+
+impl NftablesBackend {
+    /// Opens the kernel's interface, replaces what an earlier run left behind by empty tables, and
+    /// switches IPv4 forwarding on. A kernel without IPv6 is served with IPv4 alone.
+    pub fn open(settings: &Settings) -> Result<Self, BackendError> {
+        let mut v4 = Table::open(Family::V4, settings.clone()).map_err(BackendError::Unavailable)?;
+        v4.replace(&[]).map_err(BackendError::Unavailable)?;
+        node::enable_forwarding()?;
+        let mut tables = vec![v4];
+        match Table::open(Family::V6, settings.clone()).and_then(|mut table| table.replace(&[]).map(|_| table)) {
+            Ok(table) => tables.push(table),
+            Err(error) => tracing::warn!(%error, "no nftables for IPv6: only IPv4 Services are served"),
+        }
+        let conntrack = Conntrack::open().map_err(BackendError::Unavailable)?;
+        Ok(Self { kernel: Arc::new(Mutex::new(Kernel { tables, conntrack })) })
+    }
+
+    /// Takes the tables away again: what a clean-up does that is meant to leave nothing behind.
+    pub fn remove(&self) -> Result<(), BackendError> {
+        self.kernel.lock().tables.iter_mut().try_for_each(Table::remove).map_err(BackendError::Refused)
+    }
+
+    /// Runs `work` off the async threads: a large batch keeps its thread busy for a while.
+    async fn run(
+        &self,
+        work: impl FnOnce(&mut Kernel) -> Result<(), BackendError> + Send + 'static,
+    ) -> Result<(), BackendError> {
+        let kernel = self.kernel.clone();
+        let done = tokio::task::spawn_blocking(move || work(&mut kernel.lock())).await;
+        done.map_err(|error| BackendError::Io { what: "nftables thread".to_owned(), source: io::Error::other(error) })?
+    }
+}
+
+#[async_trait]
+impl Backend for NftablesBackend {
+    fn name(&self) -> &'static str {
+        "nftables"
+    }
+
+    async fn apply(&mut self, change: &Change) -> Result<(), BackendError> {
+        let change = change.clone();
+        self.run(move |kernel| kernel.apply(&change.updated, &change.removed)).await
+    }
+
+    async fn resync(&mut self, state: &[Arc<ServicePort>]) -> Result<(), BackendError> {
+        let state = state.to_vec();
+        self.run(move |kernel| kernel.resync(&state)).await
+    }
+}
+
+// === impl Kernel ===
+
+impl Kernel {
+    fn apply(&mut self, updated: &[Arc<ServicePort>], removed: &[PortKey]) -> Result<(), BackendError> {
+        let stale = conntrack::stale_after(self.tables.iter().map(Table::renderer), updated, removed);
+        for table in &mut self.tables {
+            table.apply(updated, removed).map_err(BackendError::Refused)?;
+        }
+        self.forget(&stale);
+        Ok(())
+    }
+
+    fn resync(&mut self, state: &[Arc<ServicePort>]) -> Result<(), BackendError> {
+        for table in &mut self.tables {
+            table.replace(state).map_err(BackendError::Refused)?;
+        }
+        self.forget(&conntrack::Stale::unless_served_by(state));
+        Ok(())
+    }
+
+    /// Rules are in place by now: entries that are left over only delay what already works.
+    fn forget(&mut self, stale: &conntrack::Stale) {
+        if let Err(error) = self.conntrack.forget(stale) {
+            tracing::warn!(%error, "stale UDP connections were not cleared; they end by timeout");
+        }
+    }
+}

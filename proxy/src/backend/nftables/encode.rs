@@ -1,0 +1,271 @@
+//! From a [`Transaction`] to the netlink messages of one atomic batch.
+
+use std::net::{IpAddr, SocketAddr};
+
+use smallvec::SmallVec;
+
+use super::expr::{encode_verdict, nfproto};
+use super::layout::{self, ALL_MAPS, ChainSpec, Layout, SetSpec, map_number, octets};
+use super::netlink::{Batch, Message};
+use super::ruleset::{Balancer, Element, Frontend, Mode, Target, Transaction, View};
+use super::uapi::*;
+use crate::model::{Family, Protocol};
+
+/// The name of the table, in each family.
+pub(super) const TABLE: &str = "windlass";
+
+/// Elements go into messages of at most this length: a nested attribute ends at 64 KiB.
+const ELEMENTS_LEN: usize = 60 * 1024;
+
+type Bytes = SmallVec<[u8; 40]>;
+
+/// An element as the kernel takes it.
+struct RawElement {
+    set: &'static str,
+    key: Bytes,
+    value: Value,
+}
+
+enum Value {
+    None,
+    Data(Bytes),
+    Goto(String),
+}
+
+/// The batch that carries a transaction out; with `replace` on a table built anew.
+pub(super) fn batch(layout: &Layout, transaction: &Transaction, replace: bool) -> Batch {
+    let mut encoder = Encoder { layout, batch: Batch::default() };
+    encoder.begin();
+    if replace {
+        encoder.table();
+    }
+    encoder.elements(NFT_MSG_DELSETELEM, &transaction.delete);
+    for balancer in &transaction.add_chains {
+        encoder.chain(&layout.balancer(balancer));
+    }
+    encoder.elements(NFT_MSG_NEWSETELEM, &transaction.add);
+    for balancer in &transaction.delete_chains {
+        encoder.delete_chain(balancer);
+    }
+    encoder.named(NFT_MSG_NEWTABLE, NLM_F_CREATE | NLM_F_ACK);
+    encoder.end();
+    encoder.batch
+}
+
+/// The batch that takes the table away, whether it is there or not.
+pub(super) fn remove_table(family: Family) -> Batch {
+    let layout = Layout::new(family, super::Settings::default());
+    let mut encoder = Encoder { layout: &layout, batch: Batch::default() };
+    encoder.begin();
+    encoder.named(NFT_MSG_NEWTABLE, NLM_F_CREATE);
+    encoder.named(NFT_MSG_DELTABLE, NLM_F_ACK);
+    encoder.end();
+    encoder.batch
+}
+
+struct Encoder<'a> {
+    layout: &'a Layout,
+    batch: Batch,
+}
+
+// === impl Encoder ===
+
+impl Encoder<'_> {
+    fn begin(&mut self) {
+        self.batch.message(NFNL_MSG_BATCH_BEGIN, 0, batch_header(), |_| {});
+    }
+
+    /// Older kernels do not acknowledge a batch's end: the message before it asks for that.
+    fn end(&mut self) {
+        self.batch.message(NFNL_MSG_BATCH_END, 0, batch_header(), |_| {});
+    }
+
+    fn message(&mut self, kind: u16, flags: u16, build: impl FnOnce(&mut Message<'_>)) {
+        let header = [nfproto(self.layout.family), 0, 0, 0];
+        self.batch.message((NFNL_SUBSYS_NFTABLES << 8) | kind, flags, header, build);
+    }
+
+    fn named(&mut self, kind: u16, flags: u16) {
+        self.message(kind, flags, |m| m.string(NFTA_TABLE_NAME, TABLE));
+    }
+
+    /// Makes the table anew, with its sets and fixed chains.
+    fn table(&mut self) {
+        // The first line makes sure that there is one to delete.
+        self.named(NFT_MSG_NEWTABLE, NLM_F_CREATE);
+        self.named(NFT_MSG_DELTABLE, 0);
+        self.named(NFT_MSG_NEWTABLE, NLM_F_CREATE);
+        for (id, set) in (1..).zip(self.layout.sets()) {
+            self.set(&set, id);
+        }
+        for chain in self.layout.chains() {
+            self.chain(&chain);
+        }
+        let fixed = ALL_MAPS.iter().flat_map(|(view, node_port)| {
+            let map = map_number(*view, *node_port);
+            [(map, Mode::Reject, layout::REJECT), (map, Mode::Drop, layout::DROP)]
+        });
+        let fixed = fixed.map(|(map, mode, chain)| RawElement {
+            set: layout::BALANCERS,
+            key: words(&[map, mode as u32, 0, 0]),
+            value: Value::Goto(chain.to_owned()),
+        });
+        self.raw_elements(NFT_MSG_NEWSETELEM, fixed.collect());
+    }
+
+    fn set(&mut self, set: &SetSpec, id: u32) {
+        self.message(NFT_MSG_NEWSET, NLM_F_CREATE, |m| {
+            m.string(NFTA_SET_TABLE, TABLE);
+            m.string(NFTA_SET_NAME, set.name);
+            m.u32(NFTA_SET_ID, id);
+            m.u32(NFTA_SET_FLAGS, set.flags);
+            m.u32(NFTA_SET_KEY_TYPE, set.key_type);
+            m.u32(NFTA_SET_KEY_LEN, set.key_len);
+            if let Some((kind, len)) = set.data {
+                m.u32(NFTA_SET_DATA_TYPE, kind);
+                m.u32(NFTA_SET_DATA_LEN, len);
+            }
+            if let Some(size) = set.size {
+                m.nested(NFTA_SET_DESC, |m| m.u32(NFTA_SET_DESC_SIZE, size));
+            }
+        });
+    }
+
+    fn chain(&mut self, chain: &ChainSpec) {
+        self.message(NFT_MSG_NEWCHAIN, NLM_F_CREATE, |m| {
+            m.string(NFTA_CHAIN_TABLE, TABLE);
+            m.string(NFTA_CHAIN_NAME, &chain.name);
+            let Some((hook, priority)) = chain.hook else { return };
+            m.nested(NFTA_CHAIN_HOOK, |m| {
+                m.u32(NFTA_HOOK_HOOKNUM, hook);
+                m.u32(NFTA_HOOK_PRIORITY, priority.cast_unsigned());
+            });
+            m.string(NFTA_CHAIN_TYPE, "nat");
+        });
+        for rule in &chain.rules {
+            self.message(NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND, |m| {
+                m.string(NFTA_RULE_TABLE, TABLE);
+                m.string(NFTA_RULE_CHAIN, &chain.name);
+                m.nested(NFTA_RULE_EXPRESSIONS, |m| rule.iter().for_each(|expr| expr.encode(m)));
+            });
+        }
+    }
+
+    fn delete_chain(&mut self, balancer: &Balancer) {
+        self.message(NFT_MSG_DELCHAIN, 0, |m| {
+            m.string(NFTA_CHAIN_TABLE, TABLE);
+            m.string(NFTA_CHAIN_NAME, &balancer.chain());
+        });
+    }
+
+    fn elements(&mut self, kind: u16, elements: &[Element]) {
+        self.raw_elements(kind, elements.iter().map(RawElement::from).collect());
+    }
+
+    /// Elements of one set share messages.
+    fn raw_elements(&mut self, kind: u16, mut elements: Vec<RawElement>) {
+        elements.sort_by_key(|element| element.set);
+        let flags = if kind == NFT_MSG_NEWSETELEM { NLM_F_CREATE } else { 0 };
+        let mut rest = elements.as_slice();
+        while let Some(first) = rest.first() {
+            let mut taken = 0;
+            self.message(kind, flags, |m| {
+                m.string(NFTA_SET_ELEM_LIST_TABLE, TABLE);
+                m.string(NFTA_SET_ELEM_LIST_SET, first.set);
+                m.nested(NFTA_SET_ELEM_LIST_ELEMENTS, |m| {
+                    let start = m.position();
+                    for element in rest.iter().take_while(|element| element.set == first.set) {
+                        element.encode(m, kind == NFT_MSG_NEWSETELEM);
+                        taken += 1;
+                        if m.position() - start > ELEMENTS_LEN {
+                            break;
+                        }
+                    }
+                });
+            });
+            rest = &rest[taken..];
+        }
+    }
+}
+
+// === impl RawElement ===
+
+impl RawElement {
+    fn encode(&self, m: &mut Message<'_>, with_value: bool) {
+        m.nested(NFTA_LIST_ELEM, |m| {
+            m.value(NFTA_SET_ELEM_KEY, &self.key);
+            match &self.value {
+                Value::Data(data) if with_value => m.value(NFTA_SET_ELEM_DATA, data),
+                Value::Goto(chain) if with_value => encode_verdict(m, NFTA_SET_ELEM_DATA, NFT_GOTO, Some(chain)),
+                _ => {}
+            }
+        });
+    }
+}
+
+impl From<&Element> for RawElement {
+    fn from(element: &Element) -> Self {
+        let (set, key, value) = match element {
+            Element::Frontend(view, frontend, target) => frontend_element(*view, *frontend, target),
+            Element::Endpoint(group, index, address) => {
+                (layout::ENDPOINTS, words(&[*group, *index]), Value::Data(socket_address(*address)))
+            }
+            Element::Member(group, address) => {
+                let mut key = words(&[*group]);
+                key.extend(socket_address(*address));
+                (layout::MEMBERS, key, Value::None)
+            }
+            Element::Hairpin(ip) => {
+                let mut key = Bytes::from_vec(octets(*ip));
+                key.extend(octets(*ip));
+                (layout::HAIRPINS, key, Value::None)
+            }
+            Element::ClusterIp(ip) => (layout::CLUSTER_IPS, Bytes::from_vec(octets(*ip)), Value::None),
+            Element::Balancer(balancer) => {
+                let map = map_number(balancer.view, balancer.node_port);
+                let key = words(&[map, balancer.mode as u32, balancer.endpoints, balancer.affinity]);
+                (layout::BALANCERS, key, Value::Goto(balancer.chain()))
+            }
+        };
+        Self { set, key, value }
+    }
+}
+
+fn frontend_element(view: View, frontend: Frontend, target: &Target) -> (&'static str, Bytes, Value) {
+    let value = words(&[target.group, target.mode as u32, target.endpoints, target.affinity]);
+    let (set, mut key, protocol, number) = match (view, frontend) {
+        (View::Cluster, Frontend::Address(ip, protocol, port)) => (layout::ADDRESSES, octets(ip), protocol, port),
+        (View::Outside, Frontend::Address(ip, protocol, port)) => (layout::OUTSIDE_ADDRESSES, octets(ip), protocol, port),
+        (View::Cluster, Frontend::NodePort(protocol, port)) => (layout::NODE_PORTS, Vec::new(), protocol, port),
+        (View::Outside, Frontend::NodePort(protocol, port)) => (layout::OUTSIDE_NODE_PORTS, Vec::new(), protocol, port),
+    };
+    key.extend(destination_port(protocol, number));
+    (set, Bytes::from_vec(key), Value::Data(value))
+}
+
+/// Protocol and port, each in a register of its own.
+fn destination_port(protocol: Protocol, port: u16) -> [u8; 8] {
+    let [high, low] = port.to_be_bytes();
+    [protocol.number(), 0, 0, 0, high, low, 0, 0]
+}
+
+/// Address and port, as a redirection takes them from registers.
+fn socket_address(address: SocketAddr) -> Bytes {
+    let mut bytes: Bytes = match address.ip() {
+        IpAddr::V4(ip) => ip.octets().as_slice().into(),
+        IpAddr::V6(ip) => ip.octets().as_slice().into(),
+    };
+    let [high, low] = address.port().to_be_bytes();
+    bytes.extend([high, low, 0, 0]);
+    bytes
+}
+
+/// Numbers as registers hold them, in the machine's byte order.
+fn words(words: &[u32]) -> Bytes {
+    words.iter().flat_map(|word| word.to_ne_bytes()).collect()
+}
+
+fn batch_header() -> [u8; 4] {
+    let [high, low] = NFNL_SUBSYS_NFTABLES.to_be_bytes();
+    [NFPROTO_UNSPEC, 0, high, low]
+}

@@ -1,0 +1,67 @@
+//! Which destinations a Service port answers, and how.
+
+use std::net::IpAddr;
+
+use super::group::Group;
+use crate::backend::nftables::ruleset::{Frontend, Mode, Target, View};
+use crate::model::{ServicePort, TrafficPolicy};
+
+/// The frontends of a port, each with its view and target.
+pub(super) fn claims(
+    port: &ServicePort,
+    cluster: Option<&Group>,
+    local: Option<&Group>,
+) -> Vec<(View, Frontend, Target)> {
+    let targets = Targets { port, cluster, local };
+    let address = |ip: IpAddr| Frontend::Address(ip, port.protocol(), port.port);
+    let internal = targets.of(port.internal_policy, Mode::MasqueradeOutside);
+    let mut claims = vec![(View::Cluster, address(port.cluster_ip), internal)];
+    let node_port = port.node_port.map(|number| Frontend::NodePort(port.protocol(), number));
+    for frontend in port.external_ips.iter().map(|ip| address(*ip)).chain(node_port) {
+        targets.external(frontend, &mut claims);
+    }
+    claims
+}
+
+struct Targets<'a> {
+    port: &'a ServicePort,
+    cluster: Option<&'a Group>,
+    local: Option<&'a Group>,
+}
+
+// === impl Targets ===
+
+impl Targets<'_> {
+    /// Under policy `Local`, sources inside the cluster take the short way to any endpoint.
+    fn external(&self, frontend: Frontend, claims: &mut Vec<(View, Frontend, Target)>) {
+        match self.port.external_policy {
+            TrafficPolicy::Cluster => {
+                claims.push((View::Cluster, frontend, self.of(TrafficPolicy::Cluster, Mode::MasqueradeAlways)));
+            }
+            TrafficPolicy::Local => {
+                claims.push((View::Cluster, frontend, self.of(TrafficPolicy::Cluster, Mode::MasqueradeOutside)));
+                claims.push((View::Outside, frontend, self.of(TrafficPolicy::Local, Mode::KeepSource)));
+            }
+        }
+    }
+
+    fn of(&self, policy: TrafficPolicy, mode: Mode) -> Target {
+        let group = match policy {
+            TrafficPolicy::Cluster => self.cluster,
+            TrafficPolicy::Local => self.local,
+        };
+        match group {
+            Some(group) => Target { group: group.id(), mode, endpoints: group.len(), affinity: group.affinity() },
+            None if self.port.cluster_endpoints.is_empty() => Target::none(Mode::Reject),
+            None => Target::none(Mode::Drop),
+        }
+    }
+}
+
+// === impl Target ===
+
+impl Target {
+    fn none(mode: Mode) -> Self {
+        Self { group: 0, mode, endpoints: 0, affinity: 0 }
+    }
+}

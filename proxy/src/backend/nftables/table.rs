@@ -1,0 +1,84 @@
+//! One family's table in the kernel: the renderer's transactions, carried out.
+
+use std::io;
+use std::sync::Arc;
+
+use super::encode;
+use super::layout::{Layout, Settings};
+use super::netlink::Socket;
+use super::node;
+use super::render::Renderer;
+use crate::model::{Family, PortKey, ServicePort};
+
+#[derive(Debug)]
+pub(super) struct Table {
+    renderer: Renderer,
+    layout: Layout,
+    socket: Socket,
+    /// Whether the kernel may hold something else than the renderer believes.
+    broken: bool,
+    forwarding: bool,
+}
+
+// === impl Table ===
+
+impl Table {
+    pub(super) fn open(family: Family, settings: Settings) -> io::Result<Self> {
+        Ok(Self {
+            renderer: Renderer::new(family),
+            layout: Layout::new(family, settings),
+            socket: Socket::open()?,
+            broken: true,
+            forwarding: false,
+        })
+    }
+
+    pub(super) fn renderer(&self) -> &Renderer {
+        &self.renderer
+    }
+
+    /// Carries out a change. After an error nothing more is applied until [`replace`](Self::replace) succeeds.
+    pub(super) fn apply(&mut self, updated: &[Arc<ServicePort>], removed: &[PortKey]) -> io::Result<()> {
+        if self.broken {
+            return Err(io::Error::other("the table must be replaced first"));
+        }
+        let transaction = self.renderer.apply(updated, removed);
+        if transaction.is_empty() {
+            return Ok(());
+        }
+        self.broken = true;
+        self.socket.transact(&encode::batch(&self.layout, &transaction, false))?;
+        self.broken = false;
+        self.forward_if_used();
+        Ok(())
+    }
+
+    /// Replaces the table by one with this content, in one transaction.
+    pub(super) fn replace(&mut self, state: &[Arc<ServicePort>]) -> io::Result<()> {
+        let mut renderer = Renderer::new(self.renderer.family());
+        let transaction = renderer.apply(state, &[]);
+        self.broken = true;
+        self.socket.transact(&encode::batch(&self.layout, &transaction, true))?;
+        self.renderer = renderer;
+        self.broken = false;
+        self.forward_if_used();
+        Ok(())
+    }
+
+    pub(super) fn remove(&mut self) -> io::Result<()> {
+        self.broken = true;
+        self.socket.transact(&encode::remove_table(self.renderer.family()))
+    }
+
+    /// IPv6 forwarding makes a node a router in the eyes of its neighbours, so it waits for the
+    /// first Service that needs it.
+    fn forward_if_used(&mut self) {
+        if self.forwarding || self.renderer.family() == Family::V4 || self.renderer.ports().next().is_none() {
+            return;
+        }
+        self.forwarding = true;
+        if let Err(error) = node::enable_forwarding_v6() {
+            tracing::warn!(%error, "IPv6 Services only reach endpoints on this node");
+        }
+    }
+}

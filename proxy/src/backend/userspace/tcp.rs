@@ -1,0 +1,66 @@
+//! TCP: one task per connection, bytes copied both ways.
+
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use super::balancer::Balancer;
+
+/// How long one endpoint may take to accept before the next is tried.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// A pause after an accept that failed for want of something, such as file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Accepts until dropped; with `max_connections` open, further ones wait in the kernel's queue.
+pub(super) async fn serve(listener: TcpListener, balancer: Arc<Balancer>, max_connections: usize) {
+    let permits = Arc::new(Semaphore::new(max_connections));
+    let mut connections = JoinSet::new();
+    loop {
+        let permit = permits.clone().acquire_owned().await.expect("the semaphore is never closed");
+        while connections.try_join_next().is_some() {}
+        let (client, from) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!(%error, "accept failed");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        let balancer = balancer.clone();
+        connections.spawn(async move {
+            if let Err(error) = forward(client, from.ip(), &balancer).await {
+                tracing::debug!(%from, %error, "connection ended");
+            }
+            drop(permit);
+        });
+    }
+}
+
+async fn forward(mut client: TcpStream, from: IpAddr, balancer: &Balancer) -> io::Result<()> {
+    let mut endpoint = connect(from, balancer).await?;
+    client.set_nodelay(true)?;
+    endpoint.set_nodelay(true)?;
+    copy_bidirectional(&mut client, &mut endpoint).await.map(|_| ())
+}
+
+/// Connects to an endpoint; each gets a chance when others do not answer.
+async fn connect(from: IpAddr, balancer: &Balancer) -> io::Result<TcpStream> {
+    let mut last = io::Error::new(io::ErrorKind::ConnectionRefused, "the Service has no endpoints");
+    for _ in 0..balancer.len() {
+        let Some(endpoint) = balancer.pick(from) else { break };
+        match timeout(CONNECT_TIMEOUT, TcpStream::connect(endpoint)).await {
+            Ok(Ok(stream)) => return Ok(stream),
+            Ok(Err(error)) => last = error,
+            Err(_) => last = io::Error::new(io::ErrorKind::TimedOut, format!("{endpoint} did not accept")),
+        }
+        balancer.forget(from);
+    }
+    Err(last)
+}

@@ -1,0 +1,200 @@
+//! The proxy as a component: informers in, backend out.
+
+mod driver;
+#[cfg(test)]
+mod tests;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+use windlass_core::Object;
+use windlass_core::cache::{Change, HeaderOnly, Informer, InformerFactory};
+use windlass_core::clock::Env;
+use windlass_core::component::{BoxError, Component, Ready, Shutdown};
+use windlass_core::scheme::{ENDPOINTSLICES, NODES, SERVICES};
+
+use self::driver::Driver;
+use crate::backend::Backend;
+use crate::config::{ChangeTracker, name_of};
+use crate::health::{self, Health, Server};
+use crate::metrics::Metrics;
+use crate::model::{EndpointSliceView, ServiceView};
+use crate::topology::NodeIdentity;
+
+const ZONE_LABEL: &str = "topology.kubernetes.io/zone";
+
+/// Keeps a backend in step with Services and EndpointSlices.
+pub struct Proxy {
+    options: ProxyBuilder,
+}
+
+/// Settings of a [`Proxy`].
+pub struct ProxyBuilder {
+    node_name: String,
+    factory: InformerFactory,
+    backend: Box<dyn Backend>,
+    min_sync_interval: Duration,
+    health_address: Option<SocketAddr>,
+    env: Env,
+}
+
+/// What informers fill and the driver empties.
+struct Shared {
+    tracker: Mutex<ChangeTracker>,
+    changed: Notify,
+    metrics: Metrics,
+    health: Arc<Health>,
+    env: Env,
+}
+
+// === impl Proxy ===
+
+impl Proxy {
+    /// A proxy for the node of this name, with informers from `factory` and rules through `backend`.
+    pub fn builder(
+        node_name: impl Into<String>,
+        factory: InformerFactory,
+        backend: impl Backend + 'static,
+    ) -> ProxyBuilder {
+        ProxyBuilder {
+            node_name: node_name.into(),
+            factory,
+            backend: Box::new(backend),
+            min_sync_interval: Duration::from_millis(20),
+            health_address: None,
+            env: Env::system(),
+        }
+    }
+}
+
+#[async_trait]
+impl Component for Proxy {
+    fn name(&self) -> &str {
+        "proxy"
+    }
+
+    async fn run(self: Box<Self>, ready: Ready, shutdown: Shutdown) -> Result<(), BoxError> {
+        let ProxyBuilder { node_name, factory, backend, min_sync_interval, health_address, env } = self.options;
+        let (metrics, registry) = Metrics::new();
+        let shared = Arc::new(Shared::new(&node_name, metrics, env.clone()));
+        let mut server = tokio::task::JoinSet::new();
+        if let Some(address) = health_address {
+            let listener = health::bind(address).await?;
+            server.spawn(Server { health: shared.health.clone(), registry, env }.serve(listener));
+        }
+        let synced = shared.follow(&factory, &node_name);
+        let all_synced = async {
+            for informer in &synced {
+                informer.wait().await;
+            }
+        };
+        if shutdown.run_until_cancelled(all_synced).await.is_none() {
+            return Ok(());
+        }
+        Driver::new(shared, backend, min_sync_interval).run(&ready, &shutdown).await;
+        Ok(())
+    }
+}
+
+// === impl ProxyBuilder ===
+
+impl ProxyBuilder {
+    /// How long a sync waits after the one before; what changes meanwhile goes together. A change
+    /// in quiet times is carried out at once. The default is 20 ms.
+    #[must_use]
+    pub fn min_sync_interval(mut self, interval: Duration) -> Self {
+        self.min_sync_interval = interval;
+        self
+    }
+
+    /// Serves `/healthz`, `/livez` and `/metrics` there. Without it nothing is served.
+    #[must_use]
+    pub fn health_address(mut self, address: SocketAddr) -> Self {
+        self.health_address = Some(address);
+        self
+    }
+
+    /// Takes time from there instead of the system.
+    #[must_use]
+    pub fn env(mut self, env: Env) -> Self {
+        self.env = env;
+        self
+    }
+
+    /// The component.
+    #[must_use]
+    pub fn build(self) -> Proxy {
+        Proxy { options: self }
+    }
+}
+
+// === impl Shared ===
+
+impl Shared {
+    fn new(node_name: &str, metrics: Metrics, env: Env) -> Self {
+        let node = NodeIdentity { name: node_name.to_owned(), zone: None };
+        Self {
+            tracker: Mutex::new(ChangeTracker::new(node)),
+            changed: Notify::new(),
+            metrics,
+            health: Arc::default(),
+            env,
+        }
+    }
+
+    /// Subscribes to what the proxy needs; the result says when all of it has been seen once.
+    fn follow(self: &Arc<Self>, factory: &InformerFactory, node_name: &str) -> [Ready; 3] {
+        let services: Arc<Informer<ServiceView>> = factory.informer(SERVICES);
+        let shared = self.clone();
+        services.on_change(move |change| shared.service(change));
+        let slices: Arc<Informer<EndpointSliceView>> = factory.informer(ENDPOINTSLICES);
+        let shared = self.clone();
+        slices.on_change(move |change| shared.slice(change));
+        let nodes: Arc<Informer<HeaderOnly>> = factory.filtered(NODES, &format!("metadata.name={node_name}"));
+        let shared = self.clone();
+        nodes.on_change(move |change| shared.node(change));
+        [services.synced(), slices.synced(), nodes.synced()]
+    }
+
+    fn service(&self, change: &Change<ServiceView>) {
+        self.metrics.service_changes.inc();
+        self.track(|tracker| match change {
+            Change::Deleted(entry) => tracker.service_deleted(&name_of(&entry.object)),
+            Change::Added(entry) | Change::Updated { new: entry, .. } => tracker.service_applied(entry.clone()),
+        });
+    }
+
+    fn slice(&self, change: &Change<EndpointSliceView>) {
+        self.metrics.endpoint_changes.inc();
+        self.track(|tracker| match change {
+            Change::Deleted(entry) => tracker.slice_deleted(&name_of(&entry.object)),
+            Change::Added(entry) | Change::Updated { new: entry, .. } => tracker.slice_applied(entry.clone()),
+        });
+    }
+
+    fn node(&self, change: &Change<HeaderOnly>) {
+        let zone = match change {
+            Change::Deleted(_) => None,
+            Change::Added(entry) | Change::Updated { new: entry, .. } => zone(&entry.object),
+        };
+        self.track(|tracker| tracker.zone_changed(zone));
+    }
+
+    fn track(&self, update: impl FnOnce(&mut ChangeTracker)) {
+        let mut tracker = self.tracker.lock();
+        update(&mut tracker);
+        if tracker.has_changes() {
+            self.metrics.queued(self.env.clock.now());
+            self.changed.notify_one();
+        }
+    }
+}
+
+fn zone(node: &Object) -> Option<String> {
+    let (_, zone) = node.header().labels.iter().find(|(key, _)| &**key == ZONE_LABEL)?;
+    Some(zone.to_string())
+}

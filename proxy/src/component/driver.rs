@@ -1,0 +1,93 @@
+//! Drives the backend: what changed, or everything when it may have lost the thread.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+use windlass_core::component::{Ready, Shutdown};
+use windlass_core::workqueue::Backoff;
+
+use super::Shared;
+use crate::backend::{Backend, BackendError};
+use crate::metrics::Sync;
+
+/// Waits between attempts after a failure.
+const RETRY: Backoff = Backoff { first: Duration::from_millis(100), max: Duration::from_secs(30) };
+
+pub(super) struct Driver {
+    shared: Arc<Shared>,
+    backend: Box<dyn Backend>,
+    min_interval: Duration,
+    /// What the next sync does.
+    next: Sync,
+    failures: u32,
+}
+
+// === impl Driver ===
+
+impl Driver {
+    pub(super) fn new(shared: Arc<Shared>, backend: Box<dyn Backend>, min_interval: Duration) -> Self {
+        Self { shared, backend, min_interval, next: Sync::Full, failures: 0 }
+    }
+
+    /// Runs until shutdown. Rules stay in place then: connections outlive the proxy.
+    pub(super) async fn run(mut self, ready: &Ready, shutdown: &Shutdown) {
+        loop {
+            match self.sync().await {
+                Ok(()) => self.succeeded(ready),
+                Err(error) => self.failed(&error),
+            }
+            if shutdown.run_until_cancelled(self.until_next()).await.is_none() {
+                return;
+            }
+        }
+    }
+
+    async fn sync(&mut self) -> Result<(), BackendError> {
+        let started = Instant::now();
+        let (change, snapshot) = {
+            let mut tracker = self.shared.tracker.lock();
+            let change = tracker.take();
+            let snapshot = (self.next == Sync::Full).then(|| tracker.snapshot());
+            (change, snapshot)
+        };
+        match snapshot {
+            Some(state) => self.backend.resync(&state).await?,
+            None if change.is_empty() => return Ok(()),
+            None => self.backend.apply(&change).await?,
+        }
+        let took = started.elapsed();
+        tracing::debug!(sync = ?self.next, ?took, updated = change.updated.len(), removed = change.removed.len(), "synced");
+        self.shared.metrics.synced(self.next, took, self.shared.env.clock.now());
+        Ok(())
+    }
+
+    fn succeeded(&mut self, ready: &Ready) {
+        if self.failures > 0 {
+            tracing::info!(backend = self.backend.name(), "rules are in step again");
+        }
+        (self.next, self.failures) = (Sync::Partial, 0);
+        self.shared.health.synced(self.shared.env.clock.now());
+        ready.set();
+    }
+
+    fn failed(&mut self, error: &BackendError) {
+        tracing::warn!(%error, backend = self.backend.name(), failures = self.failures, "sync failed; all will be synced again");
+        (self.next, self.failures) = (Sync::Full, self.failures.saturating_add(1));
+        self.shared.metrics.failures.inc();
+        self.shared.health.failed(self.shared.env.clock.now());
+    }
+
+    /// Waits for a reason to sync. The pause after each sync lets the changes of a burst go together.
+    fn until_next(&self) -> impl Future<Output = ()> + use<> {
+        let (shared, failures, min_interval) = (self.shared.clone(), self.failures, self.min_interval);
+        async move {
+            if failures > 0 {
+                sleep(RETRY.wait(failures - 1)).await;
+                return;
+            }
+            sleep(min_interval).await;
+            shared.changed.notified().await;
+        }
+    }
+}

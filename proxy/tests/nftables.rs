@@ -1,0 +1,215 @@
+//! The nftables backend against the real kernel, packet by packet.
+
+mod lab;
+
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use lab::*;
+use tokio::net::UdpSocket;
+use tokio::time::timeout;
+use windlass_proxy::backend::nftables::NftablesBackend;
+use windlass_proxy::model::*;
+
+const IP: &str = "10.96.0.10";
+const ADDRESS: &str = "10.96.0.10:80";
+
+fn served(lab: &Lab, updated: Vec<ServicePort>) -> NftablesBackend {
+    for (number, pod) in lab.pods.iter().enumerate() {
+        pod.serve(&format!("{}:8080", pod_ip(number)));
+    }
+    lab.apply(lab.backend(), updated, Vec::new())
+}
+
+#[test]
+fn cluster_ip() {
+    let Some(lab) = Lab::new("cip", 3) else { return };
+    let _backend = served(&lab, vec![service("web", IP, pods([0, 1]))]);
+    let servers = lab.pods[2].servers(ADDRESS, 60);
+    assert_eq!(servers.len(), 2, "both endpoints serve: {servers:?}");
+    let (_, seen_as) = lab.pods[2].get(ADDRESS).unwrap();
+    assert_eq!(seen_as, pod_ip(2), "a pod keeps its address");
+    assert_eq!(lab.node.servers(ADDRESS, 40).len(), 2);
+    let (_, seen_as) = lab.outside.get(ADDRESS).unwrap();
+    assert_ne!(seen_as, OUTSIDE_IP, "what comes from outside is masqueraded");
+}
+
+#[test]
+fn node_port() {
+    let Some(lab) = Lab::new("nport", 2) else { return };
+    let mut port = service("web", IP, pods([0]));
+    port.node_port = Some(30080);
+    let _backend = served(&lab, vec![port]);
+    let address = format!("{NODE_IP}:30080");
+    for (from, who) in [(&lab.node, "node"), (&lab.pods[1], "pod"), (&lab.outside, "outside")] {
+        let (server, seen_as) = from.get(&address).unwrap_or_else(|error| panic!("from {who}: {error}"));
+        assert_eq!(server, "pod0");
+        assert_ne!(seen_as, OUTSIDE_IP);
+    }
+    assert_eq!(lab.node.get("127.0.0.1:30080"), Err(ErrorKind::ConnectionRefused), "not on loopback");
+    assert_eq!(lab.pods[1].get(ADDRESS).unwrap().0, "pod0", "the cluster address works besides");
+}
+
+#[test]
+fn external_ip_and_policy_local() {
+    let Some(lab) = Lab::new("local", 2) else { return };
+    let mut port = service("web", IP, pods([0, 1]));
+    port.node_port = Some(30080);
+    port.external_ips = vec!["203.0.113.7".parse().unwrap()];
+    port.external_policy = TrafficPolicy::Local;
+    // Pod 1 pretends to run elsewhere.
+    port.cluster_endpoints[1].local = false;
+    port.local_endpoints.truncate(1);
+    let backend = served(&lab, vec![port.clone()]);
+    for address in ["203.0.113.7:80".to_owned(), format!("{NODE_IP}:30080")] {
+        assert_eq!(lab.outside.servers(&address, 20).keys().collect::<Vec<_>>(), ["pod0"]);
+        assert_eq!(lab.outside.get(&address).unwrap().1, OUTSIDE_IP, "the source is kept");
+        assert_eq!(lab.pods[0].servers(&address, 40).len(), 2, "inside the cluster any endpoint serves");
+        assert_eq!(lab.node.servers(&address, 40).len(), 2);
+    }
+    port.local_endpoints.clear();
+    port.cluster_endpoints.remove(0);
+    let _backend = lab.apply(backend, vec![port], Vec::new());
+    assert_eq!(lab.outside.get("203.0.113.7:80"), Err(ErrorKind::TimedOut), "no local endpoint: dropped");
+    assert_eq!(lab.pods[0].get("203.0.113.7:80").unwrap().0, "pod1");
+}
+
+#[test]
+fn affinity() {
+    let Some(lab) = Lab::new("aff", 4) else { return };
+    let mut port = service("web", IP, pods([0, 1, 2]));
+    port.affinity = Some(10_800);
+    let backend = served(&lab, vec![port.clone()]);
+    let first = lab.pods[3].servers(ADDRESS, 20);
+    assert_eq!(first.len(), 1, "one endpoint only: {first:?}");
+    let chosen = lab.pods[3].get(ADDRESS).unwrap().0;
+    let gone: usize = chosen.trim_start_matches("pod").parse().unwrap();
+    let rest: Vec<usize> = (0..3).filter(|pod| *pod != gone).collect();
+    (port.cluster_endpoints, port.local_endpoints) = (pods(rest.clone()), pods(rest));
+    let backend = lab.apply(backend, vec![port.clone()], Vec::new());
+    let second = lab.pods[3].servers(ADDRESS, 20);
+    assert_eq!(second.len(), 1, "another one, and stays there: {second:?}");
+    assert!(!second.contains_key(&chosen));
+    port.affinity = Some(1);
+    let _backend = lab.apply(backend, vec![port], Vec::new());
+    assert_eq!(lab.pods[3].servers(ADDRESS, 20).len(), 1);
+}
+
+#[test]
+fn no_endpoints() {
+    let Some(lab) = Lab::new("none", 2) else { return };
+    let mut port = service("nobody", IP, Vec::new());
+    port.node_port = Some(30080);
+    let quiet = udp(service("quiet", "10.96.0.11", Vec::new()));
+    let web = service("web", "10.96.0.12", pods([0]));
+    let _backend = served(&lab, vec![port, quiet, web]);
+    for from in [&lab.pods[1], &lab.node, &lab.outside] {
+        assert_eq!(from.get(ADDRESS), Err(ErrorKind::ConnectionRefused), "from {}", from.name);
+        assert_eq!(from.get(&format!("{NODE_IP}:30080")), Err(ErrorKind::ConnectionRefused), "from {}", from.name);
+        assert_eq!(from.get("10.96.0.12:81"), Err(ErrorKind::ConnectionRefused), "another port of a cluster address");
+    }
+    let refused = lab.pods[1].run(|| async {
+        let socket = UdpSocket::bind("0.0.0.0:0").await.unwrap();
+        socket.connect("10.96.0.11:80").await.unwrap();
+        socket.send(b"?").await.unwrap();
+        timeout(Duration::from_secs(3), socket.recv(&mut [0; 8])).await.expect("an answer").unwrap_err().kind()
+    });
+    assert_eq!(refused, ErrorKind::ConnectionRefused);
+}
+
+#[test]
+fn hairpin() {
+    let Some(lab) = Lab::new("hair", 1) else { return };
+    let _backend = served(&lab, vec![service("self", IP, pods([0]))]);
+    let (server, seen_as) = lab.pods[0].get(ADDRESS).unwrap();
+    assert_eq!(server, "pod0");
+    assert_ne!(seen_as, pod_ip(0), "else it would not accept the packet");
+}
+
+#[test]
+fn endpoints_come_and_go() {
+    let Some(lab) = Lab::new("change", 4) else { return };
+    let backend = served(&lab, vec![service("web", IP, pods([0]))]);
+    let client = &lab.pods[3];
+    assert_eq!(client.servers(ADDRESS, 10).keys().collect::<Vec<_>>(), ["pod0"]);
+    let backend = lab.apply(backend, vec![service("web", IP, pods([0, 1, 2]))], Vec::new());
+    assert_eq!(client.servers(ADDRESS, 90).len(), 3);
+    let backend = lab.apply(backend, vec![service("web", IP, pods([1]))], Vec::new());
+    assert_eq!(client.servers(ADDRESS, 20).keys().collect::<Vec<_>>(), ["pod1"]);
+    let mut moved = service("web", IP, pods([1]));
+    moved.port = 81;
+    let backend = lab.apply(backend, vec![moved], Vec::new());
+    assert_eq!(client.get("10.96.0.10:81").unwrap().0, "pod1");
+    assert_eq!(client.get(ADDRESS), Err(ErrorKind::ConnectionRefused));
+    let _backend = lab.apply(backend, Vec::new(), vec![service("web", IP, Vec::new()).key]);
+    assert!(client.get("10.96.0.10:81").is_err());
+}
+
+#[test]
+fn udp_clients_follow_their_service() {
+    let Some(lab) = Lab::new("udp", 3) else { return };
+    let backend = served(&lab, vec![udp(service("dns", IP, pods([0])))]);
+    let ask = |lab: &Lab| {
+        lab.pods[2].run(|| async {
+            let socket = UdpSocket::bind(format!("{}:5555", pod_ip(2))).await.unwrap();
+            socket.send_to(b"?", ADDRESS.parse::<SocketAddr>().unwrap()).await.unwrap();
+            let mut buffer = [0; 64];
+            let (len, _) = timeout(Duration::from_secs(3), socket.recv_from(&mut buffer)).await.expect("an answer").unwrap();
+            String::from_utf8_lossy(&buffer[..len]).into_owned()
+        })
+    };
+    assert!(ask(&lab).starts_with("pod0 "));
+    let _backend = lab.apply(backend, vec![udp(service("dns", IP, pods([1])))], Vec::new());
+    assert!(ask(&lab).starts_with("pod1 "), "the same client port, so only a cleared entry leads elsewhere");
+}
+
+#[test]
+fn a_new_start_replaces_what_was_there() {
+    let Some(lab) = Lab::new("start", 2) else { return };
+    let first = served(&lab, vec![service("old", IP, pods([0]))]);
+    let second = lab.apply(lab.backend(), vec![service("new", "10.96.0.20", pods([0]))], Vec::new());
+    assert_eq!(lab.pods[1].get("10.96.0.20:80").unwrap().0, "pod0");
+    assert_ne!(lab.pods[1].get(ADDRESS).map(|answer| answer.0), Ok("pod0".to_owned()));
+    second.remove().unwrap();
+    assert!(lab.pods[1].get("10.96.0.20:80").is_err());
+    drop(first);
+}
+
+#[test]
+fn a_flush_by_someone_else_is_mended_by_a_resync() {
+    use windlass_proxy::backend::{Backend, BackendError, Change};
+    let Some(lab) = Lab::new("flush", 2) else { return };
+    let mut backend = served(&lab, vec![service("web", IP, pods([0]))]);
+    lab.backend().remove().unwrap();
+    let result = lab.node.run(move || async move {
+        let port = std::sync::Arc::new(service("web", IP, pods([0, 1])));
+        let change = Change { updated: vec![port.clone()], removed: Vec::new() };
+        let refused = backend.apply(&change).await;
+        backend.resync(&[port]).await.unwrap();
+        refused
+    });
+    assert!(matches!(result, Err(BackendError::Refused(_))), "{result:?}");
+    assert_eq!(lab.pods[0].servers(ADDRESS, 40).len(), 2);
+}
+
+#[test]
+fn ipv6() {
+    let Some(lab) = Lab::new("v6", 2) else { return };
+    let v6 = |pods: &[usize]| pods.iter().map(|pod| endpoint(&format!("[{}]:8080", pod_ip6(*pod)))).collect::<Vec<_>>();
+    let mut sticky = service("sticky", "fd96::11", v6(&[0, 1]));
+    sticky.affinity = Some(60);
+    let mut web = service("web", "fd96::10", v6(&[0]));
+    web.node_port = Some(30080);
+    let nobody = service("nobody", "fd96::12", Vec::new());
+    for (number, pod) in lab.pods.iter().enumerate() {
+        pod.serve(&format!("[{}]:8080", pod_ip6(number)));
+    }
+    let _backend = lab.apply(lab.backend(), vec![sticky, web, nobody], Vec::new());
+    assert_eq!(lab.pods[1].get("[fd96::10]:80").unwrap(), ("pod0".to_owned(), pod_ip6(1)));
+    assert_eq!(lab.pods[0].get("[fd96::10]:80").unwrap().0, "pod0", "hairpin");
+    assert_eq!(lab.pods[1].get("[fd78::1]:30080").unwrap().0, "pod0", "node port");
+    assert_eq!(lab.pods[1].servers("[fd96::11]:80", 20).len(), 1, "affinity");
+    assert_eq!(lab.pods[1].get("[fd96::12]:80"), Err(ErrorKind::ConnectionRefused));
+    assert_eq!(lab.node.get("[fd96::10]:80").unwrap().0, "pod0");
+}
