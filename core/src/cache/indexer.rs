@@ -18,6 +18,7 @@ pub struct Entry<V> {
 /// The values an index files an entry under.
 pub type IndexFn<V> = Arc<dyn Fn(&Entry<V>) -> Vec<String> + Send + Sync>;
 
+type Place = (Box<str>, Box<str>);
 type Entries<V> = BTreeMap<Box<str>, Arc<Entry<V>>>;
 
 /// Entries by namespace and name, with indexes that are kept, not rebuilt.
@@ -30,7 +31,7 @@ pub struct Indexer<V> {
 struct Index<V> {
     function: IndexFn<V>,
     // By value, then by namespace and name, so that what is listed comes in a fixed order.
-    filed: FxHashMap<String, BTreeMap<(Box<str>, Box<str>), Arc<Entry<V>>>>,
+    filed: FxHashMap<String, BTreeMap<Place, Arc<Entry<V>>>>,
 }
 
 impl<V: View> Entry<V> {
@@ -149,6 +150,6 @@ impl<V> Index<V> {
     }
 }
 
-fn place<V>(entry: &Entry<V>) -> (Box<str>, Box<str>) {
+fn place<V>(entry: &Entry<V>) -> Place {
     (entry.object.namespace().into(), entry.object.name().into())
 }
