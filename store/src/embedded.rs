@@ -215,6 +215,3 @@ impl Compact for Embedded {
         self.mvcc.compact(up_to).await
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -10,6 +10,8 @@ mod error;
 mod limits;
 mod memory;
 mod mvcc;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 mod types;
 
 pub use backend::{Backend, Commit, Compact, Read, Watch, WatchStream};

@@ -35,8 +35,7 @@ pub(super) struct Header {
 /// A directory that no other process uses.
 pub(super) struct DataDir {
     pub(super) path: PathBuf,
-    /// Holds the lock until it is closed.
-    _lock: File,
+    lock: File,
 }
 
 /// An [`Error::Io`] about a path.
@@ -156,7 +155,7 @@ impl DataDir {
         let mut builder = DirBuilder::new();
         builder.recursive(true).mode(0o700).create(path).map_err(io_error("create", path))?;
         let lock = lock(path)?;
-        let dir = Self { path: path.to_owned(), _lock: lock };
+        let dir = Self { path: path.to_owned(), lock };
         for path in dir.unfinished()? {
             std::fs::remove_file(&path).map_err(io_error("remove", &path))?;
         }
@@ -182,6 +181,15 @@ impl DataDir {
         let mut files: Vec<_> = ours.collect();
         files.sort();
         Ok(files)
+    }
+}
+
+impl Drop for DataDir {
+    /// Closing alone is not enough: a child that is just being started holds the file as well.
+    fn drop(&mut self) {
+        if let Err(error) = rustix::fs::flock(&self.lock, FlockOperation::Unlock) {
+            tracing::warn!(dir = %self.path.display(), %error, "could not unlock");
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! A frame begins at a multiple of 8 with its head: magic, length of the payload, *durable*
 //! (everything before this offset of the file was on disk when the frame was written), checksum
-//! of the payload, checksum of the head. The checksums are salted with a number of the file's
+//! of the payload with its padding, checksum of the head. The checksums are salted with a number of the file's
 //! own, so that nobody can bring in a false frame inside a value.
 
 use super::disk::io_error;
@@ -72,11 +72,10 @@ pub(super) fn build(out: &mut Vec<u8>, durable: u64, salt: u32, write: impl FnOn
     out.clear();
     out.resize(HEAD, 0);
     write(out);
-    let payload = &out[HEAD..];
-    let len = u32::try_from(payload.len()).expect("groups and transactions are limited");
-    let head = Head { len, durable, payload_sum: sum(payload, salt) };
-    out[..HEAD].copy_from_slice(&head.to_bytes(salt));
+    let len = u32::try_from(out.len() - HEAD).expect("groups and transactions are limited");
     out.resize(out.len().next_multiple_of(ALIGN), 0);
+    let head = Head { len, durable, payload_sum: sum(&out[HEAD..], salt) };
+    out[..HEAD].copy_from_slice(&head.to_bytes(salt));
 }
 
 /// Whether the bytes after a damaged place at `offset` hold a head that says that this place was on
@@ -139,9 +138,10 @@ impl<R: Read> Frames<R> {
         let mut payload = std::mem::take(&mut self.payload);
         payload.resize(usize::try_from(padded).expect("below 4 GiB"), 0);
         self.fill(&mut payload)?;
+        let sound = sum(&payload, self.salt) == head.payload_sum;
         payload.truncate(head.len as usize);
         self.payload = payload;
-        if sum(&self.payload, self.salt) != head.payload_sum {
+        if !sound {
             return Ok(Next::Damaged("the checksum is wrong"));
         }
         self.offset += HEAD as u64 + padded;

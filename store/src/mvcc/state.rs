@@ -7,6 +7,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
 use std::sync::Arc;
 
+/// Room for so many commits is kept when history is forgotten.
+const CAPACITY: usize = 1024;
 /// The revision of a store in which nothing was ever written.
 const EMPTY: Revision = 1;
 
@@ -227,7 +229,7 @@ impl State {
         for event in batches.iter().flat_map(|batch| batch.events.iter()) {
             self.trim(event.key());
         }
-        if self.log.capacity() > 4 * self.log.len().max(most) {
+        if self.log.capacity() > 4 * self.log.len().max(CAPACITY) {
             self.log.shrink_to(2 * self.log.len());
         }
         batches

@@ -1,0 +1,196 @@
+//! A store so simple that it is right by inspection, and a way to run the same steps on both.
+
+use super::helpers::{next, now, watch};
+use crate::{Backend, Batch, Error, Event, KeyRange, KeyValue, Op, Precondition, Revision, Txn};
+use bytes::Bytes;
+use std::collections::BTreeMap;
+
+/// One step of a run.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// Commits a transaction. Operations on a key that one before names are left out.
+    Commit(Txn),
+    /// Makes the last precondition on a revision ask for this key's true revision, and commits.
+    CommitIfUnchanged(Bytes, Txn),
+    /// Compacts up to so many revisions before the current one.
+    Compact(u64),
+}
+
+/// The state at each revision, whole.
+#[derive(Debug)]
+pub struct Model {
+    states: BTreeMap<Revision, BTreeMap<Bytes, KeyValue>>,
+    batches: Vec<Batch>,
+    compacted: Revision,
+}
+
+// === impl Model ===
+
+impl Default for Model {
+    fn default() -> Self {
+        Self { states: BTreeMap::from([(1, BTreeMap::new())]), batches: Vec::new(), compacted: 0 }
+    }
+}
+
+impl Model {
+    fn current(&self) -> (Revision, &BTreeMap<Bytes, KeyValue>) {
+        let (revision, state) = self.states.last_key_value().expect("it starts with one");
+        (*revision, state)
+    }
+
+    fn holds(&self, precondition: &Precondition) -> bool {
+        let kv = self.current().1.get(precondition.key());
+        match precondition {
+            Precondition::Exists(_) => kv.is_some(),
+            Precondition::Absent(_) => kv.is_none(),
+            Precondition::ModRevision(_, at) => kv.is_some_and(|kv| kv.mod_revision == *at),
+            Precondition::Value(_, value) => kv.is_some_and(|kv| kv.value == *value),
+        }
+    }
+
+    /// The revision and what was before; or the place of the precondition that fails.
+    fn commit(&mut self, txn: &Txn) -> Result<(Revision, Vec<Option<KeyValue>>), usize> {
+        if let Some(index) = txn.preconditions.iter().position(|p| !self.holds(p)) {
+            return Err(index);
+        }
+        let (last, state) = self.current();
+        let mut state = state.clone();
+        let (mut events, mut previous) = (Vec::new(), Vec::new());
+        for op in &txn.ops {
+            let before = state.get(op.key()).cloned();
+            events.extend(change(&mut state, op, before.clone(), last + 1));
+            previous.push(before);
+        }
+        if events.is_empty() {
+            return Ok((last, previous));
+        }
+        self.states.insert(last + 1, state);
+        self.batches.push(Batch { revision: last + 1, events: events.into() });
+        Ok((last + 1, previous))
+    }
+
+    fn range(&self, range: &KeyRange, at: Revision) -> Vec<KeyValue> {
+        let items = self.states[&at].values();
+        items.filter(|kv| range.contains(&kv.key)).cloned().collect()
+    }
+}
+
+fn change(
+    state: &mut BTreeMap<Bytes, KeyValue>,
+    op: &Op,
+    previous: Option<KeyValue>,
+    revision: Revision,
+) -> Option<Event> {
+    match op {
+        Op::Delete { key } => state.remove(key).map(|previous| Event::Delete { previous }),
+        Op::Put { key, value } => {
+            let now = KeyValue {
+                key: key.clone(),
+                value: value.clone(),
+                create_revision: previous.as_ref().map_or(revision, |kv| kv.create_revision),
+                mod_revision: revision,
+                version: previous.as_ref().map_or(1, |kv| kv.version + 1),
+            };
+            state.insert(key.clone(), now.clone());
+            Some(Event::Put { now, previous })
+        }
+    }
+}
+
+/// Runs steps on the store and on the model, and compares every answer.
+///
+/// # Panics
+/// When they differ.
+pub async fn run(store: &impl Backend, model: &mut Model, steps: &[Step]) {
+    for step in steps {
+        match step {
+            Step::Compact(back) => compact(store, model, *back).await,
+            Step::Commit(txn) => commit(store, model, txn.clone()).await,
+            Step::CommitIfUnchanged(key, txn) => {
+                let at = model.current().1.get(key).map_or(0, |kv| kv.mod_revision);
+                let unchanged = Precondition::ModRevision(key.clone(), at);
+                commit(store, model, txn.clone().when(unchanged)).await;
+            }
+        }
+    }
+}
+
+async fn commit(store: &impl Backend, model: &mut Model, txn: Txn) {
+    let mut once = Txn { preconditions: txn.preconditions, ops: Vec::new() };
+    for op in txn.ops {
+        if once.ops.iter().all(|o| o.key() != op.key()) {
+            once.ops.push(op);
+        }
+    }
+    match (model.commit(&once), store.commit(once).await) {
+        (Ok((revision, previous)), Ok(committed)) => {
+            assert_eq!((revision, previous), (committed.revision, committed.previous));
+        }
+        (Err(index), Err(Error::Precondition { index: found })) => assert_eq!(index, found),
+        (model, store) => panic!("the model says {model:?}, the store {store:?}"),
+    }
+}
+
+async fn compact(store: &impl Backend, model: &mut Model, back: u64) {
+    let up_to = model.current().0.saturating_sub(back + 1);
+    store.compact(up_to).await.expect("the revision is there");
+    model.compacted = model.compacted.max(up_to);
+}
+
+/// Compares all that can be read at all revisions that can be read, and watches from them.
+///
+/// # Panics
+/// When store and model differ.
+pub async fn compare(store: &impl Backend, model: &Model) {
+    compare_from(store, model, model.compacted + 1).await;
+}
+
+/// The same, from a revision on: after a restart a store may have forgotten more. What stands
+/// now is compared in any case.
+///
+/// # Panics
+/// When store and model differ.
+pub async fn compare_from(store: &impl Backend, model: &Model, oldest: Revision) {
+    let (last, _) = model.current();
+    let oldest = oldest.clamp(model.compacted + 1, last);
+    assert_eq!(now(store).await, last);
+    for at in oldest..=last {
+        for prefix in ["", "a", "b/"] {
+            compare_range(store, model, &KeyRange::prefix(prefix), at).await;
+        }
+    }
+    for prefix in ["", "a", "b/"] {
+        compare_watch(store, model, prefix, oldest).await;
+    }
+}
+
+async fn compare_range(store: &impl Backend, model: &Model, range: &KeyRange, at: Revision) {
+    let expected = model.range(range, at);
+    for limit in [0, 1, 3] {
+        let found = store.range(range, limit, Some(at)).await.expect("it is readable");
+        let cut = if limit == 0 { expected.len() } else { limit.min(expected.len()) };
+        assert_eq!(found.items, expected[..cut], "{range:?} at {at}");
+        assert_eq!(found.remaining, (expected.len() - cut) as u64, "{range:?} at {at}");
+    }
+    for kv in &expected {
+        let found = store.get(&kv.key, Some(at)).await.expect("it is readable");
+        assert_eq!(found.as_ref(), Some(kv), "at {at}");
+    }
+}
+
+async fn compare_watch(store: &impl Backend, model: &Model, prefix: &'static str, after: Revision) {
+    let range = KeyRange::prefix(prefix);
+    let mut stream = watch(store, prefix, after).await;
+    store.request_progress().await.expect("the store is open");
+    for batch in model.batches.iter().filter(|batch| batch.revision > after) {
+        let wanted = batch.events.iter().filter(|event| range.contains(event.key()));
+        let wanted: Vec<&Event> = wanted.collect();
+        if !wanted.is_empty() {
+            let found = next(&mut stream).await;
+            assert_eq!(found.revision, batch.revision);
+            assert_eq!(found.events.iter().collect::<Vec<_>>(), wanted);
+        }
+    }
+    let end = next(&mut stream).await;
+    assert!(end.events.is_empty() && end.revision == model.current().0, "{end:?}");
+}
