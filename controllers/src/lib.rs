@@ -1,1 +1,25 @@
-//! x
+//! The controllers, each usable alone.
+//!
+//! A controller is a folder: its file says what it watches and which key a change maps to, `plan` decides
+//! from a snapshot without I/O, `sync` reads caches and applies the plan. [`registry`] lists all.
+//!
+//! ```no_run
+//! # async fn start(client: std::sync::Arc<dyn windlass_core::client::Client>) {
+//! use windlass_controllers::{Context, replicaset};
+//! use windlass_core::component::{Component, Ready, Shutdown};
+//!
+//! let (ready, shutdown) = (Ready::default(), Shutdown::new());
+//! let context = Context::new(client, windlass_core::clock::Env::system(), shutdown.clone());
+//! tokio::spawn(replicaset::component(&context).run(ready, shutdown));
+//! # }
+//! ```
+
+pub mod context;
+pub mod registry;
+
+pub mod replicaset;
+
+mod support;
+mod views;
+
+pub use context::{Context, Settings, TokenSigner};

@@ -1,0 +1,88 @@
+//! What a controller is given.
+
+use std::sync::Arc;
+use std::time::Duration;
+use windlass_core::cache::InformerFactory;
+use windlass_core::client::Client;
+use windlass_core::clock::Env;
+use windlass_core::component::{BoxError, Shutdown};
+use windlass_core::events::Recorder;
+
+/// What every controller is given. Cheap to clone; clones share caches and the queue of events.
+#[derive(Clone)]
+pub struct Context {
+    /// Where objects are written, and read when a cache will not do.
+    pub client: Arc<dyn Client>,
+    /// Where objects are read: one informer for each kind, shared by all controllers.
+    pub informers: InformerFactory,
+    /// Where events go. Each controller speaks in its own name.
+    pub recorder: Recorder,
+    /// Time and chance.
+    pub env: Env,
+    /// What can be set.
+    pub settings: Arc<Settings>,
+}
+
+/// What can be set. The defaults are Kubernetes'.
+#[derive(Clone)]
+pub struct Settings {
+    /// The cluster's certificate authority in PEM, for `kube-root-ca.crt` and token Secrets. Empty: nothing is published.
+    pub ca_pem: String,
+    /// Signs the tokens of Secrets of type `kubernetes.io/service-account-token`. None: such Secrets stay empty.
+    pub tokens: Option<Arc<dyn TokenSigner>>,
+    /// Pod addresses of all nodes together: `10.244.0.0/16`. Empty: nodes get none.
+    pub cluster_cidr: String,
+    /// Length of the prefix each node gets.
+    pub node_cidr_mask: u8,
+    /// How long a node may be silent before its conditions become `Unknown`.
+    pub node_monitor_grace_period: Duration,
+    /// How many ended pods may stay before the oldest are collected; 0 for no limit.
+    pub terminated_pod_threshold: usize,
+    /// How many requests a controller of workloads works on at once.
+    pub workers: usize,
+}
+
+/// Signs tokens of service accounts.
+pub trait TokenSigner: Send + Sync {
+    /// A JWT with these claims, signed so that the API server takes it.
+    ///
+    /// # Errors
+    /// When the key can't be used.
+    fn sign(&self, claims: &serde_json::Value) -> Result<String, BoxError>;
+}
+
+// === impl Context ===
+
+impl Context {
+    /// Reads and writes through `client`; caches and events stop with `shutdown`. Needs a tokio runtime.
+    #[must_use]
+    pub fn new(client: Arc<dyn Client>, env: Env, shutdown: Shutdown) -> Self {
+        let recorder =
+            Recorder::new(client.clone(), env.clone(), "controller-manager", "", shutdown.clone());
+        let informers = InformerFactory::new(client.clone(), shutdown);
+        Self { client, informers, recorder, env, settings: Arc::default() }
+    }
+
+    /// The same with other settings.
+    #[must_use]
+    pub fn with_settings(mut self, settings: Settings) -> Self {
+        self.settings = Arc::new(settings);
+        self
+    }
+}
+
+// === impl Settings ===
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            ca_pem: String::new(),
+            tokens: None,
+            cluster_cidr: "10.244.0.0/16".into(),
+            node_cidr_mask: 24,
+            node_monitor_grace_period: Duration::from_secs(40),
+            terminated_pod_threshold: 12_500,
+            workers: 5,
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! The list of all controllers, by the names that `kube-controller-manager --controllers` knows.
+
+use crate::Context;
+use windlass_core::component::Component;
+
+/// Makes a controller from a context. Needs a tokio runtime; does nothing until the component runs.
+pub type Constructor = fn(&Context) -> Box<dyn Component>;
+
+/// Every controller with its name. One line each.
+pub const ALL: &[(&str, Constructor)] = &[
+    ("replicaset-controller", crate::replicaset::component),
+    ("replicationcontroller-controller", crate::replicaset::replication_controller),
+];
+
+/// The controllers whose names `wanted` takes.
+pub fn start(context: &Context, wanted: impl Fn(&str) -> bool) -> Vec<Box<dyn Component>> {
+    ALL.iter().filter(|(name, _)| wanted(name)).map(|(_, make)| make(context)).collect()
+}

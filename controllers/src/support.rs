@@ -1,0 +1,14 @@
+//! What several controllers share.
+
+pub(crate) mod batch;
+pub(crate) mod claim;
+pub(crate) mod hash;
+pub(crate) mod ops;
+pub(crate) mod owner;
+pub(crate) mod pods;
+pub(crate) mod status;
+#[cfg(test)]
+pub(crate) mod testing;
+pub(crate) mod time;
+pub(crate) mod wiring;
+pub(crate) mod writes;

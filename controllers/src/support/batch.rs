@@ -1,0 +1,116 @@
+//! Making and deleting many pods.
+
+use super::writes::Writes;
+use crate::views::Pod;
+use futures::future::join_all;
+use windlass_core::apis::core::v1::Pod as ApiPod;
+use windlass_core::client::{Client, DeleteOptions, Key, WriteOptions};
+use windlass_core::controller::ObjectKey;
+use windlass_core::events::{EventType, Recorder, Reference};
+use windlass_core::meta::Reason;
+use windlass_core::{Error, Result, scheme};
+
+/// Makes and deletes pods in the name of one owner, with an event for each.
+pub(crate) struct Pods<'a> {
+    pub(crate) client: &'a dyn Client,
+    pub(crate) recorder: &'a Recorder,
+    /// Who owns them.
+    pub(crate) about: Reference,
+    /// Where it is remembered what was written.
+    pub(crate) writes: &'a Writes,
+    /// For whom it is remembered.
+    pub(crate) request: &'a ObjectKey,
+}
+
+/// Not all could be made or deleted.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    /// Made, not deleted.
+    pub(crate) creating: bool,
+    /// Why the first one failed.
+    pub(crate) error: Error,
+}
+
+// === impl Pods ===
+
+impl Pods<'_> {
+    /// Makes pods: one, then two, four and so on at once, and no more after the first that fails, so that a quota that is
+    /// used up is asked a few times only.
+    pub(crate) async fn create(&self, pods: Vec<ApiPod>) -> Result<(), Failure> {
+        let (mut rest, mut size) = (pods.as_slice(), 1);
+        while !rest.is_empty() {
+            let (now, later) = rest.split_at(size.min(rest.len()));
+            let made = join_all(now.iter().map(|pod| self.create_one(pod))).await;
+            made.into_iter()
+                .collect::<Result<Vec<()>>>()
+                .map_err(|error| Failure { creating: true, error })?;
+            (rest, size) = (later, size * 2);
+        }
+        Ok(())
+    }
+
+    async fn create_one(&self, pod: &ApiPod) -> Result<()> {
+        let name = pod.metadata.name.clone().unwrap_or_default();
+        let key = Key::new(scheme::PODS, &self.about.namespace, name);
+        let body = serde_json::to_vec(pod).map_err(|error| Error::decode("pod", error))?;
+        match self.client.create(&key, body.into(), &WriteOptions::default()).await {
+            Ok(made) => {
+                self.writes.wrote(self.request, made.resource_version());
+                self.tell(
+                    EventType::Normal,
+                    "SuccessfulCreate",
+                    format!("Created pod: {}", made.name()),
+                );
+                Ok(())
+            }
+            // Nothing can be made in a namespace that goes.
+            Err(error) if is_terminating(&error) => Ok(()),
+            Err(error) => {
+                self.tell(EventType::Warning, "FailedCreate", format!("Error creating: {error}"));
+                Err(error)
+            }
+        }
+    }
+
+    /// Deletes pods, all at once.
+    pub(crate) async fn delete(&self, pods: &[Pod]) -> Result<(), Failure> {
+        let deleted = join_all(pods.iter().map(|pod| self.delete_one(pod))).await;
+        deleted
+            .into_iter()
+            .collect::<Result<Vec<()>>>()
+            .map(drop)
+            .map_err(|error| Failure { creating: false, error })
+    }
+
+    async fn delete_one(&self, pod: &Pod) -> Result<()> {
+        let header = pod.object.header();
+        let key = Key::new(scheme::PODS, &*header.namespace, &*header.name);
+        match self.client.delete(&key, &DeleteOptions::uid(&*header.uid)).await {
+            Ok(left) => {
+                self.writes.deleted(self.request, header, left.as_deref());
+                self.tell(
+                    EventType::Normal,
+                    "SuccessfulDelete",
+                    format!("Deleted pod: {}", header.name),
+                );
+                Ok(())
+            }
+            Err(error) if error.is_not_found() => Ok(()),
+            Err(error) => {
+                self.tell(EventType::Warning, "FailedDelete", format!("Error deleting: {error}"));
+                Err(error)
+            }
+        }
+    }
+
+    fn tell(&self, kind: EventType, reason: &str, message: String) {
+        self.recorder.event(self.about.clone(), kind, reason, &message);
+    }
+}
+
+fn is_terminating(error: &Error) -> bool {
+    let Error::Status(status) = error else { return false };
+    let causes = status.details.iter().flat_map(|details| &details.causes);
+    status.reason == Reason::Forbidden
+        && causes.into_iter().any(|cause| cause.reason == "NamespaceTerminating")
+}

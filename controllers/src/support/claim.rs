@@ -1,0 +1,131 @@
+//! Which objects a controller may call its own (client-go's `ControllerRefManager`).
+
+use crate::views::Selector;
+use serde_json::json;
+use std::sync::Arc;
+use windlass_core::apis::meta::v1::OwnerReference;
+use windlass_core::cache::Entry;
+use windlass_core::client::{Client, Key, Patch, WriteOptions};
+use windlass_core::object::Header;
+use windlass_core::{Error, Result};
+
+/// Who claims.
+pub(crate) struct Claimant<'a> {
+    /// Its uid.
+    pub(crate) uid: &'a str,
+    /// It goes, so it takes nothing new and leaves everything alone.
+    pub(crate) deleting: bool,
+    /// What it selects.
+    pub(crate) selector: &'a Selector,
+}
+
+/// What a claim comes to.
+#[derive(Debug)]
+pub(crate) struct Claimed<V> {
+    /// Its own.
+    pub(crate) owned: Vec<Arc<Entry<V>>>,
+    /// To be made its own.
+    pub(crate) adopt: Vec<Arc<Entry<V>>>,
+    /// To be let go.
+    pub(crate) release: Vec<Arc<Entry<V>>>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Verdict {
+    Owned,
+    Adopt,
+    Release,
+    NotMine,
+}
+
+/// Sorts candidates. Those for which `live` is false are neither adopted nor let go.
+pub(crate) fn claim<V>(
+    claimant: &Claimant<'_>,
+    candidates: Vec<Arc<Entry<V>>>,
+    live: impl Fn(&Entry<V>) -> bool,
+) -> Claimed<V> {
+    let mut claimed = Claimed { owned: vec![], adopt: vec![], release: vec![] };
+    for entry in candidates {
+        let list = match verdict(claimant, entry.object.header()) {
+            Verdict::Owned => &mut claimed.owned,
+            Verdict::Adopt if live(&entry) => &mut claimed.adopt,
+            Verdict::Release if live(&entry) => &mut claimed.release,
+            _ => continue,
+        };
+        list.push(entry);
+    }
+    claimed
+}
+
+fn verdict(claimant: &Claimant<'_>, header: &Header) -> Verdict {
+    let matches = claimant.selector.matches(&header.labels);
+    match header.controller() {
+        Some(owner) if *owner.uid != *claimant.uid => Verdict::NotMine,
+        Some(_) if matches => Verdict::Owned,
+        Some(_) if claimant.deleting => Verdict::NotMine,
+        Some(_) => Verdict::Release,
+        None if matches && !claimant.deleting && !header.deleting => Verdict::Adopt,
+        None => Verdict::NotMine,
+    }
+}
+
+/// Applies a claim: adopts and lets go. What was adopted in vain because it went in the meantime is no error.
+pub(crate) async fn settle<V: Send + Sync>(
+    client: &dyn Client,
+    owner: &Key,
+    reference: &OwnerReference,
+    children: &windlass_core::scheme::GroupVersionResource,
+    claimed: &Claimed<V>,
+) -> Result<u64> {
+    let mut version = 0;
+    if !claimed.adopt.is_empty() {
+        still_there(client, owner, &reference.uid).await?;
+    }
+    for child in &claimed.adopt {
+        let owners = json!([reference]);
+        version = version.max(set_owners(client, children, child.object.header(), owners).await?);
+    }
+    for child in &claimed.release {
+        let owners = json!([{"$patch": "delete", "uid": reference.uid}]);
+        version = version.max(set_owners(client, children, child.object.header(), owners).await?);
+    }
+    Ok(version)
+}
+
+/// Before it adopts, an owner makes sure with the server that it is there and stays: a cache may be old.
+async fn still_there(client: &dyn Client, owner: &Key, uid: &str) -> Result<()> {
+    let live = client.get(owner).await?;
+    if *live.header().uid == *uid && !live.header().deleting {
+        return Ok(());
+    }
+    let why = "it was deleted or made anew, so it adopts nothing";
+    let resource = &owner.resource;
+    let status = windlass_core::meta::Status::conflict(
+        &resource.group,
+        &resource.resource,
+        &owner.name,
+        why,
+    );
+    Err(status.into())
+}
+
+async fn set_owners(
+    client: &dyn Client,
+    resource: &windlass_core::scheme::GroupVersionResource,
+    child: &Header,
+    owners: serde_json::Value,
+) -> Result<u64> {
+    let key = Key::new(resource.clone(), &*child.namespace, &*child.name);
+    let patch = json!({"metadata": {"uid": child.uid, "ownerReferences": owners}});
+    match client.patch(&key, Patch::strategic(&patch), &WriteOptions::default()).await {
+        Ok(object) => Ok(object.resource_version()),
+        Err(error) if gone(&error) => Ok(0),
+        Err(error) => Err(error),
+    }
+}
+
+/// It is not there any more, or another object has its name.
+fn gone(error: &Error) -> bool {
+    use windlass_core::meta::Reason;
+    matches!(error.reason(), Some(Reason::NotFound | Reason::Invalid | Reason::Conflict))
+}

@@ -1,0 +1,62 @@
+//! From changes to requests.
+
+use crate::views::Workloads;
+use std::sync::Arc;
+use windlass_core::cache::{Change, Informer};
+use windlass_core::controller::ObjectKey;
+use windlass_core::object::{Header, Owner};
+use windlass_core::scheme::GroupVersionKind;
+use windlass_core::workqueue::WorkQueue;
+use windlass_core::{Object, View};
+
+pub(crate) type Queue = Arc<WorkQueue<ObjectKey>>;
+
+/// Each object that changes is a request.
+pub(crate) fn itself<V: View>(informer: &Informer<V>, queue: &Queue) {
+    let queue = queue.clone();
+    informer.on_change(move |change| queue.add(ObjectKey::of(change.object())));
+}
+
+/// The controller of each object that changes is a request; of an object without a controller, all that select it.
+pub(crate) fn owners_of<V: View>(
+    children: &Informer<V>,
+    owners: &Workloads,
+    gvk: GroupVersionKind,
+    queue: &Queue,
+) {
+    let (owners, queue) = (owners.clone(), queue.clone());
+    children.on_change(move |change| {
+        let object = change.object();
+        let now = owner(object.header(), &gvk);
+        if let Change::Updated { old, .. } = change {
+            let before = owner(old.object.header(), &gvk);
+            before.filter(|before| Some(*before) != now).into_iter().for_each(|before| {
+                queue.add(ObjectKey::new(object.namespace(), &*before.name));
+            });
+        }
+        match now {
+            Some(now) => queue.add(ObjectKey::new(object.namespace(), &*now.name)),
+            None if object.header().controller().is_none() => selecting(&owners, object, &queue),
+            None => {}
+        }
+    });
+}
+
+fn owner<'a>(header: &'a Header, gvk: &GroupVersionKind) -> Option<&'a Owner> {
+    header.controller().filter(|owner| is_of(owner, gvk))
+}
+
+/// Whether an owner is of this kind, in any version.
+pub(crate) fn is_of(owner: &Owner, gvk: &GroupVersionKind) -> bool {
+    let group = owner.api_version.rsplit_once('/').map_or("", |(group, _)| group);
+    *owner.kind == *gvk.kind && *group == *gvk.group
+}
+
+/// Requests all in its namespace that select an object.
+pub(crate) fn selecting(owners: &Workloads, object: &Object, queue: &Queue) {
+    for owner in owners.list(Some(object.namespace())) {
+        if owner.view.spec.selector.matches(&object.header().labels) {
+            queue.add(ObjectKey::of(&owner.object));
+        }
+    }
+}

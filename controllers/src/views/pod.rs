@@ -1,0 +1,166 @@
+//! Pods.
+
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use windlass_core::apis::meta::v1::Time;
+
+/// What controllers read of each pod.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct PodView {
+    pub(crate) metadata: Metadata,
+    pub(crate) spec: Spec,
+    pub(crate) status: Status,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct Metadata {
+    pub(crate) creation_timestamp: Option<Time>,
+    pub(crate) deletion_timestamp: Option<Time>,
+    pub(crate) annotations: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct Spec {
+    pub(crate) node_name: String,
+    pub(crate) hostname: String,
+    pub(crate) subdomain: String,
+    pub(crate) tolerations: Vec<Toleration>,
+    pub(crate) containers: Vec<Container>,
+    pub(crate) volumes: Option<Vec<Volume>>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct Toleration {
+    pub(crate) key: String,
+    pub(crate) operator: String,
+    pub(crate) value: String,
+    pub(crate) effect: String,
+    pub(crate) toleration_seconds: Option<i64>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Container {
+    pub(crate) ports: Option<Vec<ContainerPort>>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct ContainerPort {
+    pub(crate) name: String,
+    pub(crate) container_port: i32,
+    pub(crate) protocol: String,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct Volume {
+    pub(crate) persistent_volume_claim: Option<Claim>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct Claim {
+    pub(crate) claim_name: String,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct Status {
+    pub(crate) phase: String,
+    #[serde(rename = "podIP")]
+    pub(crate) pod_ip: String,
+    #[serde(rename = "podIPs")]
+    pub(crate) pod_ips: Vec<PodIp>,
+    pub(crate) conditions: Vec<Condition>,
+    pub(crate) container_statuses: Option<Vec<ContainerStatus>>,
+    pub(crate) start_time: Option<Time>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct PodIp {
+    pub(crate) ip: String,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct Condition {
+    #[serde(rename = "type")]
+    pub(crate) kind: String,
+    pub(crate) status: String,
+    pub(crate) last_transition_time: Option<Time>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct ContainerStatus {
+    pub(crate) restart_count: i32,
+}
+
+// === impl PodView ===
+
+impl PodView {
+    /// The condition of this type.
+    pub(crate) fn condition(&self, kind: &str) -> Option<&Condition> {
+        self.status.conditions.iter().find(|condition| condition.kind == kind)
+    }
+
+    /// Its `Ready` condition is true.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.condition("Ready").is_some_and(|condition| condition.status == "True")
+    }
+
+    /// All its containers have ended for good.
+    pub(crate) fn is_terminal(&self) -> bool {
+        matches!(self.status.phase.as_str(), "Succeeded" | "Failed")
+    }
+
+    /// It counts as a replica: neither ended nor ending.
+    pub(crate) fn is_active(&self) -> bool {
+        !self.is_terminal() && self.metadata.deletion_timestamp.is_none()
+    }
+
+    /// It ends, but its containers may still run.
+    pub(crate) fn is_terminating(&self) -> bool {
+        !self.is_terminal() && self.metadata.deletion_timestamp.is_some()
+    }
+
+    /// Since when it is ready.
+    pub(crate) fn ready_since(&self) -> Option<jiff::Timestamp> {
+        self.condition("Ready")
+            .filter(|c| c.status == "True")?
+            .last_transition_time
+            .as_ref()
+            .map(|time| time.0)
+    }
+
+    /// It has been ready for so long.
+    pub(crate) fn is_available(&self, min_ready_seconds: i32, now: jiff::Timestamp) -> bool {
+        self.is_ready()
+            && (min_ready_seconds == 0
+                || self.ready_since().is_some_and(|since| {
+                    now.as_second() - since.as_second() >= i64::from(min_ready_seconds)
+                }))
+    }
+
+    /// How often its containers were started again, all together.
+    pub(crate) fn restarts(&self) -> i32 {
+        self.status.container_statuses.iter().flatten().map(|status| status.restart_count).sum()
+    }
+
+    pub(crate) fn annotation(&self, key: &str) -> Option<&str> {
+        self.metadata.annotations.as_ref()?.get(key).map(String::as_str)
+    }
+
+    /// The claims its volumes name.
+    pub(crate) fn claims(&self) -> impl Iterator<Item = &str> {
+        self.spec.volumes.iter().flatten().filter_map(|volume| {
+            volume.persistent_volume_claim.as_ref().map(|claim| claim.claim_name.as_str())
+        })
+    }
+}
