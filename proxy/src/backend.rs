@@ -39,7 +39,9 @@ pub trait Backend: Send {
 #[derive(Debug, thiserror::Error)]
 pub enum BackendError {
     /// The kernel has no nftables, or not for us. Retrying does not help; choose another backend.
-    #[error("nftables cannot be used: {0}; run as root on a kernel with nf_tables, or choose the userspace backend")]
+    #[error(
+        "nftables cannot be used: {0}; run as root on a kernel with nf_tables, or choose the userspace backend"
+    )]
     Unavailable(#[source] std::io::Error),
     /// The kernel refused the transaction and rolled it back. Retry with a full resync.
     #[error("the kernel refused the transaction: {0}")]

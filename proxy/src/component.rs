@@ -78,7 +78,8 @@ impl Component for Proxy {
     }
 
     async fn run(self: Box<Self>, ready: Ready, shutdown: Shutdown) -> Result<(), BoxError> {
-        let ProxyBuilder { node_name, factory, backend, min_sync_interval, health_address, env } = self.options;
+        let ProxyBuilder { node_name, factory, backend, min_sync_interval, health_address, env } =
+            self.options;
         let (metrics, registry) = Metrics::new();
         let shared = Arc::new(Shared::new(&node_name, metrics, env.clone()));
         let mut server = tokio::task::JoinSet::new();
@@ -154,7 +155,8 @@ impl Shared {
         let slices: Arc<Informer<EndpointSliceView>> = factory.informer(ENDPOINTSLICES);
         let shared = self.clone();
         slices.on_change(move |change| shared.slice(change));
-        let nodes: Arc<Informer<HeaderOnly>> = factory.filtered(NODES, &format!("metadata.name={node_name}"));
+        let nodes: Arc<Informer<HeaderOnly>> =
+            factory.filtered(NODES, &format!("metadata.name={node_name}"));
         let shared = self.clone();
         nodes.on_change(move |change| shared.node(change));
         [services.synced(), slices.synced(), nodes.synced()]
@@ -164,7 +166,9 @@ impl Shared {
         self.metrics.service_changes.inc();
         self.track(|tracker| match change {
             Change::Deleted(entry) => tracker.service_deleted(&name_of(&entry.object)),
-            Change::Added(entry) | Change::Updated { new: entry, .. } => tracker.service_applied(entry.clone()),
+            Change::Added(entry) | Change::Updated { new: entry, .. } => {
+                tracker.service_applied(entry.clone())
+            }
         });
     }
 
@@ -172,7 +176,9 @@ impl Shared {
         self.metrics.endpoint_changes.inc();
         self.track(|tracker| match change {
             Change::Deleted(entry) => tracker.slice_deleted(&name_of(&entry.object)),
-            Change::Added(entry) | Change::Updated { new: entry, .. } => tracker.slice_applied(entry.clone()),
+            Change::Added(entry) | Change::Updated { new: entry, .. } => {
+                tracker.slice_applied(entry.clone())
+            }
         });
     }
 

@@ -12,7 +12,8 @@ use windlass_core::cache::Entry;
 
 use crate::backend::Change;
 use crate::model::{
-    EndpointSliceView, NamespacedName, PortKey, SERVICE_NAME_LABEL, ServicePort, ServiceView, service_ports,
+    EndpointSliceView, NamespacedName, PortKey, SERVICE_NAME_LABEL, ServicePort, ServiceView,
+    service_ports,
 };
 use crate::topology::NodeIdentity;
 
@@ -78,7 +79,8 @@ impl ChangeTracker {
     /// A slice was added or modified, perhaps with another Service's label than before.
     pub fn slice_applied(&mut self, slice: Arc<Entry<EndpointSliceView>>) {
         let key = name_of(&slice.object);
-        let service = label(&slice.object, SERVICE_NAME_LABEL).filter(|service| !service.is_empty());
+        let service =
+            label(&slice.object, SERVICE_NAME_LABEL).filter(|service| !service.is_empty());
         let service = service.map(|service| NamespacedName::new(key.namespace.clone(), service));
         if self.service_of_slice.get(&key) != service.as_ref() {
             self.slice_deleted(&key);
@@ -130,7 +132,8 @@ impl Tracked {
     fn recompute(&mut self, key: &NamespacedName, node: &NodeIdentity, change: &mut Change) {
         let slices = self.slices.values().map(|slice| &slice.view);
         let service = self.service.as_ref().map(|service| &service.view);
-        let desired = service.map(|service| service_ports(key, service, slices, node)).unwrap_or_default();
+        let desired =
+            service.map(|service| service_ports(key, service, slices, node)).unwrap_or_default();
         let mut kept = Vec::with_capacity(desired.len());
         for port in desired {
             match self.handed_out.iter().find(|old| old.key == port.key) {

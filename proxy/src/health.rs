@@ -67,7 +67,8 @@ impl Health {
     /// Whether rules are, or soon will be, what they should be.
     fn is_healthy(&self, now: Timestamp) -> bool {
         let state = *self.state.lock();
-        let failing = state.failing_since.is_some_and(|since| now.duration_since(since) > STALE_AFTER);
+        let failing =
+            state.failing_since.is_some_and(|since| now.duration_since(since) > STALE_AFTER);
         state.last_synced.is_some() && !failing
     }
 }
@@ -81,7 +82,8 @@ impl Server {
         let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         let mut connections = JoinSet::new();
         loop {
-            let permit = permits.clone().acquire_owned().await.expect("the semaphore is never closed");
+            let permit =
+                permits.clone().acquire_owned().await.expect("the semaphore is never closed");
             while connections.try_join_next().is_some() {}
             let stream = match listener.accept().await {
                 Ok((stream, _)) => stream,
@@ -110,7 +112,9 @@ impl Server {
         let (status, kind, body) = match (request.method(), request.uri().path()) {
             (&Method::GET | &Method::HEAD, "/healthz" | "/livez") => self.health(),
             (&Method::GET | &Method::HEAD, "/metrics") => self.metrics(),
-            (&Method::GET | &Method::HEAD, _) => (StatusCode::NOT_FOUND, "text/plain", "not found\n".to_owned()),
+            (&Method::GET | &Method::HEAD, _) => {
+                (StatusCode::NOT_FOUND, "text/plain", "not found\n".to_owned())
+            }
             _ => (StatusCode::METHOD_NOT_ALLOWED, "text/plain", "only GET\n".to_owned()),
         };
         let mut response = Response::new(Full::new(Bytes::from(body)));
@@ -133,7 +137,9 @@ impl Server {
 
     fn metrics(&self) -> (StatusCode, &'static str, String) {
         match metrics::text(&self.registry) {
-            Ok(text) => (StatusCode::OK, "application/openmetrics-text; version=1.0.0; charset=utf-8", text),
+            Ok(text) => {
+                (StatusCode::OK, "application/openmetrics-text; version=1.0.0; charset=utf-8", text)
+            }
             Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, "text/plain", error.to_string()),
         }
     }

@@ -68,16 +68,40 @@ impl Metrics {
         let help = "Duration of a sync of rules, in seconds";
         registry.register("sync_proxy_rules_duration_seconds", help, self.sync_duration.clone());
         let help = "Duration of a full resync of rules, in seconds";
-        registry.register("sync_full_proxy_rules_duration_seconds", help, self.full_duration.clone());
+        registry.register(
+            "sync_full_proxy_rules_duration_seconds",
+            help,
+            self.full_duration.clone(),
+        );
         let help = "Duration of a sync of what changed, in seconds";
-        registry.register("sync_partial_proxy_rules_duration_seconds", help, self.partial_duration.clone());
+        registry.register(
+            "sync_partial_proxy_rules_duration_seconds",
+            help,
+            self.partial_duration.clone(),
+        );
         let help = "When rules were last synced successfully";
         registry.register("sync_proxy_rules_last_timestamp_seconds", help, self.last_sync.clone());
         let help = "When a sync of rules was last queued";
-        registry.register("sync_proxy_rules_last_queued_timestamp_seconds", help, self.last_queued.clone());
-        registry.register("sync_proxy_rules_service_changes", "Changes of Services", self.service_changes.clone());
-        registry.register("sync_proxy_rules_endpoint_changes", "Changes of endpoints", self.endpoint_changes.clone());
-        registry.register("sync_proxy_rules_nftables_sync_failures", "Syncs that failed", self.failures.clone());
+        registry.register(
+            "sync_proxy_rules_last_queued_timestamp_seconds",
+            help,
+            self.last_queued.clone(),
+        );
+        registry.register(
+            "sync_proxy_rules_service_changes",
+            "Changes of Services",
+            self.service_changes.clone(),
+        );
+        registry.register(
+            "sync_proxy_rules_endpoint_changes",
+            "Changes of endpoints",
+            self.endpoint_changes.clone(),
+        );
+        registry.register(
+            "sync_proxy_rules_nftables_sync_failures",
+            "Syncs that failed",
+            self.failures.clone(),
+        );
     }
 }
 

@@ -19,8 +19,8 @@ pub use service::{
     ServiceStatusView, ServiceView, SessionAffinityConfig,
 };
 pub use slice::{
-    EndpointConditions, EndpointHints, EndpointPortView, EndpointSliceView, EndpointView, SERVICE_NAME_LABEL,
-    ZoneHint,
+    EndpointConditions, EndpointHints, EndpointPortView, EndpointSliceView, EndpointView,
+    SERVICE_NAME_LABEL, ZoneHint,
 };
 
 /// Namespace and name of an object.

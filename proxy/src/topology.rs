@@ -45,7 +45,8 @@ fn usable<'a, 'b>(candidates: impl Iterator<Item = &'a Candidate<'b>> + Clone) -
 where
     'b: 'a,
 {
-    let ready: Vec<_> = candidates.clone().filter(|c| c.endpoint.conditions.is_ready()).copied().collect();
+    let ready: Vec<_> =
+        candidates.clone().filter(|c| c.endpoint.conditions.is_ready()).copied().collect();
     if !ready.is_empty() {
         return ready;
     }
@@ -59,12 +60,22 @@ fn usable_local<'a>(candidates: &[Candidate<'a>], node: &NodeIdentity) -> Vec<Ca
 /// The endpoints hinted for this node, else for its zone; `None` when hints cannot be used.
 fn hinted<'a>(usable: &[Candidate<'a>], node: &NodeIdentity) -> Option<Vec<Candidate<'a>>> {
     let for_node = |c: &Candidate<'_>| {
-        let hints = c.endpoint.hints.as_ref().map(|hints| hints.for_nodes.as_slice()).filter(|nodes| !nodes.is_empty());
+        let hints = c
+            .endpoint
+            .hints
+            .as_ref()
+            .map(|hints| hints.for_nodes.as_slice())
+            .filter(|nodes| !nodes.is_empty());
         hints.map(|nodes| nodes.iter().any(|hint| hint.name == node.name))
     };
     let for_zone = |c: &Candidate<'_>| {
         let zone = node.zone.as_ref()?;
-        let hints = c.endpoint.hints.as_ref().map(|hints| hints.for_zones.as_slice()).filter(|zones| !zones.is_empty());
+        let hints = c
+            .endpoint
+            .hints
+            .as_ref()
+            .map(|hints| hints.for_zones.as_slice())
+            .filter(|zones| !zones.is_empty());
         hints.map(|zones| zones.iter().any(|hint| hint.name == *zone))
     };
     narrow(usable, for_node).or_else(|| narrow(usable, for_zone))

@@ -43,11 +43,16 @@ fn node_port() {
     let _backend = served(&lab, vec![port]);
     let address = format!("{NODE_IP}:30080");
     for (from, who) in [(&lab.node, "node"), (&lab.pods[1], "pod"), (&lab.outside, "outside")] {
-        let (server, seen_as) = from.get(&address).unwrap_or_else(|error| panic!("from {who}: {error}"));
+        let (server, seen_as) =
+            from.get(&address).unwrap_or_else(|error| panic!("from {who}: {error}"));
         assert_eq!(server, "pod0");
         assert_ne!(seen_as, OUTSIDE_IP);
     }
-    assert_eq!(lab.node.get("127.0.0.1:30080"), Err(ErrorKind::ConnectionRefused), "not on loopback");
+    assert_eq!(
+        lab.node.get("127.0.0.1:30080"),
+        Err(ErrorKind::ConnectionRefused),
+        "not on loopback"
+    );
     assert_eq!(lab.pods[1].get(ADDRESS).unwrap().0, "pod0", "the cluster address works besides");
 }
 
@@ -65,13 +70,21 @@ fn external_ip_and_policy_local() {
     for address in ["203.0.113.7:80".to_owned(), format!("{NODE_IP}:30080")] {
         assert_eq!(lab.outside.servers(&address, 20).keys().collect::<Vec<_>>(), ["pod0"]);
         assert_eq!(lab.outside.get(&address).unwrap().1, OUTSIDE_IP, "the source is kept");
-        assert_eq!(lab.pods[0].servers(&address, 40).len(), 2, "inside the cluster any endpoint serves");
+        assert_eq!(
+            lab.pods[0].servers(&address, 40).len(),
+            2,
+            "inside the cluster any endpoint serves"
+        );
         assert_eq!(lab.node.servers(&address, 40).len(), 2);
     }
     port.local_endpoints.clear();
     port.cluster_endpoints.remove(0);
     let _backend = lab.apply(backend, vec![port], Vec::new());
-    assert_eq!(lab.outside.get("203.0.113.7:80"), Err(ErrorKind::TimedOut), "no local endpoint: dropped");
+    assert_eq!(
+        lab.outside.get("203.0.113.7:80"),
+        Err(ErrorKind::TimedOut),
+        "no local endpoint: dropped"
+    );
     assert_eq!(lab.pods[0].get("203.0.113.7:80").unwrap().0, "pod1");
 }
 
@@ -106,14 +119,27 @@ fn no_endpoints() {
     let _backend = served(&lab, vec![port, quiet, web]);
     for from in [&lab.pods[1], &lab.node, &lab.outside] {
         assert_eq!(from.get(ADDRESS), Err(ErrorKind::ConnectionRefused), "from {}", from.name);
-        assert_eq!(from.get(&format!("{NODE_IP}:30080")), Err(ErrorKind::ConnectionRefused), "from {}", from.name);
-        assert_eq!(from.get("10.96.0.12:81"), Err(ErrorKind::ConnectionRefused), "another port of a cluster address");
+        assert_eq!(
+            from.get(&format!("{NODE_IP}:30080")),
+            Err(ErrorKind::ConnectionRefused),
+            "from {}",
+            from.name
+        );
+        assert_eq!(
+            from.get("10.96.0.12:81"),
+            Err(ErrorKind::ConnectionRefused),
+            "another port of a cluster address"
+        );
     }
     let refused = lab.pods[1].run(|| async {
         let socket = UdpSocket::bind("0.0.0.0:0").await.unwrap();
         socket.connect("10.96.0.11:80").await.unwrap();
         socket.send(b"?").await.unwrap();
-        timeout(Duration::from_secs(3), socket.recv(&mut [0; 8])).await.expect("an answer").unwrap_err().kind()
+        timeout(Duration::from_secs(3), socket.recv(&mut [0; 8]))
+            .await
+            .expect("an answer")
+            .unwrap_err()
+            .kind()
     });
     assert_eq!(refused, ErrorKind::ConnectionRefused);
 }
@@ -155,20 +181,27 @@ fn udp_clients_follow_their_service() {
             let socket = UdpSocket::bind(format!("{}:5555", pod_ip(2))).await.unwrap();
             socket.send_to(b"?", ADDRESS.parse::<SocketAddr>().unwrap()).await.unwrap();
             let mut buffer = [0; 64];
-            let (len, _) = timeout(Duration::from_secs(3), socket.recv_from(&mut buffer)).await.expect("an answer").unwrap();
+            let (len, _) = timeout(Duration::from_secs(3), socket.recv_from(&mut buffer))
+                .await
+                .expect("an answer")
+                .unwrap();
             String::from_utf8_lossy(&buffer[..len]).into_owned()
         })
     };
     assert!(ask(&lab).starts_with("pod0 "));
     let _backend = lab.apply(backend, vec![udp(service("dns", IP, pods([1])))], Vec::new());
-    assert!(ask(&lab).starts_with("pod1 "), "the same client port, so only a cleared entry leads elsewhere");
+    assert!(
+        ask(&lab).starts_with("pod1 "),
+        "the same client port, so only a cleared entry leads elsewhere"
+    );
 }
 
 #[test]
 fn a_new_start_replaces_what_was_there() {
     let Some(lab) = Lab::new("start", 2) else { return };
     let first = served(&lab, vec![service("old", IP, pods([0]))]);
-    let second = lab.apply(lab.backend(), vec![service("new", "10.96.0.20", pods([0]))], Vec::new());
+    let second =
+        lab.apply(lab.backend(), vec![service("new", "10.96.0.20", pods([0]))], Vec::new());
     assert_eq!(lab.pods[1].get("10.96.0.20:80").unwrap().0, "pod0");
     assert_ne!(lab.pods[1].get(ADDRESS).map(|answer| answer.0), Ok("pod0".to_owned()));
     second.remove().unwrap();
@@ -196,7 +229,9 @@ fn a_flush_by_someone_else_is_mended_by_a_resync() {
 #[test]
 fn ipv6() {
     let Some(lab) = Lab::new("v6", 2) else { return };
-    let v6 = |pods: &[usize]| pods.iter().map(|pod| endpoint(&format!("[{}]:8080", pod_ip6(*pod)))).collect::<Vec<_>>();
+    let v6 = |pods: &[usize]| {
+        pods.iter().map(|pod| endpoint(&format!("[{}]:8080", pod_ip6(*pod)))).collect::<Vec<_>>()
+    };
     let mut sticky = service("sticky", "fd96::11", v6(&[0, 1]));
     sticky.affinity = Some(60);
     let mut web = service("web", "fd96::10", v6(&[0]));

@@ -68,7 +68,9 @@ impl Backend for FakeBackend {
             for key in &change.removed {
                 recorded.ports.remove(key);
             }
-            recorded.ports.extend(change.updated.iter().map(|port| (port.key.clone(), port.clone())));
+            recorded
+                .ports
+                .extend(change.updated.iter().map(|port| (port.key.clone(), port.clone())));
             recorded.applied += 1;
         });
         Ok(())

@@ -25,7 +25,6 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 
-pub use expr::{Expr, Header, Reg};
 pub use layout::{Network, Settings};
 pub use render::Renderer;
 pub use ruleset::{Balancer, Element, Frontend, Mode, Target, Transaction, View};
@@ -55,13 +54,18 @@ impl NftablesBackend {
     /// Opens the kernel's interface, replaces what an earlier run left behind by empty tables, and
     /// switches IPv4 forwarding on. A kernel without IPv6 is served with IPv4 alone.
     pub fn open(settings: &Settings) -> Result<Self, BackendError> {
-        let mut v4 = Table::open(Family::V4, settings.clone()).map_err(BackendError::Unavailable)?;
+        let mut v4 =
+            Table::open(Family::V4, settings.clone()).map_err(BackendError::Unavailable)?;
         v4.replace(&[]).map_err(BackendError::Unavailable)?;
         node::enable_forwarding()?;
         let mut tables = vec![v4];
-        match Table::open(Family::V6, settings.clone()).and_then(|mut table| table.replace(&[]).map(|_| table)) {
+        match Table::open(Family::V6, settings.clone())
+            .and_then(|mut table| table.replace(&[]).map(|_| table))
+        {
             Ok(table) => tables.push(table),
-            Err(error) => tracing::warn!(%error, "no nftables for IPv6: only IPv4 Services are served"),
+            Err(error) => {
+                tracing::warn!(%error, "no nftables for IPv6: only IPv4 Services are served")
+            }
         }
         let conntrack = Conntrack::open().map_err(BackendError::Unavailable)?;
         Ok(Self { kernel: Arc::new(Mutex::new(Kernel { tables, conntrack })) })
@@ -69,7 +73,12 @@ impl NftablesBackend {
 
     /// Takes the tables away again: what a clean-up does that is meant to leave nothing behind.
     pub fn remove(&self) -> Result<(), BackendError> {
-        self.kernel.lock().tables.iter_mut().try_for_each(Table::remove).map_err(BackendError::Refused)
+        self.kernel
+            .lock()
+            .tables
+            .iter_mut()
+            .try_for_each(Table::remove)
+            .map_err(BackendError::Refused)
     }
 
     /// Runs `work` off the async threads: a large batch keeps its thread busy for a while.
@@ -79,7 +88,10 @@ impl NftablesBackend {
     ) -> Result<(), BackendError> {
         let kernel = self.kernel.clone();
         let done = tokio::task::spawn_blocking(move || work(&mut kernel.lock())).await;
-        done.map_err(|error| BackendError::Io { what: "nftables thread".to_owned(), source: io::Error::other(error) })?
+        done.map_err(|error| BackendError::Io {
+            what: "nftables thread".to_owned(),
+            source: io::Error::other(error),
+        })?
     }
 }
 
@@ -103,8 +115,13 @@ impl Backend for NftablesBackend {
 // === impl Kernel ===
 
 impl Kernel {
-    fn apply(&mut self, updated: &[Arc<ServicePort>], removed: &[PortKey]) -> Result<(), BackendError> {
-        let stale = conntrack::stale_after(self.tables.iter().map(Table::renderer), updated, removed);
+    fn apply(
+        &mut self,
+        updated: &[Arc<ServicePort>],
+        removed: &[PortKey],
+    ) -> Result<(), BackendError> {
+        let stale =
+            conntrack::stale_after(self.tables.iter().map(Table::renderer), updated, removed);
         for table in &mut self.tables {
             table.apply(updated, removed).map_err(BackendError::Refused)?;
         }

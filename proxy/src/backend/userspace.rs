@@ -108,7 +108,8 @@ impl UserspaceBackend {
             tracing::warn!(port = %port.key.name, "SCTP needs the nftables backend");
             return Ok(());
         }
-        if self.served.get(&port.key).is_some_and(|served| served.port.node_port != port.node_port) {
+        if self.served.get(&port.key).is_some_and(|served| served.port.node_port != port.node_port)
+        {
             self.remove(&port.key);
         }
         if let Some(served) = self.served.get_mut(&port.key) {
@@ -138,7 +139,8 @@ impl Backend for UserspaceBackend {
 
     async fn resync(&mut self, state: &[Arc<ServicePort>]) -> Result<(), BackendError> {
         let wanted: FxHashSet<&PortKey> = state.iter().map(|port| &port.key).collect();
-        let gone: Vec<PortKey> = self.served.keys().filter(|key| !wanted.contains(key)).cloned().collect();
+        let gone: Vec<PortKey> =
+            self.served.keys().filter(|key| !wanted.contains(key)).cloned().collect();
         gone.iter().for_each(|key| self.remove(key));
         for port in state {
             self.update(port).await?;
@@ -150,14 +152,17 @@ impl Backend for UserspaceBackend {
 // === impl Served ===
 
 impl Served {
-    async fn start(port: &Arc<ServicePort>, config: &UserspaceConfig) -> Result<Self, BackendError> {
+    async fn start(
+        port: &Arc<ServicePort>,
+        config: &UserspaceConfig,
+    ) -> Result<Self, BackendError> {
         let (internal, external) = (Arc::new(Balancer::default()), Arc::new(Balancer::default()));
         let start = |address: SocketAddr, balancer: &Arc<Balancer>| {
             Listener::start(port.protocol(), address, balancer.clone(), config.max_connections)
         };
         let forwarder = start(SocketAddr::new(config.forwarder_address, 0), &internal).await?;
         let mut node_ports = Vec::new();
-        for number in port.node_port {
+        if let Some(number) = port.node_port {
             for ip in &config.node_port_addresses {
                 node_ports.push(start(SocketAddr::new(*ip, number), &external).await?);
             }
@@ -168,7 +173,9 @@ impl Served {
     }
 
     fn update(&mut self, port: &Arc<ServicePort>) {
-        let endpoints = |policy: TrafficPolicy| port.endpoints(policy).iter().map(|endpoint| endpoint.address).collect();
+        let endpoints = |policy: TrafficPolicy| {
+            port.endpoints(policy).iter().map(|endpoint| endpoint.address).collect()
+        };
         self.internal.update(endpoints(port.internal_policy), port.affinity);
         self.external.update(endpoints(port.external_policy), port.affinity);
         tracing::debug!(port = %port.key.name, forwarder = %self.forwarder.address(), node_ports = self.node_ports.len(), "forwarding");

@@ -26,7 +26,11 @@ pub(super) struct Driver {
 // === impl Driver ===
 
 impl Driver {
-    pub(super) fn new(shared: Arc<Shared>, backend: Box<dyn Backend>, min_interval: Duration) -> Self {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        backend: Box<dyn Backend>,
+        min_interval: Duration,
+    ) -> Self {
         Self { shared, backend, min_interval, next: Sync::Full, failures: 0 }
     }
 
@@ -80,7 +84,8 @@ impl Driver {
 
     /// Waits for a reason to sync. The pause after each sync lets the changes of a burst go together.
     fn until_next(&self) -> impl Future<Output = ()> + use<> {
-        let (shared, failures, min_interval) = (self.shared.clone(), self.failures, self.min_interval);
+        let (shared, failures, min_interval) =
+            (self.shared.clone(), self.failures, self.min_interval);
         async move {
             if failures > 0 {
                 sleep(RETRY.wait(failures - 1)).await;

@@ -1,1 +1,56 @@
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
+use super::*;
+use crate::metrics::{Metrics, Sync};
+
+async fn request(address: SocketAddr, line: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = format!("{line} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    tokio::time::timeout(Duration::from_secs(5), stream.read_to_string(&mut answer))
+        .await
+        .expect("in time")
+        .unwrap();
+    answer
+}
+
+#[tokio::test]
+async fn tells_health_and_metrics() {
+    let listener = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (metrics, registry) = Metrics::new();
+    let (health, env) = (Arc::new(Health::default()), Env::system());
+    let server =
+        tokio::spawn(Server { health: health.clone(), registry, env: env.clone() }.serve(listener));
+    assert!(
+        request(address, "GET /healthz").await.starts_with("HTTP/1.1 503"),
+        "nothing synced yet"
+    );
+    health.synced(env.clock.now());
+    metrics.synced(Sync::Full, Duration::from_millis(3), env.clock.now());
+    let answer = request(address, "GET /healthz").await;
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("lastUpdated"), "{answer}");
+    let answer = request(address, "GET /metrics").await;
+    assert!(answer.contains("kubeproxy_sync_proxy_rules_duration_seconds_count 1"), "{answer}");
+    assert!(request(address, "GET /nothing").await.starts_with("HTTP/1.1 404"));
+    assert!(request(address, "POST /healthz").await.starts_with("HTTP/1.1 405"));
+    server.abort();
+}
+
+#[test]
+fn failing_for_long_is_unhealthy() {
+    let (health, start) = (Health::default(), Timestamp::UNIX_EPOCH);
+    health.synced(start);
+    health.failed(start);
+    assert!(health.is_healthy(start + SignedDuration::from_secs(60)));
+    assert!(!health.is_healthy(start + SignedDuration::from_secs(61)));
+    health.failed(start + SignedDuration::from_secs(61));
+    assert!(
+        !health.is_healthy(start + SignedDuration::from_secs(62)),
+        "counted from the first failure"
+    );
+    health.synced(start + SignedDuration::from_secs(70));
+    assert!(health.is_healthy(start + SignedDuration::from_secs(700)), "quiet is not unhealthy");
+}

@@ -4,8 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use super::{
-    EndpointPortView, EndpointSliceView, EndpointView, Family, NamespacedName, PortKey, ServicePort, ServicePortName, ServicePortView,
-    ServiceSpecView, ServiceView,
+    EndpointPortView, EndpointSliceView, EndpointView, Family, NamespacedName, PortKey,
+    ServicePort, ServicePortName, ServicePortView, ServiceSpecView, ServiceView,
 };
 use crate::topology::{self, Candidate, NodeIdentity};
 
@@ -64,7 +64,11 @@ fn service_port<'a>(
 
 /// The cluster addresses, at most one per family; none for a headless Service.
 fn cluster_ips(spec: &ServiceSpecView) -> Vec<IpAddr> {
-    let listed = if spec.cluster_ips.is_empty() { std::slice::from_ref(&spec.cluster_ip) } else { &spec.cluster_ips };
+    let listed = if spec.cluster_ips.is_empty() {
+        std::slice::from_ref(&spec.cluster_ip)
+    } else {
+        &spec.cluster_ips
+    };
     let mut ips: Vec<IpAddr> = Vec::with_capacity(2);
     for ip in listed.iter().filter_map(|ip| ip.parse().ok()) {
         if !ips.iter().any(|other| Family::of(*other) == Family::of(ip)) {
@@ -76,10 +80,13 @@ fn cluster_ips(spec: &ServiceSpecView) -> Vec<IpAddr> {
 
 fn external_ips(service: &ServiceView, family: Family) -> Vec<IpAddr> {
     let vips = service.status.load_balancer.ingress.iter();
-    let vips = vips.filter(|ingress| ingress.ip_mode.as_deref() != Some("Proxy")).map(|ingress| &ingress.ip);
+    let vips = vips
+        .filter(|ingress| ingress.ip_mode.as_deref() != Some("Proxy"))
+        .map(|ingress| &ingress.ip);
     let load_balancer = service.spec.type_ == "LoadBalancer";
     let listed = service.spec.external_ips.iter().chain(vips.filter(|_| load_balancer));
-    let mut ips: Vec<IpAddr> = listed.filter_map(|ip| ip.parse().ok()).filter(|ip| Family::of(*ip) == family).collect();
+    let mut ips: Vec<IpAddr> =
+        listed.filter_map(|ip| ip.parse().ok()).filter(|ip| Family::of(*ip) == family).collect();
     ips.sort_unstable();
     ips.dedup();
     ips
@@ -97,16 +104,23 @@ fn candidates<'a>(
     };
     let mut found = Vec::new();
     for slice in slices.filter(|slice| slice.address_type == address_type) {
-        let numbers = slice.ports.iter().filter(|candidate| same_port(candidate, port)).filter_map(|port| port.port);
+        let numbers = slice
+            .ports
+            .iter()
+            .filter(|candidate| same_port(candidate, port))
+            .filter_map(|port| port.port);
         for number in numbers {
-            found.extend(slice.endpoints.iter().filter_map(|endpoint| candidate(endpoint, number, family)));
+            found.extend(
+                slice.endpoints.iter().filter_map(|endpoint| candidate(endpoint, number, family)),
+            );
         }
     }
     found
 }
 
 fn same_port(candidate: &EndpointPortView, port: &ServicePortView) -> bool {
-    candidate.name.as_deref().unwrap_or("") == port.name && candidate.protocol.unwrap_or_default() == port.protocol
+    candidate.name.as_deref().unwrap_or("") == port.name
+        && candidate.protocol.unwrap_or_default() == port.protocol
 }
 
 fn candidate(endpoint: &EndpointView, port: u16, family: Family) -> Option<Candidate<'_>> {

@@ -107,8 +107,12 @@ const DEFAULT_AFFINITY_SECONDS: u32 = 10_800;
 impl ServiceSpecView {
     /// Seconds of client affinity, `None` without.
     pub(crate) fn affinity_seconds(&self) -> Option<u32> {
-        let configured = self.session_affinity_config.as_ref().and_then(|c| c.client_ip.as_ref()?.timeout_seconds);
-        (self.session_affinity == "ClientIP").then(|| configured.unwrap_or(DEFAULT_AFFINITY_SECONDS).max(1))
+        let configured = self
+            .session_affinity_config
+            .as_ref()
+            .and_then(|c| c.client_ip.as_ref()?.timeout_seconds);
+        (self.session_affinity == "ClientIP")
+            .then(|| configured.unwrap_or(DEFAULT_AFFINITY_SECONDS).max(1))
     }
 
     /// Whether the type has node ports.

@@ -50,7 +50,10 @@ pub fn pod_ip6(pod: usize) -> String {
 }
 
 fn ip(arguments: &str) {
-    let status = Command::new("ip").args(arguments.split_whitespace()).status().expect("iproute2 is installed");
+    let status = Command::new("ip")
+        .args(arguments.split_whitespace())
+        .status()
+        .expect("iproute2 is installed");
     assert!(status.success(), "ip {arguments}");
 }
 
@@ -62,7 +65,8 @@ impl Namespace {
         let file = File::open(format!("/run/netns/{name}")).expect("the namespace was just made");
         std::thread::spawn(move || {
             setns(&file, CloneFlags::CLONE_NEWNET).expect("root may enter it");
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             let local = tokio::task::LocalSet::new();
             local.block_on(&runtime, async move {
                 while let Some(job) = queue.recv().await {
@@ -78,9 +82,13 @@ impl Namespace {
     }
 
     /// Runs a future inside and waits for it.
-    pub fn run<T: Send + 'static, F: Future<Output = T> + 'static>(&self, make: impl FnOnce() -> F + Send + 'static) -> T {
+    pub fn run<T: Send + 'static, F: Future<Output = T> + 'static>(
+        &self,
+        make: impl FnOnce() -> F + Send + 'static,
+    ) -> T {
         let (done, result) = std::sync::mpsc::channel();
-        let job: Job = Box::new(move || Box::pin(async move { done.send(make().await).unwrap_or_default() }));
+        let job: Job =
+            Box::new(move || Box::pin(async move { done.send(make().await).unwrap_or_default() }));
         self.jobs.send(job).unwrap_or_else(|_| panic!("the namespace's thread ended"));
         result.recv_timeout(6 * DEADLINE).expect("an answer in time")
     }
@@ -115,7 +123,8 @@ impl Namespace {
         let address: SocketAddr = address.parse().unwrap();
         self.run(move || async move {
             let exchange = async {
-                let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
+                let socket =
+                    if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
                 let mut stream = socket?.connect(address).await?;
                 let mut answer = String::new();
                 stream.read_to_string(&mut answer).await?;
@@ -133,7 +142,11 @@ impl Namespace {
     }
 
     /// The servers that answered `count` exchanges.
-    pub fn servers(&self, address: &str, count: usize) -> std::collections::BTreeMap<String, usize> {
+    pub fn servers(
+        &self,
+        address: &str,
+        count: usize,
+    ) -> std::collections::BTreeMap<String, usize> {
         let mut servers = std::collections::BTreeMap::new();
         for _ in 0..count {
             *servers.entry(self.get(address).expect("an answer").0).or_default() += 1;
@@ -204,7 +217,12 @@ impl Lab {
     }
 
     /// Applies a change and hands the backend back.
-    pub fn apply(&self, mut backend: NftablesBackend, updated: Vec<ServicePort>, removed: Vec<PortKey>) -> NftablesBackend {
+    pub fn apply(
+        &self,
+        mut backend: NftablesBackend,
+        updated: Vec<ServicePort>,
+        removed: Vec<PortKey>,
+    ) -> NftablesBackend {
         self.node.run(move || async move {
             let change = Change { updated: updated.into_iter().map(Arc::new).collect(), removed };
             backend.apply(&change).await.unwrap();
@@ -224,7 +242,11 @@ pub fn pods(numbers: impl IntoIterator<Item = usize>) -> Vec<Endpoint> {
 /// A Service port on port 80 with these endpoints.
 pub fn service(name: &str, cluster_ip: &str, endpoints: Vec<Endpoint>) -> ServicePort {
     let cluster_ip: IpAddr = cluster_ip.parse().unwrap();
-    let name = ServicePortName { service: NamespacedName::new("default", name), port: "".into(), protocol: Protocol::Tcp };
+    let name = ServicePortName {
+        service: NamespacedName::new("default", name),
+        port: "".into(),
+        protocol: Protocol::Tcp,
+    };
     ServicePort {
         key: PortKey { name: Arc::new(name), family: Family::of(cluster_ip) },
         cluster_ip,

@@ -59,7 +59,9 @@ pub(super) fn stale_after<'a>(
 
 fn loses_connections(old: &ServicePort, new: &ServicePort) -> bool {
     let kept: FxHashSet<SocketAddr> = addresses(new).collect();
-    let frontends = |port: &ServicePort| (port.cluster_ip, port.port, port.node_port, port.external_ips.clone());
+    let frontends = |port: &ServicePort| {
+        (port.cluster_ip, port.port, port.node_port, port.external_ips.clone())
+    };
     frontends(old) != frontends(new)
         || addresses(old).any(|address| !kept.contains(&address))
         || (addresses(old).next().is_none() && !kept.is_empty())
@@ -94,7 +96,8 @@ impl Stale {
         let address = Frontend::Address(destination.ip(), Protocol::Udp, destination.port());
         let redirected = destination != answered_by;
         let node_port = Frontend::NodePort(Protocol::Udp, destination.port());
-        let kept = self.keep.get(&address).or_else(|| self.keep.get(&node_port).filter(|_| redirected));
+        let kept =
+            self.keep.get(&address).or_else(|| self.keep.get(&node_port).filter(|_| redirected));
         kept.is_some_and(|kept| !kept.contains(answered_by))
     }
 }
@@ -112,13 +115,21 @@ impl Conntrack {
         let concerned = |family: &Family| {
             stale.keep.keys().any(|frontend| matches!(frontend, Frontend::Address(ip, ..) if Family::of(*ip) == *family))
         };
-        families.into_iter().filter(concerned).try_for_each(|family| self.forget_family(family, stale))
+        families
+            .into_iter()
+            .filter(concerned)
+            .try_for_each(|family| self.forget_family(family, stale))
     }
 
     fn forget_family(&mut self, family: Family, stale: &Stale) -> io::Result<()> {
         let header = [nfproto(family), 0, 0, 0];
         let mut request = Batch::default();
-        request.message((NFNL_SUBSYS_CTNETLINK << 8) | IPCTNL_MSG_CT_GET, NLM_F_DUMP, header, |_| {});
+        request.message(
+            (NFNL_SUBSYS_CTNETLINK << 8) | IPCTNL_MSG_CT_GET,
+            NLM_F_DUMP,
+            header,
+            |_| {},
+        );
         let mut deletions = Batch::default();
         self.socket.dump(&request, |reply| {
             if Connection::parse(reply).is_some_and(|connection| stale.covers(&connection)) {
@@ -140,7 +151,9 @@ impl Conntrack {
         let mut failed = None;
         self.socket.request(&deletions, |answer| {
             // An entry that ended meanwhile is what was wanted.
-            failed = answer.filter(|error| error.raw_os_error() != Some(nix::libc::ENOENT)).or(failed.take());
+            failed = answer
+                .filter(|error| error.raw_os_error() != Some(nix::libc::ENOENT))
+                .or(failed.take());
         })?;
         failed.map_or(Ok(()), Err)
     }
@@ -151,24 +164,39 @@ impl Conntrack {
 impl Connection {
     /// Reads a UDP connection; `None` for other protocols.
     fn parse(reply: &Reply<'_>) -> Option<Self> {
-        let find = |wanted| reply.attributes().find(|(attribute, _)| *attribute == wanted).map(|(_, value)| value);
+        let find = |wanted| {
+            reply.attributes().find(|(attribute, _)| *attribute == wanted).map(|(_, value)| value)
+        };
         Some(Self {
-            destination: end(find(CTA_TUPLE_ORIG)?, [CTA_IP_V4_DST, CTA_IP_V6_DST], CTA_PROTO_DST_PORT)?,
-            answered_by: end(find(CTA_TUPLE_REPLY)?, [CTA_IP_V4_SRC, CTA_IP_V6_SRC], CTA_PROTO_SRC_PORT)?,
+            destination: end(
+                find(CTA_TUPLE_ORIG)?,
+                [CTA_IP_V4_DST, CTA_IP_V6_DST],
+                CTA_PROTO_DST_PORT,
+            )?,
+            answered_by: end(
+                find(CTA_TUPLE_REPLY)?,
+                [CTA_IP_V4_SRC, CTA_IP_V6_SRC],
+                CTA_PROTO_SRC_PORT,
+            )?,
         })
     }
 }
 
 /// One end of a UDP tuple.
 fn end(tuple: &[u8], ip_attributes: [u16; 2], port_attribute: u16) -> Option<SocketAddr> {
-    let nested = |wanted| attributes(tuple).find(|(attribute, _)| *attribute == wanted).map(|(_, value)| value);
+    let nested = |wanted| {
+        attributes(tuple).find(|(attribute, _)| *attribute == wanted).map(|(_, value)| value)
+    };
     let protocol = nested(CTA_TUPLE_PROTO)?;
-    let field = |wanted| attributes(protocol).find(|(attribute, _)| *attribute == wanted).map(|(_, value)| value);
+    let field = |wanted| {
+        attributes(protocol).find(|(attribute, _)| *attribute == wanted).map(|(_, value)| value)
+    };
     if field(CTA_PROTO_NUM)? != [Protocol::Udp.number()] {
         return None;
     }
     let port = u16::from_be_bytes(field(port_attribute)?.try_into().ok()?);
-    let (_, ip) = attributes(nested(CTA_TUPLE_IP)?).find(|(attribute, _)| ip_attributes.contains(attribute))?;
+    let (_, ip) = attributes(nested(CTA_TUPLE_IP)?)
+        .find(|(attribute, _)| ip_attributes.contains(attribute))?;
     let ip = match ip.len() {
         4 => IpAddr::V4(Ipv4Addr::from(<[u8; 4]>::try_from(ip).ok()?)),
         _ => IpAddr::V6(Ipv6Addr::from(<[u8; 16]>::try_from(ip).ok()?)),

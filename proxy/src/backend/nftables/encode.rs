@@ -196,7 +196,9 @@ impl RawElement {
             m.value(NFTA_SET_ELEM_KEY, &self.key);
             match &self.value {
                 Value::Data(data) if with_value => m.value(NFTA_SET_ELEM_DATA, data),
-                Value::Goto(chain) if with_value => encode_verdict(m, NFTA_SET_ELEM_DATA, NFT_GOTO, Some(chain)),
+                Value::Goto(chain) if with_value => {
+                    encode_verdict(m, NFTA_SET_ELEM_DATA, NFT_GOTO, Some(chain))
+                }
                 _ => {}
             }
         });
@@ -220,10 +222,13 @@ impl From<&Element> for RawElement {
                 key.extend(octets(*ip));
                 (layout::HAIRPINS, key, Value::None)
             }
-            Element::ClusterIp(ip) => (layout::CLUSTER_IPS, Bytes::from_vec(octets(*ip)), Value::None),
+            Element::ClusterIp(ip) => {
+                (layout::CLUSTER_IPS, Bytes::from_vec(octets(*ip)), Value::None)
+            }
             Element::Balancer(balancer) => {
                 let map = map_number(balancer.view, balancer.node_port);
-                let key = words(&[map, balancer.mode as u32, balancer.endpoints, balancer.affinity]);
+                let key =
+                    words(&[map, balancer.mode as u32, balancer.endpoints, balancer.affinity]);
                 (layout::BALANCERS, key, Value::Goto(balancer.chain()))
             }
         };
@@ -231,13 +236,25 @@ impl From<&Element> for RawElement {
     }
 }
 
-fn frontend_element(view: View, frontend: Frontend, target: &Target) -> (&'static str, Bytes, Value) {
+fn frontend_element(
+    view: View,
+    frontend: Frontend,
+    target: &Target,
+) -> (&'static str, Bytes, Value) {
     let value = words(&[target.group, target.mode as u32, target.endpoints, target.affinity]);
     let (set, mut key, protocol, number) = match (view, frontend) {
-        (View::Cluster, Frontend::Address(ip, protocol, port)) => (layout::ADDRESSES, octets(ip), protocol, port),
-        (View::Outside, Frontend::Address(ip, protocol, port)) => (layout::OUTSIDE_ADDRESSES, octets(ip), protocol, port),
-        (View::Cluster, Frontend::NodePort(protocol, port)) => (layout::NODE_PORTS, Vec::new(), protocol, port),
-        (View::Outside, Frontend::NodePort(protocol, port)) => (layout::OUTSIDE_NODE_PORTS, Vec::new(), protocol, port),
+        (View::Cluster, Frontend::Address(ip, protocol, port)) => {
+            (layout::ADDRESSES, octets(ip), protocol, port)
+        }
+        (View::Outside, Frontend::Address(ip, protocol, port)) => {
+            (layout::OUTSIDE_ADDRESSES, octets(ip), protocol, port)
+        }
+        (View::Cluster, Frontend::NodePort(protocol, port)) => {
+            (layout::NODE_PORTS, Vec::new(), protocol, port)
+        }
+        (View::Outside, Frontend::NodePort(protocol, port)) => {
+            (layout::OUTSIDE_NODE_PORTS, Vec::new(), protocol, port)
+        }
     };
     key.extend(destination_port(protocol, number));
     (set, Bytes::from_vec(key), Value::Data(value))

@@ -6,11 +6,11 @@ use crate::model::Family;
 
 /// One of the sixteen 32-bit registers. Wider values take consecutive ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Reg(pub u8);
+pub(super) struct Reg(pub(super) u8);
 
 /// Where a packet's bytes are loaded from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Header {
+pub(super) enum Header {
     /// The IP header.
     Network,
     /// The header behind it.
@@ -19,7 +19,7 @@ pub enum Header {
 
 /// One expression of a rule. A rule ends at the first expression that does not match.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Expr {
+pub(super) enum Expr {
     /// Loads bytes of the packet.
     Payload { header: Header, offset: u32, len: u32, to: Reg },
     /// Loads the transport protocol's number.
@@ -66,7 +66,7 @@ pub enum Expr {
 
 impl Reg {
     /// The register this many 32-bit words further on.
-    pub fn plus(self, words: u8) -> Self {
+    pub(super) fn plus(self, words: u8) -> Self {
         Self(self.0 + words)
     }
 
@@ -106,7 +106,11 @@ impl Expr {
     fn encode_data(&self, m: &mut Message<'_>) {
         match self {
             Self::Payload { header, offset, len, to } => {
-                let base = if *header == Header::Network { NFT_PAYLOAD_NETWORK_HEADER } else { NFT_PAYLOAD_TRANSPORT_HEADER };
+                let base = if *header == Header::Network {
+                    NFT_PAYLOAD_NETWORK_HEADER
+                } else {
+                    NFT_PAYLOAD_TRANSPORT_HEADER
+                };
                 m.u32(NFTA_PAYLOAD_DREG, to.number());
                 m.u32(NFTA_PAYLOAD_BASE, base);
                 m.u32(NFTA_PAYLOAD_OFFSET, *offset);
@@ -161,7 +165,10 @@ impl Expr {
             }
             Self::RejectPort(family) => {
                 m.u32(NFTA_REJECT_TYPE, NFT_REJECT_ICMP_UNREACH);
-                m.u8(NFTA_REJECT_ICMP_CODE, if *family == Family::V4 { ICMP_PORT_UNREACH } else { ICMPV6_PORT_UNREACH });
+                m.u8(
+                    NFTA_REJECT_ICMP_CODE,
+                    if *family == Family::V4 { ICMP_PORT_UNREACH } else { ICMPV6_PORT_UNREACH },
+                );
             }
             Self::Drop => verdict(m, NFTA_IMMEDIATE_DATA, NF_DROP, None),
             Self::Jump(chain) => verdict(m, NFTA_IMMEDIATE_DATA, NFT_JUMP, Some(chain)),

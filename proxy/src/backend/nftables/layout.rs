@@ -99,7 +99,8 @@ impl Layout {
     pub(super) fn sets(&self) -> Vec<SetSpec> {
         let words = u32::from(self.words());
         let ip = if self.family == Family::V4 { TYPE_IP4 } else { TYPE_IP6 };
-        let (port, address) = (concat(&[TYPE_PROTOCOL, TYPE_SERVICE]), concat(&[ip, TYPE_PROTOCOL, TYPE_SERVICE]));
+        let (port, address) =
+            (concat(&[TYPE_PROTOCOL, TYPE_SERVICE]), concat(&[ip, TYPE_PROTOCOL, TYPE_SERVICE]));
         let endpoint = (concat(&[ip, TYPE_SERVICE]), 4 * (words + 1));
         let target = (concat(&[TYPE_MARK; 4]), 16);
         let map = |name, key_type, key_words, data| SetSpec {
@@ -110,7 +111,11 @@ impl Layout {
             data: Some(data),
             size: None,
         };
-        let set = |name, key_type, key_words| SetSpec { flags: 0, data: None, ..map(name, key_type, key_words, (0, 0)) };
+        let set = |name, key_type, key_words| SetSpec {
+            flags: 0,
+            data: None,
+            ..map(name, key_type, key_words, (0, 0))
+        };
         vec![
             map(ADDRESSES, address, words + 2, target),
             map(NODE_PORTS, port, 2, target),
@@ -132,7 +137,10 @@ impl Layout {
     /// The fixed chains; those that others lead to come first.
     pub(super) fn chains(&self) -> Vec<ChainSpec> {
         let chain = |name: &str, rules| ChainSpec { name: name.to_owned(), hook: None, rules };
-        let base = |name: &str, hook, priority, rules| ChainSpec { hook: Some((hook, priority)), ..chain(name, rules) };
+        let base = |name: &str, hook, priority, rules| ChainSpec {
+            hook: Some((hook, priority)),
+            ..chain(name, rules)
+        };
         let mut prerouting = self.outside_rules();
         prerouting.push(vec![Expr::Jump(SERVICES)]);
         vec![
@@ -186,7 +194,8 @@ impl Layout {
     fn service_rules(&self) -> Vec<Vec<Expr>> {
         let mut node_ports = self.to_own_address();
         node_ports.extend(self.dispatch(View::Cluster, true));
-        let mut other_ports = vec![self.destination(R0), Expr::Contains { set: CLUSTER_IPS, key: R0 }];
+        let mut other_ports =
+            vec![self.destination(R0), Expr::Contains { set: CLUSTER_IPS, key: R0 }];
         let mut other_ports_tcp = other_ports.clone();
         other_ports_tcp.extend(is_tcp());
         other_ports_tcp.push(Expr::RejectTcp);
@@ -204,10 +213,20 @@ impl Layout {
         let mark = self.settings.masquerade_mark;
         let marked = vec![
             Expr::LoadMark { to: R0 },
-            Expr::Bitwise { from: R0, to: R0.plus(1), mask: mark.to_ne_bytes().to_vec(), xor: vec![0; 4] },
+            Expr::Bitwise {
+                from: R0,
+                to: R0.plus(1),
+                mask: mark.to_ne_bytes().to_vec(),
+                xor: vec![0; 4],
+            },
             Expr::NotEqual(R0.plus(1), vec![0; 4]),
             // The mark has done its work; an encapsulated packet must not be masqueraded once more.
-            Expr::Bitwise { from: R0, to: R0, mask: (!mark).to_ne_bytes().to_vec(), xor: vec![0; 4] },
+            Expr::Bitwise {
+                from: R0,
+                to: R0,
+                mask: (!mark).to_ne_bytes().to_vec(),
+                xor: vec![0; 4],
+            },
             Expr::SetMark { from: R0 },
             Expr::Masquerade,
         ];
@@ -248,7 +267,12 @@ impl Layout {
             rule.push(self.destination(R0));
         }
         rule.push(Expr::L4Proto { to: R0.plus(key_words) });
-        rule.push(Expr::Payload { header: Header::Transport, offset: 2, len: 2, to: R0.plus(key_words + 1) });
+        rule.push(Expr::Payload {
+            header: Header::Transport,
+            offset: 2,
+            len: 2,
+            to: R0.plus(key_words + 1),
+        });
         rule.push(Expr::Lookup { map, key: R0, to: R0 });
         rule
     }
@@ -323,7 +347,10 @@ impl Layout {
     }
 
     fn pod_networks(&self) -> impl Iterator<Item = &Network> {
-        self.settings.pod_networks.iter().filter(|network| Family::of(network.address) == self.family)
+        self.settings
+            .pod_networks
+            .iter()
+            .filter(|network| Family::of(network.address) == self.family)
     }
 
     fn has_pod_networks(&self) -> bool {
@@ -335,7 +362,11 @@ impl Layout {
         let mut rule = Vec::new();
         for network in self.pod_networks() {
             let mask = mask(network);
-            let prefix = octets(network.address).iter().zip(&mask).map(|(octet, mask)| octet & mask).collect();
+            let prefix = octets(network.address)
+                .iter()
+                .zip(&mask)
+                .map(|(octet, mask)| octet & mask)
+                .collect();
             rule.push(self.source(R0));
             rule.push(Expr::Bitwise { from: R0, to: R0, xor: vec![0; mask.len()], mask });
             rule.push(Expr::NotEqual(R0, prefix));
@@ -401,7 +432,13 @@ fn concat(types: &[u32]) -> u32 {
 fn mask(network: &Network) -> Vec<u8> {
     let bits = octets(network.address).len() * 8;
     let ones = usize::from(network.prefix).min(bits);
-    (0..bits / 8).map(|byte| 0xff_u8.checked_shl(8_u32.saturating_sub((ones.saturating_sub(byte * 8)) as u32)).unwrap_or(0)).collect()
+    (0..bits / 8)
+        .map(|byte| {
+            0xff_u8
+                .checked_shl(8_u32.saturating_sub((ones.saturating_sub(byte * 8)) as u32))
+                .unwrap_or(0)
+        })
+        .collect()
 }
 
 /// An address as bytes in network order.

@@ -4,7 +4,8 @@ use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 
 use nix::sys::socket::{
-    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, recv, sendto, setsockopt, socket, sockopt,
+    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, recv, sendto,
+    setsockopt, socket, sockopt,
 };
 
 use nix::sys::time::{TimeVal, TimeValLike};
@@ -46,7 +47,13 @@ pub(super) struct Reply<'a> {
 
 impl Batch {
     /// Appends one message of a subsystem; `build` adds its attributes.
-    pub(super) fn message(&mut self, kind: u16, flags: u16, header: [u8; 4], build: impl FnOnce(&mut Message<'_>)) {
+    pub(super) fn message(
+        &mut self,
+        kind: u16,
+        flags: u16,
+        header: [u8; 4],
+        build: impl FnOnce(&mut Message<'_>),
+    ) {
         let start = self.bytes.len();
         self.sequence += 1;
         self.bytes.extend_from_slice(&[0; 4]);
@@ -56,7 +63,8 @@ impl Batch {
         self.bytes.extend_from_slice(&[0; 4]);
         self.bytes.extend_from_slice(&header);
         build(&mut Message { bytes: &mut self.bytes });
-        let len = u32::try_from(self.bytes.len() - start).expect("a message is far shorter than 4 GiB");
+        let len =
+            u32::try_from(self.bytes.len() - start).expect("a message is far shorter than 4 GiB");
         self.bytes[start..start + 4].copy_from_slice(&len.to_ne_bytes());
     }
 
@@ -101,7 +109,8 @@ impl Message<'_> {
         self.bytes.extend_from_slice(&[0; 2]);
         self.bytes.extend_from_slice(&(attribute | NLA_F_NESTED).to_ne_bytes());
         build(&mut Message { bytes: self.bytes });
-        let len = u16::try_from(self.bytes.len() - start).expect("nested attributes are kept below 64 KiB");
+        let len = u16::try_from(self.bytes.len() - start)
+            .expect("nested attributes are kept below 64 KiB");
         self.bytes[start..start + 2].copy_from_slice(&len.to_ne_bytes());
     }
 
@@ -123,7 +132,12 @@ impl Message<'_> {
 
 impl Socket {
     pub(super) fn open() -> io::Result<Self> {
-        let fd = socket(AddressFamily::Netlink, SockType::Raw, SockFlag::SOCK_CLOEXEC, SockProtocol::NetlinkNetFilter)?;
+        let fd = socket(
+            AddressFamily::Netlink,
+            SockType::Raw,
+            SockFlag::SOCK_CLOEXEC,
+            SockProtocol::NetlinkNetFilter,
+        )?;
         setsockopt(&fd, sockopt::RcvBuf, &(1 << 20))?;
         setsockopt(&fd, sockopt::ReceiveTimeout, &TimeVal::seconds(ANSWER_SECONDS))?;
         Ok(Self { fd, send_buffer: 0 })
@@ -148,7 +162,11 @@ impl Socket {
     }
 
     /// Sends messages and hands each acknowledgement (`None`) and error to `each`.
-    pub(super) fn request(&mut self, batch: &Batch, mut each: impl FnMut(Option<io::Error>)) -> io::Result<()> {
+    pub(super) fn request(
+        &mut self,
+        batch: &Batch,
+        mut each: impl FnMut(Option<io::Error>),
+    ) -> io::Result<()> {
         self.send(batch.bytes())?;
         let mut buffer = vec![0; RECEIVE_BUFFER];
         loop {
@@ -158,12 +176,18 @@ impl Socket {
                 Err(nix::Error::EINTR) => continue,
                 Err(error) => return Err(error.into()),
             };
-            replies(&buffer[..len]).filter(|reply| reply.kind == NLMSG_ERROR).for_each(|reply| each(reply.error()));
+            replies(&buffer[..len])
+                .filter(|reply| reply.kind == NLMSG_ERROR)
+                .for_each(|reply| each(reply.error()));
         }
     }
 
     /// Sends a dump request and hands each message of the answer to `each`.
-    pub(super) fn dump(&mut self, request: &Batch, mut each: impl FnMut(&Reply<'_>)) -> io::Result<()> {
+    pub(super) fn dump(
+        &mut self,
+        request: &Batch,
+        mut each: impl FnMut(&Reply<'_>),
+    ) -> io::Result<()> {
         self.send(request.bytes())?;
         let mut buffer = vec![0; RECEIVE_BUFFER];
         loop {
@@ -191,7 +215,11 @@ impl Socket {
                 result => break result?,
             }
         };
-        if sent == bytes.len() { Ok(()) } else { Err(io::Error::other("the kernel took only part of the batch")) }
+        if sent == bytes.len() {
+            Ok(())
+        } else {
+            Err(io::Error::other("the kernel took only part of the batch"))
+        }
     }
 
     /// A batch must fit the socket's send buffer whole.

@@ -60,7 +60,7 @@ impl Renderer {
         self.family
     }
 
-    /// Renders a change.
+    /// Renders a change, which names each port at most once.
     pub fn apply(&mut self, updated: &[Arc<ServicePort>], removed: &[PortKey]) -> Transaction {
         let mut transaction = Transaction::default();
         let family = self.family;
@@ -93,7 +93,11 @@ impl Renderer {
         for programmed in self.ports.values() {
             programmed.groups().for_each(|group| group.elements(&mut elements));
         }
-        elements.extend(self.frontends.iter().map(|(view, frontend, target)| Element::Frontend(view, frontend, target)));
+        elements.extend(
+            self.frontends
+                .iter()
+                .map(|(view, frontend, target)| Element::Frontend(view, frontend, target)),
+        );
         elements.extend(self.balancers.keys().map(|balancer| Element::Balancer(*balancer)));
         elements.extend(self.hairpins.keys().map(|ip| Element::Hairpin(*ip)));
         elements.extend(self.cluster_ips.keys().map(|ip| Element::ClusterIp(*ip)));
@@ -112,7 +116,13 @@ impl Renderer {
             || (external && port.external_policy == TrafficPolicy::Local);
         let programmed = Programmed {
             port: port.clone(),
-            cluster: self.regroup(old_cluster, wants_cluster, port, TrafficPolicy::Cluster, transaction),
+            cluster: self.regroup(
+                old_cluster,
+                wants_cluster,
+                port,
+                TrafficPolicy::Cluster,
+                transaction,
+            ),
             local: self.regroup(old_local, wants_local, port, TrafficPolicy::Local, transaction),
         };
         self.claim(&programmed);
@@ -141,7 +151,9 @@ impl Renderer {
     }
 
     fn claim(&mut self, programmed: &Programmed) {
-        for (view, frontend, target) in claims(&programmed.port, programmed.cluster.as_ref(), programmed.local.as_ref()) {
+        for (view, frontend, target) in
+            claims(&programmed.port, programmed.cluster.as_ref(), programmed.local.as_ref())
+        {
             self.frontends.claim(view, frontend, &programmed.port.key.name, target);
             if let Some(balancer) = Balancer::of(view, frontend, target) {
                 self.balancers.add(balancer);
@@ -152,7 +164,9 @@ impl Renderer {
     }
 
     fn release(&mut self, programmed: &Programmed) {
-        for (view, frontend, target) in claims(&programmed.port, programmed.cluster.as_ref(), programmed.local.as_ref()) {
+        for (view, frontend, target) in
+            claims(&programmed.port, programmed.cluster.as_ref(), programmed.local.as_ref())
+        {
             self.frontends.release(view, frontend, &programmed.port.key.name);
             if let Some(balancer) = Balancer::of(view, frontend, target) {
                 self.balancers.remove(balancer);
@@ -165,7 +179,9 @@ impl Renderer {
     /// Turns what was claimed and released since the last call into elements.
     fn settle(&mut self, transaction: &mut Transaction) {
         self.frontends.settle(|view, frontend, before, after| {
-            transaction.delete.extend(before.map(|target| Element::Frontend(view, frontend, target)));
+            transaction
+                .delete
+                .extend(before.map(|target| Element::Frontend(view, frontend, target)));
             transaction.add.extend(after.map(|target| Element::Frontend(view, frontend, target)));
         });
         let (added, deleted) = self.balancers.settle();

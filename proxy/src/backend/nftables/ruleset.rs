@@ -104,7 +104,10 @@ pub struct Transaction {
 impl Transaction {
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
-        self.delete.is_empty() && self.add_chains.is_empty() && self.add.is_empty() && self.delete_chains.is_empty()
+        self.delete.is_empty()
+            && self.add_chains.is_empty()
+            && self.add.is_empty()
+            && self.delete_chains.is_empty()
     }
 
     /// How many chains and elements change.

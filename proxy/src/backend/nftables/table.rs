@@ -38,7 +38,11 @@ impl Table {
     }
 
     /// Carries out a change. After an error nothing more is applied until [`replace`](Self::replace) succeeds.
-    pub(super) fn apply(&mut self, updated: &[Arc<ServicePort>], removed: &[PortKey]) -> io::Result<()> {
+    pub(super) fn apply(
+        &mut self,
+        updated: &[Arc<ServicePort>],
+        removed: &[PortKey],
+    ) -> io::Result<()> {
         if self.broken {
             return Err(io::Error::other("the table must be replaced first"));
         }
@@ -73,7 +77,10 @@ impl Table {
     /// IPv6 forwarding makes a node a router in the eyes of its neighbours, so it waits for the
     /// first Service that needs it.
     fn forward_if_used(&mut self) {
-        if self.forwarding || self.renderer.family() == Family::V4 || self.renderer.ports().next().is_none() {
+        if self.forwarding
+            || self.renderer.family() == Family::V4
+            || self.renderer.ports().next().is_none()
+        {
             return;
         }
         self.forwarding = true;

@@ -37,7 +37,9 @@ impl Balancer {
     pub(super) fn update(&self, endpoints: Vec<SocketAddr>, affinity_seconds: Option<u32>) {
         let mut state = self.state.lock();
         state.affinity = affinity_seconds.map(|seconds| Duration::from_secs(u64::from(seconds)));
-        state.remembered.retain(|_, remembered| affinity_seconds.is_some() && endpoints.contains(&remembered.endpoint));
+        state.remembered.retain(|_, remembered| {
+            affinity_seconds.is_some() && endpoints.contains(&remembered.endpoint)
+        });
         state.endpoints = endpoints;
     }
 
@@ -76,7 +78,10 @@ impl State {
     }
 
     fn sticky(&mut self, client: IpAddr, timeout: Duration, now: Instant) -> Option<SocketAddr> {
-        let remembered = self.remembered.get_mut(&client).filter(|found| now.duration_since(found.last_used) < timeout);
+        let remembered = self
+            .remembered
+            .get_mut(&client)
+            .filter(|found| now.duration_since(found.last_used) < timeout);
         if let Some(remembered) = remembered {
             remembered.last_used = now;
             return Some(remembered.endpoint);
@@ -93,7 +98,11 @@ impl State {
         }
         self.remembered.retain(|_, remembered| now.duration_since(remembered.last_used) < timeout);
         if self.remembered.len() >= MAX_REMEMBERED {
-            let oldest = self.remembered.iter().min_by_key(|(_, remembered)| remembered.last_used).map(|(ip, _)| *ip);
+            let oldest = self
+                .remembered
+                .iter()
+                .min_by_key(|(_, remembered)| remembered.last_used)
+                .map(|(ip, _)| *ip);
             oldest.map(|ip| self.remembered.remove(&ip));
         }
     }

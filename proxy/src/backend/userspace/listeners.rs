@@ -33,13 +33,21 @@ impl Listener {
             Protocol::Udp => {
                 let socket = UdpSocket::bind(address).await.map_err(failed)?;
                 let address = socket.local_addr().map_err(failed)?;
-                tokio::spawn(stop.clone().run_until_cancelled_owned(udp::serve(socket, balancer, max_connections)));
+                tokio::spawn(stop.clone().run_until_cancelled_owned(udp::serve(
+                    socket,
+                    balancer,
+                    max_connections,
+                )));
                 address
             }
             Protocol::Tcp | Protocol::Sctp => {
                 let listener = TcpListener::bind(address).await.map_err(failed)?;
                 let address = listener.local_addr().map_err(failed)?;
-                tokio::spawn(stop.clone().run_until_cancelled_owned(tcp::serve(listener, balancer, max_connections)));
+                tokio::spawn(stop.clone().run_until_cancelled_owned(tcp::serve(
+                    listener,
+                    balancer,
+                    max_connections,
+                )));
                 address
             }
         };

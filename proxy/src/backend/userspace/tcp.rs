@@ -58,7 +58,9 @@ async fn connect(from: IpAddr, balancer: &Balancer) -> io::Result<TcpStream> {
         match timeout(CONNECT_TIMEOUT, TcpStream::connect(endpoint)).await {
             Ok(Ok(stream)) => return Ok(stream),
             Ok(Err(error)) => last = error,
-            Err(_) => last = io::Error::new(io::ErrorKind::TimedOut, format!("{endpoint} did not accept")),
+            Err(_) => {
+                last = io::Error::new(io::ErrorKind::TimedOut, format!("{endpoint} did not accept"))
+            }
         }
         balancer.forget(from);
     }

@@ -1,1 +1,163 @@
+use std::time::Duration;
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::time::timeout;
+
+use super::*;
+use crate::model::{Endpoint, Family, NamespacedName, ServicePortName};
+
+const DEADLINE: Duration = Duration::from_secs(5);
+
+/// A server that says its name, over TCP and UDP, on a port of its own.
+async fn server(name: &'static str) -> Endpoint {
+    let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = tcp.local_addr().unwrap();
+    let udp = UdpSocket::bind(address).await.unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = tcp.accept().await {
+            stream.write_all(name.as_bytes()).await.unwrap();
+        }
+    });
+    tokio::spawn(async move {
+        let mut buffer = [0; 16];
+        while let Ok((_, peer)) = udp.recv_from(&mut buffer).await {
+            udp.send_to(name.as_bytes(), peer).await.unwrap();
+        }
+    });
+    Endpoint { address, local: true }
+}
+
+fn port(protocol: Protocol, endpoints: Vec<Endpoint>) -> ServicePort {
+    let name = ServicePortName {
+        service: NamespacedName::new("default", "web"),
+        port: "".into(),
+        protocol,
+    };
+    ServicePort {
+        key: PortKey { name: Arc::new(name), family: Family::V4 },
+        cluster_ip: "10.96.0.1".parse().unwrap(),
+        port: 80,
+        node_port: None,
+        external_ips: Vec::new(),
+        affinity: None,
+        internal_policy: TrafficPolicy::Cluster,
+        external_policy: TrafficPolicy::Cluster,
+        local_endpoints: endpoints.clone(),
+        cluster_endpoints: endpoints,
+    }
+}
+
+async fn apply(backend: &mut UserspaceBackend, port: &ServicePort) -> SocketAddr {
+    backend
+        .apply(&Change { updated: vec![Arc::new(port.clone())], removed: Vec::new() })
+        .await
+        .unwrap();
+    backend.forwarders().address_of(&port.key).expect("it is served")
+}
+
+async fn get(address: SocketAddr) -> String {
+    let mut answer = String::new();
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    timeout(DEADLINE, stream.read_to_string(&mut answer))
+        .await
+        .expect("in time")
+        .unwrap_or_default();
+    answer
+}
+
+async fn ask(socket: &UdpSocket, address: SocketAddr) -> String {
+    let mut buffer = [0; 16];
+    socket.send_to(b"?", address).await.unwrap();
+    let (len, _) =
+        timeout(DEADLINE, socket.recv_from(&mut buffer)).await.expect("in time").unwrap();
+    String::from_utf8_lossy(&buffer[..len]).into_owned()
+}
+
+#[tokio::test]
+async fn tcp_goes_round_and_follows_changes() {
+    let mut backend = UserspaceBackend::new(UserspaceConfig::default());
+    let (a, b) = (server("a").await, server("b").await);
+    let address = apply(&mut backend, &port(Protocol::Tcp, vec![a, b])).await;
+    let answers = [get(address).await, get(address).await, get(address).await];
+    assert_ne!(answers[0], answers[1]);
+    assert_eq!(answers[0], answers[2]);
+    assert_eq!(
+        apply(&mut backend, &port(Protocol::Tcp, vec![b])).await,
+        address,
+        "the address stays"
+    );
+    assert_eq!([get(address).await, get(address).await], ["b", "b"]);
+    assert_eq!(apply(&mut backend, &port(Protocol::Tcp, Vec::new())).await, address);
+    assert_eq!(get(address).await, "", "closed at once");
+}
+
+#[tokio::test]
+async fn a_dead_endpoint_is_passed_over() {
+    let mut backend = UserspaceBackend::new(UserspaceConfig::default());
+    let dead = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let live = server("live").await;
+    let mut port = port(Protocol::Tcp, vec![Endpoint { address: dead, local: true }, live]);
+    port.affinity = Some(60);
+    let address = apply(&mut backend, &port).await;
+    assert_eq!([get(address).await, get(address).await], ["live", "live"]);
+}
+
+#[tokio::test]
+async fn affinity_keeps_a_client_with_its_endpoint() {
+    let mut backend = UserspaceBackend::new(UserspaceConfig::default());
+    let mut port = port(Protocol::Tcp, vec![server("a").await, server("b").await]);
+    port.affinity = Some(60);
+    let address = apply(&mut backend, &port).await;
+    let first = get(address).await;
+    for _ in 0..4 {
+        assert_eq!(get(address).await, first);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn affinity_ends_with_its_timeout() {
+    let balancer = Balancer::default();
+    let endpoints: Vec<SocketAddr> =
+        vec!["10.0.0.1:80".parse().unwrap(), "10.0.0.2:80".parse().unwrap()];
+    balancer.update(endpoints, Some(10));
+    let client = "192.0.2.1".parse().unwrap();
+    let first = balancer.pick(client);
+    tokio::time::advance(Duration::from_secs(9)).await;
+    assert_eq!(balancer.pick(client), first, "and begins anew");
+    tokio::time::advance(Duration::from_secs(9)).await;
+    assert_eq!(balancer.pick(client), first);
+    tokio::time::advance(Duration::from_secs(10)).await;
+    assert_ne!(balancer.pick(client), first);
+}
+
+#[tokio::test]
+async fn udp_sessions_follow_changes() {
+    let mut backend = UserspaceBackend::new(UserspaceConfig::default());
+    let (a, b) = (server("a").await, server("b").await);
+    let address = apply(&mut backend, &port(Protocol::Udp, vec![a])).await;
+    let client = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    assert_eq!(ask(&client, address).await, "a");
+    assert_eq!(ask(&client, address).await, "a");
+    apply(&mut backend, &port(Protocol::Udp, vec![b])).await;
+    assert_eq!(ask(&client, address).await, "b", "the old endpoint is gone");
+}
+
+#[tokio::test]
+async fn node_ports_are_bound_and_let_go() {
+    let config = UserspaceConfig {
+        node_port_addresses: vec![IpAddr::V4(Ipv4Addr::LOCALHOST)],
+        ..Default::default()
+    };
+    let mut backend = UserspaceBackend::new(config);
+    let mut port = port(Protocol::Tcp, vec![server("a").await]);
+    let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    port.node_port = Some(free.port());
+    apply(&mut backend, &port).await;
+    assert_eq!(get(free).await, "a");
+    let taken = UserspaceConfig { node_port_addresses: vec![free.ip()], ..Default::default() };
+    let second = UserspaceBackend::new(taken).update(&Arc::new(port.clone())).await;
+    assert!(matches!(second, Err(BackendError::Io { .. })), "the port is taken: {second:?}");
+    backend.resync(&[]).await.unwrap();
+    assert!(backend.forwarders().all().is_empty());
+}

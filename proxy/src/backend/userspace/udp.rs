@@ -27,7 +27,8 @@ struct Session {
 
 /// Forwards until dropped; new clients beyond `max_clients` are not served.
 pub(super) async fn serve(socket: UdpSocket, balancer: Arc<Balancer>, max_clients: usize) {
-    let server = Server { socket: Arc::new(socket), balancer, max_clients, sessions: Sessions::default() };
+    let server =
+        Server { socket: Arc::new(socket), balancer, max_clients, sessions: Sessions::default() };
     let mut tasks = JoinSet::new();
     let mut buffer = vec![0; MAX_DATAGRAM];
     loop {
@@ -50,7 +51,12 @@ struct Server {
 // === impl Server ===
 
 impl Server {
-    async fn forward(&self, datagram: &[u8], client: SocketAddr, tasks: &mut JoinSet<()>) -> io::Result<()> {
+    async fn forward(
+        &self,
+        datagram: &[u8],
+        client: SocketAddr,
+        tasks: &mut JoinSet<()>,
+    ) -> io::Result<()> {
         let session = match self.session(client) {
             Some(session) => session,
             None => self.open(client, tasks).await?,
@@ -70,23 +76,39 @@ impl Server {
         None
     }
 
-    async fn open(&self, client: SocketAddr, tasks: &mut JoinSet<()>) -> io::Result<Arc<UdpSocket>> {
+    async fn open(
+        &self,
+        client: SocketAddr,
+        tasks: &mut JoinSet<()>,
+    ) -> io::Result<Arc<UdpSocket>> {
         if self.sessions.lock().len() >= self.max_clients {
             return Err(io::Error::other("too many clients"));
         }
-        let endpoint = self.balancer.pick(client.ip()).ok_or_else(|| io::Error::other("the Service has no endpoints"))?;
-        let any: SocketAddr =
-            if endpoint.is_ipv4() { (Ipv4Addr::UNSPECIFIED, 0).into() } else { (Ipv6Addr::UNSPECIFIED, 0).into() };
+        let endpoint = self
+            .balancer
+            .pick(client.ip())
+            .ok_or_else(|| io::Error::other("the Service has no endpoints"))?;
+        let any: SocketAddr = if endpoint.is_ipv4() {
+            (Ipv4Addr::UNSPECIFIED, 0).into()
+        } else {
+            (Ipv6Addr::UNSPECIFIED, 0).into()
+        };
         let socket = Arc::new(UdpSocket::bind(any).await?);
         socket.connect(endpoint).await?;
-        let answers = tasks.spawn(answer(self.socket.clone(), socket.clone(), client, self.sessions.clone()));
+        let answers =
+            tasks.spawn(answer(self.socket.clone(), socket.clone(), client, self.sessions.clone()));
         self.sessions.lock().insert(client, Session { endpoint, socket: socket.clone(), answers });
         Ok(socket)
     }
 }
 
 /// Carries the endpoint's answers to the client until there are none for a while.
-async fn answer(listener: Arc<UdpSocket>, endpoint: Arc<UdpSocket>, client: SocketAddr, sessions: Sessions) {
+async fn answer(
+    listener: Arc<UdpSocket>,
+    endpoint: Arc<UdpSocket>,
+    client: SocketAddr,
+    sessions: Sessions,
+) {
     let mut buffer = vec![0; MAX_DATAGRAM];
     while let Ok(Ok(len)) = timeout(IDLE, endpoint.recv(&mut buffer)).await {
         if let Err(error) = listener.send_to(&buffer[..len], client).await {

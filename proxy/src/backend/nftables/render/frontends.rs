@@ -36,11 +36,23 @@ impl Targets<'_> {
     fn external(&self, frontend: Frontend, claims: &mut Vec<(View, Frontend, Target)>) {
         match self.port.external_policy {
             TrafficPolicy::Cluster => {
-                claims.push((View::Cluster, frontend, self.of(TrafficPolicy::Cluster, Mode::MasqueradeAlways)));
+                claims.push((
+                    View::Cluster,
+                    frontend,
+                    self.of(TrafficPolicy::Cluster, Mode::MasqueradeAlways),
+                ));
             }
             TrafficPolicy::Local => {
-                claims.push((View::Cluster, frontend, self.of(TrafficPolicy::Cluster, Mode::MasqueradeOutside)));
-                claims.push((View::Outside, frontend, self.of(TrafficPolicy::Local, Mode::KeepSource)));
+                claims.push((
+                    View::Cluster,
+                    frontend,
+                    self.of(TrafficPolicy::Cluster, Mode::MasqueradeOutside),
+                ));
+                claims.push((
+                    View::Outside,
+                    frontend,
+                    self.of(TrafficPolicy::Local, Mode::KeepSource),
+                ));
             }
         }
     }
@@ -51,7 +63,12 @@ impl Targets<'_> {
             TrafficPolicy::Local => self.local,
         };
         match group {
-            Some(group) => Target { group: group.id(), mode, endpoints: group.len(), affinity: group.affinity() },
+            Some(group) => Target {
+                group: group.id(),
+                mode,
+                endpoints: group.len(),
+                affinity: group.affinity(),
+            },
             None if self.port.cluster_endpoints.is_empty() => Target::none(Mode::Reject),
             None => Target::none(Mode::Drop),
         }

@@ -36,14 +36,23 @@ impl Group {
 
     /// Appends all elements of the group.
     pub(super) fn elements(&self, into: &mut Vec<Element>) {
-        into.extend((0..).zip(&self.slots).map(|(index, address)| Element::Endpoint(self.id, index, *address)));
+        into.extend(
+            (0..)
+                .zip(&self.slots)
+                .map(|(index, address)| Element::Endpoint(self.id, index, *address)),
+        );
         if self.affinity > 0 {
             into.extend(self.slots.iter().map(|address| Element::Member(self.id, *address)));
         }
     }
 
     /// Makes `endpoints` (without duplicates) the group's content.
-    pub(super) fn update(&mut self, endpoints: &[Endpoint], affinity: u32, transaction: &mut Transaction) {
+    pub(super) fn update(
+        &mut self,
+        endpoints: &[Endpoint],
+        affinity: u32,
+        transaction: &mut Transaction,
+    ) {
         let slots = assign(&self.slots, endpoints);
         for index in 0..slots.len().max(self.slots.len()) {
             let (before, after) = (self.slots.get(index), slots.get(index));
@@ -63,8 +72,12 @@ impl Group {
             slots.iter().filter(|_| affinity > 0).copied().collect()
         };
         let (before, after) = (members(&self.slots, self.affinity), members(slots, affinity));
-        transaction.delete.extend(before.difference(&after).map(|address| Element::Member(self.id, *address)));
-        transaction.add.extend(after.difference(&before).map(|address| Element::Member(self.id, *address)));
+        transaction
+            .delete
+            .extend(before.difference(&after).map(|address| Element::Member(self.id, *address)));
+        transaction
+            .add
+            .extend(after.difference(&before).map(|address| Element::Member(self.id, *address)));
     }
 }
 
@@ -72,9 +85,14 @@ impl Group {
 fn assign(old: &[SocketAddr], endpoints: &[Endpoint]) -> Vec<SocketAddr> {
     let wanted: FxHashSet<SocketAddr> = endpoints.iter().map(|endpoint| endpoint.address).collect();
     let known: FxHashSet<SocketAddr> = old.iter().copied().collect();
-    let mut new = endpoints.iter().map(|endpoint| endpoint.address).filter(|address| !known.contains(address));
-    let mut slots: Vec<Option<SocketAddr>> =
-        old.iter().map(|address| if wanted.contains(address) { Some(*address) } else { new.next() }).collect();
+    let mut new = endpoints
+        .iter()
+        .map(|endpoint| endpoint.address)
+        .filter(|address| !known.contains(address));
+    let mut slots: Vec<Option<SocketAddr>> = old
+        .iter()
+        .map(|address| if wanted.contains(address) { Some(*address) } else { new.next() })
+        .collect();
     slots.extend(new.map(Some));
     let mut assigned: Vec<SocketAddr> = Vec::with_capacity(wanted.len());
     let mut end = slots.len();

@@ -31,7 +31,13 @@ pub(super) struct Counter<K> {
 // === impl Claims ===
 
 impl Claims {
-    pub(super) fn claim(&mut self, view: View, frontend: Frontend, name: &Arc<ServicePortName>, target: Target) {
+    pub(super) fn claim(
+        &mut self,
+        view: View,
+        frontend: Frontend,
+        name: &Arc<ServicePortName>,
+        target: Target,
+    ) {
         let claimants = self.touch((view, frontend));
         match claimants.binary_search_by(|(other, _)| other.cmp(name)) {
             Ok(at) => claimants[at].1 = target,
@@ -48,11 +54,16 @@ impl Claims {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (View, Frontend, Target)> {
-        self.claimants.iter().filter_map(|((view, frontend), claimants)| Some((*view, *frontend, claimants.first()?.1)))
+        self.claimants.iter().filter_map(|((view, frontend), claimants)| {
+            Some((*view, *frontend, claimants.first()?.1))
+        })
     }
 
     /// Reports each destination whose target changed, with the target before and after.
-    pub(super) fn settle(&mut self, mut report: impl FnMut(View, Frontend, Option<Target>, Option<Target>)) {
+    pub(super) fn settle(
+        &mut self,
+        mut report: impl FnMut(View, Frontend, Option<Target>, Option<Target>),
+    ) {
         for (destination, before) in std::mem::take(&mut self.touched) {
             let after = self.get(destination.0, destination.1);
             if after != before {
@@ -66,7 +77,9 @@ impl Claims {
 
     fn touch(&mut self, destination: Destination) -> &mut Claimants {
         let claimants = self.claimants.entry(destination).or_default();
-        self.touched.entry(destination).or_insert_with(|| claimants.first().map(|(_, target)| *target));
+        self.touched
+            .entry(destination)
+            .or_insert_with(|| claimants.first().map(|(_, target)| *target));
         claimants
     }
 }
