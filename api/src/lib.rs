@@ -1,4 +1,7 @@
 //! x
+pub mod authentication;
+pub mod authorization;
+pub mod discovery;
 pub mod schema;
 
 pub mod managed_fields;

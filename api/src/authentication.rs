@@ -1,0 +1,84 @@
+//! Who asks.
+
+mod bearer;
+mod service_account;
+mod x509;
+
+pub use service_account::{Bound, Claims, Private, ServiceAccountTokens, TokenKeys};
+pub use x509::ClientCertificate;
+
+use async_trait::async_trait;
+use rustls::pki_types::CertificateDer;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use windlass_core::meta::Status;
+
+/// Somebody who was recognized.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct User {
+    /// The name: `system:admin`, `system:serviceaccount:ns:name`.
+    pub name: String,
+    /// An id that is never used again, if there is one.
+    pub uid: String,
+    /// The groups.
+    pub groups: Vec<String>,
+    /// What else is known.
+    pub extra: BTreeMap<String, Vec<String>>,
+}
+
+/// Recognizes users by one kind of credentials.
+#[async_trait]
+pub trait Authenticator: Send + Sync {
+    /// Who sent this request; `None` when it has no credentials of this kind. The certificates of a
+    /// TLS client are a [`PeerCertificates`] among the extensions.
+    ///
+    /// # Errors
+    /// `Unauthorized` when the credentials are of this kind and wrong.
+    async fn authenticate(
+        &self,
+        request: &http::request::Parts,
+    ) -> Result<Option<User>, Status>;
+}
+
+/// The certificates a TLS client showed, its own first; they were checked against the server's
+/// authorities. An extension of requests.
+#[derive(Clone, Debug)]
+pub struct PeerCertificates(pub Arc<[CertificateDer<'static>]>);
+
+/// The group of all who were recognized.
+pub const AUTHENTICATED: &str = "system:authenticated";
+/// The group of all who were not.
+pub const UNAUTHENTICATED: &str = "system:unauthenticated";
+/// The name of all who were not.
+pub const ANONYMOUS: &str = "system:anonymous";
+/// The group that may do everything.
+pub const MASTERS: &str = "system:masters";
+
+// === impl User ===
+
+impl User {
+    /// Somebody of these groups, and of those who were recognized.
+    pub fn new<'a>(name: impl Into<String>, groups: impl IntoIterator<Item = &'a str>) -> Self {
+        let groups = groups.into_iter().chain([AUTHENTICATED]).map(str::to_owned).collect();
+        Self { name: name.into(), groups, ..Self::default() }
+    }
+
+    /// Nobody in particular.
+    #[must_use]
+    pub fn anonymous() -> Self {
+        let groups = vec![UNAUTHENTICATED.to_owned()];
+        Self { name: ANONYMOUS.into(), groups, ..Self::default() }
+    }
+
+    /// One who may do everything: for parts in the server's own process.
+    #[must_use]
+    pub fn admin() -> Self {
+        Self::new("system:admin", [MASTERS])
+    }
+
+    /// Whether the user is of a group.
+    #[must_use]
+    pub fn is_in(&self, group: &str) -> bool {
+        self.groups.iter().any(|own| own == group)
+    }
+}

@@ -1,0 +1,231 @@
+//! Service account tokens: JWTs that the API server signs and recognizes (KEP-1205).
+
+use super::{AUTHENTICATED, Authenticator, User, bearer};
+use async_trait::async_trait;
+use jiff::Timestamp;
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use windlass_core::client::{Client, Key};
+use windlass_core::clock::Clock;
+use windlass_core::meta::{Reason, Status};
+use windlass_core::scheme;
+
+/// No header of a request is longer; neither is a token.
+const LONGEST: usize = 16 << 10;
+
+/// What a token says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claims {
+    /// For whom it is meant.
+    pub aud: Vec<String>,
+    /// Until when it holds, in seconds since 1970.
+    pub exp: i64,
+    /// Since when.
+    pub iat: i64,
+    /// Not before.
+    pub nbf: i64,
+    /// Who signed it.
+    pub iss: String,
+    /// Its own id.
+    pub jti: String,
+    /// The service account and what the token is bound to.
+    #[serde(rename = "kubernetes.io")]
+    pub kubernetes: Private,
+    /// `system:serviceaccount:NAMESPACE:NAME`.
+    pub sub: String,
+}
+
+/// The claims that are Kubernetes' own.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Private {
+    /// The namespace.
+    pub namespace: String,
+    /// The node of the pod it is bound to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node: Option<Bound>,
+    /// The pod it is bound to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pod: Option<Bound>,
+    /// The secret it is bound to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret: Option<Bound>,
+    /// The service account.
+    pub serviceaccount: Bound,
+}
+
+/// An object a token is bound to: with it the token ends.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Bound {
+    /// Its name.
+    pub name: String,
+    /// Its uid.
+    pub uid: String,
+}
+
+/// Signs tokens and reads its own. `Debug` shows no key.
+pub struct TokenKeys {
+    issuer: String,
+    signing: EncodingKey,
+    reading: DecodingKey,
+}
+
+/// Recognizes service accounts by their tokens, and looks whether what a token is bound to is still there.
+pub struct ServiceAccountTokens {
+    keys: Arc<TokenKeys>,
+    objects: Arc<dyn Client>,
+    clock: Arc<dyn Clock>,
+}
+
+// === impl TokenKeys ===
+
+impl TokenKeys {
+    /// With an ECDSA P-256 key (PKCS #8, PEM) and its public half.
+    ///
+    /// # Errors
+    /// When one is no such key.
+    pub fn new(issuer: &str, private: &str, public: &str) -> Result<Self, crate::pki::Error> {
+        let bad = |error: jsonwebtoken::errors::Error| crate::pki::Error::Invalid {
+            what: "service account key".into(),
+            reason: error.to_string(),
+        };
+        let signing = EncodingKey::from_ec_pem(private.as_bytes()).map_err(bad)?;
+        let reading = DecodingKey::from_ec_pem(public.as_bytes()).map_err(bad)?;
+        Ok(Self { issuer: issuer.into(), signing, reading })
+    }
+
+    /// Who signs.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// A token that says this.
+    ///
+    /// # Errors
+    /// When the key can't sign.
+    pub fn sign(&self, claims: &Claims) -> Result<String, Status> {
+        let header = Header::new(Algorithm::ES256);
+        jsonwebtoken::encode(&header, claims, &self.signing).map_err(Status::internal)
+    }
+
+    /// What a token says, if it is ours and holds for one of `audiences` now.
+    ///
+    /// # Errors
+    /// `Unauthorized` when it is expired, not yet valid, meant for others, tampered with or signed by another.
+    pub fn read(&self, token: &str, audiences: &[&str], now: Timestamp) -> Result<Claims, Status> {
+        let mut rules = Validation::new(Algorithm::ES256);
+        rules.set_issuer(&[&self.issuer]);
+        rules.set_audience(audiences);
+        // Time is injected: compared below.
+        (rules.validate_exp, rules.validate_nbf) = (false, false);
+        let read = jsonwebtoken::decode::<Claims>(token, &self.reading, &rules);
+        let claims = read.map_err(|_| unauthorized())?.claims;
+        let now = now.as_second();
+        if now < claims.nbf || now >= claims.exp { Err(unauthorized()) } else { Ok(claims) }
+    }
+
+    /// Whether a token names this issuer: whether it is ours to judge.
+    fn issued(&self, token: &str) -> bool {
+        let claims = jsonwebtoken::dangerous::insecure_decode::<serde_json::Value>(token);
+        claims.is_ok_and(|token| token.claims.get("iss").is_some_and(|iss| *iss == *self.issuer))
+    }
+}
+
+impl std::fmt::Debug for TokenKeys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TokenKeys").field("issuer", &self.issuer).finish_non_exhaustive()
+    }
+}
+
+// === impl ServiceAccountTokens ===
+
+impl ServiceAccountTokens {
+    /// Reads tokens with `keys`, objects through `objects`.
+    #[must_use]
+    pub fn new(keys: Arc<TokenKeys>, objects: Arc<dyn Client>, clock: Arc<dyn Clock>) -> Self {
+        Self { keys, objects, clock }
+    }
+
+    /// Who a token stands for, if it is meant for one of `audiences` (all that Windlass knows when empty).
+    ///
+    /// # Errors
+    /// `Unauthorized` when it stands for nobody any more.
+    pub async fn user(&self, token: &str, audiences: &[&str]) -> Result<User, Status> {
+        let own = [self.keys.issuer()];
+        let audiences = if audiences.is_empty() { &own[..] } else { audiences };
+        let claims = self.keys.read(token, audiences, self.clock.now())?;
+        let (namespace, private) = (&claims.kubernetes.namespace, &claims.kubernetes);
+        self.check(scheme::SERVICEACCOUNTS, namespace, &private.serviceaccount).await?;
+        for (resource, bound) in [(scheme::PODS, &private.pod), (scheme::SECRETS, &private.secret)]
+        {
+            if let Some(bound) = bound {
+                self.check(resource, namespace, bound).await?;
+            }
+        }
+        Ok(user(&claims))
+    }
+
+    /// Whether this very object is still there.
+    async fn check(
+        &self,
+        resource: scheme::GroupVersionResource,
+        namespace: &str,
+        bound: &Bound,
+    ) -> Result<(), Status> {
+        let key = Key::new(resource, namespace, &bound.name);
+        match self.objects.get(&key).await {
+            Ok(object) if *object.header().uid == *bound.uid => Ok(()),
+            Ok(_) => Err(unauthorized()),
+            Err(error) if error.is_not_found() => Err(unauthorized()),
+            Err(error) => Err(Status::internal(error)),
+        }
+    }
+}
+
+#[async_trait]
+impl Authenticator for ServiceAccountTokens {
+    async fn authenticate(&self, request: &http::request::Parts) -> Result<Option<User>, Status> {
+        match bearer::token(request) {
+            Some(token) if token.len() > LONGEST => Err(unauthorized()),
+            Some(token) if self.keys.issued(token) => self.user(token, &[]).await.map(Some),
+            _ => Ok(None),
+        }
+    }
+}
+
+fn user(claims: &Claims) -> User {
+    let private = &claims.kubernetes;
+    let groups = [
+        "system:serviceaccounts".to_owned(),
+        format!("system:serviceaccounts:{}", private.namespace),
+    ];
+    let groups = groups.into_iter().chain([AUTHENTICATED.to_owned()]).collect();
+    let mut user = User {
+        name: claims.sub.clone(),
+        uid: private.serviceaccount.uid.clone(),
+        groups,
+        ..User::default()
+    };
+    let prefix = "authentication.kubernetes.io/";
+    let mut say = |name: &str, value: &str| {
+        user.extra.insert(format!("{prefix}{name}"), vec![value.to_owned()]);
+    };
+    say("credential-id", &format!("JTI={}", claims.jti));
+    for (kind, bound) in [("pod", &private.pod), ("node", &private.node)] {
+        if let Some(bound) = bound {
+            say(&format!("{kind}-name"), &bound.name);
+            say(&format!("{kind}-uid"), &bound.uid);
+        }
+    }
+    user
+}
+
+fn unauthorized() -> Status {
+    Status::failure(Reason::Unauthorized, "Unauthorized")
+}
+
+#[cfg(test)]
+mod tests;

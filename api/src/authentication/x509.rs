@@ -1,0 +1,29 @@
+//! Client certificates: the common name is the user, the organizations are the groups.
+
+use super::{AUTHENTICATED, Authenticator, PeerCertificates, User};
+use async_trait::async_trait;
+use windlass_core::meta::{Reason, Status};
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+/// Recognizes TLS clients by the certificate that the server has checked.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ClientCertificate;
+
+#[async_trait]
+impl Authenticator for ClientCertificate {
+    async fn authenticate(&self, request: &http::request::Parts) -> Result<Option<User>, Status> {
+        let shown = request.extensions.get::<PeerCertificates>();
+        let own = shown.and_then(|PeerCertificates(chain)| chain.first());
+        own.map(|certificate| user(certificate)).transpose()
+    }
+}
+
+fn user(der: &[u8]) -> Result<User, Status> {
+    let bad = || Status::failure(Reason::Unauthorized, "Unauthorized");
+    let (_, certificate) = X509Certificate::from_der(der).map_err(|_| bad())?;
+    let subject = certificate.subject();
+    let name = subject.iter_common_name().next().and_then(|cn| cn.as_str().ok()).ok_or_else(bad)?;
+    let groups = subject.iter_organization().filter_map(|o| o.as_str().ok());
+    let groups = groups.chain([AUTHENTICATED]).map(str::to_owned).collect();
+    Ok(User { name: name.to_owned(), groups, ..User::default() })
+}

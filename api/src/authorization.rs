@@ -1,0 +1,82 @@
+//! Who may do what.
+
+mod rbac;
+mod union;
+
+pub use rbac::{Rbac, Rule};
+pub use union::{Masters, Union};
+
+use crate::authentication::User;
+use async_trait::async_trait;
+use windlass_core::meta::{Reason, Status};
+use windlass_core::request::{ResourceTarget, Verb};
+
+/// What somebody wants to do.
+#[derive(Clone, Copy, Debug)]
+pub struct Attributes<'a> {
+    /// Who.
+    pub user: &'a User,
+    /// What.
+    pub verb: Verb,
+    /// With what: a resource, or none for a path.
+    pub resource: Option<&'a ResourceTarget>,
+    /// The path, for requests that are about no resource.
+    pub path: &'a str,
+}
+
+/// What an authorizer says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// Yes.
+    Allow,
+    /// No, and no other need be asked.
+    Deny(String),
+    /// It does not know a reason to allow it. The text says more, or is empty.
+    NoOpinion(String),
+}
+
+/// Decides. Called for every request: answers from memory.
+#[async_trait]
+pub trait Authorizer: Send + Sync {
+    /// Whether it may be done.
+    async fn authorize(&self, attributes: &Attributes<'_>) -> Decision;
+}
+
+/// Lets everyone do everything.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AlwaysAllow;
+
+#[async_trait]
+impl Authorizer for AlwaysAllow {
+    async fn authorize(&self, _: &Attributes<'_>) -> Decision {
+        Decision::Allow
+    }
+}
+
+// === impl Attributes ===
+
+impl Attributes<'_> {
+    /// How the refusal reads.
+    #[must_use]
+    pub fn forbidden(&self, reason: &str) -> Status {
+        let (user, verb) = (&self.user.name, self.verb.as_str());
+        let more = if reason.is_empty() { String::new() } else { format!(": {reason}") };
+        let Some(target) = self.resource else {
+            let text = format!("User \"{user}\" cannot {verb} path \"{}\"{more}", self.path);
+            return Status::failure(Reason::Forbidden, format!("forbidden: {text}"));
+        };
+        let (group, name) = (&*target.resource.group, target.name.as_deref().unwrap_or_default());
+        let resource = match &target.subresource {
+            Some(subresource) => format!("{}/{subresource}", target.resource.resource),
+            None => target.resource.resource.to_string(),
+        };
+        let place = match &target.namespace {
+            Some(namespace) => format!("in the namespace \"{namespace}\""),
+            None => "at the cluster scope".to_owned(),
+        };
+        let why = format!(
+            "User \"{user}\" cannot {verb} resource \"{resource}\" in API group \"{group}\" {place}{more}"
+        );
+        Status::forbidden(group, &target.resource.resource, name, &why)
+    }
+}

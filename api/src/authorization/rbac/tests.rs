@@ -1,0 +1,92 @@
+use super::*;
+use crate::authentication::User;
+use serde_json::{Value, json};
+use windlass_core::request::{Target, parse};
+
+fn rbac() -> Rbac {
+    let rbac = Rbac::default();
+    let key = |namespace: &str, name: &str| {
+        let json = json!({"kind": "Role", "metadata": {"name": name, "namespace": namespace}});
+        RoleKey::of(&Object::from_wire(json.to_string().into()).expect("an object"))
+    };
+    let rules = |value: Value| serde_json::from_value::<Vec<Rule>>(value).expect("rules");
+    let bind = |uid: &str, namespace: &str, kind: &str, role: &str, subject: Value| {
+        let binding = json!({"roleRef": {"kind": kind, "name": role}, "subjects": [subject]});
+        let binding: Binding = serde_json::from_value(binding).expect("a binding");
+        rbac.index.write().set_binding(uid, namespace, &binding);
+    };
+    let set = |namespace: &str, name: &str, value: Value| {
+        rbac.index.write().set_role(key(namespace, name), rules(value));
+    };
+    set(
+        "",
+        "reader",
+        json!([{"verbs": ["get", "list"], "apiGroups": [""], "resources": ["pods", "pods/log"]}]),
+    );
+    set("", "probe", json!([{"verbs": ["get"], "nonResourceURLs": ["/healthz", "/metrics/*"]}]));
+    set(
+        "a",
+        "one",
+        json!([{"verbs": ["*"], "apiGroups": ["apps"], "resources": ["*/scale"], "resourceNames": ["web"]}]),
+    );
+    bind("1", "", "ClusterRole", "reader", json!({"kind": "Group", "name": "readers"}));
+    bind(
+        "2",
+        "a",
+        "ClusterRole",
+        "reader",
+        json!({"kind": "ServiceAccount", "namespace": "a", "name": "sa"}),
+    );
+    bind("3", "a", "Role", "one", json!({"kind": "User", "name": "ann"}));
+    bind("4", "", "ClusterRole", "probe", json!({"kind": "User", "name": "ann"}));
+    rbac
+}
+
+async fn allowed(rbac: &Rbac, user: &User, method: &str, path: &str) -> bool {
+    let info = parse(&method.parse().expect("a method"), path, None);
+    let resource = match &info.target {
+        Target::Resource(target) => Some(target),
+        Target::Path => None,
+    };
+    let attributes = Attributes { user, verb: info.verb, resource, path: &info.path };
+    rbac.authorize(&attributes).await == Decision::Allow
+}
+
+#[tokio::test]
+async fn rules_hold_where_they_are_bound() {
+    let rbac = rbac();
+    let (reader, ann) = (User::new("bob", ["readers"]), User::new("ann", []));
+    let account = User::new("system:serviceaccount:a:sa", []);
+    for (user, method, path, expected) in [
+        (&reader, "GET", "/api/v1/namespaces/b/pods/x", true),
+        (&reader, "GET", "/api/v1/pods", true),
+        (&reader, "GET", "/api/v1/namespaces/b/pods/x/log", true),
+        (&reader, "GET", "/api/v1/namespaces/b/pods/x/exec", false),
+        (&reader, "DELETE", "/api/v1/namespaces/b/pods/x", false),
+        (&reader, "GET", "/apis/apps/v1/namespaces/b/deployments", false),
+        (&account, "GET", "/api/v1/namespaces/a/pods", true),
+        (&account, "GET", "/api/v1/namespaces/b/pods", false),
+        (&account, "GET", "/api/v1/pods", false),
+        (&ann, "PATCH", "/apis/apps/v1/namespaces/a/deployments/web/scale", true),
+        (&ann, "PATCH", "/apis/apps/v1/namespaces/a/deployments/db/scale", false),
+        (&ann, "PATCH", "/apis/apps/v1/namespaces/a/deployments/web", false),
+        (&ann, "GET", "/healthz", true),
+        (&ann, "GET", "/metrics/x", true),
+        (&ann, "GET", "/version", false),
+    ] {
+        assert_eq!(
+            allowed(&rbac, user, method, path).await,
+            expected,
+            "{} {method} {path}",
+            user.name
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_binding_that_goes_takes_its_rules_along() {
+    let (rbac, reader) = (rbac(), User::new("bob", ["readers"]));
+    rbac.index.write().remove_binding("1");
+    assert!(!allowed(&rbac, &reader, "GET", "/api/v1/pods").await);
+    assert!(rbac.rules_for(&User::new("ann", []), "a").len() == 2);
+}
