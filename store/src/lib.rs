@@ -1,8 +1,4 @@
-//! A revisioned, watchable key-value store.
-//!
-//! The interface is five small traits: [`Read`], [`Commit`], [`Watch`], [`Compact`] and, for all of
-//! them at once, [`Backend`]. Keys and values are bytes; the store knows nothing of what they mean.
-//! Every successful commit has a [`Revision`] of its own, one greater than the last.
+#![doc = include_str!("../README.md")]
 
 mod backend;
 mod embedded;

@@ -177,7 +177,8 @@ impl Txn {
         self
     }
 
-    /// Adds the writing of a key.
+    /// Adds the writing of a key. The value is kept as it is, not copied: a piece of a larger buffer
+    /// keeps all of that buffer in memory.
     #[must_use]
     pub fn put(mut self, key: impl Into<Bytes>, value: impl Into<Bytes>) -> Self {
         self.ops.push(Op::Put { key: key.into(), value: value.into() });

@@ -107,8 +107,8 @@ impl Header {
         bytes[8..12].copy_from_slice(&FORMAT.to_le_bytes());
         bytes[12..16].copy_from_slice(&self.salt.to_le_bytes());
         bytes[16..24].copy_from_slice(&self.revision.to_le_bytes());
-        let sum = crc32fast::hash(&bytes[..24]);
-        bytes[24..28].copy_from_slice(&sum.to_le_bytes());
+        let sum = crc32fast::hash(&bytes[..28]);
+        bytes[28..].copy_from_slice(&sum.to_le_bytes());
         bytes
     }
 
@@ -135,8 +135,8 @@ impl Header {
         if &bytes[..8] != kind.magic() {
             return Err(corrupt(0, "this is another kind of file"));
         }
-        if u32_at(24) != crc32fast::hash(&bytes[..24]) {
-            return Err(corrupt(24, "the checksum of the header is wrong"));
+        if u32_at(28) != crc32fast::hash(&bytes[..28]) {
+            return Err(corrupt(28, "the checksum of the header is wrong"));
         }
         if u32_at(8) != FORMAT {
             let reason = format!("format version {}, this build reads {FORMAT}", u32_at(8));
@@ -152,8 +152,7 @@ impl Header {
 impl DataDir {
     /// Takes a directory; makes it when it is not there. Unfinished files are removed.
     pub(super) fn open(path: &Path) -> Result<Self> {
-        let mut builder = DirBuilder::new();
-        builder.recursive(true).mode(0o700).create(path).map_err(io_error("create", path))?;
+        make_dir(path)?;
         let lock = lock(path)?;
         let dir = Self { path: path.to_owned(), lock };
         for path in dir.unfinished()? {
@@ -190,6 +189,24 @@ impl Drop for DataDir {
         if let Err(error) = rustix::fs::flock(&self.lock, FlockOperation::Unlock) {
             tracing::warn!(dir = %self.path.display(), %error, "could not unlock");
         }
+    }
+}
+
+/// Makes a directory and those above it, durably.
+fn make_dir(path: &Path) -> Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let above = match path.parent() {
+        Some(above) if !above.as_os_str().is_empty() => above,
+        _ => Path::new("."),
+    };
+    make_dir(above)?;
+    match DirBuilder::new().mode(0o700).create(path) {
+        Ok(()) => sync_dir(above),
+        // Somebody else was quicker.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        Err(error) => Err(io_error("create", path)(error)),
     }
 }
 

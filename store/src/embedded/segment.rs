@@ -14,6 +14,11 @@ use std::path::{Path, PathBuf};
 /// is there already costs less than syncing a file that grows.
 const AHEAD: u64 = 16 << 20;
 
+/// Makes an error about the frame that is being looked at.
+type Blame<'a> = &'a dyn Fn(&str) -> Error;
+/// Takes the payload of a good frame.
+pub(super) type EachFrame<'a> = dyn FnMut(&[u8], Blame<'_>) -> Result<()> + 'a;
+
 /// A segment that is being written.
 pub(super) struct Segment {
     file: File,
@@ -59,11 +64,7 @@ impl Segment {
     /// Reads a segment that is there, with the payload of each frame and its offset. An end that was
     /// torn by a crash is left out, but only in the last segment and where nothing acknowledged can
     /// have been: the others were cut to length before the next was begun.
-    pub(super) fn open(
-        path: &Path,
-        last: bool,
-        each: &mut dyn FnMut(&[u8], &dyn Fn(&str) -> Error) -> Result<()>,
-    ) -> Result<Self> {
+    pub(super) fn open(path: &Path, last: bool, each: &mut EachFrame<'_>) -> Result<Self> {
         let failed = |what| io_error(what, path);
         let mut file =
             OpenOptions::new().read(true).write(true).open(path).map_err(failed("open"))?;
@@ -97,10 +98,8 @@ impl Segment {
 
     /// Removes all that stands after the last good frame, and makes that durable.
     pub(super) fn cut_tail(&mut self) -> Result<()> {
-        if self.end < self.allocated {
-            self.file.set_len(self.end).map_err(io_error("cut", &self.path))?;
-            self.allocated = self.end;
-        }
+        self.file.set_len(self.end).map_err(io_error("cut", &self.path))?;
+        self.allocated = self.end;
         self.file.sync_all().map_err(io_error("sync", &self.path))
     }
 
@@ -152,8 +151,13 @@ impl Segment {
         let flags = FallocateFlags::empty();
         match rustix::fs::fallocate(&self.file, flags, self.allocated, len) {
             Ok(()) => self.allocated += len,
-            // No such thing on this file system, or no room for so much: writing tells.
-            Err(_) => self.allocated = needed,
+            Err(_) => {
+                // No such thing on this file system, or no room for so much: writing tells. What was
+                // taken all the same is given back first.
+                self.take_back();
+                self.usable()?;
+                self.allocated = needed;
+            }
         }
         Ok(())
     }
@@ -180,10 +184,7 @@ impl Segment {
 }
 
 /// Hands the good frames to `each`; why there is no further one.
-fn read_frames<R: Read>(
-    frames: &mut Frames<R>,
-    each: &mut dyn FnMut(&[u8], &dyn Fn(&str) -> Error) -> Result<()>,
-) -> Result<&'static str> {
+fn read_frames<R: Read>(frames: &mut Frames<R>, each: &mut EachFrame<'_>) -> Result<&'static str> {
     loop {
         let start = frames.offset();
         match frames.read_next()? {

@@ -76,11 +76,6 @@ async fn damage_in_the_middle_is_reported() {
 }
 
 fn expect_corrupt(dir: &Path, name: &str, at: Option<u64>, flipped: usize) {
-    // The last four bytes of the header mean nothing.
-    if (28..32).contains(&flipped) {
-        drop(open(dir));
-        return;
-    }
     match Embedded::open(EmbeddedOptions::new(dir)).err() {
         Some(Error::Corrupt { file, offset, .. }) => {
             assert!(file.ends_with(name), "{file}");
@@ -143,7 +138,7 @@ async fn a_damaged_snapshot_is_reported() {
     write_until_snapshot(dir.path()).await;
     let path = files(dir.path(), ".snap").pop().unwrap();
     let sound = std::fs::read(&path).unwrap();
-    for flipped in (0..28).chain(32..sound.len()).step_by(7) {
+    for flipped in (0..sound.len()).step_by(7) {
         let mut bytes = sound.clone();
         bytes[flipped] ^= 0x10;
         std::fs::write(&path, &bytes).unwrap();

@@ -1,6 +1,8 @@
 //! Tests of the stores through their public interface.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod common;
+mod concurrent;
 mod contract;
 mod crash;
 mod kill;

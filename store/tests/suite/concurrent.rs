@@ -1,0 +1,79 @@
+//! Readers, writers and compaction at the same time, on several threads.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use windlass_store::{Backend, Commit, Embedded, KeyRange, Memory, Txn};
+
+/// So many that a read of all takes several turns.
+const KEYS: usize = 1500;
+
+/// Writes the same number into the first and the last key, and others in between, again and again.
+async fn write(store: &impl Commit, rounds: usize) {
+    for i in 0..rounds {
+        let ends = Txn::new().put("a", i.to_string()).put("z", i.to_string());
+        store.commit(ends).await.unwrap();
+        let key = format!("k/{:05}", i * 7 % KEYS);
+        let txn = match i % 3 {
+            0 => Txn::new().delete(key),
+            _ => Txn::new().put(key, i.to_string()),
+        };
+        store.commit(txn).await.unwrap();
+    }
+}
+
+/// Each read of all sees one revision, whatever is written or compacted meanwhile.
+async fn every_read_is_one_moment(store: Arc<impl Backend + 'static>, rounds: usize) {
+    let fill = (0..KEYS).fold(Txn::new(), |txn, i| txn.put(format!("k/{i:05}"), ""));
+    store.commit(fill.put("a", "0").put("z", "0")).await.unwrap();
+    let over = Arc::new(AtomicBool::new(false));
+    let reading = [0, 700].map(|limit| {
+        let (store, over) = (store.clone(), over.clone());
+        tokio::spawn(async move {
+            let mut reads = 0u64;
+            while !over.load(Ordering::Relaxed) {
+                read_once(&*store, limit).await;
+                reads += 1;
+                tokio::task::yield_now().await;
+            }
+            reads
+        })
+    });
+    let (compacting, end) = (store.clone(), over.clone());
+    let compacting = tokio::spawn(async move {
+        while !end.load(Ordering::Relaxed) {
+            let now = compacting.current_revision().await.unwrap();
+            compacting.compact(now).await.unwrap();
+            tokio::task::yield_now().await;
+        }
+    });
+    write(&*store, rounds).await;
+    over.store(true, Ordering::Relaxed);
+    compacting.await.unwrap();
+    for reading in reading {
+        assert!(reading.await.unwrap() > 0);
+    }
+}
+
+async fn read_once(store: &impl Backend, limit: usize) {
+    let all = store.range(&KeyRange::all(), limit, None).await.unwrap();
+    assert!(all.items.iter().all(|kv| kv.mod_revision <= all.revision));
+    assert!(all.items.is_sorted_by(|a, b| a.key < b.key));
+    if limit == 0 {
+        assert_eq!(all.items[0].value, all.items[all.items.len() - 1].value);
+    } else {
+        assert_eq!(all.items.len(), limit);
+        assert!(all.remaining <= (KEYS + 2 - limit) as u64);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn reads_of_memory_are_one_moment() {
+    every_read_is_one_moment(Arc::new(Memory::new()), 2000).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn reads_of_embedded_are_one_moment() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Embedded::open(crate::common::small(dir.path())).unwrap();
+    every_read_is_one_moment(Arc::new(store), 500).await;
+}
