@@ -17,6 +17,7 @@
 pub mod context;
 pub mod registry;
 
+pub mod deployment;
 pub mod replicaset;
 
 mod support;

@@ -8,6 +8,7 @@ pub type Constructor = fn(&Context) -> Box<dyn Component>;
 
 /// Every controller with its name. One line each.
 pub const ALL: &[(&str, Constructor)] = &[
+    ("deployment-controller", crate::deployment::component),
     ("replicaset-controller", crate::replicaset::component),
     ("replicationcontroller-controller", crate::replicaset::replication_controller),
 ];

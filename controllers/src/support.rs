@@ -3,6 +3,7 @@
 pub(crate) mod batch;
 pub(crate) mod claim;
 pub(crate) mod hash;
+pub(crate) mod intstr;
 pub(crate) mod ops;
 pub(crate) mod owner;
 pub(crate) mod pods;
