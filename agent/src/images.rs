@@ -1,11 +1,32 @@
 //! Images on the node.
 
+mod archive;
+pub(crate) mod blob;
+pub(crate) mod layer;
+mod pull;
+mod reference;
+pub(crate) mod resolve;
+pub mod store;
+
+pub(crate) use reference::normalise;
+
 use crate::runtime::Result;
 use async_trait::async_trait;
 use std::path::Path;
 
 /// An image on this node: the digest of its configuration, `sha256:…`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(
+    Clone,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    serde::Serialize,
+    serde::Deserialize,
+)]
 pub struct ImageId(pub String);
 
 /// An image as the node has it.

@@ -1,4 +1,5 @@
 //! The node agent (kubelet) as a library.
 
 pub mod images;
+pub mod network;
 pub mod runtime;

@@ -5,6 +5,10 @@
 //! many tasks at once. What runs survives the agent: a new runtime value over the same state
 //! folder finds it again through `list`.
 
+pub mod fake;
+pub mod oci;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 mod types;
 
 pub use types::*;

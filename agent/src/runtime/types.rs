@@ -1,5 +1,6 @@
 //! What a runtime is told and what it answers.
 
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -37,15 +38,15 @@ pub enum Error {
 }
 
 /// Identifies a sandbox on this node, for ever.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct SandboxId(pub String);
 
 /// Identifies a container on this node, for ever. 64 hexadecimal digits.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ContainerId(pub String);
 
 /// Which pod a sandbox belongs to, and what its containers share.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct SandboxConfig {
     /// The pod's name.
     pub name: String,
@@ -78,7 +79,7 @@ pub struct SandboxConfig {
 }
 
 /// Namespaces of the node that a pod uses.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostNamespaces {
     /// `hostNetwork`.
     pub network: bool,
@@ -89,7 +90,7 @@ pub struct HostNamespaces {
 }
 
 /// A node port that leads into a sandbox.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PortMapping {
     /// On this address of the node; all of them when `None`.
     pub host_ip: Option<IpAddr>,
@@ -102,7 +103,7 @@ pub struct PortMapping {
 }
 
 /// Limits as a cgroup has them. `None` means no limit.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resources {
     /// Relative weight, cgroup v1 scale: 1024 a core.
     pub cpu_shares: Option<u64>,
@@ -119,7 +120,7 @@ pub struct Resources {
 }
 
 /// What one container runs.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct ContainerConfig {
     /// Name in the pod.
     pub name: String,
@@ -158,7 +159,7 @@ pub struct ContainerConfig {
 }
 
 /// A path of the node that is seen inside a container.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mount {
     /// Path on the node.
     pub source: PathBuf,
@@ -171,7 +172,7 @@ pub struct Mount {
 }
 
 /// Which later mounts cross the boundary of a bind mount.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Propagation {
     /// None.
     #[default]
@@ -183,7 +184,7 @@ pub enum Propagation {
 }
 
 /// Rights of a container's programs.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Security {
     /// User: a number. `None` takes the image's.
     pub run_as_user: Option<i64>,
@@ -244,7 +245,7 @@ pub struct ContainerStatus {
 }
 
 /// What a container does.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ContainerState {
     /// Made, not started.
     Created,

@@ -1,0 +1,426 @@
+//! Keeps images in a folder, by content.
+//!
+//! ```text
+//! index.json            which images there are, replaced atomically
+//! blobs/sha256/<hex>    configurations
+//! layers/<hex>/         unpacked layers, named by the digest of their tar, shared by images
+//! tmp/                  what is being unpacked; emptied when the store is opened
+//! ```
+//! A layer that an image or a pin (a container) has stays; the others are removed with the last
+//! image that names them.
+
+use super::archive::{ArchiveFile, Found};
+use super::{Credentials, ImageId, ImageStatus, Images, blob, layer, reference};
+use crate::runtime::{Error, Result};
+use async_trait::async_trait;
+use oci_spec::image::ImageConfiguration;
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Images in a folder. Cheap to clone; all clones are one store. One process at a time may have it open.
+#[derive(Clone)]
+pub struct ImageStore {
+    pub(super) inner: Arc<Inner>,
+}
+
+pub(super) struct Inner {
+    root: PathBuf,
+    state: Mutex<State>,
+    /// One import or pull commits at a time.
+    pub(super) writer: tokio::sync::Mutex<()>,
+}
+
+#[derive(Default)]
+struct State {
+    images: BTreeMap<String, Record>,
+    pins: HashMap<String, usize>,
+}
+
+/// An image as the index has it.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Record {
+    pub(crate) tags: BTreeSet<String>,
+    pub(crate) digests: BTreeSet<String>,
+    pub(crate) size: u64,
+    pub(crate) user: String,
+    /// Digests of the layers' tars, lowest first.
+    pub(crate) layers: Vec<String>,
+}
+
+/// Keeps an image's layers from being removed, as long as it lives.
+pub struct Pin {
+    inner: Arc<Inner>,
+    layers: Vec<String>,
+}
+
+// === impl ImageStore ===
+
+impl ImageStore {
+    /// Opens or makes a store.
+    ///
+    /// # Errors
+    /// When the folder can't be made or its index can't be read.
+    pub fn open(root: impl Into<PathBuf>) -> Result<Self> {
+        let root = root.into();
+        let tmp = root.join("tmp");
+        remove_tree(&tmp)?;
+        for folder in [root.join("blobs/sha256"), root.join("layers"), tmp] {
+            fs::create_dir_all(&folder).map_err(|e| io_error(&folder, e))?;
+        }
+        let path = root.join("index.json");
+        let images = match fs::read(&path) {
+            Ok(bytes) => serde_json::from_slice(&bytes)
+                .map_err(|e| Error::Failed(format!("{}: {e}", path.display())))?,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => BTreeMap::new(),
+            Err(e) => return Err(io_error(&path, e)),
+        };
+        let state = Mutex::new(State { images, pins: HashMap::new() });
+        let inner = Inner { root, state, writer: tokio::sync::Mutex::new(()) };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// The image's configuration.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when the image is not here.
+    pub fn config(&self, id: &ImageId) -> Result<ImageConfiguration> {
+        let hex = blob::hex_of(&id.0).ok_or_else(|| Error::NotFound(format!("image {}", id.0)))?;
+        let path = self.inner.root.join("blobs/sha256").join(hex);
+        let bytes = fs::read(&path).map_err(|e| match e.kind() {
+            io::ErrorKind::NotFound => Error::NotFound(format!("image {}", id.0)),
+            _ => io_error(&path, e),
+        })?;
+        serde_json::from_slice(&bytes)
+            .map_err(|e| Error::Failed(format!("configuration of image {}: {e}", id.0)))
+    }
+
+    /// The folders of an image's layers, lowest first, and a pin that keeps them.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when the image is not here.
+    pub fn layers(&self, id: &ImageId) -> Result<(Vec<PathBuf>, Pin)> {
+        let mut state = self.inner.state.lock();
+        let record = state.images.get(&id.0);
+        let layers =
+            record.ok_or_else(|| Error::NotFound(format!("image {}", id.0)))?.layers.clone();
+        Ok((self.inner.folders(&layers), self.inner.pin(&mut state, layers)))
+    }
+
+    /// Keeps layers by the folders [`ImageStore::layers`] gave in an earlier life of the process.
+    pub fn pin(&self, folders: &[PathBuf]) -> Pin {
+        let layers = folders.iter().filter_map(|f| f.file_name());
+        let layers = layers.map(|n| format!("sha256:{}", n.to_string_lossy())).collect();
+        self.inner.pin(&mut self.inner.state.lock(), layers)
+    }
+
+    /// Keeps layers that are being added, before an image names them.
+    pub(super) fn reserve(&self, diffs: &[String]) -> Pin {
+        self.inner.pin(&mut self.inner.state.lock(), diffs.to_vec())
+    }
+
+    /// Unpacks a layer unless it is here, and checks it. `diff` is the digest its tar must have,
+    /// `digest` that of the blob.
+    pub(super) fn add_layer(
+        &self,
+        blob: impl Read,
+        digest: Option<&str>,
+        diff: &str,
+    ) -> Result<()> {
+        let target = self.inner.folder(diff)?;
+        if target.exists() {
+            return Ok(());
+        }
+        let tmp = self.scratch();
+        let unpacked = layer::unpack(blob, &tmp)
+            .map_err(|e| Error::Failed(format!("failed to unpack layer {diff}: {e}")))
+            .and_then(|(blob_is, diff_is)| {
+                check(digest.unwrap_or(&blob_is), &blob_is)?;
+                check(diff, &diff_is)
+            });
+        if let Err(e) = unpacked {
+            remove_tree(&tmp)?;
+            return Err(e);
+        }
+        fs::rename(&tmp, &target).map_err(|e| io_error(&target, e))
+    }
+
+    /// Whether a layer is here, unpacked and checked.
+    pub(super) fn has_layer(&self, diff: &str) -> Result<bool> {
+        Ok(self.inner.folder(diff)?.exists())
+    }
+
+    /// Makes an image visible, all its layers being here. Names it has move to it from other images.
+    pub(super) fn commit(
+        &self,
+        config: &[u8],
+        names: &[String],
+        digests: &[String],
+        size: u64,
+    ) -> Result<ImageId> {
+        let id = blob::digest_of(config);
+        let parsed = parse_config(config)?;
+        let hex = blob::hex_of(&id).unwrap_or_default();
+        let mut state = self.inner.state.lock();
+        write_atomically(&self.inner.root.join("blobs/sha256").join(hex), config)?;
+        for record in state.images.values_mut() {
+            record.tags.retain(|t| !names.contains(t));
+        }
+        let record = state.images.entry(id.clone()).or_default();
+        record.tags.extend(names.iter().cloned());
+        record.digests.extend(digests.iter().cloned());
+        record.size = record.size.max(size);
+        record.user = user_of(&parsed);
+        record.layers = parsed.rootfs().diff_ids().clone();
+        self.inner.save(&state)?;
+        Ok(ImageId(id))
+    }
+
+    /// A path for something being made.
+    pub(super) fn scratch(&self) -> PathBuf {
+        self.inner.root.join("tmp").join(blob::random_hex())
+    }
+
+    fn import(&self, archive: &Path) -> Result<Vec<String>> {
+        let archive = ArchiveFile::open(archive, &self.inner.root.join("tmp"))?;
+        let mut names = Vec::new();
+        for image in archive.images()? {
+            let id = self.import_one(&archive, &image)?;
+            if image.names.is_empty() {
+                names.push(id.0);
+            } else {
+                names.extend(image.names);
+            }
+        }
+        Ok(names)
+    }
+
+    fn import_one(&self, archive: &ArchiveFile, image: &Found) -> Result<ImageId> {
+        if let Some(digest) = &image.config_digest {
+            check(digest, &blob::digest_of(&image.config))?;
+        }
+        let config = parse_config(&image.config)?;
+        let diffs = config.rootfs().diff_ids();
+        if diffs.len() != image.layers.len() {
+            return Err(Error::Invalid(format!(
+                "the image has {} layers and its configuration {}",
+                image.layers.len(),
+                diffs.len()
+            )));
+        }
+        let _reserved = self.reserve(diffs);
+        let mut size = 0;
+        for (layer, diff) in image.layers.iter().zip(diffs) {
+            let blob = archive.read(&layer.member)?;
+            size += blob.limit();
+            self.add_layer(blob, layer.digest.as_deref(), diff)?;
+        }
+        let digests = digests_of(&image.names, image.manifest.as_deref());
+        self.commit(&image.config, &image.names, &digests, size)
+    }
+
+    fn find(&self, name: &str) -> Result<Option<ImageStatus>> {
+        let state = self.inner.state.lock();
+        if let Some(id) = reference::as_id(name) {
+            return Ok(state.images.get(&id).map(|r| status(&id, r)));
+        }
+        let parsed = reference::parse(name)?;
+        let full = parsed.whole();
+        let by_digest = parsed.digest().map(|d| reference::with_digest(&parsed, d));
+        let found = state.images.iter().find(|(_, r)| match &by_digest {
+            Some(digest) => r.digests.contains(digest),
+            None => r.tags.contains(&full),
+        });
+        Ok(found.map(|(id, r)| status(id, r)))
+    }
+
+    fn remove(&self, name: &str) -> Result<()> {
+        let Some(found) = self.find(name)? else { return Ok(()) };
+        let mut state = self.inner.state.lock();
+        if reference::as_id(name).is_some() {
+            state.images.remove(&found.id.0);
+        } else if let Some(record) = state.images.get_mut(&found.id.0) {
+            let full = reference::normalise(name)?;
+            record.tags.remove(&full);
+            record.digests.remove(&full);
+            if record.tags.is_empty() {
+                state.images.remove(&found.id.0);
+            }
+        }
+        self.inner.save(&state)?;
+        self.inner.collect(&state)
+    }
+
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Self) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let this = self.clone();
+        tokio::task::spawn_blocking(move || work(&this))
+            .await
+            .map_err(|e| Error::Failed(format!("image store: {e}")))?
+    }
+}
+
+#[async_trait]
+impl Images for ImageStore {
+    async fn image_status(&self, reference: &str) -> Result<Option<ImageStatus>> {
+        self.find(reference)
+    }
+
+    async fn pull_image(&self, reference: &str, auth: Option<Credentials>) -> Result<ImageId> {
+        super::pull::pull(self, reference, auth).await
+    }
+
+    async fn import_images(&self, archive: &Path) -> Result<Vec<String>> {
+        let _one = self.inner.writer.lock().await;
+        let archive = archive.to_path_buf();
+        self.blocking(move |store| store.import(&archive)).await
+    }
+
+    async fn list_images(&self) -> Result<Vec<ImageStatus>> {
+        let state = self.inner.state.lock();
+        Ok(state.images.iter().map(|(id, r)| status(id, r)).collect())
+    }
+
+    async fn remove_image(&self, reference: &str) -> Result<()> {
+        let _one = self.inner.writer.lock().await;
+        let name = reference.to_string();
+        self.blocking(move |store| store.remove(&name)).await
+    }
+}
+
+// === impl Inner ===
+
+impl Inner {
+    fn folder(&self, diff: &str) -> Result<PathBuf> {
+        let hex = blob::hex_of(diff)
+            .ok_or_else(|| Error::Invalid(format!("\"{diff}\" is not a SHA-256 digest")))?;
+        Ok(self.root.join("layers").join(hex))
+    }
+
+    fn folders(&self, layers: &[String]) -> Vec<PathBuf> {
+        layers.iter().filter_map(|l| self.folder(l).ok()).collect()
+    }
+
+    fn pin(self: &Arc<Self>, state: &mut State, layers: Vec<String>) -> Pin {
+        for layer in &layers {
+            *state.pins.entry(layer.clone()).or_default() += 1;
+        }
+        Pin { inner: self.clone(), layers }
+    }
+
+    fn save(&self, state: &State) -> Result<()> {
+        let bytes = serde_json::to_vec(&state.images)
+            .map_err(|e| Error::Failed(format!("image index: {e}")))?;
+        write_atomically(&self.root.join("index.json"), &bytes)
+    }
+
+    /// Removes layers and configurations that nothing needs.
+    fn collect(&self, state: &State) -> Result<()> {
+        let layers: BTreeSet<&str> = state
+            .images
+            .values()
+            .flat_map(|r| r.layers.iter())
+            .chain(state.pins.keys())
+            .filter_map(|d| blob::hex_of(d))
+            .collect();
+        sweep(&self.root.join("layers"), &layers)?;
+        let blobs = state.images.keys().filter_map(|d| blob::hex_of(d)).collect();
+        sweep(&self.root.join("blobs/sha256"), &blobs)
+    }
+}
+
+// === impl Pin ===
+
+impl Drop for Pin {
+    fn drop(&mut self) {
+        let mut state = self.inner.state.lock();
+        for layer in &self.layers {
+            if let Some(n) = state.pins.get_mut(layer) {
+                *n -= 1;
+                if *n == 0 {
+                    state.pins.remove(layer);
+                }
+            }
+        }
+        if let Err(e) = self.inner.collect(&state) {
+            tracing::warn!(error = %e, "could not remove image layers nobody needs");
+        }
+    }
+}
+
+fn sweep(folder: &Path, keep: &BTreeSet<&str>) -> Result<()> {
+    for entry in fs::read_dir(folder).map_err(|e| io_error(folder, e))? {
+        let entry = entry.map_err(|e| io_error(folder, e))?;
+        if !keep.contains(entry.file_name().to_string_lossy().as_ref()) {
+            remove_tree(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+fn digests_of(names: &[String], manifest: Option<&str>) -> Vec<String> {
+    let Some(manifest) = manifest else { return Vec::new() };
+    let parsed = names.iter().filter_map(|n| reference::parse(n).ok());
+    parsed.map(|r| reference::with_digest(&r, manifest)).collect()
+}
+
+fn parse_config(bytes: &[u8]) -> Result<ImageConfiguration> {
+    serde_json::from_slice(bytes)
+        .map_err(|e| Error::Invalid(format!("malformed image configuration: {e}")))
+}
+
+fn user_of(config: &ImageConfiguration) -> String {
+    let config = config.config().as_ref();
+    config.and_then(|c| c.user().clone()).unwrap_or_default()
+}
+
+fn status(id: &str, record: &Record) -> ImageStatus {
+    ImageStatus {
+        id: ImageId(id.to_string()),
+        tags: record.tags.iter().cloned().collect(),
+        digests: record.digests.iter().cloned().collect(),
+        size: record.size,
+        user: record.user.clone(),
+    }
+}
+
+fn check(wanted: &str, is: &str) -> Result<()> {
+    if wanted == is {
+        return Ok(());
+    }
+    Err(Error::Invalid(format!("digest mismatch: expected {wanted}, got {is}")))
+}
+
+fn remove_tree(path: &Path) -> Result<()> {
+    let removed = match fs::symlink_metadata(path) {
+        Ok(meta) if meta.is_dir() => fs::remove_dir_all(path),
+        Ok(_) => fs::remove_file(path),
+        Err(e) => Err(e),
+    };
+    match removed {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(io_error(path, e)),
+        _ => Ok(()),
+    }
+}
+
+/// Replaces a file so that a reader, also one after a crash, sees the old content or the new.
+pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
+    let tmp = path.with_extension("new");
+    let write = || -> io::Result<()> {
+        let mut file = fs::File::create(&tmp)?;
+        io::Write::write_all(&mut file, bytes)?;
+        file.sync_data()?;
+        fs::rename(&tmp, path)
+    };
+    write().map_err(|e| io_error(path, e))
+}
+
+fn io_error(path: &Path, source: io::Error) -> Error {
+    Error::Io { context: path.display().to_string(), source }
+}

@@ -1,0 +1,268 @@
+//! Containers without a daemon.
+//!
+//! Each container has a *shim*: a small process with one thread, in a session and cgroup of its own,
+//! that makes the container (with youki's `libcontainer`), holds its streams, writes its log,
+//! serves exec and attach over a socket, and notes how it ended. Shims outlive the agent: an
+//! [`OciRuntime`] opened later over the same folder finds them by their sockets.
+//!
+//! The shim is the agent's own program, started again with the argument `oci-shim`: the first thing `main`
+//! does must be [`shim_main_if_asked`].
+//!
+//! A sandbox has no process (unless its containers share a process namespace): its namespaces are
+//! held by bind mounts below the run folder.
+//!
+//! ```text
+//! <state>/sandboxes/<id>.json
+//! <state>/containers/<id>/   container.json  config.json (OCI)  launch.json  run.json  exit.json
+//!                            shim.sock  shim.log  rootfs/  upper/  work/  youki/
+//! <run>/<sandbox>/           net  ipc  uts  pid  shm/
+//! ```
+
+mod capabilities;
+mod cgroup;
+mod client;
+mod containers;
+mod namespaces;
+mod pipes;
+mod protocol;
+mod rootfs;
+mod sandboxes;
+mod session;
+mod shim;
+mod spec;
+mod state;
+mod users;
+
+pub use shim::shim_main_if_asked;
+
+use super::{
+    AttachRequest, ContainerConfig, ContainerId, ContainerStatus, Containers, Duplex, Error, Event,
+    ExecRequest, Result, Runtime, SandboxConfig, SandboxId, SandboxStatus, Sandboxes, Session,
+    Streams,
+};
+use crate::images::store::ImageStore;
+use crate::images::{Credentials, ImageId, ImageStatus, Images};
+use crate::network::Network;
+use async_trait::async_trait;
+use containers::Entry;
+use futures::stream::BoxStream;
+use parking_lot::Mutex;
+use state::{Layout, SandboxRecord};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use tokio::sync::broadcast;
+
+/// How many events a slow reader may be behind before it is told [`Event::Lost`].
+const EVENTS: usize = 1024;
+
+/// What an [`OciRuntime`] stands on.
+pub struct OciOptions {
+    /// Keeps what must survive a restart of the agent.
+    pub state_dir: PathBuf,
+    /// Keeps what must not survive a restart of the machine: `/run/windlass`.
+    pub run_dir: PathBuf,
+    /// The cgroup that all pods are in, from the root of the hierarchy: `windlass`.
+    pub root_cgroup: String,
+    /// Connects sandboxes.
+    pub network: Arc<dyn Network>,
+    /// Keeps images.
+    pub images: ImageStore,
+    /// The program whose `main` calls [`shim_main_if_asked`]: `/proc/self/exe`.
+    pub helper: PathBuf,
+    /// Tells the time of day.
+    pub now: Arc<dyn Fn() -> SystemTime + Send + Sync>,
+}
+
+/// Runs containers without a daemon. Cheap to clone; all clones are one runtime. One process at a
+/// time may have a state folder open.
+#[derive(Clone)]
+pub struct OciRuntime {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    options: OciOptions,
+    layout: Layout,
+    sandboxes: Mutex<HashMap<SandboxId, Arc<Sandbox>>>,
+    containers: Mutex<HashMap<ContainerId, Arc<Entry>>>,
+    events: broadcast::Sender<Event>,
+    overlay: bool,
+}
+
+/// A sandbox, and a lock that lets one task at a time change it.
+struct Sandbox {
+    record: Mutex<SandboxRecord>,
+    change: tokio::sync::Mutex<()>,
+}
+
+// === impl OciOptions ===
+
+impl OciOptions {
+    /// The usual options: state below `state_dir`, the running program as helper.
+    pub fn new(
+        state_dir: impl Into<PathBuf>,
+        images: ImageStore,
+        network: Arc<dyn Network>,
+    ) -> Self {
+        Self {
+            state_dir: state_dir.into(),
+            run_dir: "/run/windlass".into(),
+            root_cgroup: "windlass".into(),
+            network,
+            images,
+            helper: "/proc/self/exe".into(),
+            now: Arc::new(SystemTime::now),
+        }
+    }
+}
+
+// === impl OciRuntime ===
+
+impl OciRuntime {
+    /// Opens a state folder and finds again what runs.
+    ///
+    /// # Errors
+    /// When a folder can't be made or read, or the process is not root.
+    pub async fn open(options: OciOptions) -> Result<Self> {
+        if !rustix::process::geteuid().is_root() {
+            return Err(Error::Invalid("running containers needs root".into()));
+        }
+        let layout = Layout::new(&options.state_dir, &options.run_dir)?;
+        let overlay = rootfs::overlay_works(&layout.scratch());
+        if !overlay {
+            tracing::warn!("overlayfs does not work here: each container gets a copy of its image");
+        }
+        let inner = Arc::new(Inner {
+            layout,
+            options,
+            sandboxes: Mutex::default(),
+            containers: Mutex::default(),
+            events: broadcast::channel(EVENTS).0,
+            overlay,
+        });
+        sandboxes::recover(&inner)?;
+        containers::recover(&inner).await?;
+        Ok(Self { inner })
+    }
+}
+
+impl Inner {
+    fn now(&self) -> SystemTime {
+        (self.options.now)()
+    }
+
+    fn sandbox(&self, id: &SandboxId) -> Result<Arc<Sandbox>> {
+        let found = self.sandboxes.lock().get(id).cloned();
+        found.ok_or_else(|| Error::NotFound(format!("sandbox {}", id.0)))
+    }
+
+    fn container(&self, id: &ContainerId) -> Result<Arc<Entry>> {
+        let found = self.containers.lock().get(id).cloned();
+        found.ok_or_else(|| Error::NotFound(format!("container {}", id.0)))
+    }
+
+    fn containers_of(&self, id: &SandboxId) -> Vec<Arc<Entry>> {
+        let all = self.containers.lock();
+        let mine = all.values().filter(|e| e.record.sandbox == *id);
+        mine.cloned().collect()
+    }
+}
+
+#[async_trait]
+impl Sandboxes for OciRuntime {
+    async fn run_sandbox(&self, config: SandboxConfig) -> Result<SandboxStatus> {
+        sandboxes::run(&self.inner, config).await
+    }
+
+    async fn stop_sandbox(&self, id: &SandboxId) -> Result<()> {
+        sandboxes::stop(&self.inner, id).await
+    }
+
+    async fn remove_sandbox(&self, id: &SandboxId) -> Result<()> {
+        sandboxes::remove(&self.inner, id).await
+    }
+
+    async fn list_sandboxes(&self) -> Result<Vec<SandboxStatus>> {
+        let all = self.inner.sandboxes.lock();
+        Ok(all.values().map(|s| s.record.lock().status()).collect())
+    }
+}
+
+#[async_trait]
+impl Containers for OciRuntime {
+    async fn create_container(
+        &self,
+        sandbox: &SandboxId,
+        config: ContainerConfig,
+    ) -> Result<ContainerId> {
+        containers::create(&self.inner, sandbox, config).await
+    }
+
+    async fn start_container(&self, id: &ContainerId) -> Result<()> {
+        containers::start(&self.inner, id).await
+    }
+
+    async fn stop_container(&self, id: &ContainerId, grace: Duration) -> Result<()> {
+        containers::stop(&self.inner, id, grace).await
+    }
+
+    async fn remove_container(&self, id: &ContainerId) -> Result<()> {
+        containers::remove(&self.inner, id).await
+    }
+
+    async fn list_containers(&self) -> Result<Vec<ContainerStatus>> {
+        let all = self.inner.containers.lock();
+        Ok(all.values().map(|e| e.status()).collect())
+    }
+}
+
+#[async_trait]
+impl Streams for OciRuntime {
+    fn events(&self) -> BoxStream<'static, Event> {
+        session::events(self.inner.events.subscribe())
+    }
+
+    async fn exec(&self, id: &ContainerId, request: ExecRequest) -> Result<Session> {
+        session::exec(&self.inner, id, request).await
+    }
+
+    async fn attach(&self, id: &ContainerId, request: AttachRequest) -> Result<Session> {
+        session::attach(&self.inner, id, request).await
+    }
+
+    async fn port_forward(&self, id: &SandboxId, port: u16) -> Result<Box<dyn Duplex>> {
+        let record = self.inner.sandbox(id)?.record.lock().clone();
+        sandboxes::dial(&self.inner, &record, port).await
+    }
+}
+
+#[async_trait]
+impl Images for OciRuntime {
+    async fn image_status(&self, reference: &str) -> Result<Option<ImageStatus>> {
+        self.inner.options.images.image_status(reference).await
+    }
+
+    async fn pull_image(&self, reference: &str, auth: Option<Credentials>) -> Result<ImageId> {
+        self.inner.options.images.pull_image(reference, auth).await
+    }
+
+    async fn import_images(&self, archive: &Path) -> Result<Vec<String>> {
+        self.inner.options.images.import_images(archive).await
+    }
+
+    async fn list_images(&self) -> Result<Vec<ImageStatus>> {
+        self.inner.options.images.list_images().await
+    }
+
+    async fn remove_image(&self, reference: &str) -> Result<()> {
+        self.inner.options.images.remove_image(reference).await
+    }
+}
+
+impl Runtime for OciRuntime {
+    fn version(&self) -> String {
+        concat!("oci://", env!("CARGO_PKG_VERSION")).into()
+    }
+}

@@ -1,0 +1,170 @@
+//! The container's log, in the CRI format: `<RFC 3339 time> stdout|stderr F|P <text>`.
+
+use jiff::Timestamp;
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// Longest text of a line; a longer one is written in parts, all but the last tagged `P`.
+const MAX_TEXT: usize = 16 * 1024;
+
+/// Which stream a text came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stream {
+    Stdout,
+    Stderr,
+}
+
+/// Writes a log. A full disk loses text, and nothing else.
+pub(super) struct Log {
+    path: PathBuf,
+    file: Option<File>,
+    partial: [Vec<u8>; 2],
+    out: Vec<u8>,
+}
+
+// === impl Log ===
+
+impl Log {
+    pub(super) fn open(path: &Path) -> Self {
+        let mut this = Self {
+            path: path.to_path_buf(),
+            file: None,
+            partial: [Vec::new(), Vec::new()],
+            out: Vec::new(),
+        };
+        if let Err(e) = this.reopen() {
+            eprintln!("oci-shim: {}: {e}", path.display());
+        }
+        this
+    }
+
+    /// Adds what was read from a stream.
+    pub(super) fn append(&mut self, stream: Stream, mut data: &[u8], now: Timestamp) {
+        let prefix = prefix(stream, now);
+        let partial = &mut self.partial[stream as usize];
+        while !data.is_empty() {
+            let room = MAX_TEXT - partial.len();
+            let window = &data[..data.len().min(room)];
+            let (text, tag, used) = match window.iter().position(|b| *b == b'\n') {
+                Some(end) => (&window[..end], b'F', end + 1),
+                None if window.len() == room && data.get(room) != Some(&b'\n') => {
+                    (window, b'P', room)
+                }
+                None if window.len() == room => (window, b'F', room + 1),
+                None => {
+                    partial.extend_from_slice(window);
+                    break;
+                }
+            };
+            partial.extend_from_slice(text);
+            line(&mut self.out, &prefix, tag, partial);
+            partial.clear();
+            data = &data[used..];
+        }
+        self.flush();
+    }
+
+    /// Writes what came without a newline at the end.
+    pub(super) fn finish(&mut self, now: Timestamp) {
+        for stream in [Stream::Stdout, Stream::Stderr] {
+            let rest = std::mem::take(&mut self.partial[stream as usize]);
+            if !rest.is_empty() {
+                line(&mut self.out, &prefix(stream, now), b'P', &rest);
+            }
+        }
+        self.flush();
+    }
+
+    fn flush(&mut self) {
+        if self.out.is_empty() {
+            return;
+        }
+        if self.file.is_none() && self.reopen().is_err() {
+            self.out.clear();
+            return;
+        }
+        let file = self.file.as_mut().expect("opened just now");
+        if let Err(e) = file.write_all(&self.out) {
+            eprintln!("oci-shim: {}: {e}", self.path.display());
+            self.file = None;
+        }
+        self.out.clear();
+        self.out.shrink_to(4 * MAX_TEXT);
+    }
+
+    fn reopen(&mut self) -> io::Result<()> {
+        if self.path.as_os_str().is_empty() {
+            self.path = PathBuf::from("/dev/null");
+        }
+        if let Some(folder) = self.path.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        self.file = Some(File::options().append(true).create(true).open(&self.path)?);
+        Ok(())
+    }
+}
+
+fn prefix(stream: Stream, now: Timestamp) -> String {
+    let name = match stream {
+        Stream::Stdout => "stdout",
+        Stream::Stderr => "stderr",
+    };
+    format!("{now:.9} {name} ")
+}
+
+fn line(out: &mut Vec<u8>, prefix: &str, tag: u8, text: &[u8]) {
+    out.extend_from_slice(prefix.as_bytes());
+    out.extend_from_slice(&[tag, b' ']);
+    out.extend_from_slice(text);
+    out.push(b'\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(parts: &[(Stream, &[u8])]) -> String {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("deep/0.log");
+        let mut log = Log::open(&path);
+        for (stream, data) in parts {
+            log.append(*stream, data, Timestamp::UNIX_EPOCH);
+        }
+        log.finish(Timestamp::UNIX_EPOCH);
+        let text = std::fs::read_to_string(&path).unwrap();
+        text.replace("1970-01-01T00:00:00.000000000Z ", "")
+    }
+
+    #[test]
+    fn lines_come_whole_and_the_last_is_partial() {
+        let text = written(&[
+            (Stream::Stdout, b"one\ntw"),
+            (Stream::Stderr, b"err\n"),
+            (Stream::Stdout, b"o\n\nend"),
+        ]);
+        assert_eq!(text, "stdout F one\nstderr F err\nstdout F two\nstdout F \nstdout P end\n");
+    }
+
+    #[test]
+    fn long_lines_are_cut() {
+        let long = vec![b'x'; MAX_TEXT + 5];
+        let mut data = long.clone();
+        data.push(b'\n');
+        let text = written(&[(Stream::Stdout, &data)]);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 2);
+        assert!(lines[0].starts_with("stdout P xxx") && lines[0].len() == MAX_TEXT + 9);
+        assert_eq!(lines[1], "stdout F xxxxx");
+    }
+
+    #[test]
+    fn a_line_of_just_the_limit_is_whole() {
+        let mut data = vec![b'x'; MAX_TEXT];
+        data.extend_from_slice(b"\nnext\n");
+        let text = written(&[(Stream::Stdout, &data)]);
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(lines[0].starts_with("stdout F x"));
+        assert_eq!(lines[1], "stdout F next");
+    }
+}
