@@ -33,6 +33,12 @@ pub trait Backend: Send {
 
     /// Makes `state` the whole state, whatever was there before.
     async fn resync(&mut self, state: &[Arc<ServicePort>]) -> Result<(), BackendError>;
+
+    /// Returns when somebody else took away what the backend had carried out; a resync mends that.
+    /// May be dropped and called again.
+    async fn lost(&mut self) {
+        std::future::pending().await
+    }
 }
 
 /// Why a backend could not carry out a change.

@@ -1,4 +1,5 @@
 //! The nftables backend against the real kernel, packet by packet.
+#![allow(clippy::unwrap_used)]
 
 mod lab;
 
@@ -224,6 +225,32 @@ fn a_flush_by_someone_else_is_mended_by_a_resync() {
     });
     assert!(matches!(result, Err(BackendError::Refused(_))), "{result:?}");
     assert_eq!(lab.pods[0].servers(ADDRESS, 40).len(), 2);
+}
+
+#[test]
+fn a_flush_by_someone_else_is_noticed() {
+    use windlass_proxy::backend::{Backend, Change};
+    let Some(lab) = Lab::new("lost", 1) else { return };
+    let backend = lab.backend();
+    let other = lab.backend();
+    let (mut backend, noticed) = lab.node.run(move || async move {
+        let mut backend = backend;
+        let port = std::sync::Arc::new(service("web", IP, pods([0])));
+        backend.resync(&[]).await.unwrap();
+        backend.apply(&Change { updated: vec![port], removed: Vec::new() }).await.unwrap();
+        let own = timeout(Duration::from_millis(300), backend.lost()).await;
+        assert!(own.is_err(), "its own changes are no loss");
+        let (noticed, _) = tokio::join!(timeout(Duration::from_secs(5), backend.lost()), async {
+            other.remove().unwrap()
+        });
+        (backend, noticed)
+    });
+    assert!(noticed.is_ok(), "the table is gone");
+    let again = lab.node.run(move || async move {
+        backend.resync(&[]).await.unwrap();
+        timeout(Duration::from_millis(300), backend.lost()).await
+    });
+    assert!(again.is_err(), "mended");
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod conntrack;
 mod encode;
 mod expr;
 mod layout;
+mod monitor;
 mod netlink;
 mod node;
 mod render;
@@ -30,6 +31,7 @@ pub use render::Renderer;
 pub use ruleset::{Balancer, Element, Frontend, Mode, Target, Transaction, View};
 
 use self::conntrack::Conntrack;
+use self::monitor::{Monitor, Notice};
 use self::table::Table;
 use super::{Backend, BackendError, Change};
 use crate::model::{Family, PortKey, ServicePort};
@@ -40,6 +42,8 @@ use crate::model::{Family, PortKey, ServicePort};
 #[derive(Debug)]
 pub struct NftablesBackend {
     kernel: Arc<Mutex<Kernel>>,
+    /// Open while the table is complete; a resync would drown it in notifications.
+    monitor: Option<Monitor>,
 }
 
 #[derive(Debug)]
@@ -68,7 +72,8 @@ impl NftablesBackend {
             }
         }
         let conntrack = Conntrack::open().map_err(BackendError::Unavailable)?;
-        Ok(Self { kernel: Arc::new(Mutex::new(Kernel { tables, conntrack })) })
+        let kernel = Arc::new(Mutex::new(Kernel { tables, conntrack }));
+        Ok(Self { kernel, monitor: None })
     }
 
     /// Takes the tables away again: what a clean-up does that is meant to leave nothing behind.
@@ -79,6 +84,16 @@ impl NftablesBackend {
             .iter_mut()
             .try_for_each(Table::remove)
             .map_err(BackendError::Refused)
+    }
+
+    /// A monitor for changes by others; without one, only what a refused transaction tells is noticed.
+    fn watch(&self) -> Option<Monitor> {
+        let own =
+            self.kernel.lock().tables.iter().map(Table::port_id).collect::<io::Result<Vec<_>>>();
+        let monitor = own.and_then(Monitor::open);
+        monitor
+            .inspect_err(|error| tracing::warn!(%error, "changes by others will not be noticed"))
+            .ok()
     }
 
     /// Runs `work` off the async threads: a large batch keeps its thread busy for a while.
@@ -108,13 +123,30 @@ impl Backend for NftablesBackend {
 
     async fn resync(&mut self, state: &[Arc<ServicePort>]) -> Result<(), BackendError> {
         let state = state.to_vec();
-        self.run(move |kernel| kernel.resync(&state)).await
+        self.monitor = None;
+        self.run(move |kernel| kernel.resync(&state)).await?;
+        self.monitor = self.watch();
+        Ok(())
+    }
+
+    async fn lost(&mut self) {
+        let Some(monitor) = &mut self.monitor else { return std::future::pending().await };
+        // What happened before the monitor was there is checked first.
+        while self.kernel.lock().is_there() {
+            if monitor.next().await == Notice::Foreign {
+                return;
+            }
+        }
     }
 }
 
 // === impl Kernel ===
 
 impl Kernel {
+    fn is_there(&mut self) -> bool {
+        self.tables.iter_mut().all(Table::is_there)
+    }
+
     fn apply(
         &mut self,
         updated: &[Arc<ServicePort>],

@@ -103,6 +103,15 @@ impl UserspaceBackend {
         self.forwarders.addresses.write().remove(key);
     }
 
+    /// Updates all; a port that cannot be served does not keep others from it. The first error is the result.
+    async fn update_all(&mut self, ports: &[Arc<ServicePort>]) -> Result<(), BackendError> {
+        let mut result = Ok(());
+        for port in ports {
+            result = result.and(self.update(port).await);
+        }
+        result
+    }
+
     async fn update(&mut self, port: &Arc<ServicePort>) -> Result<(), BackendError> {
         if port.protocol() == Protocol::Sctp {
             tracing::warn!(port = %port.key.name, "SCTP needs the nftables backend");
@@ -131,10 +140,7 @@ impl Backend for UserspaceBackend {
 
     async fn apply(&mut self, change: &Change) -> Result<(), BackendError> {
         change.removed.iter().for_each(|key| self.remove(key));
-        for port in &change.updated {
-            self.update(port).await?;
-        }
-        Ok(())
+        self.update_all(&change.updated).await
     }
 
     async fn resync(&mut self, state: &[Arc<ServicePort>]) -> Result<(), BackendError> {
@@ -142,10 +148,7 @@ impl Backend for UserspaceBackend {
         let gone: Vec<PortKey> =
             self.served.keys().filter(|key| !wanted.contains(key)).cloned().collect();
         gone.iter().for_each(|key| self.remove(key));
-        for port in state {
-            self.update(port).await?;
-        }
-        Ok(())
+        self.update_all(state).await
     }
 }
 

@@ -83,16 +83,17 @@ impl Driver {
     }
 
     /// Waits for a reason to sync. The pause after each sync lets the changes of a burst go together.
-    fn until_next(&self) -> impl Future<Output = ()> + use<> {
-        let (shared, failures, min_interval) =
-            (self.shared.clone(), self.failures, self.min_interval);
-        async move {
-            if failures > 0 {
-                sleep(RETRY.wait(failures - 1)).await;
-                return;
+    async fn until_next(&mut self) {
+        if self.failures > 0 {
+            return sleep(RETRY.wait(self.failures - 1)).await;
+        }
+        sleep(self.min_interval).await;
+        tokio::select! {
+            () = self.shared.changed.notified() => {}
+            () = self.backend.lost() => {
+                tracing::warn!(backend = self.backend.name(), "somebody else changed the rules; all will be synced again");
+                self.next = Sync::Full;
             }
-            sleep(min_interval).await;
-            shared.changed.notified().await;
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Pods hang on point-to-point links with a `/32` route each, so all their traffic passes the
 //! node's IP stack. Needs root; everything goes away with the [`Lab`].
-#![allow(dead_code, unreachable_pub)]
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
 use std::fs::File;
 use std::future::Future;

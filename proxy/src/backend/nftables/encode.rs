@@ -63,6 +63,15 @@ pub(super) fn remove_table(family: Family) -> Batch {
     encoder.batch
 }
 
+/// Asks for the table.
+pub(super) fn query_table(family: Family) -> Batch {
+    let mut batch = Batch::default();
+    let kind = (NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_GETTABLE;
+    batch
+        .message(kind, NLM_F_ACK, [nfproto(family), 0, 0, 0], |m| m.string(NFTA_TABLE_NAME, TABLE));
+    batch
+}
+
 struct Encoder<'a> {
     layout: &'a Layout,
     batch: Batch,

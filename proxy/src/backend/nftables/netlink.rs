@@ -4,8 +4,8 @@ use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 
 use nix::sys::socket::{
-    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, recv, sendto,
-    setsockopt, socket, sockopt,
+    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, getsockname, recv,
+    sendto, setsockopt, socket, sockopt,
 };
 
 use nix::sys::time::{TimeVal, TimeValLike};
@@ -13,7 +13,7 @@ use nix::sys::time::{TimeVal, TimeValLike};
 use super::uapi::*;
 
 /// The longest answer to read at once.
-const RECEIVE_BUFFER: usize = 64 * 1024;
+pub(super) const RECEIVE_BUFFER: usize = 64 * 1024;
 /// How long the next part of a dump may take.
 const ANSWER_SECONDS: i64 = 5;
 const HEADER_LEN: usize = 16;
@@ -40,6 +40,8 @@ pub(super) struct Socket {
 /// One message of an answer.
 pub(super) struct Reply<'a> {
     pub(super) kind: u16,
+    /// The port id of who caused it.
+    pub(super) sender: u32,
     pub(super) body: &'a [u8],
 }
 
@@ -207,6 +209,11 @@ impl Socket {
         }
     }
 
+    /// The address under which the kernel knows the socket: the sender in notifications.
+    pub(super) fn port_id(&self) -> io::Result<u32> {
+        Ok(getsockname::<NetlinkAddr>(self.fd.as_raw_fd())?.pid())
+    }
+
     fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.reserve(bytes.len())?;
         let sent = loop {
@@ -251,15 +258,16 @@ impl Reply<'_> {
 }
 
 /// Splits a buffer into messages; what is malformed ends it.
-fn replies(buffer: &[u8]) -> impl Iterator<Item = Reply<'_>> {
+pub(super) fn replies(buffer: &[u8]) -> impl Iterator<Item = Reply<'_>> {
     let mut rest = buffer;
     std::iter::from_fn(move || {
         let header = rest.get(..HEADER_LEN)?;
         let len = u32::from_ne_bytes(header[..4].try_into().ok()?) as usize;
         let kind = u16::from_ne_bytes(header[4..6].try_into().ok()?);
+        let sender = u32::from_ne_bytes(header[12..16].try_into().ok()?);
         let body = rest.get(HEADER_LEN..len)?;
         rest = rest.get(len.next_multiple_of(4)..).unwrap_or_default();
-        Some(Reply { kind, body })
+        Some(Reply { kind, sender, body })
     })
 }
 

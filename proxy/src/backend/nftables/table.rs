@@ -8,6 +8,7 @@ use super::layout::{Layout, Settings};
 use super::netlink::Socket;
 use super::node;
 use super::render::Renderer;
+use super::uapi::NFTA_TABLE_HANDLE;
 use crate::model::{Family, PortKey, ServicePort};
 
 #[derive(Debug)]
@@ -18,6 +19,8 @@ pub(super) struct Table {
     /// Whether the kernel may hold something else than the renderer believes.
     broken: bool,
     forwarding: bool,
+    /// The kernel's number of the table; one that is made anew gets another.
+    handle: Option<u64>,
 }
 
 // === impl Table ===
@@ -30,6 +33,7 @@ impl Table {
             socket: Socket::open()?,
             broken: true,
             forwarding: false,
+            handle: None,
         })
     }
 
@@ -63,10 +67,30 @@ impl Table {
         let transaction = renderer.apply(state, &[]);
         self.broken = true;
         self.socket.transact(&encode::batch(&self.layout, &transaction, true))?;
+        self.handle = Some(self.current_handle()?);
         self.renderer = renderer;
         self.broken = false;
         self.forward_if_used();
         Ok(())
+    }
+
+    /// Whether the kernel still has the table that [`replace`](Self::replace) made.
+    pub(super) fn is_there(&mut self) -> bool {
+        self.handle.is_some() && self.current_handle().ok() == self.handle
+    }
+
+    /// The port id of the table's socket.
+    pub(super) fn port_id(&self) -> io::Result<u32> {
+        self.socket.port_id()
+    }
+
+    fn current_handle(&mut self) -> io::Result<u64> {
+        let mut handle = None;
+        self.socket.dump(&encode::query_table(self.renderer.family()), |reply| {
+            let found = reply.attributes().find(|(attribute, _)| *attribute == NFTA_TABLE_HANDLE);
+            handle = found.and_then(|(_, value)| value.try_into().ok()).map(u64::from_be_bytes);
+        })?;
+        handle.ok_or_else(|| io::Error::other("the kernel did not tell the table's handle"))
     }
 
     pub(super) fn remove(&mut self) -> io::Result<()> {

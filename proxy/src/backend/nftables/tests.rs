@@ -180,7 +180,7 @@ fn a_large_batch_is_split_below_the_limits_of_a_message() {
     let mut rest = batch.bytes();
     while !rest.is_empty() {
         let len = u32::from_ne_bytes(rest[..4].try_into().unwrap()) as usize;
-        assert!((20..65_536).contains(&len) && len % 4 == 0, "a message of {len} bytes");
+        assert!((20..65_536).contains(&len) && len.is_multiple_of(4), "a message of {len} bytes");
         rest = &rest[len..];
     }
 }

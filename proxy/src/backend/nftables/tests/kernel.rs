@@ -14,11 +14,14 @@ pub(super) struct Kernel {
 /// What a packet sees: independent of groups' numbers and of the order within them.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Seen {
-    frontends: BTreeMap<(View, Frontend), (Target, BTreeSet<SocketAddr>, BTreeSet<SocketAddr>)>,
+    frontends: BTreeMap<(View, Frontend), Followed>,
     others: BTreeSet<Element>,
     chains: BTreeSet<Balancer>,
     groups: usize,
 }
+
+/// A target with its endpoints and members.
+type Followed = (Target, BTreeSet<SocketAddr>, BTreeSet<SocketAddr>);
 
 impl Kernel {
     pub(super) fn commit(&mut self, transaction: &Transaction) {

@@ -1,0 +1,71 @@
+//! Watches for changes that somebody else makes to the table.
+
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+
+use nix::sys::socket::{
+    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, socket,
+};
+use tokio::io::unix::AsyncFd;
+
+use super::encode::TABLE;
+use super::netlink::{RECEIVE_BUFFER, replies};
+use super::uapi::{NFNL_SUBSYS_NFTABLES, NFNLGRP_NFTABLES, NFTA_TABLE_NAME};
+
+/// What the monitor saw.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Notice {
+    /// Somebody else changed the table.
+    Foreign,
+    /// More happened than could be told; the table may be another one.
+    Overrun,
+}
+
+/// Follows the kernel's notifications of ruleset changes.
+#[derive(Debug)]
+pub(super) struct Monitor {
+    fd: AsyncFd<OwnedFd>,
+    own: Vec<u32>,
+    buffer: Vec<u8>,
+}
+
+// === impl Monitor ===
+
+impl Monitor {
+    /// Begins to watch. What the sockets with the port ids `own` change is passed over. Needs a tokio runtime.
+    pub(super) fn open(own: Vec<u32>) -> io::Result<Self> {
+        let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+        let fd =
+            socket(AddressFamily::Netlink, SockType::Raw, flags, SockProtocol::NetlinkNetFilter)?;
+        bind(fd.as_raw_fd(), &NetlinkAddr::new(0, 1 << (NFNLGRP_NFTABLES - 1)))?;
+        Ok(Self { fd: AsyncFd::register(fd)?, own, buffer: vec![0; RECEIVE_BUFFER] })
+    }
+
+    /// The next notice. May be dropped and called again.
+    pub(super) async fn next(&mut self) -> Notice {
+        loop {
+            let Ok(mut guard) = self.fd.readable().await else { return Notice::Overrun };
+            let received = guard
+                .try_io(|fd| Ok(recv(fd.as_raw_fd(), &mut self.buffer, MsgFlags::MSG_DONTWAIT)?));
+            match received {
+                Ok(Ok(len)) if is_foreign(&self.buffer[..len], &self.own) => {
+                    return Notice::Foreign;
+                }
+                Ok(Ok(_)) | Err(_) => {}
+                Ok(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+                Ok(Err(_)) => return Notice::Overrun,
+            }
+        }
+    }
+}
+
+/// Whether a datagram tells of a change to the table by another sender. In each of nf_tables'
+/// messages about tables, chains, rules, sets and elements the first attribute is the table's name.
+fn is_foreign(datagram: &[u8], own: &[u32]) -> bool {
+    replies(datagram).any(|reply| {
+        let about_table = reply.attributes().any(|(attribute, value)| {
+            attribute == NFTA_TABLE_NAME && value.strip_suffix(&[0]) == Some(TABLE.as_bytes())
+        });
+        reply.kind >> 8 == NFNL_SUBSYS_NFTABLES && about_table && !own.contains(&reply.sender)
+    })
+}
