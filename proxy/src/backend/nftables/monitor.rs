@@ -1,12 +1,13 @@
 //! Watches for changes that somebody else makes to the table.
 
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixDatagram as StdDatagram;
 
 use nix::sys::socket::{
-    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, socket,
+    AddressFamily, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, socket,
 };
-use tokio::io::unix::AsyncFd;
+use tokio::net::UnixDatagram;
 
 use super::encode::TABLE;
 use super::netlink::{RECEIVE_BUFFER, replies};
@@ -24,7 +25,8 @@ pub(super) enum Notice {
 /// Follows the kernel's notifications of ruleset changes.
 #[derive(Debug)]
 pub(super) struct Monitor {
-    fd: AsyncFd<OwnedFd>,
+    /// A netlink socket: of a datagram socket just its receiving is used, which is the same.
+    socket: UnixDatagram,
     own: Vec<u32>,
     buffer: Vec<u8>,
 }
@@ -38,22 +40,18 @@ impl Monitor {
         let fd =
             socket(AddressFamily::Netlink, SockType::Raw, flags, SockProtocol::NetlinkNetFilter)?;
         bind(fd.as_raw_fd(), &NetlinkAddr::new(0, 1 << (NFNLGRP_NFTABLES - 1)))?;
-        Ok(Self { fd: AsyncFd::register(fd)?, own, buffer: vec![0; RECEIVE_BUFFER] })
+        let socket = UnixDatagram::from_std(StdDatagram::from(fd))?;
+        Ok(Self { socket, own, buffer: vec![0; RECEIVE_BUFFER] })
     }
 
     /// The next notice. May be dropped and called again.
     pub(super) async fn next(&mut self) -> Notice {
         loop {
-            let Ok(mut guard) = self.fd.readable().await else { return Notice::Overrun };
-            let received = guard
-                .try_io(|fd| Ok(recv(fd.as_raw_fd(), &mut self.buffer, MsgFlags::MSG_DONTWAIT)?));
-            match received {
-                Ok(Ok(len)) if is_foreign(&self.buffer[..len], &self.own) => {
-                    return Notice::Foreign;
-                }
-                Ok(Ok(_)) | Err(_) => {}
-                Ok(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
-                Ok(Err(_)) => return Notice::Overrun,
+            match self.socket.recv(&mut self.buffer).await {
+                Ok(len) if is_foreign(&self.buffer[..len], &self.own) => return Notice::Foreign,
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return Notice::Overrun,
             }
         }
     }
