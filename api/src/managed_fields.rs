@@ -1,26 +1,23 @@
 //! Who owns which field: `metadata.managedFields` (KEP-555).
+//!
+//! [`FieldSet`] is a set of paths, [`shape`] says from the schema what a path's steps are, `walk` finds the
+//! set of a value and of a difference, `managers` reads and writes the entries, `update` notes a write.
 
-use crate::strategy::Map;
-use jiff::Timestamp;
-use windlass_core::scheme::GroupVersionKind;
+mod element;
+mod fields_v1;
+mod managers;
+mod set;
+pub(crate) mod shape;
+mod update;
+mod walk;
 
-/// A write that is no apply.
-#[derive(Clone, Copy, Debug)]
-pub struct Update<'a> {
-    /// The kind.
-    pub gvk: &'a GroupVersionKind,
-    /// The object before; `None` on create.
-    pub old: Option<&'a Map>,
-    /// Who writes: the field manager, or the first part of the user agent.
-    pub manager: &'a str,
-    /// The subresource written through, or empty.
-    pub subresource: &'a str,
-    /// The time to note.
-    pub now: Timestamp,
-}
+#[cfg(test)]
+mod tests;
 
-/// Notes in `new` that this manager set what differs from the old object. A writer that sends an
-/// empty list of managed fields (`[{}]`, or `[]` on update) clears them; one that leaves them out keeps them.
-pub fn update(new: &mut Map, request: &Update<'_>) {
-    let _ = (new, request);
-}
+pub(crate) use element::Element;
+pub(crate) use managers::{Managed, Manager, Operation};
+pub(crate) use set::{FieldSet, Node};
+pub(crate) use shape::Shape;
+pub use update::{Update, update};
+pub(crate) use update::{note, seconds, strip};
+pub(crate) use walk::{Difference, compare, field_set, remove};

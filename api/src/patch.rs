@@ -13,3 +13,6 @@ pub use apply::{Applied, Apply, apply};
 pub use json::json;
 pub use merge::merge;
 pub use strategic::strategic;
+
+#[cfg(test)]
+mod tests;

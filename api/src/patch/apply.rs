@@ -1,9 +1,21 @@
 //! Server-side apply (KEP-555).
 
+mod merge;
+
+#[cfg(test)]
+mod tests;
+
+use crate::managed_fields::{
+    Difference, FieldSet, Managed, Manager, Operation, Shape, compare, field_set, remove, seconds,
+    strip,
+};
 use crate::strategy::Map;
+use crate::strategy::json::{is_empty, map_of, str_of};
 use jiff::Timestamp;
-use windlass_core::meta::{Reason, Status};
+use windlass_core::meta::{Reason, Status, StatusCause};
 use windlass_core::scheme::GroupVersionKind;
+
+const BEFORE_FIRST_APPLY: &str = "before-first-apply";
 
 /// What is applied, by whom, onto what.
 #[derive(Clone, Copy, Debug)]
@@ -12,7 +24,7 @@ pub struct Apply<'a> {
     pub gvk: &'a GroupVersionKind,
     /// The object as it is; `None` when there is none yet.
     pub live: Option<&'a Map>,
-    /// What the manager wants, its whole intent.
+    /// What the manager wants, its whole intent, as he wrote it: nothing filled in.
     pub config: &'a Map,
     /// Who applies. Not empty.
     pub manager: &'a str,
@@ -29,7 +41,8 @@ pub struct Apply<'a> {
 pub struct Applied {
     /// The object as it shall be, with its managed fields.
     pub object: Map,
-    /// Whether it differs from the live one in more than the time of the manager's entry.
+    /// Whether it differs from the live one in more than the time of the manager's entry. If not,
+    /// `object` is the live one.
     pub changed: bool,
 }
 
@@ -38,8 +51,137 @@ pub struct Applied {
 ///
 /// # Errors
 /// `Conflict` with a cause for each field that another manager owns with another value, unless forced;
-/// `BadRequest` when the configuration has `metadata.managedFields`, or a list with a key missing or twice.
+/// `BadRequest` when the configuration has `metadata.managedFields` or another `apiVersion`, or a list
+/// with a key missing or twice.
 pub fn apply(request: &Apply<'_>) -> Result<Applied, Status> {
-    let _ = request;
-    Err(Status::failure(Reason::UnsupportedMediaType, "apply is not supported"))
+    check(request)?;
+    let shape = Shape::of_kind(request.gvk);
+    let nothing = Map::new();
+    let live = request.live.unwrap_or(&nothing);
+    let mut managed = managers_of(request, shape)?;
+    let before = managed.clone();
+
+    let wanted = field_set(request.config, shape).map_err(malformed)?;
+    let mut me = manager(request, wanted.clone());
+    let last = managed.entry(&me).map(|entry| entry.fields.clone()).unwrap_or_default();
+    managed.set(me.clone());
+
+    let mut object = merge::merge(live, request.config, shape);
+    prune(&mut object, &managed, &last, shape);
+    let mut difference = compare(live, &object, shape);
+    difference.restrict(|set| strip(set, request.gvk, request.subresource));
+    resolve(&mut managed, &me, &difference, request.force)?;
+
+    me.fields = wanted;
+    strip(&mut me.fields, request.gvk, request.subresource);
+    let same = before.entry(&me).is_some_and(|entry| {
+        entry.fields == me.fields && entry.api_version == me.api_version
+    });
+    managed.set(me);
+    if request.live.is_some() && same && difference.is_empty() {
+        return Ok(Applied { object: live.clone(), changed: false });
+    }
+    managed.write(&mut object);
+    Ok(Applied { object, changed: true })
+}
+
+fn check(request: &Apply<'_>) -> Result<(), Status> {
+    let metadata = map_of(request.config, "metadata");
+    if metadata.is_some_and(|metadata| !is_empty(metadata, "managedFields")) {
+        return Err(Status::bad_request("metadata.managedFields must be nil"));
+    }
+    if request.manager.is_empty() {
+        return Err(Status::bad_request("fieldManager is required for apply patch"));
+    }
+    let (version, expected) = (str_of(request.config, "apiVersion"), request.gvk.api_version());
+    if version != expected {
+        return Err(Status::bad_request(format!(
+            "Incorrect version specified in apply patch. Specified patch version: {version}, expected: {expected}"
+        )));
+    }
+    Ok(())
+}
+
+fn malformed(why: String) -> Status {
+    Status::bad_request(format!("failed to create typed patch object: {why}"))
+}
+
+fn manager(request: &Apply<'_>, fields: FieldSet) -> Manager {
+    Manager {
+        name: request.manager.into(),
+        operation: Operation::Apply,
+        api_version: request.gvk.api_version(),
+        subresource: request.subresource.into(),
+        time: seconds(request.now),
+        fields,
+    }
+}
+
+/// The owners of the live object. One that was never tracked belongs to whoever wrote it before.
+fn managers_of(request: &Apply<'_>, shape: Shape) -> Result<Managed, Status> {
+    let Some(live) = request.live else { return Ok(Managed::default()) };
+    if let Some(managed) = Managed::of(live) {
+        return Ok(managed);
+    }
+    let mut fields = field_set(live, shape).map_err(malformed)?;
+    strip(&mut fields, request.gvk, request.subresource);
+    let before = Manager {
+        name: BEFORE_FIRST_APPLY.into(),
+        operation: Operation::Update,
+        subresource: String::new(),
+        ..manager(request, fields)
+    };
+    Ok(Managed(vec![before]))
+}
+
+/// Removes what the manager applied last time, and nobody owns now.
+fn prune(object: &mut Map, managed: &Managed, last: &FieldSet, shape: Shape) {
+    if last.is_empty() {
+        return;
+    }
+    let dropped = last.ensure_named().difference(&managed.union().ensure_named());
+    remove(object, &dropped, shape);
+}
+
+/// Takes from the other managers what changes under them, or says who stands in the way.
+fn resolve(
+    managed: &mut Managed,
+    me: &Manager,
+    difference: &Difference,
+    force: bool,
+) -> Result<(), Status> {
+    let written = difference.written();
+    let mut conflicts = Vec::new();
+    for other in managed.0.iter_mut().filter(|other| !other.is_same(me)) {
+        let contested = other.fields.intersection(&written);
+        conflicts.extend(contested.paths().into_iter().map(|path| (other.to_string(), path)));
+        other.fields = other.fields.difference(&written).difference(&difference.removed);
+    }
+    if force || conflicts.is_empty() { Ok(()) } else { Err(conflict(&conflicts)) }
+}
+
+fn conflict(conflicts: &[(String, String)]) -> Status {
+    let text = match conflicts {
+        [(manager, path)] => format!("1 conflict: conflict with {manager}: {path}"),
+        many => {
+            let mut managers: Vec<_> = many.iter().map(|(manager, _)| manager).collect();
+            managers.sort_unstable();
+            managers.dedup();
+            let of = |manager: &String| {
+                let theirs = many.iter().filter(|(owner, _)| owner == manager);
+                let paths: Vec<_> = theirs.map(|(_, path)| format!("\n- {path}")).collect();
+                format!("conflicts with {manager}:{}", paths.concat())
+            };
+            let texts: Vec<_> = managers.into_iter().map(of).collect();
+            format!("{} conflicts: {}", many.len(), texts.join("\n"))
+        }
+    };
+    let mut status = Status::failure(Reason::Conflict, format!("Apply failed with {text}"));
+    let cause = |(manager, path): &(String, String)| StatusCause {
+        reason: "FieldManagerConflict".into(),
+        message: format!("conflict with {manager}"),
+        field: path.clone(),
+    };
+    status.details.get_or_insert_default().causes = conflicts.iter().map(cause).collect();
+    status
 }

@@ -1,0 +1,100 @@
+//! What apply must know of a value's type.
+
+use super::Element;
+use super::element::key_of;
+use crate::schema::{Cardinality, Field, ListType, MessageRef, Schema};
+use crate::strategy::Map;
+use serde_json::Value;
+use windlass_core::scheme::GroupVersionKind;
+
+/// How a value is owned: as one, or in parts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Shape {
+    /// As one: scalars, and what is atomic.
+    Leaf,
+    /// Field by field.
+    Message(MessageRef),
+    /// Key by key.
+    Map(&'static Field),
+    /// Element by element.
+    List(&'static Field),
+    /// Nothing is known: objects key by key, everything else as one.
+    Free,
+}
+
+// === impl Shape ===
+
+impl Shape {
+    /// The shape of the objects of a kind.
+    pub(crate) fn of_kind(gvk: &GroupVersionKind) -> Self {
+        Schema::builtin().kind(gvk).map_or(Self::Free, Self::Message)
+    }
+
+    /// The shape of a part.
+    pub(crate) fn child(self, name: &str) -> Self {
+        match self {
+            Self::Message(message) => message.field(name).map_or(Self::Free, Self::of_field),
+            Self::Map(field) | Self::List(field) => Self::of_element(field),
+            Self::Leaf => Self::Leaf,
+            Self::Free => Self::Free,
+        }
+    }
+
+    /// The element of this list that `item` is.
+    ///
+    /// # Errors
+    /// What is wrong with an item that lacks a key.
+    pub(crate) fn element(self, item: &Value) -> Result<Element, String> {
+        match self {
+            Self::List(field) if field.merge.list_type == ListType::Map => keyed(field, item),
+            _ => Ok(Element::Value(item.to_string().into())),
+        }
+    }
+
+    /// Whether a value of this shape has parts with owners of their own.
+    pub(crate) fn has_parts(self, value: &Value) -> bool {
+        match self {
+            Self::Leaf => false,
+            Self::Message(_) | Self::Map(_) | Self::Free => value.is_object(),
+            Self::List(_) => value.is_array(),
+        }
+    }
+
+    /// Whether the keys of an object of this shape are data, not declared fields.
+    pub(crate) fn has_free_keys(self) -> bool {
+        matches!(self, Self::Map(_) | Self::Free)
+    }
+
+    fn of_field(field: &'static Field) -> Self {
+        match (field.is_granular(), field.cardinality, field.message()) {
+            (false, ..) => Self::Leaf,
+            (true, Cardinality::One, Some(message)) => Self::Message(message),
+            (true, Cardinality::One, None) => Self::Leaf,
+            (true, Cardinality::Map, _) => Self::Map(field),
+            (true, Cardinality::List, _) => Self::List(field),
+        }
+    }
+
+    fn of_element(field: &'static Field) -> Self {
+        field.message().filter(|message| !message.atomic).map_or(Self::Leaf, Self::Message)
+    }
+}
+
+fn keyed(field: &'static Field, item: &Value) -> Result<Element, String> {
+    let empty = Map::new();
+    let item = item.as_object().unwrap_or(&empty);
+    let mut pairs = Vec::new();
+    for key in field.merge.list_map_keys() {
+        match item.get(key).filter(|value| !value.is_null()) {
+            Some(value) => pairs.push((key, value.clone())),
+            // The one key with a default in the API.
+            None if key == "protocol" => pairs.push((key, "TCP".into())),
+            None => {
+                return Err(format!(
+                    "associative list with keys has an element that omits key field {key:?} (and doesn't have default value)"
+                ));
+            }
+        }
+    }
+    Ok(key_of(pairs))
+}

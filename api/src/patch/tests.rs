@@ -1,0 +1,63 @@
+use super::*;
+use crate::strategy::Map;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+fn map(value: Value) -> Map {
+    value.as_object().expect("an object").clone()
+}
+
+#[test]
+fn json_patches() {
+    let current = map(json!({"data": {"y": "2"}}));
+    let patch = json!([
+        {"op": "test", "path": "/data/y", "value": "2"},
+        {"op": "add", "path": "/data/z", "value": "3"}
+    ]);
+    let got = json(&current, patch.to_string().as_bytes()).expect("patched");
+    assert_eq!(Value::Object(got), json!({"data": {"y": "2", "z": "3"}}));
+    for (patch, code) in [
+        (json!([{"op": "test", "path": "/data/y", "value": "9"}]), 422),
+        (json!([{"op": "remove", "path": "/data/none"}]), 422),
+        (json!([{"op": "replace", "path": "", "value": 1}]), 400),
+        (json!({"op": "add"}), 400),
+        (json!([{"op": "explode", "path": "/x"}]), 400),
+    ] {
+        let status = json(&current, patch.to_string().as_bytes()).expect_err("refused");
+        assert_eq!(status.code, code, "{patch}");
+    }
+    let many: Vec<_> = (0..10_001).map(|_| json!({"op": "remove", "path": "/x"})).collect();
+    assert_eq!(json(&current, Value::from(many).to_string().as_bytes()).expect_err("many").code, 413);
+}
+
+fn tree() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![Just(Value::Null), any::<bool>().prop_map(Value::from), "[a-c]{0,2}".prop_map(Value::from)];
+    leaf.prop_recursive(4, 32, 4, |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
+            proptest::collection::hash_map("[a-d]", inner, 0..4)
+                .prop_map(|map| Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+fn object() -> impl Strategy<Value = Value> {
+    tree().prop_map(|value| json!({"spec": value}))
+}
+
+proptest! {
+    #[test]
+    fn merge_is_rfc_7386(current in object(), patch in object()) {
+        let got = merge(&map(current.clone()), patch.to_string().as_bytes()).expect("merged");
+        let mut wanted = current;
+        json_patch::merge(&mut wanted, &patch);
+        prop_assert_eq!(Value::Object(got), wanted);
+    }
+
+    #[test]
+    fn a_json_patch_of_a_difference_leads_there(from in object(), to in object()) {
+        let patch = serde_json::to_vec(&json_patch::diff(&from, &to)).expect("serializes");
+        let got = json(&map(from), &patch).expect("applies");
+        prop_assert_eq!(Value::Object(got), to);
+    }
+}
