@@ -153,6 +153,12 @@ impl Field {
         }
     }
 
+    /// Whether an object may go without it, as far as its Go type tells.
+    #[must_use]
+    pub fn is_optional(&self) -> bool {
+        self.flags.omit_empty || self.flags.pointer
+    }
+
     /// Whether Kubernetes leaves this value out of what it writes.
     pub(super) fn drops(&self, value: &Value) -> bool {
         if self.flags.pointer || !self.flags.omit_empty {
@@ -245,6 +251,22 @@ impl Type {
             Self::Message(index) => return Schema::builtin().message_at(index).go_type(),
         }
         .to_owned()
+    }
+}
+
+// === impl PatchStrategy ===
+
+impl PatchStrategy {
+    /// As the marker writes it: `merge`, `merge,retainKeys`; none if nothing is said.
+    #[must_use]
+    pub fn name(self) -> Option<&'static str> {
+        match (self.merge, self.retain_keys, self.replace) {
+            (true, true, _) => Some("merge,retainKeys"),
+            (true, false, _) => Some("merge"),
+            (false, true, _) => Some("retainKeys"),
+            (false, false, true) => Some("replace"),
+            (false, false, false) => None,
+        }
     }
 }
 

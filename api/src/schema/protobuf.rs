@@ -12,7 +12,7 @@ mod special;
 #[cfg(test)]
 mod tests;
 mod watch;
-mod wire;
+pub(crate) mod wire;
 
 use serde_json::Value;
 use windlass_core::scheme::GroupVersionKind;

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use rustc_hash::FxHashMap;
-use windlass_core::scheme::GroupVersionKind;
+use windlass_core::scheme::{GroupVersion, GroupVersionKind};
 
 use super::{Cardinality, Field, FieldRef, Merge, Message, MessageRef, Type, field::Flags};
 
@@ -51,6 +51,18 @@ impl Schema {
     /// All messages, package by package.
     pub fn messages(&'static self) -> impl ExactSizeIterator<Item = MessageRef> {
         self.messages.iter()
+    }
+
+    /// The group and version a message belongs to. What all groups have in common belongs to the core
+    /// group, under which its objects travel.
+    #[must_use]
+    pub fn group_version(&self, message: MessageRef) -> GroupVersion {
+        let found = self.packages.iter().find(|(_, package)| **package == message.package);
+        let (group, version) = match found.map_or(META, |(name, _)| name) {
+            META => ("", "v1"),
+            name => name.split_once('/').unwrap_or(("", name)),
+        };
+        GroupVersion { group: group.to_owned().into(), version: version.to_owned().into() }
     }
 
     pub(super) fn message_at(&'static self, index: u16) -> MessageRef {

@@ -4,20 +4,20 @@ use super::DecodeError;
 
 /// Writes from the end to the start, so that a length is known when it is written.
 #[derive(Default)]
-pub(super) struct Writer {
+pub(crate) struct Writer {
     /// The bytes stand at the end.
     buffer: Vec<u8>,
     head: usize,
 }
 
 /// Reads fields one after the other.
-pub(super) struct Reader<'a> {
+pub(crate) struct Reader<'a> {
     rest: &'a [u8],
 }
 
 /// The value of a field as the wire has it.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum WireValue<'a> {
+pub(crate) enum WireValue<'a> {
     Varint(u64),
     Fixed64(u64),
     Fixed32(u32),
@@ -28,33 +28,33 @@ pub(super) enum WireValue<'a> {
 
 impl Writer {
     /// How much was written.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.buffer.len() - self.head
     }
 
-    pub(super) fn into_bytes(mut self) -> Vec<u8> {
+    pub(crate) fn into_bytes(mut self) -> Vec<u8> {
         self.buffer.drain(..self.head);
         self.buffer
     }
 
     /// A number, before what was written so far.
-    pub(super) fn varint(&mut self, field: u32, value: u64) {
+    pub(crate) fn varint(&mut self, field: u32, value: u64) {
         self.raw_varint(value);
         self.tag(field, 0);
     }
 
-    pub(super) fn fixed64(&mut self, field: u32, value: u64) {
+    pub(crate) fn fixed64(&mut self, field: u32, value: u64) {
         self.prepend(&value.to_le_bytes());
         self.tag(field, 1);
     }
 
-    pub(super) fn bytes(&mut self, field: u32, bytes: &[u8]) {
+    pub(crate) fn bytes(&mut self, field: u32, bytes: &[u8]) {
         self.prepend(bytes);
         self.close(field, self.len() - bytes.len());
     }
 
     /// Makes what was written since `before` (a [`Writer::len`]) the value of a field.
-    pub(super) fn close(&mut self, field: u32, before: usize) {
+    pub(crate) fn close(&mut self, field: u32, before: usize) {
         let length = self.len() - before;
         self.raw_varint(length as u64);
         self.tag(field, 2);
@@ -94,12 +94,12 @@ impl Writer {
 // === impl Reader ===
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
         Self { rest: bytes }
     }
 
     /// The next field: its number and its value.
-    pub(super) fn next(&mut self) -> Result<Option<(u32, WireValue<'a>)>, DecodeError> {
+    pub(crate) fn next(&mut self) -> Result<Option<(u32, WireValue<'a>)>, DecodeError> {
         if self.rest.is_empty() {
             return Ok(None);
         }
@@ -120,12 +120,12 @@ impl<'a> Reader<'a> {
         Ok(Some((number, value)))
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }
 
     /// A bare number, as packed lists have them.
-    pub(super) fn varint(&mut self) -> Result<u64, DecodeError> {
+    pub(crate) fn varint(&mut self) -> Result<u64, DecodeError> {
         let mut value = 0;
         for shift in (0..64).step_by(7) {
             let [byte] = self.array()?;
@@ -151,7 +151,7 @@ impl<'a> Reader<'a> {
 // === impl WireValue ===
 
 impl<'a> WireValue<'a> {
-    pub(super) fn as_bytes(self) -> Result<&'a [u8], DecodeError> {
+    pub(crate) fn as_bytes(self) -> Result<&'a [u8], DecodeError> {
         match self {
             Self::Bytes(bytes) => Ok(bytes),
             other => Err(DecodeError::Malformed(format!(
@@ -160,12 +160,12 @@ impl<'a> WireValue<'a> {
         }
     }
 
-    pub(super) fn as_str(self) -> Result<&'a str, DecodeError> {
+    pub(crate) fn as_str(self) -> Result<&'a str, DecodeError> {
         std::str::from_utf8(self.as_bytes()?)
             .map_err(|error| DecodeError::Malformed(error.to_string()))
     }
 
-    pub(super) fn as_varint(self) -> Result<u64, DecodeError> {
+    pub(crate) fn as_varint(self) -> Result<u64, DecodeError> {
         match self {
             Self::Varint(value) => Ok(value),
             other => Err(DecodeError::Malformed(format!("wrong wireType for a number: {other:?}"))),

@@ -1,0 +1,100 @@
+//! `/openapi/v2`: one document of everything, Swagger 2.0.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+use windlass_core::scheme::ResourceInfo;
+
+use super::{
+    Definitions, definitions,
+    operations::{self, MEDIA_TYPES, Operation},
+};
+
+/// What Swagger 2.0 has no words for.
+const BEYOND: [&str; 6] =
+    ["allOf", "anyOf", "oneOf", "not", "nullable", "x-kubernetes-validations"];
+
+/// The whole document.
+pub(super) fn document(resources: &[Arc<ResourceInfo>], mut all: Definitions) -> Value {
+    all.values_mut().for_each(simplify);
+    all.sort_keys();
+    let mut paths = Map::new();
+    for operation in operations::all(resources) {
+        let path = paths.entry(operation.path.as_str()).or_insert_with(|| json!({}));
+        path[operation.method] = write(&operation);
+    }
+    paths.sort_keys();
+    json!({
+        "swagger": "2.0",
+        "info": {"title": "Kubernetes", "version": "unversioned"},
+        "paths": paths,
+        "definitions": all,
+    })
+}
+
+fn write(operation: &Operation) -> Value {
+    let mut parameters: Vec<_> = operation.parameters.iter().map(|parameter| {
+        let mut value = json!({"name": parameter.name, "in": parameter.place, "type": parameter.ty, "description": parameter.description});
+        match parameter.place {
+            "path" => value["required"] = json!(true),
+            _ => value["uniqueItems"] = json!(true),
+        }
+        value
+    }).collect();
+    let mut consumes = vec!["*/*"];
+    if let Some((types, definition)) = &operation.body {
+        consumes.clone_from(types);
+        let required = operation.method != "delete";
+        let mut body =
+            json!({"name": "body", "in": "body", "schema": definitions::reference(definition)});
+        if required {
+            body["required"] = json!(true);
+        }
+        parameters.push(body);
+    }
+    let schema = operation
+        .response
+        .as_ref()
+        .map_or_else(|| json!({"type": "string"}), |name| definitions::reference(name));
+    json!({
+        "description": operation.description,
+        "consumes": consumes,
+        "produces": if operation.response.is_some() { &MEDIA_TYPES[..] } else { &["*/*"] },
+        "schemes": ["https"],
+        "tags": [operation.tag],
+        "operationId": operation.id,
+        "parameters": parameters,
+        "responses": {"200": {"description": "OK", "schema": schema}, "401": {"description": "Unauthorized"}},
+        "x-kubernetes-action": operation.action,
+        definitions::GVK: definitions::gvk(&operation.gvk),
+    })
+}
+
+/// Says a schema in the words of Swagger 2.0.
+fn simplify(schema: &mut Value) {
+    let Value::Object(object) = schema else { return };
+    for word in BEYOND {
+        object.shift_remove(word);
+    }
+    if object.shift_remove("x-kubernetes-int-or-string").is_some() {
+        object.insert("type".to_owned(), json!("string"));
+        object.insert("format".to_owned(), json!("int-or-string"));
+    }
+    children(object, simplify);
+}
+
+/// Visits the schemas inside of a schema.
+pub(super) fn children(object: &mut Map<String, Value>, mut visit: impl FnMut(&mut Value)) {
+    for (key, value) in object {
+        match (key.as_str(), value) {
+            ("properties" | "patternProperties", Value::Object(properties)) => {
+                properties.values_mut().for_each(&mut visit);
+            }
+            ("allOf" | "anyOf" | "oneOf" | "items", Value::Array(schemas)) => {
+                schemas.iter_mut().for_each(&mut visit)
+            }
+            ("items" | "additionalProperties" | "not", schema @ Value::Object(_)) => visit(schema),
+            _ => {}
+        }
+    }
+}
