@@ -1,4 +1,4 @@
-//! The contract of a [`Backend`](crate::Backend), as tests that every backend runs.
+//! The contract of a [`Backend`], as tests that every backend runs.
 //!
 //! A backend of your own runs it with the feature `testing`:
 //!

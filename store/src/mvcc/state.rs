@@ -3,7 +3,8 @@
 use super::slot::{Slot, Version};
 use crate::{Batch, Error, Event, KeyRange, KeyValue, Result, Revision};
 use bytes::Bytes;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
+use std::collections::btree_map::{BTreeMap, Entry};
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -176,10 +177,11 @@ impl State {
                 (&previous.key, version)
             }
         };
-        if let Some(slot) = self.keys.get_mut(&key[..]) {
-            slot.push(version);
-        } else {
-            self.keys.insert(key.clone(), Slot::new(version));
+        match self.keys.entry(key.clone()) {
+            Entry::Occupied(mut slot) => slot.get_mut().push(version),
+            Entry::Vacant(place) => {
+                place.insert(Slot::new(version));
+            }
         }
     }
 

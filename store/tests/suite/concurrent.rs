@@ -1,7 +1,9 @@
-//! Readers, writers and compaction at the same time, on several threads.
+//! Readers, watchers, writers and compaction at the same time, on several threads.
 
+use futures::StreamExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use windlass_store::{Backend, Commit, Embedded, KeyRange, Memory, Txn};
 
 /// So many that a read of all takes several turns.
@@ -64,6 +66,63 @@ async fn read_once(store: &impl Backend, limit: usize) {
         assert_eq!(all.items.len(), limit);
         assert!(all.remaining <= (KEYS + 2 - limit) as u64);
     }
+}
+
+/// Watches that begin anywhere while several tasks write get every commit once and in order.
+async fn every_watch_is_complete(store: Arc<impl Backend + 'static>, commits: u64) {
+    const WRITERS: u64 = 4;
+    let last = WRITERS * commits + 1;
+    let writers = (0..WRITERS).map(|writer| {
+        let store = store.clone();
+        tokio::spawn(async move {
+            for i in 0..commits {
+                let key = format!("{writer}/{}", i % 10);
+                store.commit(Txn::new().put(key, i.to_string())).await.unwrap();
+            }
+        })
+    });
+    let writers: Vec<_> = writers.collect();
+    let watchers = (0..40u64).map(|i| {
+        let store = store.clone();
+        tokio::spawn(async move {
+            let mut now = 1;
+            while now < last * i / 40 {
+                now = store.current_revision().await.unwrap();
+                tokio::task::yield_now().await;
+            }
+            watch_from(&*store, now - (now - 1) * (i % 4) / 4, last).await;
+        })
+    });
+    let watchers: Vec<_> = watchers.collect();
+    for task in writers.into_iter().chain(watchers) {
+        tokio::time::timeout(Duration::from_secs(60), task).await.unwrap().unwrap();
+    }
+}
+
+/// All commits after a revision, and those of one writer among them.
+async fn watch_from(store: &impl Backend, after: u64, last: u64) {
+    let mut all = store.watch(KeyRange::all(), after).await.unwrap();
+    let mut one = store.watch(KeyRange::prefix("1/"), after).await.unwrap();
+    for revision in after + 1..=last {
+        let batch = all.next().await.unwrap().unwrap();
+        assert_eq!(batch.revision, revision);
+        if batch.events[0].key().starts_with(b"1/") {
+            let same = one.next().await.unwrap().unwrap();
+            assert!(Arc::ptr_eq(&same.events, &batch.events), "events are not shared");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn watches_of_memory_are_complete() {
+    every_watch_is_complete(Arc::new(Memory::new()), 2000).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn watches_of_embedded_are_complete() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Embedded::open(crate::common::small(dir.path())).unwrap();
+    every_watch_is_complete(Arc::new(store), 300).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
