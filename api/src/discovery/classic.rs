@@ -16,7 +16,8 @@ use super::{
 #[must_use]
 pub fn api_versions(resources: &[Arc<ResourceInfo>], server_address: &str) -> Value {
     let core = groups(resources, Root::Core);
-    let versions: Vec<_> = core.iter().flat_map(|group| &group.versions).map(|version| version.name).collect();
+    let versions: Vec<_> =
+        core.iter().flat_map(|group| &group.versions).map(|version| version.name).collect();
     json!({
         "kind": "APIVersions",
         "versions": versions,
@@ -36,7 +37,8 @@ pub fn api_group_list(resources: &[Arc<ResourceInfo>]) -> Value {
 pub fn api_group(resources: &[Arc<ResourceInfo>], group: &str) -> Option<Value> {
     let groups = groups(resources, Root::Groups);
     let body = group_body(groups.iter().find(|candidate| candidate.name == group)?);
-    let mut document = Map::from_iter([("kind".into(), json!("APIGroup")), ("apiVersion".into(), json!("v1"))]);
+    let mut document =
+        Map::from_iter([("kind".into(), json!("APIGroup")), ("apiVersion".into(), json!("v1"))]);
     if let Value::Object(body) = body {
         document.extend(body);
     }
@@ -89,7 +91,12 @@ fn rows(info: &ResourceInfo) -> Vec<Value> {
     std::iter::once(Value::Object(row)).chain(subresources).collect()
 }
 
-fn head(info: &ResourceInfo, name: String, singular: &str, gvk: &GroupVersionKind) -> Map<String, Value> {
+fn head(
+    info: &ResourceInfo,
+    name: String,
+    singular: &str,
+    gvk: &GroupVersionKind,
+) -> Map<String, Value> {
     let mut row = Map::from_iter([
         ("name".into(), json!(name)),
         ("singularName".into(), json!(singular)),

@@ -22,28 +22,38 @@ pub(super) struct Version<'a> {
 }
 
 static ORDER: LazyLock<Vec<String>> = LazyLock::new(|| {
-    let mut groups: Vec<_> = Scheme::builtin().iter().map(|info| info.gvr.group.to_string()).collect();
+    let mut groups: Vec<_> =
+        Scheme::builtin().iter().map(|info| info.gvr.group.to_string()).collect();
     groups.dedup();
     groups
 });
 
 /// Sorts resources into groups and versions.
 pub(super) fn groups(resources: &[Arc<ResourceInfo>], root: Root) -> Vec<Group<'_>> {
-    let wanted = resources.iter().map(AsRef::as_ref).filter(|info| info.gvr.group.is_empty() == (root == Root::Core));
+    let wanted = resources
+        .iter()
+        .map(AsRef::as_ref)
+        .filter(|info| info.gvr.group.is_empty() == (root == Root::Core));
     let mut sorted: Vec<&ResourceInfo> = wanted.collect();
     sorted.sort_by(|a, b| {
-        let rank = |info: &ResourceInfo| ORDER.iter().position(|group| *group == info.gvr.group).unwrap_or(usize::MAX);
+        let rank = |info: &ResourceInfo| {
+            ORDER.iter().position(|group| *group == info.gvr.group).unwrap_or(usize::MAX)
+        };
         let by_group = rank(a).cmp(&rank(b)).then_with(|| a.gvr.group.cmp(&b.gvr.group));
         let by_version = || compare_versions(&a.gvr.version, &b.gvr.version);
         by_group.then_with(by_version).then_with(|| a.gvr.resource.cmp(&b.gvr.resource))
     });
     let by_group = sorted.chunk_by(|a, b| a.gvr.group == b.gvr.group);
-    by_group.map(|members| Group { name: &members[0].gvr.group, versions: versions(members) }).collect()
+    by_group
+        .map(|members| Group { name: &members[0].gvr.group, versions: versions(members) })
+        .collect()
 }
 
 fn versions<'a>(members: &[&'a ResourceInfo]) -> Vec<Version<'a>> {
     let by_version = members.chunk_by(|a, b| a.gvr.version == b.gvr.version);
-    by_version.map(|members| Version { name: &members[0].gvr.version, resources: members.to_vec() }).collect()
+    by_version
+        .map(|members| Version { name: &members[0].gvr.version, resources: members.to_vec() })
+        .collect()
 }
 
 /// Orders versions by priority: stable before beta before alpha, newer before older, and what is no

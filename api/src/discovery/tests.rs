@@ -24,9 +24,33 @@ fn names(list: &Value) -> Vec<&str> {
 
 #[test]
 fn versions_are_ordered_by_priority() {
-    let mut versions = ["foo10", "v1", "v1beta1", "v11beta2", "v10", "v2", "v12alpha1", "v10beta3", "v3beta1", "foo1", "v11alpha2"];
+    let mut versions = [
+        "foo10",
+        "v1",
+        "v1beta1",
+        "v11beta2",
+        "v10",
+        "v2",
+        "v12alpha1",
+        "v10beta3",
+        "v3beta1",
+        "foo1",
+        "v11alpha2",
+    ];
     versions.sort_by(|a, b| compare_versions(a, b));
-    let expected = ["v10", "v2", "v1", "v11beta2", "v10beta3", "v3beta1", "v1beta1", "v12alpha1", "v11alpha2", "foo1", "foo10"];
+    let expected = [
+        "v10",
+        "v2",
+        "v1",
+        "v11beta2",
+        "v10beta3",
+        "v3beta1",
+        "v1beta1",
+        "v12alpha1",
+        "v11alpha2",
+        "foo1",
+        "foo10",
+    ];
     assert_eq!(versions, expected);
 }
 
@@ -46,9 +70,14 @@ fn the_roots_name_groups_and_versions() {
     assert_eq!(groups[..3], ["apiregistration.k8s.io", "apps", "events.k8s.io"]);
     assert_eq!(groups[groups.len() - 2..], ["ant.example.com", "zoo.example.com"]);
     let zoo = api_group(&resources, "zoo.example.com").unwrap();
-    assert_eq!(zoo["preferredVersion"], json!({"groupVersion": "zoo.example.com/v2", "version": "v2"}));
+    assert_eq!(
+        zoo["preferredVersion"],
+        json!({"groupVersion": "zoo.example.com/v2", "version": "v2"})
+    );
     assert_eq!(zoo["versions"].as_array().unwrap().len(), 2);
-    assert!(zoo.to_string().starts_with(r#"{"kind":"APIGroup","apiVersion":"v1","name":"zoo.example.com","versions":["#));
+    assert!(zoo.to_string().starts_with(
+        r#"{"kind":"APIGroup","apiVersion":"v1","name":"zoo.example.com","versions":["#
+    ));
     assert_eq!(api_group(&resources, ""), None);
     assert_eq!(api_group(&resources, "nope"), None);
 }
@@ -56,7 +85,9 @@ fn the_roots_name_groups_and_versions() {
 #[test]
 fn a_version_lists_resources_and_subresources() {
     let core = api_resource_list(&builtin(), &GroupVersion::new("", "v1")).unwrap();
-    assert!(core.to_string().starts_with(r#"{"kind":"APIResourceList","groupVersion":"v1","resources":[{"name":"bindings""#));
+    assert!(core.to_string().starts_with(
+        r#"{"kind":"APIResourceList","groupVersion":"v1","resources":[{"name":"bindings""#
+    ));
     let rows = core["resources"].as_array().unwrap();
     let row = |name: &str| rows.iter().find(|row| row["name"] == name).unwrap();
     let eviction = json!({"name": "pods/eviction", "singularName": "", "namespaced": true, "group": "policy", "version": "v1", "kind": "Eviction", "verbs": ["create"]});
@@ -78,13 +109,23 @@ fn the_aggregated_form_is_an_object_of_its_kind() {
         let gvk = GroupVersionKind::new("apidiscovery.k8s.io", "v2", "APIGroupDiscoveryList");
         let decoded = decode::strict(&gvk, document.to_string().as_bytes()).unwrap();
         assert_eq!(decoded.strict, Vec::<String>::new());
-        assert!(document.to_string().starts_with(r#"{"kind":"APIGroupDiscoveryList","apiVersion":"apidiscovery.k8s.io/v2""#));
+        assert!(document.to_string().starts_with(
+            r#"{"kind":"APIGroupDiscoveryList","apiVersion":"apidiscovery.k8s.io/v2""#
+        ));
     }
     let groups = aggregated(&builtin(), Root::Groups, Aggregated::V2Beta1);
     assert_eq!(groups["apiVersion"], "apidiscovery.k8s.io/v2beta1");
-    let apps = groups["items"].as_array().unwrap().iter().find(|item| item["metadata"]["name"] == "apps").unwrap();
+    let apps = groups["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|item| item["metadata"]["name"] == "apps")
+        .unwrap();
     let deployments = &apps["versions"][0]["resources"][2];
-    assert_eq!(deployments["responseKind"], json!({"group": "apps", "version": "v1", "kind": "Deployment"}));
+    assert_eq!(
+        deployments["responseKind"],
+        json!({"group": "apps", "version": "v1", "kind": "Deployment"})
+    );
     assert_eq!(deployments["subresources"][0]["responseKind"]["kind"], "Scale");
     assert_eq!(deployments["scope"], "Namespaced");
 }
