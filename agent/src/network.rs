@@ -1,5 +1,8 @@
 //! The network of pods.
 
+pub mod bridge;
+mod nat;
+
 use crate::runtime::{PortMapping, Result, SandboxId};
 use async_trait::async_trait;
 use std::net::IpAddr;

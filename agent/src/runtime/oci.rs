@@ -22,7 +22,7 @@ mod capabilities;
 mod cgroup;
 mod client;
 mod containers;
-mod namespaces;
+pub(crate) mod namespaces;
 mod pipes;
 mod protocol;
 mod rootfs;
