@@ -18,6 +18,9 @@ pub mod context;
 pub mod registry;
 
 pub mod deployment;
+pub mod endpoints;
+pub mod endpointslice;
+pub mod endpointslice_mirroring;
 pub mod replicaset;
 
 mod support;

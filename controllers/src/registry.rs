@@ -9,6 +9,9 @@ pub type Constructor = fn(&Context) -> Box<dyn Component>;
 /// Every controller with its name. One line each.
 pub const ALL: &[(&str, Constructor)] = &[
     ("deployment-controller", crate::deployment::component),
+    ("endpoints-controller", crate::endpoints::component),
+    ("endpointslice-controller", crate::endpointslice::component),
+    ("endpointslice-mirroring-controller", crate::endpointslice_mirroring::component),
     ("replicaset-controller", crate::replicaset::component),
     ("replicationcontroller-controller", crate::replicaset::replication_controller),
 ];

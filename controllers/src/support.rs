@@ -2,11 +2,13 @@
 
 pub(crate) mod batch;
 pub(crate) mod claim;
+pub(crate) mod endpoints;
 pub(crate) mod hash;
 pub(crate) mod intstr;
 pub(crate) mod ops;
 pub(crate) mod owner;
 pub(crate) mod pods;
+pub(crate) mod slices;
 pub(crate) mod status;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -7,7 +7,7 @@ mod workload;
 
 pub(crate) use node::{NodeView, Taint};
 pub(crate) use pod::{PodView, Toleration};
-pub(crate) use service::{ServiceSpec, ServiceView};
+pub(crate) use service::{ServicePort, ServiceSpec, ServiceView};
 pub(crate) use workload::{Selector, WorkloadView};
 
 use crate::Context;
