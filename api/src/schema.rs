@@ -7,6 +7,8 @@
 
 pub mod decode;
 mod field;
+#[cfg(test)]
+mod generate;
 mod message;
 pub mod protobuf;
 mod quantity;

@@ -11,12 +11,23 @@ use super::{
 };
 
 /// What Swagger 2.0 has no words for.
-const BEYOND: [&str; 6] =
-    ["allOf", "anyOf", "oneOf", "not", "nullable", "x-kubernetes-validations"];
+const BEYOND: [&str; 7] = [
+    "allOf",
+    "anyOf",
+    "oneOf",
+    "not",
+    "nullable",
+    "x-kubernetes-int-or-string",
+    "x-kubernetes-validations",
+];
+const INT_OR_STRING: &str = "io.k8s.apimachinery.pkg.util.intstr.IntOrString";
+pub(super) const QUANTITY: &str = "io.k8s.apimachinery.pkg.api.resource.Quantity";
 
 /// The whole document.
 pub(super) fn document(resources: &[Arc<ResourceInfo>], mut all: Definitions) -> Value {
-    all.values_mut().for_each(simplify);
+    for (name, value) in &mut all {
+        definition(name, value);
+    }
     all.sort_keys();
     let mut paths = Map::new();
     for operation in operations::all(resources) {
@@ -70,15 +81,34 @@ fn write(operation: &Operation) -> Value {
     })
 }
 
-/// Says a schema in the words of Swagger 2.0.
+/// Says a definition in the words of Swagger 2.0.
+fn definition(name: &str, definition: &mut Value) {
+    let plain = match name {
+        INT_OR_STRING => Some("int-or-string"),
+        QUANTITY => Some(""),
+        _ => None,
+    };
+    simplify(definition);
+    if let (Some(format), Value::Object(object)) = (plain, definition) {
+        object.insert("type".to_owned(), json!("string"));
+        if !format.is_empty() {
+            object.insert("format".to_owned(), json!(format));
+        }
+    }
+}
+
+/// Leaves out what Swagger 2.0 cannot say, and what clients would hold against good objects.
 fn simplify(schema: &mut Value) {
     let Value::Object(object) = schema else { return };
+    // Clients refuse nulls, and properties that are not named, once they know a type or properties.
+    let open = ["nullable", "x-kubernetes-preserve-unknown-fields"];
+    if open.iter().any(|word| object.get(*word) == Some(&Value::Bool(true))) {
+        for word in ["type", "items", "properties"] {
+            object.shift_remove(word);
+        }
+    }
     for word in BEYOND {
         object.shift_remove(word);
-    }
-    if object.shift_remove("x-kubernetes-int-or-string").is_some() {
-        object.insert("type".to_owned(), json!("string"));
-        object.insert("format".to_owned(), json!("int-or-string"));
     }
     children(object, simplify);
 }

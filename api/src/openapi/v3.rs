@@ -11,11 +11,10 @@ use windlass_core::scheme::{GroupVersion, ResourceInfo};
 use super::{
     Definitions, Document, definitions,
     operations::{self, MEDIA_TYPES, Operation},
-    v2::children,
+    v2::{QUANTITY, children},
 };
 
 const REFERENCE: &str = "#/components/schemas/";
-const QUANTITY: &str = "io.k8s.apimachinery.pkg.api.resource.Quantity";
 /// What each document has, whether or not an operation uses it.
 const ALWAYS: [&str; 2] = [
     "io.k8s.apimachinery.pkg.apis.meta.v1.Status",
@@ -133,19 +132,22 @@ fn schema(name: &str, definition: &Value) -> Value {
     let mut schema = definition.clone();
     if let Value::Object(object) = &mut schema {
         if object.shift_remove("x-kubernetes-int-or-string").is_some() {
-            let number = if name == QUANTITY { "number" } else { "integer" };
-            let either = match number {
-                "number" => json!([{"type": "string"}, {"type": "number"}]),
-                _ => json!([{"type": "integer"}, {"type": "string"}]),
-            };
-            object.insert("oneOf".to_owned(), either);
-            if number == "integer" {
-                object.insert("format".to_owned(), json!("int-or-string"));
-            }
+            object.extend(int_or_string(name == QUANTITY));
         }
         children(object, translate);
     }
     schema
+}
+
+/// The words for a value that is a number or a string.
+fn int_or_string(quantity: bool) -> Map<String, Value> {
+    let words = match quantity {
+        true => json!({"oneOf": [{"type": "string"}, {"type": "number"}]}),
+        false => {
+            json!({"format": "int-or-string", "oneOf": [{"type": "integer"}, {"type": "string"}]})
+        }
+    };
+    words.as_object().cloned().unwrap_or_default()
 }
 
 /// Wraps references, beside which OpenAPI 3.0 allows nothing else.

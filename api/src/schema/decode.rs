@@ -51,6 +51,9 @@ pub enum DecodeError {
         /// What should stand there: `[]v1.Container`.
         expected: String,
     },
+    /// It is nested too deeply.
+    #[error("exceeded max depth")]
+    Depth,
     /// A time, a quantity or base64 that does not parse.
     #[error("{0}")]
     Value(String),
@@ -116,6 +119,9 @@ pub fn schemaless(body: &[u8]) -> Result<Decoded, DecodeError> {
     let mut reader = serde_json::Deserializer::from_slice(body);
     let node = Node::untyped(&mut context);
     let parsed = node.deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
+    if let Ok(value) = &parsed {
+        require_object(value)?;
+    }
     finish(parsed, context)
 }
 
@@ -146,6 +152,8 @@ where
 {
     let mut context = Context::new(mode);
     let parsed = Node::message(&mut context, message).deserialize(reader);
+    // Go reads null as the empty object.
+    let parsed = parsed.map(|value| if value.is_null() { message.zero() } else { value });
     finish(parsed, context)
 }
 
@@ -160,11 +168,30 @@ fn finish(
     }
 }
 
-/// Makes `apiVersion` and `kind` the first keys of an object.
+fn require_object(value: &Value) -> Result<(), DecodeError> {
+    let found = match value {
+        Value::Object(_) => return Ok(()),
+        Value::Null => "null",
+        Value::Bool(_) => "bool",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+    };
+    let expected = "map[string]interface {}".to_owned();
+    Err(DecodeError::Type {
+        found: found.to_owned(),
+        structure: "",
+        field: String::new(),
+        expected,
+    })
+}
+
+/// Makes `apiVersion`, `kind` and `metadata` the first keys of an object.
 fn with_type_meta(gvk: &GroupVersionKind, mut decoded: Decoded) -> Decoded {
     let Value::Object(object) = &mut decoded.value else { return decoded };
-    let leads = object.keys().take(2).eq(["apiVersion", "kind"]);
-    if !leads {
+    let lead_keys = ["apiVersion", "kind", "metadata"];
+    let expected = if object.contains_key("metadata") { &lead_keys[..] } else { &lead_keys[..2] };
+    if !object.keys().take(expected.len()).eq(expected) {
         let rest = std::mem::take(object);
         *object = lead(gvk, rest);
     }

@@ -1,4 +1,12 @@
 //! The table itself, read once from its data file.
+//!
+//! A line of the file starts a package (`%package`, its name in OpenAPI, its group and version), a message
+//! (`%message`, its name, `kind` if it stands on its own, `atomic` if it is applied as a whole), or names a
+//! field of the message above, in the order Kubernetes writes them. Columns of a field: JSON name (`.` if
+//! its fields stand in the message itself), protobuf number, type (`[]` before a list, `{}` before a map
+//! from strings, `@` before a message), flags (`p` a pointer in Go, `o` left out when empty, `i` inlined,
+//! `z` left out when zero), Go's name of the type if it is not the usual one, list type, list map keys, map
+//! type, patch strategy, patch merge key. `-` stands for nothing; nothing at the end is left out.
 
 use std::sync::LazyLock;
 

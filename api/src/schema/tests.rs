@@ -1,4 +1,6 @@
-use serde_json::{Value, json};
+use proptest::prelude::*;
+use rand::{SeedableRng, rngs::SmallRng};
+use serde_json::{Map, Value, json};
 use windlass_core::scheme::{GroupVersionKind, Scheme};
 
 use super::*;
@@ -313,4 +315,86 @@ fn times_are_written_in_utc() {
     assert!(time::parse("2024-02-30T00:00:00Z").is_none());
     assert!(time::parse("2024-02-20 00:00:00Z").is_none());
     assert!(time::parse("2024-02-20").is_none());
+}
+
+/// JSON of any shape, with keys that fields have.
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        "[a-z0-9]{0,3}".prop_map(Value::from),
+    ];
+    let keys = "metadata|spec|status|name|labels|data|containers|items|template|nope";
+    leaf.prop_recursive(6, 40, 4, move |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            proptest::collection::hash_map(keys, inner, 0..5)
+                .prop_map(|map| map.into_iter().collect()),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn decoding_twice_changes_nothing(seed: u64, kind in proptest::sample::select(generate::kinds())) {
+        let message = Schema::builtin().kind(&kind).unwrap();
+        let object = generate::generate(&mut SmallRng::seed_from_u64(seed), message, &mut 100);
+        let once = decode::strict(&kind, object.to_string().as_bytes()).unwrap();
+        prop_assert_eq!(&once.strict, &Vec::<String>::new());
+        let twice = decode::strict(&kind, once.value.to_string().as_bytes()).unwrap();
+        prop_assert_eq!(twice.value.to_string(), once.value.to_string());
+    }
+
+    #[test]
+    fn any_json_is_decoded_or_refused(body in any_json(), kind in proptest::sample::select(generate::kinds())) {
+        let text = body.to_string();
+        if let Ok(decoded) = decode::strict(&kind, text.as_bytes()) {
+            prop_assert!(decoded.value.is_object());
+            prop_assert!(protobuf::encode(&kind, &decoded.value).is_ok());
+            prop_assert_eq!(decode::value(&kind, body).unwrap().value, decoded.value);
+        }
+    }
+}
+
+#[test]
+fn every_stored_object_starts_the_same_way() {
+    for info in Scheme::builtin().iter().filter(|info| info.has_verb("list")) {
+        let body = r#"{"metadata":{"name":"x"}}"#;
+        let text = decode::strict(&info.gvk(), body.as_bytes()).unwrap().value.to_string();
+        let start = format!(
+            r#"{{"apiVersion":"{}","kind":"{}","metadata":{{"#,
+            info.gvk().api_version(),
+            info.kind
+        );
+        assert!(text.starts_with(&start), "{text}");
+    }
+    let body = br#"{"apiVersion":"example.com/v1","kind":"Gizmo","spec":1,"metadata":{}}"#;
+    let custom = decode::strict(&gvk("example.com", "v1", "Gizmo"), body).unwrap();
+    assert!(
+        custom
+            .value
+            .to_string()
+            .starts_with(r#"{"apiVersion":"example.com/v1","kind":"Gizmo","metadata":{}"#)
+    );
+}
+
+#[test]
+fn null_is_the_empty_object_and_what_is_no_object_is_refused() {
+    assert_eq!(
+        decode::strict(&CONFIG_MAP, b"null").unwrap().value,
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {}})
+    );
+    let error = decode::schemaless(b"[1]").unwrap_err().to_string();
+    assert_eq!(error, "json: cannot unmarshal array into Go value of type map[string]interface {}");
+}
+
+#[test]
+fn an_object_that_patches_nested_too_deeply_is_refused() {
+    let wrap = |name: &str, value| Value::Object(Map::from_iter([(name.to_owned(), value)]));
+    let data = (0..1000).fold(json!(1), |data, _| wrap("x", data));
+    let revision = gvk("apps", "v1", "ControllerRevision");
+    let error = decode::value(&revision, wrap("data", data)).unwrap_err();
+    assert!(matches!(error, decode::DecodeError::Depth));
 }

@@ -25,7 +25,6 @@ pub(super) fn string(ty: Type, text: &str, mode: Mode) -> Result<Value, Misfit> 
         Type::Quantity => quantity::canonical(text.trim()).map_err(value)?,
         Type::Time => point_in_time(text, time::seconds, "2006-01-02T15:04:05Z07:00")?,
         Type::MicroTime => point_in_time(text, time::micros, "2006-01-02T15:04:05.000000Z07:00")?,
-        Type::RawExtension | Type::FieldsV1 | Type::Json => text.to_owned(),
         _ => return Err(Misfit::Type("string".to_owned(), None)),
     }))
 }
@@ -41,9 +40,7 @@ pub(super) fn integer(ty: Type, number: &Number, mode: Mode) -> Result<Value, Mi
         Type::Int32 => fits(small, None),
         Type::IntOrString => fits(small, Some("int32")),
         Type::Int64 => fits(number.is_i64(), None),
-        Type::Double | Type::RawExtension | Type::FieldsV1 | Type::Json => {
-            Ok(Value::Number(number.clone()))
-        }
+        Type::Double => Ok(Value::Number(number.clone())),
         Type::Quantity => string(ty, &number.to_string(), mode),
         Type::Time | Type::MicroTime => Err(Misfit::Type("number".to_owned(), Some("string"))),
         _ => Err(Misfit::Type("number".to_owned(), None)),
@@ -62,9 +59,7 @@ pub(super) fn float(ty: Type, number: &Number, mode: Mode) -> Result<Value, Misf
 /// Checks a boolean.
 pub(super) fn boolean(ty: Type, truth: bool) -> Result<Value, Misfit> {
     match ty {
-        Type::Bool | Type::SchemaOrBool | Type::RawExtension | Type::FieldsV1 | Type::Json => {
-            Ok(Value::Bool(truth))
-        }
+        Type::Bool | Type::SchemaOrBool => Ok(Value::Bool(truth)),
         ty => Err(other(ty, "bool")),
     }
 }

@@ -16,12 +16,18 @@ use crate::schema::{Cardinality, FieldRef, MessageRef, Schema, Type};
 pub(super) struct Node<'c> {
     context: &'c mut Context,
     want: Want,
+    depth: u16,
 }
+
+/// How deeply values may be nested. The JSON reader stops before; values put together by patches may not.
+const MAX_DEPTH: u16 = 256;
 
 #[derive(Clone, Copy)]
 enum Want {
     /// Anything; duplicate keys are reported.
     Untyped,
+    /// Anything, in the place of a field that is free-form.
+    Free,
     /// The object itself.
     Root(MessageRef),
     /// The value of a field, as a whole.
@@ -44,15 +50,15 @@ enum Key {
 
 impl<'c> Node<'c> {
     pub(super) fn untyped(context: &'c mut Context) -> Self {
-        Self { context, want: Want::Untyped }
+        Self { context, want: Want::Untyped, depth: 0 }
     }
 
     pub(super) fn message(context: &'c mut Context, message: MessageRef) -> Self {
-        Self { context, want: Want::Root(message) }
+        Self { context, want: Want::Root(message), depth: 0 }
     }
 
     fn child(&mut self, want: Want) -> Node<'_> {
-        Node { context: self.context, want }
+        Node { context: self.context, want, depth: self.depth + 1 }
     }
 
     /// The type of the value, if it is one value of a field.
@@ -66,11 +72,27 @@ impl<'c> Node<'c> {
 
     fn expected(&self) -> String {
         match self.want {
-            Want::Untyped => "map[string]interface {}".to_owned(),
+            Want::Untyped | Want::Free => "map[string]interface {}".to_owned(),
             Want::Root(message) => message.go_type(),
             Want::Field(field) => field.go_type(false),
             Want::Element(field) => field.go_type(true),
             Want::Schema => "v1.JSONSchemaProps".to_owned(),
+        }
+    }
+
+    /// Whether strict errors may be found inside of a value, for which the way to it is remembered.
+    fn is_strict(want: Want) -> bool {
+        match want {
+            Want::Free => false,
+            Want::Element(field) => !field.ty.is_scalar() && field.ty != Type::Quantity,
+            _ => true,
+        }
+    }
+
+    fn check_depth<E: Error>(&mut self) -> Result<(), E> {
+        match self.depth {
+            0..MAX_DEPTH => Ok(()),
+            _ => Err(self.context.fail(DecodeError::Depth)),
         }
     }
 
@@ -133,16 +155,21 @@ impl<'c> Node<'c> {
     /// Reads an object whose keys are data.
     fn map<'de, A: MapAccess<'de>>(mut self, want: Want, mut map: A) -> Result<Value, A::Error> {
         let mut object = Map::new();
+        let strict = Self::is_strict(want);
         while let Some(key) = map.next_key::<String>()? {
-            if object.contains_key(&key) {
+            if !matches!(want, Want::Free) && object.contains_key(&key) {
                 self.context.duplicate(&key);
             }
-            self.context.push(Segment::Key(key.clone()));
+            if strict {
+                self.context.push(Segment::Key(key.clone()));
+            }
             let value = map.next_value_seed(self.child(want))?;
-            self.context.pop();
+            if strict {
+                self.context.pop();
+            }
             object.insert(key, null_as_zero(want, value));
         }
-        if !matches!(want, Want::Untyped) {
+        if matches!(want, Want::Element(_)) {
             object.sort_keys();
         }
         Ok(Value::Object(object))
@@ -165,14 +192,11 @@ impl<'c> Node<'c> {
 impl<'de> DeserializeSeed<'de> for Node<'_> {
     type Value = Value;
 
-    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Value, D::Error> {
-        match self.ty() {
-            // Free-form JSON is nobody's to check.
-            Some(Type::RawExtension | Type::FieldsV1 | Type::Json) => {
-                serde::Deserialize::deserialize(reader)
-            }
-            _ => reader.deserialize_any(self),
+    fn deserialize<D: Deserializer<'de>>(mut self, reader: D) -> Result<Value, D::Error> {
+        if let Some(Type::RawExtension | Type::FieldsV1 | Type::Json) = self.ty() {
+            self.want = Want::Free;
         }
+        reader.deserialize_any(self)
     }
 }
 
@@ -189,21 +213,21 @@ impl<'de> Visitor<'de> for Node<'_> {
 
     fn visit_bool<E: Error>(self, value: bool) -> Result<Value, E> {
         match self.want {
-            Want::Untyped => Ok(Value::Bool(value)),
+            Want::Untyped | Want::Free => Ok(Value::Bool(value)),
             _ => self.scalar("bool", |ty, _| scalar::boolean(ty, value)),
         }
     }
 
     fn visit_i64<E: Error>(self, value: i64) -> Result<Value, E> {
         match self.want {
-            Want::Untyped => Ok(Value::from(value)),
+            Want::Untyped | Want::Free => Ok(Value::from(value)),
             _ => self.scalar("number", |ty, mode| scalar::integer(ty, &Number::from(value), mode)),
         }
     }
 
     fn visit_u64<E: Error>(self, value: u64) -> Result<Value, E> {
         match self.want {
-            Want::Untyped => Ok(Value::from(value)),
+            Want::Untyped | Want::Free => Ok(Value::from(value)),
             _ => self.scalar("number", |ty, mode| scalar::integer(ty, &Number::from(value), mode)),
         }
     }
@@ -213,21 +237,22 @@ impl<'de> Visitor<'de> for Node<'_> {
             return Err(E::custom("number out of range"));
         };
         match self.want {
-            Want::Untyped => Ok(Value::Number(number)),
+            Want::Untyped | Want::Free => Ok(Value::Number(number)),
             _ => self.scalar("number", |ty, mode| scalar::float(ty, &number, mode)),
         }
     }
 
     fn visit_str<E: Error>(self, value: &str) -> Result<Value, E> {
         match self.want {
-            Want::Untyped => Ok(Value::String(value.to_owned())),
+            Want::Untyped | Want::Free => Ok(Value::String(value.to_owned())),
             _ => self.scalar("string", |ty, mode| scalar::string(ty, value, mode)),
         }
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Value, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(mut self, list: A) -> Result<Value, A::Error> {
+        self.check_depth()?;
         let want = match self.want {
-            Want::Untyped => Want::Untyped,
+            Want::Untyped | Want::Free => self.want,
             Want::Field(field) if field.cardinality == Cardinality::List => Want::Element(field),
             Want::Field(field) if field.cardinality == Cardinality::Map => {
                 return Err(self.misfit(Misfit::Type("array".to_owned(), None)));
@@ -244,9 +269,10 @@ impl<'de> Visitor<'de> for Node<'_> {
         self.list(want, list)
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Value, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(mut self, map: A) -> Result<Value, A::Error> {
+        self.check_depth()?;
         match self.want {
-            Want::Untyped => self.map(Want::Untyped, map),
+            want @ (Want::Untyped | Want::Free) => self.map(want, map),
             Want::Root(message) => self.structure(message, map),
             Want::Field(field) if field.cardinality == Cardinality::Map => {
                 self.map(Want::Element(field), map)
