@@ -21,7 +21,12 @@ pub mod deployment;
 pub mod endpoints;
 pub mod endpointslice;
 pub mod endpointslice_mirroring;
+pub mod garbagecollector;
+pub mod namespace;
 pub mod replicaset;
+pub mod root_ca;
+pub mod serviceaccount;
+pub mod serviceaccount_token;
 
 mod support;
 mod views;

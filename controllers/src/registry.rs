@@ -14,6 +14,11 @@ pub const ALL: &[(&str, Constructor)] = &[
     ("endpointslice-mirroring-controller", crate::endpointslice_mirroring::component),
     ("replicaset-controller", crate::replicaset::component),
     ("replicationcontroller-controller", crate::replicaset::replication_controller),
+    ("garbage-collector-controller", crate::garbagecollector::component),
+    ("namespace-controller", crate::namespace::component),
+    ("serviceaccount-controller", crate::serviceaccount::component),
+    ("serviceaccount-token-controller", crate::serviceaccount_token::component),
+    ("root-ca-certificate-publisher-controller", crate::root_ca::component),
 ];
 
 /// The controllers whose names `wanted` takes.

@@ -5,6 +5,7 @@ pub(crate) mod claim;
 pub(crate) mod endpoints;
 pub(crate) mod hash;
 pub(crate) mod intstr;
+pub(crate) mod kinds;
 pub(crate) mod ops;
 pub(crate) mod owner;
 pub(crate) mod pods;

@@ -1,0 +1,46 @@
+//! Deletes what nobody owns any more.
+//!
+//! Watches: the headers of all objects of all kinds, those of custom resources too. They make a graph of who owns whom.
+//! Three ways to delete an owner (Kubernetes documentation, "Garbage Collection"): in the background the dependents go
+//! after it; in the foreground it waits for those that block it; and as orphans they stay, without it. That an
+//! owner is gone is always made sure of with the server before anything is deleted for it.
+
+mod graph;
+mod owners;
+mod plan;
+mod sync;
+mod watch;
+
+#[cfg(test)]
+mod tests;
+
+use crate::Context;
+use crate::support::kinds::{Definition, Kind, WithKinds};
+use crate::views;
+use std::sync::Arc;
+use windlass_core::component::{Component, Shutdown};
+use windlass_core::controller::Controller;
+use windlass_core::scheme;
+
+/// The garbage collector.
+#[must_use]
+pub fn component(context: &Context) -> Box<dyn Component> {
+    Box::new(WithKinds { name: "garbagecollector", context: context.clone(), build })
+}
+
+fn build(context: &Context, kinds: Vec<Kind>, shutdown: &Shutdown) -> Box<dyn Component> {
+    let graph = Arc::new(graph::Graph::default());
+    let definitions = context.informers.informer::<Definition>(scheme::CUSTOMRESOURCEDEFINITIONS);
+    let sync = sync::Sync::new(context, graph.clone(), definitions.clone());
+    let mut controller =
+        Controller::new("garbagecollector", sync).workers(context.settings.workers * 4);
+    let queue = controller.queue();
+    // Events own nothing and are owned by nothing.
+    for kind in kinds.into_iter().filter(|kind| kind.resource != scheme::EVENTS) {
+        let cache = views::headers(context, kind.resource.clone());
+        watch::follow(&cache, &kind, &graph, &queue);
+        controller = controller.after(cache.synced());
+    }
+    watch::follow_definitions(context, &definitions, &graph, &queue, shutdown);
+    Box::new(controller)
+}

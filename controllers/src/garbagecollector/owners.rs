@@ -1,0 +1,69 @@
+//! Asking the server for owners that the graph does not know.
+
+use super::graph::Graph;
+use super::plan::OwnerState;
+use crate::support::kinds::Definition;
+use std::sync::Arc;
+use windlass_core::Result;
+use windlass_core::cache::Informer;
+use windlass_core::client::{Client, Key};
+use windlass_core::object::{Header, Owner};
+use windlass_core::scheme::{GroupVersion, GroupVersionResource, Scheme};
+
+pub(super) struct Owners {
+    pub(super) graph: Arc<Graph>,
+    pub(super) definitions: Arc<Informer<Definition>>,
+    pub(super) client: Arc<dyn Client>,
+}
+
+impl Owners {
+    /// The state of each owner of an object.
+    pub(super) async fn states(&self, header: &Header) -> Result<Vec<(Owner, OwnerState)>> {
+        let mut states = vec![];
+        for owner in &header.owners {
+            states.push((owner.clone(), self.state(header, owner).await?));
+        }
+        Ok(states)
+    }
+
+    async fn state(&self, child: &Header, owner: &Owner) -> Result<OwnerState> {
+        if let Some(node) = self.graph.get(&owner.uid) {
+            return Ok(if node.foreground { OwnerState::Waiting } else { OwnerState::Solid });
+        }
+        if self.graph.is_gone(&owner.uid) {
+            return Ok(OwnerState::Gone);
+        }
+        // What can't be looked up is taken to be there: nothing is deleted on a guess.
+        let Some(key) = self.key(child, owner) else { return Ok(OwnerState::Solid) };
+        let found = match self.client.get(&key).await {
+            Err(error) if error.is_not_found() => None,
+            other => Some(other?),
+        };
+        if found.is_some_and(|found| *found.header().uid == *owner.uid) {
+            return Ok(OwnerState::Solid);
+        }
+        self.graph.set_gone(&owner.uid);
+        Ok(OwnerState::Gone)
+    }
+
+    fn key(&self, child: &Header, owner: &Owner) -> Option<Key> {
+        let (resource, namespaced) = self.resource(owner)?;
+        match (namespaced, &*child.namespace) {
+            (true, "") => None,
+            (true, namespace) => Some(Key::new(resource, namespace, &*owner.name)),
+            (false, _) => Some(Key::cluster(resource, &*owner.name)),
+        }
+    }
+
+    fn resource(&self, owner: &Owner) -> Option<(GroupVersionResource, bool)> {
+        let version: GroupVersion = owner.api_version.parse().ok()?;
+        let gvk = version.with_kind(owner.kind.to_string());
+        if let Some(info) = Scheme::builtin().by_gvk(&gvk) {
+            return Some((info.gvr.clone(), info.namespaced));
+        }
+        let kinds = self.definitions.list(None).into_iter().filter_map(|entry| entry.view.kind());
+        let mut fits =
+            kinds.filter(|kind| kind.kind == gvk.kind && kind.resource.group == gvk.group);
+        fits.next().map(|kind| (kind.resource, kind.namespaced))
+    }
+}

@@ -1,0 +1,153 @@
+//! Carries out what the plan says.
+
+use super::graph::{Dependent, FOREGROUND, Graph, ORPHAN, Uid};
+use super::owners::Owners;
+use super::plan::{EndStep, Step, end, step};
+use crate::Context;
+use crate::support::kinds::Definition;
+use crate::support::ops::{self, Op};
+use async_trait::async_trait;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use windlass_core::cache::Informer;
+use windlass_core::client::{DeleteOptions, Key, Preconditions, Propagation};
+use windlass_core::controller::{Action, Reconciler};
+use windlass_core::object::{Header, Owner};
+use windlass_core::{Error, Object, Result};
+
+pub(super) struct Sync {
+    context: Context,
+    graph: Arc<Graph>,
+    owners: Owners,
+}
+
+impl Sync {
+    pub(super) fn new(
+        context: &Context,
+        graph: Arc<Graph>,
+        definitions: Arc<Informer<Definition>>,
+    ) -> Self {
+        let owners = Owners { graph: graph.clone(), definitions, client: context.client.clone() };
+        Self { context: context.clone(), graph, owners }
+    }
+
+    async fn end(&self, uid: &str, key: &Key, step: EndStep) -> Result<()> {
+        match step {
+            EndStep::Nothing => Ok(()),
+            EndStep::Release => self.release(uid, key, FOREGROUND).await,
+            EndStep::Wait(dependents) => self.delete_dependents(dependents).await,
+            EndStep::Orphan(dependents) => {
+                for dependent in dependents {
+                    self.strip(&dependent.uid, &dependent.key, &[uid.into()]).await?;
+                }
+                self.release(uid, key, ORPHAN).await
+            }
+        }
+    }
+
+    /// All of them are tried; the first error is told.
+    async fn delete_dependents(&self, dependents: Vec<Dependent>) -> Result<()> {
+        let mut result = Ok(());
+        for dependent in dependents {
+            let one = self.consider(&dependent.uid, &dependent.key).await;
+            result = result.and(one);
+        }
+        result
+    }
+
+    /// Looks at an object that stays so far: its owners may be gone.
+    async fn consider(&self, uid: &str, key: &Key) -> Result<()> {
+        let Some(live) = self.live(uid, key).await? else { return Ok(()) };
+        let header = live.header();
+        let owners = self.owners.states(header).await?;
+        let has_dependents = !self.graph.dependents(uid).is_empty();
+        match step(header, &owners, has_dependents) {
+            Step::Keep => Ok(()),
+            Step::Strip(owners) => self.strip(uid, key, &owners).await,
+            Step::Delete(policy) => self.delete(key, header, policy).await,
+        }
+    }
+
+    async fn live(&self, uid: &str, key: &Key) -> Result<Option<Arc<Object>>> {
+        match self.context.client.get(key).await {
+            Err(error) if error.is_not_found() => Ok(None),
+            other => Ok(Some(other?).filter(|live| *live.header().uid == *uid)),
+        }
+    }
+
+    async fn strip(&self, uid: &str, key: &Key, gone: &[Box<str>]) -> Result<()> {
+        let Some(live) = self.live(uid, key).await? else { return Ok(()) };
+        let (kept, dropped): (Vec<_>, Vec<_>) =
+            live.header().owners.iter().partition(|owner| !gone.contains(&owner.uid));
+        if dropped.is_empty() {
+            return Ok(());
+        }
+        let kept = kept.into_iter().map(written).collect();
+        self.patch(key, live.header(), "ownerReferences", kept).await
+    }
+
+    async fn release(&self, uid: &str, key: &Key, finalizer: &str) -> Result<()> {
+        let Some(live) = self.live(uid, key).await? else { return Ok(()) };
+        let finalizers = &live.header().finalizers;
+        let kept: Vec<Value> =
+            finalizers.iter().filter(|f| ***f != *finalizer).map(|f| json!(**f)).collect();
+        if kept.len() == finalizers.len() {
+            return Ok(());
+        }
+        self.patch(key, live.header(), "finalizers", kept).await
+    }
+
+    /// Replaces a list in the metadata, if the object is as it was read.
+    async fn patch(&self, key: &Key, header: &Header, field: &str, list: Vec<Value>) -> Result<()> {
+        let list = if list.is_empty() { Value::Null } else { list.into() };
+        let version = header.resource_version.to_string();
+        let patch =
+            json!({"metadata": {"uid": header.uid, "resourceVersion": version, field: list}});
+        self.apply(Op::Patch(key.clone(), patch)).await
+    }
+
+    async fn delete(&self, key: &Key, header: &Header, policy: Propagation) -> Result<()> {
+        let preconditions = Preconditions {
+            uid: Some(header.uid.to_string()),
+            resource_version: Some(header.resource_version.to_string()),
+        };
+        let options = DeleteOptions {
+            preconditions: Some(preconditions),
+            propagation_policy: Some(policy),
+            ..DeleteOptions::default()
+        };
+        self.apply(Op::Delete(key.clone(), options)).await
+    }
+
+    async fn apply(&self, op: Op) -> Result<()> {
+        ops::apply(&*self.context.client, &self.context.recorder, vec![op]).await.map(drop)
+    }
+}
+
+fn written(owner: &Owner) -> Value {
+    let mut json = json!({"apiVersion": *owner.api_version, "kind": *owner.kind, "name": owner.name, "uid": owner.uid});
+    if owner.controller {
+        json["controller"] = true.into();
+    }
+    if owner.block_owner_deletion {
+        json["blockOwnerDeletion"] = true.into();
+    }
+    json
+}
+
+#[async_trait]
+impl Reconciler for Sync {
+    type Request = Uid;
+    type Error = Error;
+
+    async fn reconcile(&self, uid: &Uid) -> Result<Action> {
+        let Some(node) = self.graph.get(uid) else { return Ok(Action::Done) };
+        if node.deleting {
+            let dependents = self.graph.dependents(uid);
+            self.end(uid, &node.key, end(&node, dependents)).await?;
+        } else {
+            self.consider(uid, &node.key).await?;
+        }
+        Ok(Action::Done)
+    }
+}

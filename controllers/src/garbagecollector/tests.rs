@@ -1,0 +1,86 @@
+use super::graph::{Dependent, FOREGROUND, Graph, Node, ORPHAN, Uid};
+use super::plan::{EndStep, OwnerState, Step, end, step};
+use crate::support::testing::entry;
+use serde_json::{Value, json};
+use windlass_core::cache::HeaderOnly;
+use windlass_core::client::Propagation;
+use windlass_core::scheme::PODS;
+
+/// An object with these owners and finalizers; it goes when it has finalizers.
+fn object(
+    name: &str,
+    owners: &[&str],
+    finalizers: &[&str],
+) -> std::sync::Arc<windlass_core::cache::Entry<HeaderOnly>> {
+    let owner = |name: &&str| json!({"apiVersion": "v1", "kind": "X", "name": name, "uid": name, "blockOwnerDeletion": true});
+    let owners: Vec<Value> = owners.iter().map(owner).collect();
+    let deleted = (!finalizers.is_empty()).then_some("2027-01-15T08:00:00Z");
+    entry(
+        json!({"metadata": {"name": name, "namespace": "ns", "uid": name, "ownerReferences": owners,
+        "finalizers": finalizers, "deletionTimestamp": deleted}}),
+    )
+}
+
+fn node(name: &str, owners: &[&str], finalizers: &[&str]) -> Node {
+    Node::new(&PODS, object(name, owners, finalizers).object.header())
+}
+
+fn names(mut uids: Vec<Uid>) -> Vec<String> {
+    uids.sort();
+    uids.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn the_graph_tells_who_is_to_be_looked_at() {
+    let graph = Graph::default();
+    let see = |name: &str, owners: &[&str], finalizers: &[&str]| {
+        names(graph.observe(name, node(name, owners, finalizers)))
+    };
+    assert_eq!(see("pod", &["set"], &[]), ["pod"], "its owner is not known yet");
+    assert!(see("set", &[], &[]).is_empty());
+    assert!(see("pod2", &["set"], &[]).is_empty(), "all is well");
+    assert!(see("pod2", &["set"], &[]).is_empty(), "nothing changed");
+    assert_eq!(see("set", &[], &[FOREGROUND]), ["set"], "it waits for its dependents");
+    assert_eq!(see("pod3", &["set"], &[]), ["pod3"], "its owner goes");
+    assert_eq!(see("pod3", &[], &[]), ["set"], "one less to wait for");
+    assert_eq!(names(graph.forget("pod2")), ["set"], "another one less");
+    assert_eq!(names(graph.forget("set")), ["pod"], "who is left has lost the owner");
+    assert!(graph.is_gone("set") && graph.dependents("set").len() == 1);
+}
+
+#[test]
+fn an_object_that_goes_waits_as_asked() {
+    let blocking =
+        |blocks| vec![Dependent { uid: "d".into(), key: node("d", &[], &[]).key, blocks }];
+    let cases = [
+        (&[FOREGROUND][..], blocking(true), EndStep::Wait(blocking(true))),
+        (&[FOREGROUND], blocking(false), EndStep::Release),
+        (&[FOREGROUND], vec![], EndStep::Release),
+        (&[ORPHAN], blocking(false), EndStep::Orphan(blocking(false))),
+        (&["a/b"], blocking(true), EndStep::Nothing),
+    ];
+    for (finalizers, dependents, wanted) in cases {
+        assert_eq!(end(&node("o", &[], finalizers), dependents), wanted, "{finalizers:?}");
+    }
+}
+
+#[test]
+fn an_object_goes_when_nobody_needs_it() {
+    use OwnerState::{Gone, Solid, Waiting};
+    let cases: &[(&[OwnerState], bool, Step)] = &[
+        (&[], false, Step::Keep),
+        (&[Solid], true, Step::Keep),
+        (&[Gone], false, Step::Delete(Propagation::Background)),
+        (&[Gone, Solid], false, Step::Strip(vec!["0".into()])),
+        (&[Solid, Waiting], false, Step::Strip(vec!["1".into()])),
+        (&[Waiting], true, Step::Delete(Propagation::Foreground)),
+        (&[Waiting, Gone], false, Step::Delete(Propagation::Background)),
+    ];
+    for (states, has_dependents, wanted) in cases {
+        let names: Vec<String> = (0..states.len()).map(|at| at.to_string()).collect();
+        let object = object("o", &names.iter().map(String::as_str).collect::<Vec<_>>(), &[]);
+        let header = object.object.header();
+        let owners: Vec<_> = header.owners.iter().cloned().zip(states.iter().copied()).collect();
+        assert_eq!(step(header, &owners, *has_dependents), *wanted, "{states:?}");
+    }
+}

@@ -1,0 +1,69 @@
+//! From changes to the graph, and from it to requests.
+
+use super::graph::{Graph, Node, Uid};
+use crate::Context;
+use crate::support::kinds::{Definition, Kind};
+use crate::views::Headers;
+use parking_lot::Mutex;
+use rustc_hash::FxHashMap;
+use std::sync::Arc;
+use windlass_core::cache::{Change, HeaderOnly, Informer};
+use windlass_core::client::{ListOptions, Scope};
+use windlass_core::component::Shutdown;
+use windlass_core::workqueue::WorkQueue;
+
+pub(super) type Queue = Arc<WorkQueue<Uid>>;
+
+/// Keeps the nodes of one kind.
+pub(super) fn follow(cache: &Headers, kind: &Kind, graph: &Arc<Graph>, queue: &Queue) {
+    let (resource, graph, queue) = (kind.resource.clone(), graph.clone(), queue.clone());
+    cache.on_change(move |change| {
+        let header = change.object().header();
+        let mut look = match change {
+            Change::Deleted(_) => graph.forget(&header.uid),
+            _ => graph.observe(&header.uid, Node::new(&resource, header)),
+        };
+        if let Change::Updated { old, .. } = change {
+            let old = &old.object.header().uid;
+            // Made anew under the same name between two looks.
+            if *old != header.uid {
+                look.extend(graph.forget(old));
+            }
+        }
+        look.into_iter().for_each(|uid| queue.add(uid));
+    });
+}
+
+/// Follows the kinds that definitions add, each as long as it is defined.
+pub(super) fn follow_definitions(
+    context: &Context,
+    definitions: &Informer<Definition>,
+    graph: &Arc<Graph>,
+    queue: &Queue,
+    shutdown: &Shutdown,
+) {
+    let followed: Mutex<FxHashMap<String, Shutdown>> = Mutex::default();
+    let (client, graph, queue, shutdown) =
+        (context.client.clone(), graph.clone(), queue.clone(), shutdown.clone());
+    definitions.on_change(move |change| {
+        let name = change.object().name();
+        let mut followed = followed.lock();
+        if matches!(change, Change::Deleted(_)) {
+            followed.remove(name).into_iter().for_each(|stop| stop.cancel());
+            return;
+        }
+        let Some(kind) = change.entry().view.kind() else { return };
+        if followed.contains_key(name) {
+            return;
+        }
+        let stop = shutdown.child_token();
+        followed.insert(name.to_owned(), stop.clone());
+        let cache = Arc::new(Informer::<HeaderOnly>::new(
+            Scope::all(kind.resource.clone()),
+            ListOptions::default(),
+        ));
+        follow(&cache, &kind, &graph, &queue);
+        let client = client.clone();
+        tokio::spawn(async move { cache.run(client, stop).await });
+    });
+}

@@ -1,0 +1,54 @@
+//! The end of namespaces: everything in them is deleted, pods first; then the namespace itself.
+//!
+//! Watches: namespaces; and the ends of all objects in namespaces that go, which map to the namespace.
+
+mod plan;
+mod sync;
+
+#[cfg(test)]
+mod tests;
+
+use crate::Context;
+use crate::support::kinds::{Definition, Kind, WithKinds};
+use crate::support::wiring::{self, Queue};
+use crate::views::{self, Headers};
+use windlass_core::cache::Change;
+use windlass_core::component::{Component, Shutdown};
+use windlass_core::controller::{Controller, ObjectKey};
+use windlass_core::scheme;
+
+/// The controller that empties namespaces.
+#[must_use]
+pub fn component(context: &Context) -> Box<dyn Component> {
+    Box::new(WithKinds { name: "namespace", context: context.clone(), build })
+}
+
+fn build(context: &Context, kinds: Vec<Kind>, _: &Shutdown) -> Box<dyn Component> {
+    let namespaces = views::headers(context, scheme::NAMESPACES);
+    let namespaced: Vec<Kind> = kinds.into_iter().filter(|kind| kind.namespaced).collect();
+    let definitions = context.informers.informer::<Definition>(scheme::CUSTOMRESOURCEDEFINITIONS);
+    let caches: Vec<_> =
+        namespaced.iter().map(|kind| views::headers(context, kind.resource.clone())).collect();
+    let sync = sync::Sync::new(context, namespaces.clone(), namespaced, definitions);
+    let controller = Controller::new("namespace", sync)
+        .workers(context.settings.workers)
+        .after(namespaces.synced());
+    let queue = controller.queue();
+    wiring::itself(&namespaces, &queue);
+    for cache in &caches {
+        ends(cache, &namespaces, &queue);
+    }
+    Box::new(controller)
+}
+
+/// The end of an object is a request for its namespace, if that goes.
+fn ends(cache: &Headers, namespaces: &Headers, queue: &Queue) {
+    let (namespaces, queue) = (namespaces.clone(), queue.clone());
+    cache.on_change(move |change| {
+        let Change::Deleted(entry) = change else { return };
+        let namespace = namespaces.get("", entry.object.namespace());
+        if namespace.is_some_and(|namespace| namespace.object.header().deleting) {
+            queue.add(ObjectKey::new("", entry.object.namespace()));
+        }
+    });
+}

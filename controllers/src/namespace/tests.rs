@@ -1,0 +1,36 @@
+use super::plan::{Remains, conditions};
+use crate::support::testing::at;
+use windlass_core::apis::core::v1::{Namespace, NamespaceStatus};
+
+#[test]
+fn conditions_tell_what_is_left() {
+    let remains = Remains {
+        objects: [("pods".to_owned(), 2)].into(),
+        finalizers: [("a/b".to_owned(), 1)].into(),
+        failures: vec![],
+    };
+    let first = conditions(&Namespace::default(), &remains, at(0));
+    let told: Vec<_> = first
+        .iter()
+        .filter(|c| c.status == "True")
+        .map(|c| (c.reason.as_deref().unwrap(), c.message.as_deref().unwrap()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("SomeResourcesRemain", "Some resources are remaining: pods has 2 resource instances"),
+            (
+                "SomeFinalizersRemain",
+                "Some content in the namespace has finalizers remaining: a/b in 1 resource instances"
+            ),
+        ]
+    );
+    let status = NamespaceStatus { conditions: Some(first.clone()), ..NamespaceStatus::default() };
+    let namespace = Namespace { status: Some(status), ..Namespace::default() };
+    assert_eq!(conditions(&namespace, &remains, at(60)), first, "the same facts change nothing");
+    let failed = Remains { failures: vec!["things.a.b: no".into()], ..Remains::default() };
+    let told = conditions(&namespace, &failed, at(60));
+    assert!(told.iter().any(|c| c.reason.as_deref() == Some("ContentDeletionFailed")));
+    assert!(told.iter().any(|c| c.reason.as_deref() == Some("ContentRemoved")
+        && c.last_transition_time.as_ref().unwrap().0 == at(60)));
+}
