@@ -1,9 +1,10 @@
 //! The network of pods.
 
 pub mod bridge;
+pub mod cni;
 mod nat;
 
-use crate::runtime::{PortMapping, Result, SandboxId};
+use crate::runtime::{Error, PortMapping, Result, SandboxId};
 use async_trait::async_trait;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -36,13 +37,17 @@ pub struct Attachment {
     pub ports: Vec<PortMapping>,
 }
 
-/// No network: sandboxes have a loopback interface and nothing else.
+/// No network: sandboxes have a loopback interface, and nothing else.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoNetwork;
 
 #[async_trait]
 impl Network for NoNetwork {
-    async fn attach(&self, _: &Attachment) -> Result<Vec<IpAddr>> {
+    async fn attach(&self, sandbox: &Attachment) -> Result<Vec<IpAddr>> {
+        let netns = sandbox.netns.clone();
+        let up = tokio::task::spawn_blocking(move || bridge::links::loopback_up(&netns)).await;
+        let up = up.map_err(|e| Error::Failed(format!("a task failed: {e}")))?;
+        up.map_err(|source| Error::Io { context: "loopback interface".into(), source })?;
         Ok(Vec::new())
     }
 

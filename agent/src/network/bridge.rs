@@ -15,7 +15,7 @@
 
 mod addresses;
 mod cidr;
-mod links;
+pub(crate) mod links;
 
 pub use cidr::Cidr;
 

@@ -41,6 +41,16 @@ pub(super) fn connect(netns: &Path, link: &Link<'_>) -> io::Result<()> {
     run(async |handle| furnish_node(&handle, link).await)
 }
 
+/// Switches the loopback interface of a namespace on.
+pub(crate) fn loopback_up(netns: &Path) -> io::Result<()> {
+    within(netns, || {
+        run(async |handle| {
+            let lo = index(&handle, "lo").await?;
+            handle.link().change(LinkUnspec::new_with_index(lo).up().build()).execute().await
+        })
+    })
+}
+
 /// Removes the link of this name, and with it its other end and the routes. It may be gone.
 pub(super) fn disconnect(name: &str) -> io::Result<()> {
     run(async |handle| match index(&handle, name).await {

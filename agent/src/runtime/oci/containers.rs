@@ -18,7 +18,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::sync::watch;
@@ -331,11 +331,12 @@ async fn watch_shim(inner: &Arc<Inner>, entry: &Arc<Entry>, run: RunRecord) -> R
     if let Some(client) = &client {
         client.send(&Request::Watch, &[]).await?;
     }
-    tokio::spawn(follow(inner.clone(), entry.clone(), client));
+    tokio::spawn(follow(Arc::downgrade(inner), entry.clone(), client));
     Ok(())
 }
 
-async fn follow(inner: Arc<Inner>, entry: Arc<Entry>, client: Option<ShimClient>) {
+/// Doesn't keep the runtime alive: what happens after it is dropped is found by the next one.
+async fn follow(inner: Weak<Inner>, entry: Arc<Entry>, client: Option<ShimClient>) {
     if let Some(mut client) = client {
         loop {
             match client.receive().await {
@@ -354,14 +355,12 @@ async fn follow(inner: Arc<Inner>, entry: Arc<Entry>, client: Option<ShimClient>
 }
 
 /// Notes how a container has ended.
-fn conclude(inner: &Inner, entry: &Entry) {
-    if !entry.is_running() {
-        return;
-    }
-    if let Err(e) = settle(inner, entry, "the container's shim was killed") {
+fn conclude(inner: &Weak<Inner>, entry: &Entry) {
+    let Some(inner) = inner.upgrade().filter(|_| entry.is_running()) else { return };
+    if let Err(e) = settle(&inner, entry, "the container's shim was killed") {
         tracing::error!(container = entry.record.id.0, error = %e, "can't note how a container ended");
     }
-    publish(inner, Event::Exited(entry.record.id.clone()));
+    publish(&inner, Event::Exited(entry.record.id.clone()));
 }
 
 /// Takes the shim's record of the end; where there is none, kills what is left and writes one.
@@ -480,7 +479,7 @@ async fn recover_one(inner: &Arc<Inner>, record: ContainerRecord, folder: &Path)
             if exit.is_none() {
                 entry.state.send_replace(RunRecord { pid, started_at }.state());
             }
-            tokio::spawn(follow(inner.clone(), entry, Some(client)));
+            tokio::spawn(follow(Arc::downgrade(inner), entry, Some(client)));
         }
         return Ok(());
     }
