@@ -4,6 +4,7 @@
 //! [`service_ports`] turns them into the desired state.
 
 mod compute;
+mod network;
 mod service;
 mod slice;
 #[cfg(test)]
@@ -14,6 +15,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 pub use compute::service_ports;
+pub use network::{AddressRange, Network, ParseNetworkError};
 pub use service::{
     ClientIpConfig, LoadBalancerIngress, LoadBalancerStatus, ServicePortView, ServiceSpecView,
     ServiceStatusView, ServiceView, SessionAffinityConfig,
@@ -97,8 +99,12 @@ pub struct ServicePort {
     pub port: u16,
     /// The node port, for types `NodePort` and `LoadBalancer`.
     pub node_port: Option<u16>,
-    /// `externalIPs` and the load balancer's addresses of this family, without duplicates.
+    /// `externalIPs` of this family, without duplicates.
     pub external_ips: Vec<IpAddr>,
+    /// The load balancer's addresses of this family, without duplicates.
+    pub load_balancer_ips: Vec<IpAddr>,
+    /// Who may use the load balancer's addresses, sorted and without overlaps; empty for everybody.
+    pub source_ranges: Vec<AddressRange>,
     /// Seconds for which a client address stays with its endpoint; `None` without affinity.
     pub affinity: Option<u32>,
     /// Policy for traffic to the cluster address.
@@ -174,6 +180,11 @@ impl ServicePort {
     /// The transport protocol.
     pub fn protocol(&self) -> Protocol {
         self.key.name.protocol
+    }
+
+    /// Addresses besides the cluster's under which the port is reached.
+    pub fn external_addresses(&self) -> impl Iterator<Item = IpAddr> + '_ {
+        self.external_ips.iter().chain(&self.load_balancer_ips).copied()
     }
 
     /// The endpoints that serve under a policy.

@@ -90,6 +90,37 @@ fn external_ip_and_policy_local() {
 }
 
 #[test]
+fn load_balancer_source_ranges() {
+    let Some(lab) = Lab::new("ranges", 2) else { return };
+    let mut port = service("web", IP, pods([0]));
+    port.load_balancer_ips = vec!["203.0.113.7".parse().unwrap()];
+    port.external_ips = vec!["203.0.113.8".parse().unwrap()];
+    let only = |networks: &[&str]| {
+        networks.iter().map(|network| network.parse::<Network>().unwrap().range()).collect()
+    };
+    port.source_ranges = only(&["10.77.0.0/24", "198.51.100.0/24"]);
+    let backend = served(&lab, vec![port.clone()]);
+    assert_eq!(lab.pods[1].get("203.0.113.7:80").unwrap().0, "pod0");
+    assert_eq!(
+        lab.outside.get("203.0.113.7:80"),
+        Err(ErrorKind::TimedOut),
+        "a stranger is dropped"
+    );
+    assert_eq!(
+        lab.outside.get("203.0.113.8:80").unwrap().0,
+        "pod0",
+        "only the load balancer's address"
+    );
+    port.source_ranges = only(&["192.168.77.2/32", "198.51.100.0/24"]);
+    let backend = lab.apply(backend, vec![port.clone()], Vec::new());
+    assert_eq!(lab.outside.get("203.0.113.7:80").unwrap().0, "pod0");
+    assert_eq!(lab.pods[1].get("203.0.113.7:80"), Err(ErrorKind::TimedOut));
+    port.source_ranges.clear();
+    let _backend = lab.apply(backend, vec![port], Vec::new());
+    assert_eq!(lab.pods[1].get("203.0.113.7:80").unwrap().0, "pod0", "nobody is kept out");
+}
+
+#[test]
 fn affinity() {
     let Some(lab) = Lab::new("aff", 4) else { return };
     let mut port = service("web", IP, pods([0, 1, 2]));
@@ -152,6 +183,16 @@ fn hairpin() {
     let (server, seen_as) = lab.pods[0].get(ADDRESS).unwrap();
     assert_eq!(server, "pod0");
     assert_ne!(seen_as, pod_ip(0), "else it would not accept the packet");
+}
+
+#[test]
+fn pods_on_a_bridge_with_isolated_ports() {
+    let Some(lab) = Lab::with_bridge("bridge", 3) else { return };
+    let _backend = served(&lab, vec![service("web", IP, pods([0, 1]))]);
+    assert_eq!(lab.pods[2].servers(ADDRESS, 40).len(), 2);
+    assert_eq!(lab.pods[2].get(ADDRESS).unwrap().1, pod_ip(2), "a pod keeps its address");
+    assert_eq!(lab.pods[0].servers(ADDRESS, 40).len(), 2, "its own endpoint is one of them");
+    assert_eq!(lab.pods[2].get(&format!("{}:8080", pod_ip(0))).unwrap().0, "pod0");
 }
 
 #[test]

@@ -25,6 +25,7 @@ pub struct Recorded {
 pub struct FakeBackend {
     recorded: watch::Sender<Recorded>,
     failures: u32,
+    losses: u32,
 }
 
 // === impl FakeBackend ===
@@ -45,6 +46,13 @@ impl FakeBackend {
     /// What was recorded, and how to wait for the next change of it.
     pub fn recorded(&self) -> watch::Receiver<Recorded> {
         self.recorded.subscribe()
+    }
+
+    /// So many times what was carried out is lost at once, as if another program had flushed it.
+    #[must_use]
+    pub fn losing(mut self, count: u32) -> Self {
+        self.losses = count;
+        self
     }
 
     fn fail_if_told(&mut self) -> Result<(), BackendError> {
@@ -83,5 +91,13 @@ impl Backend for FakeBackend {
             recorded.resyncs += 1;
         });
         Ok(())
+    }
+
+    async fn lost(&mut self) {
+        if self.losses == 0 {
+            std::future::pending::<()>().await;
+        }
+        self.losses -= 1;
+        self.recorded.send_modify(|recorded| recorded.ports.clear());
     }
 }

@@ -26,7 +26,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 
-pub use layout::{Network, Settings};
+pub use layout::Settings;
 pub use render::Renderer;
 pub use ruleset::{Balancer, Element, Frontend, Mode, Target, Transaction, View};
 

@@ -21,6 +21,14 @@ pub(super) struct Driver {
     /// What the next sync does.
     next: Sync,
     failures: u32,
+    losses: Losses,
+}
+
+/// How often somebody else took the rules away lately.
+#[derive(Debug, Default)]
+struct Losses {
+    count: u32,
+    last: Option<Instant>,
 }
 
 // === impl Driver ===
@@ -31,7 +39,14 @@ impl Driver {
         backend: Box<dyn Backend>,
         min_interval: Duration,
     ) -> Self {
-        Self { shared, backend, min_interval, next: Sync::Full, failures: 0 }
+        Self {
+            shared,
+            backend,
+            min_interval,
+            next: Sync::Full,
+            failures: 0,
+            losses: Losses::default(),
+        }
     }
 
     /// Runs until shutdown. Rules stay in place then: connections outlive the proxy.
@@ -90,10 +105,31 @@ impl Driver {
         sleep(self.min_interval).await;
         tokio::select! {
             () = self.shared.changed.notified() => {}
-            () = self.backend.lost() => {
-                tracing::warn!(backend = self.backend.name(), "somebody else changed the rules; all will be synced again");
-                self.next = Sync::Full;
-            }
+            () = self.backend.lost() => self.after_loss().await,
         }
+    }
+
+    /// Takes it slower each time: another program that insists must not keep both busy for ever.
+    async fn after_loss(&mut self) {
+        let pause = self.losses.next_pause(Instant::now());
+        tracing::warn!(
+            backend = self.backend.name(),
+            ?pause,
+            "somebody else changed the rules; all will be synced again"
+        );
+        self.next = Sync::Full;
+        sleep(pause).await;
+    }
+}
+
+// === impl Losses ===
+
+impl Losses {
+    /// How long to wait now; counts anew after a quiet time.
+    fn next_pause(&mut self, now: Instant) -> Duration {
+        let lately = self.last.is_some_and(|last| now.duration_since(last) < 2 * RETRY.max);
+        self.count = if lately { self.count.saturating_add(1) } else { 0 };
+        self.last = Some(now);
+        if lately { RETRY.wait(self.count - 1) } else { Duration::ZERO }
     }
 }

@@ -180,6 +180,20 @@ async fn failures_are_retried_with_a_full_resync() {
     proxy.stop().await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_others_take_away_is_put_back_but_not_in_a_frenzy() {
+    let started = tokio::time::Instant::now();
+    let mut proxy = start(FakeBackend::new().losing(6), |builder| builder);
+    proxy.until("all put back", |recorded| recorded.resyncs == 7 && serving(recorded) == 1).await;
+    let taken = started.elapsed();
+    assert!(
+        taken > Duration::from_millis(100 + 200 + 400 + 800 + 1600),
+        "it slows down: {taken:?}"
+    );
+    assert!(taken < Duration::from_secs(5), "the first time it is quick: {taken:?}");
+    proxy.stop().await;
+}
+
 #[tokio::test]
 async fn a_taken_health_address_is_an_error_that_says_so() {
     let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{
     EndpointPortView, EndpointSliceView, EndpointView, Family, NamespacedName, PortKey,
-    ServicePort, ServicePortName, ServicePortView, ServiceSpecView, ServiceView,
+    ServicePort, ServicePortName, ServicePortView, ServiceSpecView, ServiceView, network,
 };
 use crate::topology::{self, Candidate, NodeIdentity};
 
@@ -48,11 +48,14 @@ fn service_port<'a>(
     let spec = &service.spec;
     let candidates = candidates(port, key.family, slices);
     let chosen = topology::choose(&candidates, node);
+    let ranges = spec.load_balancer_source_ranges.iter().filter_map(|range| range.parse().ok());
     ServicePort {
         cluster_ip,
         port: port.port,
         node_port: (spec.has_node_ports() && port.node_port != 0).then_some(port.node_port),
-        external_ips: external_ips(service, key.family),
+        external_ips: external_ips(spec, key.family),
+        load_balancer_ips: load_balancer_ips(service, key.family),
+        source_ranges: network::cover(ranges, key.family),
         affinity: spec.affinity_seconds(),
         internal_policy: spec.internal_traffic_policy,
         external_policy: spec.external_traffic_policy,
@@ -78,15 +81,26 @@ fn cluster_ips(spec: &ServiceSpecView) -> Vec<IpAddr> {
     ips
 }
 
-fn external_ips(service: &ServiceView, family: Family) -> Vec<IpAddr> {
-    let vips = service.status.load_balancer.ingress.iter();
-    let vips = vips
-        .filter(|ingress| ingress.ip_mode.as_deref() != Some("Proxy"))
-        .map(|ingress| &ingress.ip);
-    let load_balancer = service.spec.type_ == "LoadBalancer";
-    let listed = service.spec.external_ips.iter().chain(vips.filter(|_| load_balancer));
-    let mut ips: Vec<IpAddr> =
-        listed.filter_map(|ip| ip.parse().ok()).filter(|ip| Family::of(*ip) == family).collect();
+fn external_ips(spec: &ServiceSpecView, family: Family) -> Vec<IpAddr> {
+    addresses(spec.external_ips.iter(), family)
+}
+
+fn load_balancer_ips(service: &ServiceView, family: Family) -> Vec<IpAddr> {
+    if service.spec.type_ != "LoadBalancer" {
+        return Vec::new();
+    }
+    let ingress = service.status.load_balancer.ingress.iter();
+    addresses(
+        ingress
+            .filter(|ingress| ingress.ip_mode.as_deref() != Some("Proxy"))
+            .map(|ingress| &ingress.ip),
+        family,
+    )
+}
+
+fn addresses<'a>(listed: impl Iterator<Item = &'a String>, family: Family) -> Vec<IpAddr> {
+    let parsed = listed.filter_map(|ip| ip.parse().ok());
+    let mut ips: Vec<IpAddr> = parsed.filter(|ip| Family::of(*ip) == family).collect();
     ips.sort_unstable();
     ips.dedup();
     ips

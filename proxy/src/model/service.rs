@@ -30,6 +30,8 @@ pub struct ServiceSpecView {
     /// Further addresses whose traffic arrives at this node.
     #[serde(rename = "externalIPs")]
     pub external_ips: Vec<String>,
+    /// Networks that may use the load balancer's addresses; none means all.
+    pub load_balancer_source_ranges: Vec<String>,
     /// The ports.
     pub ports: Vec<ServicePortView>,
     /// `None` or `ClientIP`.

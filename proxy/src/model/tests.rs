@@ -100,14 +100,41 @@ fn types_affinity_and_policies() {
     let one = |kind| compute(spec(kind), json!([])).remove(0);
     let load_balancer = one("LoadBalancer");
     assert_eq!(load_balancer.node_port, Some(30080));
-    assert_eq!(load_balancer.external_ips, ["203.0.113.9".parse::<IpAddr>().unwrap()]);
+    assert_eq!(load_balancer.load_balancer_ips, ["203.0.113.9".parse::<IpAddr>().unwrap()]);
     assert_eq!(
         (load_balancer.affinity, load_balancer.external_policy),
         (Some(10_800), TrafficPolicy::Local)
     );
     let cluster_ip = one("ClusterIP");
-    assert_eq!((cluster_ip.node_port, cluster_ip.external_ips.len()), (None, 0));
+    assert_eq!((cluster_ip.node_port, cluster_ip.load_balancer_ips.len()), (None, 0));
     let mut with_timeout = spec("ClusterIP");
     with_timeout["spec"]["sessionAffinityConfig"] = json!({"clientIP": {"timeoutSeconds": 10}});
     assert_eq!(compute(with_timeout, json!([]))[0].affinity, Some(10));
+}
+
+#[test]
+fn source_ranges_are_joined() {
+    let ranges =
+        ["10.1.0.0/16", " 10.0.0.0/8", "192.0.2.7/32", "fd00::/8", "0.0.0.0/33", "nonsense"];
+    let service = json!({"spec": {"type": "LoadBalancer", "clusterIP": "10.96.0.1", "ports": [{"port": 80}],
+        "loadBalancerSourceRanges": ranges}});
+    let range = |first: &str, last: &str| {
+        (first.parse::<IpAddr>().unwrap(), last.parse::<IpAddr>().unwrap())
+    };
+    let expected = [range("10.0.0.0", "10.255.255.255"), range("192.0.2.7", "192.0.2.7")];
+    assert_eq!(compute(service, json!([]))[0].source_ranges, expected);
+}
+
+#[test]
+fn networks() {
+    let network = |text: &str| text.parse::<Network>().unwrap();
+    assert_eq!(network("10.1.2.3/12").mask(), [255, 240, 0, 0]);
+    assert_eq!(network("10.1.2.3/0").mask(), [0; 4]);
+    assert_eq!(network("10.1.2.3/32").mask(), [255; 4]);
+    assert_eq!(network("fd00::/9").mask()[..3], [255, 128, 0]);
+    let (first, last) = network("0.0.0.0/0").range();
+    assert_eq!((first.to_string(), last.to_string()), ("0.0.0.0".into(), "255.255.255.255".into()));
+    let (first, last) = network("fd00::1/128").range();
+    assert_eq!(first, last);
+    assert!("10.0.0.0".parse::<Network>().is_err() && "::/129".parse::<Network>().is_err());
 }

@@ -17,7 +17,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, UdpSocket};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
-use windlass_proxy::backend::nftables::{Network, NftablesBackend, Settings};
+use windlass_proxy::backend::nftables::{NftablesBackend, Settings};
 use windlass_proxy::backend::{Backend, Change};
 use windlass_proxy::model::*;
 
@@ -202,14 +202,50 @@ impl Lab {
         pod
     }
 
+    /// Pods on one bridge instead: isolated ports, and the node answers ARP for each of them.
+    pub fn with_bridge(test: &str, pods: usize) -> Option<Self> {
+        let mut lab = Self::new(test, 0)?;
+        let prefix = lab.node.name.trim_end_matches("-node").to_owned();
+        lab.node.ip("link add br0 type bridge");
+        lab.node.ip("addr add 10.77.0.1/24 dev br0");
+        lab.node.ip("link set br0 up");
+        lab.node.run(|| async {
+            let settings = [
+                ("ipv4/conf/br0/proxy_arp_pvlan", "1"),
+                ("ipv4/conf/br0/send_redirects", "0"),
+                ("ipv4/conf/all/send_redirects", "0"),
+                ("ipv4/neigh/br0/proxy_delay", "0"),
+                // Else a redirected packet is bridged to its endpoint, which isolation forbids.
+                ("bridge/bridge-nf-call-iptables", "0"),
+            ];
+            for (setting, value) in settings {
+                let path = format!("/proc/sys/net/{setting}");
+                // A kernel without bridge filtering has no switch for it.
+                if std::path::Path::new(&path).exists() {
+                    std::fs::write(path, value).unwrap();
+                }
+            }
+        });
+        for number in 0..pods {
+            let pod = Namespace::new(format!("{prefix}-pod{number}"));
+            lab.node
+                .ip(&format!("link add veth{number} type veth peer name eth0 netns {}", pod.name));
+            lab.node.ip(&format!("link set veth{number} master br0"));
+            lab.node.ip(&format!("link set veth{number} type bridge_slave isolated on"));
+            lab.node.ip(&format!("link set veth{number} up"));
+            pod.ip(&format!("addr add {}/24 dev eth0", pod_ip(number)));
+            pod.ip("link set eth0 up");
+            pod.ip("route add default via 10.77.0.1");
+            lab.pods.push(pod);
+        }
+        Some(lab)
+    }
+
     /// A backend in the node's namespace.
     pub fn backend(&self) -> NftablesBackend {
         self.node.run(|| async {
             let settings = Settings {
-                pod_networks: vec![
-                    Network { address: "10.77.0.0".parse().unwrap(), prefix: 24 },
-                    Network { address: "fd77::".parse().unwrap(), prefix: 64 },
-                ],
+                pod_networks: vec!["10.77.0.0/24".parse().unwrap(), "fd77::/64".parse().unwrap()],
                 ..Settings::default()
             };
             NftablesBackend::open(&settings).unwrap()
@@ -253,6 +289,8 @@ pub fn service(name: &str, cluster_ip: &str, endpoints: Vec<Endpoint>) -> Servic
         port: 80,
         node_port: None,
         external_ips: Vec::new(),
+        load_balancer_ips: Vec::new(),
+        source_ranges: Vec::new(),
         affinity: None,
         internal_policy: TrafficPolicy::Cluster,
         external_policy: TrafficPolicy::Cluster,

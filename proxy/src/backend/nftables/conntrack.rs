@@ -60,7 +60,7 @@ pub(super) fn stale_after<'a>(
 fn loses_connections(old: &ServicePort, new: &ServicePort) -> bool {
     let kept: FxHashSet<SocketAddr> = addresses(new).collect();
     let frontends = |port: &ServicePort| {
-        (port.cluster_ip, port.port, port.node_port, port.external_ips.clone())
+        (port.cluster_ip, port.port, port.node_port, port.external_addresses().collect::<Vec<_>>())
     };
     frontends(old) != frontends(new)
         || addresses(old).any(|address| !kept.contains(&address))
@@ -85,8 +85,8 @@ impl Stale {
     }
 
     fn keep_only(&mut self, port: &ServicePort, endpoints: &Arc<FxHashSet<SocketAddr>>) {
-        let ips = port.external_ips.iter().chain([&port.cluster_ip]);
-        let frontends = ips.map(|ip| Frontend::Address(*ip, Protocol::Udp, port.port));
+        let ips = port.external_addresses().chain([port.cluster_ip]);
+        let frontends = ips.map(|ip| Frontend::Address(ip, Protocol::Udp, port.port));
         let node_port = port.node_port.map(|number| Frontend::NodePort(Protocol::Udp, number));
         self.keep.extend(frontends.chain(node_port).map(|frontend| (frontend, endpoints.clone())));
     }

@@ -29,6 +29,8 @@ struct RawElement {
 enum Value {
     None,
     Data(Bytes),
+    /// The end of an interval that begins with the key.
+    Until(Bytes),
     Goto(String),
 }
 
@@ -134,9 +136,18 @@ impl Encoder<'_> {
                 m.u32(NFTA_SET_DATA_TYPE, kind);
                 m.u32(NFTA_SET_DATA_LEN, len);
             }
-            if let Some(size) = set.size {
-                m.nested(NFTA_SET_DESC, |m| m.u32(NFTA_SET_DESC_SIZE, size));
-            }
+            m.nested(NFTA_SET_DESC, |m| {
+                if let Some(size) = set.size {
+                    m.u32(NFTA_SET_DESC_SIZE, size);
+                }
+                if !set.fields.is_empty() {
+                    m.nested(NFTA_SET_DESC_CONCAT, |m| {
+                        for len in &set.fields {
+                            m.nested(NFTA_LIST_ELEM, |m| m.u32(NFTA_SET_FIELD_LEN, *len));
+                        }
+                    });
+                }
+            });
         });
     }
 
@@ -204,6 +215,7 @@ impl RawElement {
         m.nested(NFTA_LIST_ELEM, |m| {
             m.value(NFTA_SET_ELEM_KEY, &self.key);
             match &self.value {
+                Value::Until(end) => m.value(NFTA_SET_ELEM_KEY_END, end),
                 Value::Data(data) if with_value => m.value(NFTA_SET_ELEM_DATA, data),
                 Value::Goto(chain) if with_value => {
                     encode_verdict(m, NFTA_SET_ELEM_DATA, NFT_GOTO, Some(chain))
@@ -226,6 +238,12 @@ impl From<&Element> for RawElement {
                 key.extend(socket_address(*address));
                 (layout::MEMBERS, key, Value::None)
             }
+            Element::Source(group, first, last) => {
+                let (mut key, mut end) = (words(&[*group]), words(&[*group]));
+                key.extend(octets(*first));
+                end.extend(octets(*last));
+                (layout::SOURCES, key, Value::Until(end))
+            }
             Element::Hairpin(ip) => {
                 let mut key = Bytes::from_vec(octets(*ip));
                 key.extend(octets(*ip));
@@ -236,8 +254,12 @@ impl From<&Element> for RawElement {
             }
             Element::Balancer(balancer) => {
                 let map = map_number(balancer.view, balancer.node_port);
-                let key =
-                    words(&[map, balancer.mode as u32, balancer.endpoints, balancer.affinity]);
+                let key = words(&[
+                    map,
+                    mode_word(balancer.mode, balancer.restricted),
+                    balancer.endpoints,
+                    balancer.affinity,
+                ]);
                 (layout::BALANCERS, key, Value::Goto(balancer.chain()))
             }
         };
@@ -250,7 +272,12 @@ fn frontend_element(
     frontend: Frontend,
     target: &Target,
 ) -> (&'static str, Bytes, Value) {
-    let value = words(&[target.group, target.mode as u32, target.endpoints, target.affinity]);
+    let value = words(&[
+        target.group,
+        mode_word(target.mode, target.restricted),
+        target.endpoints,
+        target.affinity,
+    ]);
     let (set, mut key, protocol, number) = match (view, frontend) {
         (View::Cluster, Frontend::Address(ip, protocol, port)) => {
             (layout::ADDRESSES, octets(ip), protocol, port)
@@ -267,6 +294,11 @@ fn frontend_element(
     };
     key.extend(destination_port(protocol, number));
     (set, Bytes::from_vec(key), Value::Data(value))
+}
+
+/// Mode and restriction as the maps hold them.
+fn mode_word(mode: Mode, restricted: bool) -> u32 {
+    mode as u32 | u32::from(restricted) << 8
 }
 
 /// Protocol and port, each in a register of its own.

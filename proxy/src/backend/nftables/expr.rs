@@ -38,6 +38,8 @@ pub(super) enum Expr {
     NotEqual(Reg, Vec<u8>),
     /// Matches when the set has the key.
     Contains { set: &'static str, key: Reg },
+    /// Matches when the set does not have the key.
+    Lacks { set: &'static str, key: Reg },
     /// Loads the map's value for the key; matches when there is one.
     Lookup { map: &'static str, key: Reg, to: Reg },
     /// Follows the verdict that the map has for the key.
@@ -93,7 +95,10 @@ impl Expr {
             Self::AddressType { .. } => "fib",
             Self::Bitwise { .. } => "bitwise",
             Self::Equal(..) | Self::NotEqual(..) => "cmp",
-            Self::Contains { .. } | Self::Lookup { .. } | Self::VerdictMap { .. } => "lookup",
+            Self::Contains { .. }
+            | Self::Lacks { .. }
+            | Self::Lookup { .. }
+            | Self::VerdictMap { .. } => "lookup",
             Self::Random { .. } => "numgen",
             Self::Remember { .. } | Self::Forget { .. } => "dynset",
             Self::Dnat { .. } => "nat",
@@ -134,6 +139,10 @@ impl Expr {
             Self::Equal(register, value) => compare(m, *register, NFT_CMP_EQ, value),
             Self::NotEqual(register, value) => compare(m, *register, NFT_CMP_NEQ, value),
             Self::Contains { set, key } => lookup(m, set, *key, None),
+            Self::Lacks { set, key } => {
+                lookup(m, set, *key, None);
+                m.u32(NFTA_LOOKUP_FLAGS, NFT_LOOKUP_F_INV);
+            }
             Self::Lookup { map, key, to } => lookup(m, map, *key, Some(to.number())),
             Self::VerdictMap { map, key } => lookup(m, map, *key, Some(NFT_REG_VERDICT)),
             _ => self.encode_effect(m),

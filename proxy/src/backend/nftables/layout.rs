@@ -5,7 +5,9 @@ use std::net::IpAddr;
 use super::expr::{Expr, Header, Reg};
 use super::ruleset::{Balancer, Mode, View};
 use super::uapi::*;
-use crate::model::Family;
+use crate::model::{Family, Network};
+
+mod rules;
 
 /// Maps and sets.
 pub(super) const ADDRESSES: &str = "addresses";
@@ -16,6 +18,7 @@ pub(super) const BALANCERS: &str = "balancers";
 pub(super) const ENDPOINTS: &str = "endpoints";
 pub(super) const AFFINITY: &str = "affinity";
 pub(super) const MEMBERS: &str = "members";
+pub(super) const SOURCES: &str = "sources";
 pub(super) const HAIRPINS: &str = "hairpins";
 pub(super) const CLUSTER_IPS: &str = "cluster-ips";
 
@@ -35,17 +38,8 @@ pub struct Settings {
     pub pod_networks: Vec<Network>,
     /// Masquerade whatever goes through a Service.
     pub masquerade_all: bool,
-    /// The bit of the packet mark that means "masquerade", as a mask.
+    /// The bit of the packet mark that means "masquerade", as a mask; not 0.
     pub masquerade_mark: u32,
-}
-
-/// An IP network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Network {
-    /// An address of the network.
-    pub address: IpAddr,
-    /// The length of its prefix, in bits.
-    pub prefix: u8,
 }
 
 /// A map or set.
@@ -56,6 +50,8 @@ pub(super) struct SetSpec {
     pub(super) key_len: u32,
     pub(super) data: Option<(u32, u32)>,
     pub(super) size: Option<u32>,
+    /// The lengths of the key's fields, for intervals of concatenations.
+    pub(super) fields: Vec<u32>,
 }
 
 /// A chain and its rules.
@@ -110,6 +106,7 @@ impl Layout {
             key_len: 4 * key_words,
             data: Some(data),
             size: None,
+            fields: Vec::new(),
         };
         let set = |name, key_type, key_words| SetSpec {
             flags: 0,
@@ -129,6 +126,11 @@ impl Layout {
                 ..map(AFFINITY, concat(&[TYPE_MARK, ip]), words + 1, endpoint)
             },
             set(MEMBERS, concat(&[TYPE_MARK, ip, TYPE_SERVICE]), words + 2),
+            SetSpec {
+                flags: NFT_SET_INTERVAL | NFT_SET_CONCAT,
+                fields: vec![4, 4 * words],
+                ..set(SOURCES, concat(&[TYPE_MARK, ip]), words + 1)
+            },
             set(HAIRPINS, concat(&[ip, ip]), 2 * words),
             set(CLUSTER_IPS, ip, words),
         ]
@@ -157,6 +159,9 @@ impl Layout {
     /// concurrent change takes the element away, the packet is dropped and its sender tries again.
     pub(super) fn balancer(&self, balancer: &Balancer) -> ChainSpec {
         let mut rules = Vec::new();
+        if balancer.restricted {
+            rules.push(self.drop_strangers(balancer));
+        }
         match balancer.mode {
             _ if self.settings.masquerade_all => rules.push(self.mark()),
             Mode::MasqueradeAlways => rules.push(self.mark()),
@@ -176,238 +181,6 @@ impl Layout {
         rules.push(vec![Expr::Drop]);
         ChainSpec { name: balancer.chain(), hook: None, rules }
     }
-
-    /// Destinations that sources outside the cluster see differently.
-    fn outside_rules(&self) -> Vec<Vec<Expr>> {
-        let mut addresses = self.not_from_pods();
-        addresses.extend([
-            Expr::AddressType { source: true, to: R0 },
-            Expr::NotEqual(R0, RTN_LOCAL.to_ne_bytes().to_vec()),
-        ]);
-        let mut node_ports = addresses.clone();
-        addresses.extend(self.dispatch(View::Outside, false));
-        node_ports.extend(self.to_own_address());
-        node_ports.extend(self.dispatch(View::Outside, true));
-        vec![addresses, node_ports]
-    }
-
-    fn service_rules(&self) -> Vec<Vec<Expr>> {
-        let mut node_ports = self.to_own_address();
-        node_ports.extend(self.dispatch(View::Cluster, true));
-        let mut other_ports =
-            vec![self.destination(R0), Expr::Contains { set: CLUSTER_IPS, key: R0 }];
-        let mut other_ports_tcp = other_ports.clone();
-        other_ports_tcp.extend(is_tcp());
-        other_ports_tcp.push(Expr::RejectTcp);
-        other_ports.push(Expr::RejectPort(self.family));
-        vec![self.dispatch(View::Cluster, false), node_ports, other_ports_tcp, other_ports]
-    }
-
-    fn reject_rules(&self) -> Vec<Vec<Expr>> {
-        let mut tcp = is_tcp();
-        tcp.push(Expr::RejectTcp);
-        vec![tcp, vec![Expr::RejectPort(self.family)]]
-    }
-
-    fn postrouting_rules(&self) -> Vec<Vec<Expr>> {
-        let mark = self.settings.masquerade_mark;
-        let marked = vec![
-            Expr::LoadMark { to: R0 },
-            Expr::Bitwise {
-                from: R0,
-                to: R0.plus(1),
-                mask: mark.to_ne_bytes().to_vec(),
-                xor: vec![0; 4],
-            },
-            Expr::NotEqual(R0.plus(1), vec![0; 4]),
-            // The mark has done its work; an encapsulated packet must not be masqueraded once more.
-            Expr::Bitwise {
-                from: R0,
-                to: R0,
-                mask: (!mark).to_ne_bytes().to_vec(),
-                xor: vec![0; 4],
-            },
-            Expr::SetMark { from: R0 },
-            Expr::Masquerade,
-        ];
-        let hairpin = vec![
-            self.source(R0),
-            self.destination(R0.plus(self.words())),
-            Expr::Contains { set: HAIRPINS, key: R0 },
-            Expr::Masquerade,
-        ];
-        vec![marked, hairpin]
-    }
-
-    /// Leads to the destination's balancer.
-    fn dispatch(&self, view: View, node_port: bool) -> Vec<Expr> {
-        let mut rule = self.lookup_target(view, node_port);
-        // The group's register is no longer needed: it takes the number of the map, so that one
-        // verdict map serves all four.
-        rule.push(Expr::Bitwise {
-            from: R0,
-            to: R0,
-            mask: vec![0; 4],
-            xor: map_number(view, node_port).to_ne_bytes().to_vec(),
-        });
-        rule.push(Expr::VerdictMap { map: BALANCERS, key: R0 });
-        rule
-    }
-
-    /// Loads group, mode, endpoint count and affinity into the first four registers.
-    fn lookup_target(&self, view: View, node_port: bool) -> Vec<Expr> {
-        let (map, key_words) = match (view, node_port) {
-            (View::Cluster, false) => (ADDRESSES, self.words()),
-            (View::Cluster, true) => (NODE_PORTS, 0),
-            (View::Outside, false) => (OUTSIDE_ADDRESSES, self.words()),
-            (View::Outside, true) => (OUTSIDE_NODE_PORTS, 0),
-        };
-        let mut rule = Vec::new();
-        if !node_port {
-            rule.push(self.destination(R0));
-        }
-        rule.push(Expr::L4Proto { to: R0.plus(key_words) });
-        rule.push(Expr::Payload {
-            header: Header::Transport,
-            offset: 2,
-            len: 2,
-            to: R0.plus(key_words + 1),
-        });
-        rule.push(Expr::Lookup { map, key: R0, to: R0 });
-        rule
-    }
-
-    fn pick(&self, balancer: &Balancer) -> Vec<Expr> {
-        let mut rule = self.lookup_target(balancer.view, balancer.node_port);
-        let endpoint = R0.plus(2);
-        rule.extend([
-            Expr::Random { below: balancer.endpoints, to: R0.plus(1) },
-            Expr::Lookup { map: ENDPOINTS, key: R0, to: endpoint },
-            self.dnat(endpoint),
-        ]);
-        rule
-    }
-
-    /// Registers of the rules with affinity: group and source, the group again, and the endpoint.
-    fn remembered(&self, balancer: &Balancer) -> Vec<Expr> {
-        let (group, endpoint) = self.affinity_registers();
-        let mut rule = self.group_and_source(balancer);
-        rule.extend([
-            Expr::Lookup { map: AFFINITY, key: R0, to: endpoint },
-            copy(R0, group),
-            Expr::Contains { set: MEMBERS, key: group },
-            Expr::Remember { map: AFFINITY, key: R0, value: endpoint, seconds: balancer.affinity },
-            self.dnat(endpoint),
-        ]);
-        rule
-    }
-
-    fn pick_and_remember(&self, balancer: &Balancer) -> Vec<Expr> {
-        let (group, endpoint) = self.affinity_registers();
-        let mut rule = self.group_and_source(balancer);
-        rule.extend([
-            copy(R0, group),
-            Expr::Random { below: balancer.endpoints, to: group.plus(1) },
-            Expr::Lookup { map: ENDPOINTS, key: group, to: endpoint },
-            // A remembered endpoint that is gone would otherwise stay under the key.
-            Expr::Forget { map: AFFINITY, key: R0, value: endpoint },
-            Expr::Remember { map: AFFINITY, key: R0, value: endpoint, seconds: balancer.affinity },
-            self.dnat(endpoint),
-        ]);
-        rule
-    }
-
-    fn affinity_registers(&self) -> (Reg, Reg) {
-        let group = R0.plus(1 + self.words());
-        (group, group.plus(1))
-    }
-
-    fn group_and_source(&self, balancer: &Balancer) -> Vec<Expr> {
-        let mut rule = self.lookup_target(balancer.view, balancer.node_port);
-        rule.push(self.source(R0.plus(1)));
-        rule
-    }
-
-    fn dnat(&self, endpoint: Reg) -> Expr {
-        Expr::Dnat { family: self.family, address: endpoint, port: endpoint.plus(self.words()) }
-    }
-
-    fn mark(&self) -> Vec<Expr> {
-        let mark = self.settings.masquerade_mark;
-        vec![
-            Expr::LoadMark { to: R0 },
-            Expr::Bitwise {
-                from: R0,
-                to: R0,
-                mask: (!mark).to_ne_bytes().to_vec(),
-                xor: mark.to_ne_bytes().to_vec(),
-            },
-            Expr::SetMark { from: R0 },
-        ]
-    }
-
-    fn pod_networks(&self) -> impl Iterator<Item = &Network> {
-        self.settings
-            .pod_networks
-            .iter()
-            .filter(|network| Family::of(network.address) == self.family)
-    }
-
-    fn has_pod_networks(&self) -> bool {
-        self.pod_networks().next().is_some()
-    }
-
-    /// Matches sources outside the pods' networks.
-    fn not_from_pods(&self) -> Vec<Expr> {
-        let mut rule = Vec::new();
-        for network in self.pod_networks() {
-            let mask = mask(network);
-            let prefix = octets(network.address)
-                .iter()
-                .zip(&mask)
-                .map(|(octet, mask)| octet & mask)
-                .collect();
-            rule.push(self.source(R0));
-            rule.push(Expr::Bitwise { from: R0, to: R0, xor: vec![0; mask.len()], mask });
-            rule.push(Expr::NotEqual(R0, prefix));
-        }
-        rule
-    }
-
-    /// Matches the node's own addresses, but not loopback: a redirected loopback packet could not leave it.
-    fn to_own_address(&self) -> Vec<Expr> {
-        let (len, loopback) = match self.family {
-            Family::V4 => (1, vec![127]),
-            Family::V6 => (16, octets(IpAddr::V6(std::net::Ipv6Addr::LOCALHOST))),
-        };
-        let Expr::Payload { header, offset, .. } = self.destination(R0) else {
-            unreachable!("a destination is loaded from the packet")
-        };
-        vec![
-            Expr::Payload { header, offset, len, to: R0 },
-            Expr::NotEqual(R0, loopback),
-            Expr::AddressType { source: false, to: R0 },
-            Expr::Equal(R0, RTN_LOCAL.to_ne_bytes().to_vec()),
-        ]
-    }
-
-    fn source(&self, to: Reg) -> Expr {
-        let offset = if self.family == Family::V4 { 12 } else { 8 };
-        Expr::Payload { header: Header::Network, offset, len: 4 * u32::from(self.words()), to }
-    }
-
-    fn destination(&self, to: Reg) -> Expr {
-        let offset = if self.family == Family::V4 { 16 } else { 24 };
-        Expr::Payload { header: Header::Network, offset, len: 4 * u32::from(self.words()), to }
-    }
-}
-
-fn is_tcp() -> Vec<Expr> {
-    vec![Expr::L4Proto { to: R0 }, Expr::Equal(R0, vec![6])]
-}
-
-fn copy(from: Reg, to: Reg) -> Expr {
-    Expr::Bitwise { from, to, mask: vec![0xff; 4], xor: vec![0; 4] }
 }
 
 /// The number by which a map's elements are told apart in the verdict map.
@@ -427,18 +200,6 @@ pub(super) const ALL_MAPS: [(View, bool); 4] =
 /// The `nft` program's number of a concatenation of types.
 fn concat(types: &[u32]) -> u32 {
     types.iter().fold(0, |all, one| (all << 6) | one)
-}
-
-fn mask(network: &Network) -> Vec<u8> {
-    let bits = octets(network.address).len() * 8;
-    let ones = usize::from(network.prefix).min(bits);
-    (0..bits / 8)
-        .map(|byte| {
-            0xff_u8
-                .checked_shl(8_u32.saturating_sub((ones.saturating_sub(byte * 8)) as u32))
-                .unwrap_or(0)
-        })
-        .collect()
 }
 
 /// An address as bytes in network order.

@@ -110,7 +110,7 @@ impl Renderer {
             self.release(old);
         }
         let (old_cluster, old_local) = old.map(|old| (old.cluster, old.local)).unwrap_or_default();
-        let external = port.node_port.is_some() || !port.external_ips.is_empty();
+        let external = port.node_port.is_some() || port.external_addresses().next().is_some();
         let wants_cluster = external || port.internal_policy == TrafficPolicy::Cluster;
         let wants_local = port.internal_policy == TrafficPolicy::Local
             || (external && port.external_policy == TrafficPolicy::Local);
@@ -147,6 +147,8 @@ impl Renderer {
             Group::new(self.last_group)
         });
         group.update(endpoints, port.affinity.unwrap_or(0), transaction);
+        let restricted = !port.load_balancer_ips.is_empty();
+        group.restrict(if restricted { &port.source_ranges } else { &[] }, transaction);
         Some(group)
     }
 

@@ -52,6 +52,8 @@ pub struct Target {
     pub endpoints: u32,
     /// Seconds of client affinity, 0 without.
     pub affinity: u32,
+    /// Whether only the group's [`Element::Source`]s are let through.
+    pub restricted: bool,
 }
 
 /// A chain that picks among `endpoints` endpoints; shared by all Services of that shape.
@@ -67,6 +69,8 @@ pub struct Balancer {
     pub endpoints: u32,
     /// Seconds of client affinity, 0 without.
     pub affinity: u32,
+    /// Whether only the group's [`Element::Source`]s are let through.
+    pub restricted: bool,
 }
 
 /// One element of a map or set.
@@ -78,6 +82,8 @@ pub enum Element {
     Endpoint(u32, u32, SocketAddr),
     /// An address that belongs to a group with affinity: what a remembered choice is checked against.
     Member(u32, SocketAddr),
+    /// Clients that may reach a restricted group: the first and the last of their addresses.
+    Source(u32, IpAddr, IpAddr),
     /// An endpoint that may reach itself through its Service.
     Hairpin(IpAddr),
     /// A cluster address: its other ports are refused.
@@ -127,6 +133,7 @@ impl Balancer {
             mode: target.mode,
             endpoints: target.endpoints,
             affinity: target.affinity,
+            restricted: target.restricted,
         })
     }
 
@@ -145,9 +152,10 @@ impl Balancer {
             Mode::Reject => "-reject",
             Mode::Drop => "-drop",
         };
+        let restricted = if self.restricted { "-restricted" } else { "" };
         match self.affinity {
-            0 => format!("{view}{mode}-{}", self.endpoints),
-            seconds => format!("{view}{mode}-{}-sticky-{seconds}", self.endpoints),
+            0 => format!("{view}{mode}{restricted}-{}", self.endpoints),
+            seconds => format!("{view}{mode}{restricted}-{}-sticky-{seconds}", self.endpoints),
         }
     }
 }

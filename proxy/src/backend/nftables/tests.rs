@@ -26,6 +26,8 @@ fn port(name: &str, cluster_ip: &str, endpoints: Vec<Endpoint>) -> ServicePort {
         port: 80,
         node_port: None,
         external_ips: Vec::new(),
+        load_balancer_ips: Vec::new(),
+        source_ranges: Vec::new(),
         affinity: None,
         internal_policy: TrafficPolicy::Cluster,
         external_policy: TrafficPolicy::Cluster,
@@ -49,7 +51,13 @@ fn a_service_is_a_frontend_and_its_endpoints() {
     let mut renderer = Renderer::new(Family::V4);
     let web = port("web", "10.96.0.1", endpoints(&["10.0.0.1:80", "10.0.0.2:80"]));
     let transaction = apply(&mut renderer, &web);
-    let target = Target { group: 1, mode: Mode::MasqueradeOutside, endpoints: 2, affinity: 0 };
+    let target = Target {
+        group: 1,
+        mode: Mode::MasqueradeOutside,
+        endpoints: 2,
+        affinity: 0,
+        restricted: false,
+    };
     let frontend = Frontend::Address(web.cluster_ip, Protocol::Tcp, 80);
     assert!(transaction.delete.is_empty() && transaction.delete_chains.is_empty());
     assert_eq!(
@@ -136,7 +144,7 @@ fn without_endpoints_it_refuses_and_without_local_ones_it_drops() {
     apply(&mut renderer, &web);
     assert_eq!(
         target(&renderer, &web),
-        Target { group: 0, mode: Mode::Drop, endpoints: 0, affinity: 0 }
+        Target { group: 0, mode: Mode::Drop, endpoints: 0, affinity: 0, restricted: false }
     );
 }
 

@@ -40,6 +40,8 @@ fn port(protocol: Protocol, endpoints: Vec<Endpoint>) -> ServicePort {
         port: 80,
         node_port: None,
         external_ips: Vec::new(),
+        load_balancer_ips: Vec::new(),
+        source_ranges: Vec::new(),
         affinity: None,
         internal_policy: TrafficPolicy::Cluster,
         external_policy: TrafficPolicy::Cluster,

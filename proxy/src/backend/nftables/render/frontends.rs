@@ -18,7 +18,10 @@ pub(super) fn claims(
     let mut claims = vec![(View::Cluster, address(port.cluster_ip), internal)];
     let node_port = port.node_port.map(|number| Frontend::NodePort(port.protocol(), number));
     for frontend in port.external_ips.iter().map(|ip| address(*ip)).chain(node_port) {
-        targets.external(frontend, &mut claims);
+        targets.external(frontend, false, &mut claims);
+    }
+    for ip in &port.load_balancer_ips {
+        targets.external(address(*ip), !port.source_ranges.is_empty(), &mut claims);
     }
     claims
 }
@@ -33,26 +36,23 @@ struct Targets<'a> {
 
 impl Targets<'_> {
     /// Under policy `Local`, sources inside the cluster take the short way to any endpoint.
-    fn external(&self, frontend: Frontend, claims: &mut Vec<(View, Frontend, Target)>) {
+    fn external(
+        &self,
+        frontend: Frontend,
+        restricted: bool,
+        claims: &mut Vec<(View, Frontend, Target)>,
+    ) {
+        let mut claim = |view, target: Target| {
+            let restricted = restricted && target.endpoints > 0;
+            claims.push((view, frontend, Target { restricted, ..target }));
+        };
         match self.port.external_policy {
             TrafficPolicy::Cluster => {
-                claims.push((
-                    View::Cluster,
-                    frontend,
-                    self.of(TrafficPolicy::Cluster, Mode::MasqueradeAlways),
-                ));
+                claim(View::Cluster, self.of(TrafficPolicy::Cluster, Mode::MasqueradeAlways));
             }
             TrafficPolicy::Local => {
-                claims.push((
-                    View::Cluster,
-                    frontend,
-                    self.of(TrafficPolicy::Cluster, Mode::MasqueradeOutside),
-                ));
-                claims.push((
-                    View::Outside,
-                    frontend,
-                    self.of(TrafficPolicy::Local, Mode::KeepSource),
-                ));
+                claim(View::Cluster, self.of(TrafficPolicy::Cluster, Mode::MasqueradeOutside));
+                claim(View::Outside, self.of(TrafficPolicy::Local, Mode::KeepSource));
             }
         }
     }
@@ -68,6 +68,7 @@ impl Targets<'_> {
                 mode,
                 endpoints: group.len(),
                 affinity: group.affinity(),
+                restricted: false,
             },
             None if self.port.cluster_endpoints.is_empty() => Target::none(Mode::Reject),
             None => Target::none(Mode::Drop),
@@ -79,6 +80,6 @@ impl Targets<'_> {
 
 impl Target {
     fn none(mode: Mode) -> Self {
-        Self { group: 0, mode, endpoints: 0, affinity: 0 }
+        Self { group: 0, mode, endpoints: 0, affinity: 0, restricted: false }
     }
 }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use rustc_hash::FxHashSet;
 
 use crate::backend::nftables::ruleset::{Element, Transaction};
-use crate::model::Endpoint;
+use crate::model::{AddressRange, Endpoint};
 
 /// Endpoints keep their index while they live; a hole is filled by a new one or by the last one.
 #[derive(Debug)]
@@ -13,13 +13,14 @@ pub(super) struct Group {
     id: u32,
     slots: Vec<SocketAddr>,
     affinity: u32,
+    sources: Vec<AddressRange>,
 }
 
 // === impl Group ===
 
 impl Group {
     pub(super) fn new(id: u32) -> Self {
-        Self { id, slots: Vec::new(), affinity: 0 }
+        Self { id, slots: Vec::new(), affinity: 0, sources: Vec::new() }
     }
 
     pub(super) fn id(&self) -> u32 {
@@ -44,6 +45,18 @@ impl Group {
         if self.affinity > 0 {
             into.extend(self.slots.iter().map(|address| Element::Member(self.id, *address)));
         }
+        let source = |(first, last): &AddressRange| Element::Source(self.id, *first, *last);
+        into.extend(self.sources.iter().map(source));
+    }
+
+    /// Makes `sources` (without overlaps) the clients that may reach the group where it is restricted.
+    pub(super) fn restrict(&mut self, sources: &[AddressRange], transaction: &mut Transaction) {
+        let source = |(first, last): &AddressRange| Element::Source(self.id, *first, *last);
+        let gone = self.sources.iter().filter(|range| !sources.contains(range));
+        let new = sources.iter().filter(|range| !self.sources.contains(range));
+        transaction.delete.extend(gone.map(source));
+        transaction.add.extend(new.map(source));
+        self.sources = sources.to_vec();
     }
 
     /// Makes `endpoints` (without duplicates) the group's content.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use crate::backend::nftables::{Balancer, Element, Frontend, Target, Transaction, View};
+use crate::model::AddressRange;
 
 #[derive(Debug, Default)]
 pub(super) struct Kernel {
@@ -20,8 +21,8 @@ pub(super) struct Seen {
     groups: usize,
 }
 
-/// A target with its endpoints and members.
-type Followed = (Target, BTreeSet<SocketAddr>, BTreeSet<SocketAddr>);
+/// A target with its group's endpoints, members and sources.
+type Followed = (Target, BTreeSet<SocketAddr>, BTreeSet<SocketAddr>, BTreeSet<AddressRange>);
 
 impl Kernel {
     pub(super) fn commit(&mut self, transaction: &Transaction) {
@@ -64,6 +65,7 @@ impl Kernel {
     pub(super) fn seen(&self) -> Seen {
         let mut groups: BTreeMap<u32, BTreeMap<u32, SocketAddr>> = BTreeMap::new();
         let mut members: BTreeMap<u32, BTreeSet<SocketAddr>> = BTreeMap::new();
+        let mut sources: BTreeMap<u32, BTreeSet<AddressRange>> = BTreeMap::new();
         let mut others = BTreeSet::new();
         for element in &self.elements {
             match element {
@@ -72,6 +74,9 @@ impl Kernel {
                 }
                 Element::Member(group, address) => {
                     members.entry(*group).or_default().insert(*address);
+                }
+                Element::Source(group, first, last) => {
+                    sources.entry(*group).or_default().insert((*first, *last));
                 }
                 Element::Frontend(..) => {}
                 other => _ = others.insert(*other),
@@ -92,9 +97,13 @@ impl Kernel {
                 );
             }
             let members = members.get(&target.group).cloned().unwrap_or_default();
+            let sources = sources.get(&target.group).cloned().unwrap_or_default();
+            assert!(!target.restricted || !sources.is_empty(), "restricted to nobody: {target:?}");
             let anonymous = Target { group: 0, ..*target };
-            frontends
-                .insert((*view, *frontend), (anonymous, group.into_values().collect(), members));
+            frontends.insert(
+                (*view, *frontend),
+                (anonymous, group.into_values().collect(), members, sources),
+            );
         }
         Seen { frontends, others, chains: self.chains.clone(), groups: groups.len() }
     }

@@ -8,7 +8,7 @@ use proptest::sample::{select, subsequence};
 use super::kernel::Kernel;
 use super::{endpoints, port};
 use crate::backend::nftables::Renderer;
-use crate::model::{Family, PortKey, ServicePort, TrafficPolicy};
+use crate::model::{Family, Network, PortKey, ServicePort, TrafficPolicy};
 
 const NAMES: [&str; 4] = ["a", "b", "c", "d"];
 
@@ -24,20 +24,29 @@ fn any_port() -> impl Strategy<Value = ServicePort> {
         proptest::bool::ANY,
         proptest::option::of(select(vec![60, 61])),
         (policy(), policy()),
+        subsequence(vec!["192.0.2.0/25", "192.0.2.128/25", "198.51.100.7/32"], 0..=3),
     );
-    choices.prop_map(|(name, serving, here, number, node_port, external, affinity, policies)| {
-        let addresses: Vec<String> = serving.iter().map(|pod| format!("10.0.0.{pod}:80")).collect();
-        let mut all = endpoints(&addresses.iter().map(String::as_str).collect::<Vec<_>>());
-        for (endpoint, pod) in all.iter_mut().zip(&serving) {
-            endpoint.local = here.contains(pod);
-        }
-        let mut port = port(NAMES[name], &format!("10.96.0.{}", name + 1), all);
-        (port.port, port.node_port, port.affinity) = (number, node_port, affinity);
-        (port.internal_policy, port.external_policy) = policies;
-        port.external_ips =
-            if external { vec!["203.0.113.1".parse().unwrap()] } else { Vec::new() };
-        port
-    })
+    choices.prop_map(
+        |(name, serving, here, number, node_port, external, affinity, policies, sources)| {
+            let addresses: Vec<String> =
+                serving.iter().map(|pod| format!("10.0.0.{pod}:80")).collect();
+            let mut all = endpoints(&addresses.iter().map(String::as_str).collect::<Vec<_>>());
+            for (endpoint, pod) in all.iter_mut().zip(&serving) {
+                endpoint.local = here.contains(pod);
+            }
+            let mut port = port(NAMES[name], &format!("10.96.0.{}", name + 1), all);
+            (port.port, port.node_port, port.affinity) = (number, node_port, affinity);
+            (port.internal_policy, port.external_policy) = policies;
+            port.external_ips =
+                if external { vec!["203.0.113.1".parse().unwrap()] } else { Vec::new() };
+            if external {
+                port.load_balancer_ips = vec!["203.0.113.2".parse().unwrap()];
+            }
+            port.source_ranges =
+                sources.iter().map(|source| source.parse::<Network>().unwrap().range()).collect();
+            port
+        },
+    )
 }
 
 /// A change names each port at most once.
