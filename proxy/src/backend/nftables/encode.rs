@@ -20,7 +20,7 @@ const ELEMENTS_LEN: usize = 60 * 1024;
 type Bytes = SmallVec<[u8; 40]>;
 
 /// An element as the kernel takes it.
-struct RawElement {
+pub(super) struct RawElement {
     set: &'static str,
     key: Bytes,
     value: Value,
@@ -209,6 +209,25 @@ impl Encoder<'_> {
 }
 
 // === impl RawElement ===
+
+#[cfg(test)]
+impl RawElement {
+    pub(super) fn set(&self) -> &'static str {
+        self.set
+    }
+
+    pub(super) fn key(&self) -> &[u8] {
+        &self.key
+    }
+
+    /// The end of an interval; empty for a single key.
+    pub(super) fn end(&self) -> &[u8] {
+        match &self.value {
+            Value::Until(end) => end,
+            _ => &[],
+        }
+    }
+}
 
 impl RawElement {
     fn encode(&self, m: &mut Message<'_>, with_value: bool) {

@@ -2,6 +2,7 @@
 
 mod kernel;
 mod property;
+mod real_kernel;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -50,7 +50,7 @@ fn any_port() -> impl Strategy<Value = ServicePort> {
 }
 
 /// A change names each port at most once.
-fn any_change() -> impl Strategy<Value = Vec<(ServicePort, bool)>> {
+pub(super) fn any_change() -> impl Strategy<Value = Vec<(ServicePort, bool)>> {
     proptest::collection::vec((any_port(), proptest::bool::weighted(0.7)), 1..5).prop_map(
         |mut change| {
             change.sort_by(|(a, _), (b, _)| a.key.cmp(&b.key));
