@@ -34,6 +34,9 @@ pub struct Config {
     pub node_labels: BTreeMap<String, String>,
     /// What the node can carry.
     pub machine: Machine,
+    /// Mounts file systems in memory for secrets and tokens, and binds sub-paths. Off only in simulations and
+    /// tests, where nothing is mounted and the files lie in plain folders.
+    pub mount_filesystems: bool,
     /// How often Node status is written when nothing changes.
     pub status_period: Duration,
     /// How often the Lease is renewed.
@@ -81,6 +84,7 @@ impl Default for Config {
             pod_cidr_wait: Duration::from_secs(10),
             node_labels: BTreeMap::new(),
             machine: Machine::default(),
+            mount_filesystems: true,
             status_period: Duration::from_secs(300),
             lease_period: Duration::from_secs(10),
         }

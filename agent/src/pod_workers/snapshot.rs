@@ -58,13 +58,16 @@ impl PodRuntime {
     }
 
     /// All starts of a container, the last first.
-    pub(crate) fn of<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a ContainerStatus> {
+    pub(crate) fn of<'a, 'n: 'a>(
+        &'a self,
+        name: &'n str,
+    ) -> impl Iterator<Item = &'a ContainerStatus> + use<'a, 'n> {
         self.containers.iter().filter(move |c| c.name == name)
     }
 
     /// The last start of a container.
     pub(crate) fn latest(&self, name: &str) -> Option<&ContainerStatus> {
-        self.of(name).next()
+        self.containers.iter().find(|c| c.name == name)
     }
 
     /// The last start of a container in the sandbox that is in use.

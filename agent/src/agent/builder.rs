@@ -1,0 +1,101 @@
+//! Makes agents.
+
+use super::{Agent, PodCidrHook};
+use crate::config::Config;
+use crate::runtime::Runtime;
+use crate::server::ServerTls;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use windlass_core::cache::InformerFactory;
+use windlass_core::client::Client;
+use windlass_core::clock::Env;
+use windlass_core::component::BoxError;
+
+/// What an agent is made from: a client, informers and a runtime at least.
+#[derive(Default)]
+pub struct AgentBuilder {
+    config: Config,
+    client: Option<Arc<dyn Client>>,
+    informers: Option<InformerFactory>,
+    env: Option<Env>,
+    runtime: Option<Arc<dyn Runtime>>,
+    listener: Option<(TcpListener, Option<ServerTls>)>,
+    pod_cidr: Option<PodCidrHook>,
+}
+
+/// Something an agent can't do without was not given.
+#[derive(Debug, thiserror::Error)]
+#[error("an agent needs a {0}")]
+pub struct BuildError(&'static str);
+
+impl AgentBuilder {
+    /// The settings; [`Config::default`] without.
+    #[must_use]
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// How it writes to the API. Needed.
+    #[must_use]
+    pub fn client(mut self, client: Arc<dyn Client>) -> Self {
+        self.client = Some(client);
+        self
+    }
+
+    /// How it reads from the API. Needed.
+    #[must_use]
+    pub fn informers(mut self, informers: InformerFactory) -> Self {
+        self.informers = Some(informers);
+        self
+    }
+
+    /// Time and chance; the machine's without.
+    #[must_use]
+    pub fn env(mut self, env: Env) -> Self {
+        self.env = Some(env);
+        self
+    }
+
+    /// What runs containers. Needed.
+    #[must_use]
+    pub fn runtime(mut self, runtime: Arc<dyn Runtime>) -> Self {
+        self.runtime = Some(runtime);
+        self
+    }
+
+    /// Serves logs, exec, attach and port-forward on `listener`, to clients that `tls` lets in. Without `tls` to
+    /// anyone who can reach the listener: for tests only.
+    #[must_use]
+    pub fn serve(mut self, listener: TcpListener, tls: Option<ServerTls>) -> Self {
+        self.listener = Some((listener, tls));
+        self
+    }
+
+    /// Called with the node's range of pod addresses before the first pod starts: the cluster's, or else
+    /// [`Config::pod_cidr`]. Not called when there is neither.
+    #[must_use]
+    pub fn on_pod_cidr(
+        mut self,
+        hook: impl FnOnce(String) -> Result<(), BoxError> + Send + Sync + 'static,
+    ) -> Self {
+        self.pod_cidr = Some(Box::new(hook));
+        self
+    }
+
+    /// The agent.
+    ///
+    /// # Errors
+    /// When client, informers or runtime are missing.
+    pub fn build(self) -> Result<Agent, BuildError> {
+        Ok(Agent {
+            config: Arc::new(self.config),
+            client: self.client.ok_or(BuildError("client"))?,
+            informers: self.informers.ok_or(BuildError("factory of informers"))?,
+            env: self.env.unwrap_or_else(Env::system),
+            runtime: self.runtime.ok_or(BuildError("runtime"))?,
+            listener: self.listener,
+            pod_cidr: self.pod_cidr,
+        })
+    }
+}

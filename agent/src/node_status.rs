@@ -1,0 +1,11 @@
+//! The Node object and its Lease: that this node is there, what it can carry, that it is alive.
+
+mod images;
+mod lease;
+mod machine;
+mod object;
+mod pressure;
+mod register;
+
+pub(crate) use lease::renew_leases;
+pub(crate) use register::NodeStatus;

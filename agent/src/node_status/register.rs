@@ -1,0 +1,130 @@
+//! Registers the Node and keeps its status.
+
+use super::{images, object, pressure};
+use crate::config::Config;
+use crate::runtime::Runtime;
+use crate::status::whole_seconds;
+use serde_json::json;
+use std::sync::Arc;
+use std::time::Duration;
+use windlass_core::apis::core::v1::{Node, NodeStatus as Status};
+use windlass_core::client::{Client, ClientExt, Key, Patch, WriteOptions};
+use windlass_core::clock::Env;
+use windlass_core::component::Shutdown;
+use windlass_core::scheme::NODES;
+use windlass_core::workqueue::Backoff;
+use windlass_core::{Error, Result};
+
+const BACKOFF: Backoff = Backoff { first: Duration::from_millis(100), max: Duration::from_secs(7) };
+/// How often the node is looked at; it is written when something has changed.
+const LOOK_PERIOD: Duration = Duration::from_secs(10);
+
+/// The Node of this agent.
+pub(crate) struct NodeStatus {
+    pub(crate) config: Arc<Config>,
+    pub(crate) client: Arc<dyn Client>,
+    pub(crate) env: Env,
+    pub(crate) runtime: Arc<dyn Runtime>,
+}
+
+impl NodeStatus {
+    fn key(&self) -> Key {
+        Key::cluster(NODES, &self.config.node_name)
+    }
+
+    /// Makes the Node, or takes over the one that is there. Tries until it works.
+    pub(crate) async fn register(&self) -> Node {
+        let mut failures = 0;
+        loop {
+            match self.try_register().await {
+                Ok(node) => return node,
+                Err(error) => {
+                    tracing::warn!(node = self.config.node_name, %error, "node not registered, will retry");
+                    tokio::time::sleep(BACKOFF.wait(failures)).await;
+                    failures += 1;
+                }
+            }
+        }
+    }
+
+    async fn try_register(&self) -> Result<Node> {
+        let status = self.look(None).await;
+        let node = object::node(&self.config, status);
+        match self.client.create_from(&self.key(), &node).await {
+            Ok(made) => {
+                // A server may drop the status of what is created.
+                let made = made.view::<Node>()?;
+                match made.status.as_ref().and_then(|s| s.conditions.as_ref()) {
+                    Some(conditions) if !conditions.is_empty() => Ok(made),
+                    _ => self.write(&made).await,
+                }
+            }
+            Err(error) if error.is_already_exists() => self.take_over().await,
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn take_over(&self) -> Result<Node> {
+        let patch = json!({"metadata": {"labels": object::labels(&self.config)}});
+        let options = WriteOptions::manager("kubelet");
+        let node = self.client.patch(&self.key(), Patch::merge(&patch), &options).await?;
+        self.write(&node.view::<Node>()?).await
+    }
+
+    async fn look(&self, old: Option<&Status>) -> Status {
+        let (images, runtime_error) = match self.runtime.list_images().await {
+            Ok(list) => (images::listed(list), None),
+            Err(error) => (Vec::new(), Some(error.to_string())),
+        };
+        let facts = object::Facts {
+            config: &self.config,
+            runtime_version: self.runtime.version(),
+            images,
+            pressure: pressure::read(&self.config.root_dir),
+            runtime_error,
+            now: whole_seconds(self.env.clock.now()).0,
+        };
+        object::status(facts, old)
+    }
+
+    /// Writes the status as it is now over what `node` shows.
+    async fn write(&self, node: &Node) -> Result<Node> {
+        let status = self.look(node.status.as_ref()).await;
+        let status = serde_json::to_value(status).map_err(|e| Error::decode("node status", e))?;
+        let patch = Patch::strategic(&json!({"status": status}));
+        let key = self.key().subresource("status");
+        self.client.patch(&key, patch, &WriteOptions::manager("kubelet")).await?.view()
+    }
+
+    /// Keeps the status until shutdown: writes it when it changes, and now and then anyway.
+    pub(crate) async fn keep(self, mut node: Node, shutdown: Shutdown) {
+        let mut written = tokio::time::Instant::now();
+        let period = LOOK_PERIOD.min(self.config.status_period);
+        while shutdown.run_until_cancelled(tokio::time::sleep(period)).await.is_some() {
+            let old = node.status.as_ref();
+            let changed = essence(&self.look(old).await) != old.map(essence).unwrap_or_default();
+            if !changed && written.elapsed() < self.config.status_period {
+                continue;
+            }
+            match self.write(&node).await {
+                Ok(new) => (node, written) = (new, tokio::time::Instant::now()),
+                Err(error) if error.is_not_found() => {
+                    let registered = shutdown.run_until_cancelled(self.register()).await;
+                    let Some(new) = registered else { return };
+                    (node, written) = (new, tokio::time::Instant::now());
+                }
+                Err(error) => tracing::warn!(%error, "node status not written, will retry"),
+            }
+        }
+    }
+}
+
+/// What of a status is worth a write of its own.
+fn essence(status: &Status) -> (Vec<(String, String)>, usize) {
+    let conditions = status.conditions.iter().flatten();
+    let conditions = conditions
+        .filter(|c| ["Ready", "MemoryPressure", "DiskPressure", "PIDPressure"].contains(&c.type_.as_str()))
+        .map(|c| (c.type_.clone(), c.status.clone()))
+        .collect();
+    (conditions, status.images.as_ref().map_or(0, Vec::len))
+}

@@ -1,0 +1,24 @@
+//! The pods of this node: a worker for each decides what to do about it and does it.
+
+mod admission;
+mod bells;
+pub(crate) mod cache;
+mod container_config;
+mod dispatcher;
+mod effects;
+mod host;
+mod images;
+pub(crate) mod memory;
+mod messages;
+pub(crate) mod plan;
+mod pull_secrets;
+mod sandbox_config;
+pub(crate) mod snapshot;
+mod start;
+mod status_sync;
+mod stop;
+mod worker;
+
+pub(crate) use bells::Bells;
+pub(crate) use dispatcher::PodWorkers;
+pub(crate) use host::Host;

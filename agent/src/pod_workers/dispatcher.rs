@@ -1,0 +1,173 @@
+//! Gives each pod a worker, and takes away what no pod owns.
+
+use super::admission::{Taken, admit};
+use super::host::Host;
+use super::worker::{Latest, Worker};
+use crate::pod::PodExt;
+use crate::resources::requests;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use windlass_core::apis::core::v1::{Node, Pod};
+use windlass_core::cache::{HeaderOnly, Informer};
+use windlass_core::client::{ClientExt, Key};
+use windlass_core::component::Shutdown;
+use windlass_core::controller::ObjectKey;
+use windlass_core::scheme::NODES;
+use windlass_core::workqueue::WorkQueue;
+
+/// The workers of this node's pods.
+pub(crate) struct PodWorkers {
+    host: Arc<Host>,
+    pods: Arc<Informer<HeaderOnly>>,
+    queue: Arc<WorkQueue<ObjectKey>>,
+    workers: HashMap<String, Handle>,
+    /// The uid that is worked on under a name.
+    names: HashMap<ObjectKey, String>,
+    taken: Taken,
+    running: JoinSet<String>,
+}
+
+struct Handle {
+    object: watch::Sender<Latest>,
+    key: ObjectKey,
+}
+
+impl PodWorkers {
+    pub(crate) fn new(host: Arc<Host>, pods: Arc<Informer<HeaderOnly>>) -> Self {
+        let queue = Arc::new(WorkQueue::default());
+        let adding = queue.clone();
+        pods.on_change(move |change| adding.add(ObjectKey::of(change.object())));
+        Self {
+            host,
+            pods,
+            queue,
+            workers: HashMap::new(),
+            names: HashMap::new(),
+            taken: Taken::new(),
+            running: JoinSet::new(),
+        }
+    }
+
+    /// Works until shutdown. What runs goes on running.
+    pub(crate) async fn run(mut self, shutdown: Shutdown) {
+        let synced = self.pods.synced();
+        if shutdown.run_until_cancelled(synced.wait()).await.is_none() {
+            return;
+        }
+        for entry in self.pods.list(None) {
+            self.dispatch(&ObjectKey::of(&entry.object), &shutdown).await;
+        }
+        let orphans = tokio::spawn(remove_orphans(self.host.clone(), self.workers.keys().cloned().collect()));
+        let queue = self.queue.clone();
+        loop {
+            tokio::select! {
+                () = shutdown.cancelled() => break,
+                Some(key) = queue.next() => {
+                    self.dispatch(&key, &shutdown).await;
+                    queue.done(&key);
+                }
+                Some(ended) = self.running.join_next(), if !self.running.is_empty() => match ended {
+                    Ok(uid) => self.remove(&uid),
+                    Err(error) => tracing::error!(%error, "a pod worker broke off"),
+                },
+            }
+        }
+        orphans.abort();
+        while self.running.join_next().await.is_some() {}
+    }
+
+    async fn dispatch(&mut self, key: &ObjectKey, shutdown: &Shutdown) {
+        let object = self.pods.get(&key.namespace, &key.name).map(|entry| entry.object.clone());
+        let uid = object.as_ref().map(|object| object.header().uid.to_string());
+        let known = self.names.get(key).cloned();
+        if let Some(old) = known.filter(|old| Some(old) != uid.as_ref())
+            && let Some(handle) = self.workers.get(&old)
+        {
+            handle.object.send_replace(Latest::Gone);
+            self.names.remove(key);
+        }
+        let (Some(object), Some(uid)) = (object, uid) else { return };
+        if let Some(handle) = self.workers.get(&uid) {
+            handle.object.send_replace(Latest::Is(object));
+            return;
+        }
+        match object.view::<Pod>() {
+            Ok(pod) => {
+                self.names.insert(key.clone(), uid.clone());
+                self.start(key, Latest::Is(object), pod, shutdown).await;
+            }
+            Err(error) => tracing::error!(pod = %key, %error, "pod can't be read"),
+        }
+    }
+
+    async fn start(&mut self, key: &ObjectKey, latest: Latest, pod: Pod, shutdown: &Shutdown) {
+        let uid = pod.uid().to_owned();
+        let adopted = !self.host.cache.pod(&uid).sandboxes.is_empty();
+        let over = pod.status.as_ref().and_then(|s| s.phase.as_deref());
+        let over = over.is_some_and(crate::status::is_terminal) || pod.deletion().is_some();
+        let rejection = if adopted || over {
+            None
+        } else {
+            let labels = self.node_labels(&pod).await;
+            admit(&pod, &self.taken, &self.host.config, &labels)
+        };
+        if let Some(rejection) = &rejection {
+            self.host.pod_warning(&pod, &rejection.reason, &rejection.message);
+        } else if !over {
+            self.taken.insert(uid.clone(), requests(&pod));
+        }
+        let (object, receiver) = watch::channel(latest);
+        let worker = Worker::new(self.host.clone(), pod, receiver, rejection);
+        self.running.spawn(worker.run(shutdown.clone()));
+        self.workers.insert(uid, Handle { object, key: key.clone() });
+    }
+
+    /// The Node's labels, for pods that select by them.
+    async fn node_labels(&self, pod: &Pod) -> BTreeMap<String, String> {
+        if pod.pod_spec().node_selector.iter().flatten().next().is_none() {
+            return BTreeMap::new();
+        }
+        let key = Key::cluster(NODES, &self.host.config.node_name);
+        match self.host.client.get_as::<Node>(&key).await {
+            Ok(node) => node.metadata.labels.unwrap_or_default(),
+            Err(error) => {
+                // The scheduler has looked at them already.
+                tracing::warn!(%error, "can't read the Node's labels");
+                pod.pod_spec().node_selector.clone().unwrap_or_default()
+            }
+        }
+    }
+
+    fn remove(&mut self, uid: &str) {
+        self.host.bells.take_down(uid);
+        self.taken.remove(uid);
+        if let Some(handle) = self.workers.remove(uid)
+            && self.names.get(&handle.key).is_some_and(|named| named == uid)
+        {
+            self.names.remove(&handle.key);
+        }
+    }
+}
+
+/// Takes away what an earlier life of the agent has left of pods that are no more.
+async fn remove_orphans(host: Arc<Host>, owned: HashSet<String>) {
+    let mut uids: HashSet<String> = host.cache.uids().into_iter().collect();
+    match host.volumes.leftovers().await {
+        Ok(folders) => uids.extend(folders),
+        Err(error) => tracing::warn!(%error, "can't look for folders of earlier pods"),
+    }
+    for uid in uids.difference(&owned) {
+        tracing::info!(uid, "removing what is left of a pod that is no more");
+        for sandbox in &host.cache.pod(uid).sandboxes {
+            if let Err(error) = host.runtime.remove_sandbox(&sandbox.id).await {
+                tracing::warn!(uid, %error, "can't remove a sandbox");
+            }
+        }
+        if let Err(error) = host.volumes.unmount(uid).await {
+            tracing::warn!(uid, %error, "can't remove volumes");
+        }
+    }
+    host.refresh().await;
+}

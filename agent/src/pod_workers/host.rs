@@ -1,0 +1,79 @@
+//! What all workers share.
+
+use super::bells::Bells;
+use super::cache::RuntimeCache;
+use crate::config::Config;
+use crate::environment::{ServiceView, service_variables};
+use crate::pod::{PodExt, Role, field_path};
+use crate::prober::Prober;
+use crate::references::References;
+use crate::runtime::Runtime;
+use crate::volumes::VolumeManager;
+use jiff::Timestamp;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+use windlass_core::apis::core::v1::Pod;
+use windlass_core::cache::Informer;
+use windlass_core::client::Client;
+use windlass_core::clock::Env;
+use windlass_core::events::{EventType, Recorder};
+
+/// The node as its pods' workers see it.
+pub(crate) struct Host {
+    pub(crate) config: Arc<Config>,
+    pub(crate) client: Arc<dyn Client>,
+    pub(crate) env: Env,
+    pub(crate) runtime: Arc<dyn Runtime>,
+    /// `oci` of `oci://0.1.0`.
+    pub(crate) runtime_name: String,
+    pub(crate) recorder: Recorder,
+    pub(crate) references: Arc<References>,
+    pub(crate) volumes: Arc<VolumeManager>,
+    pub(crate) prober: Prober,
+    pub(crate) cache: Arc<RuntimeCache>,
+    pub(crate) services: Arc<Informer<ServiceView>>,
+    pub(crate) bells: Bells,
+    /// So many images are fetched at once.
+    pub(crate) pulls: Semaphore,
+}
+
+impl Host {
+    pub(crate) fn now(&self) -> Timestamp {
+        self.env.clock.now()
+    }
+
+    /// Records an event about a container.
+    pub(crate) fn container_event(
+        &self,
+        pod: &Pod,
+        (role, name): (Role, &str),
+        kind: EventType,
+        reason: &str,
+        message: &str,
+    ) {
+        self.recorder.event(pod.reference(&field_path(role, name)), kind, reason, message);
+    }
+
+    /// Records a warning about a pod.
+    pub(crate) fn pod_warning(&self, pod: &Pod, reason: &str, message: &str) {
+        self.recorder.event(pod.reference(""), EventType::Warning, reason, message);
+    }
+
+    /// The variables that tell a pod where services are.
+    pub(crate) fn service_variables(&self, pod: &Pod) -> Vec<(String, String)> {
+        let links = pod.pod_spec().enable_service_links != Some(false);
+        let mut services = self.services.list(Some("default"));
+        if pod.namespace() != "default" && links {
+            services.extend(self.services.list(Some(pod.namespace())));
+        }
+        service_variables(services.iter().map(|entry| &**entry), pod.namespace(), links)
+    }
+
+    /// Looks at the runtime after something was done to it.
+    pub(crate) async fn refresh(&self) {
+        if let Err(error) = self.cache.refresh().await {
+            // The next event or effect looks again.
+            tracing::warn!(%error, "can't look at the container runtime");
+        }
+    }
+}

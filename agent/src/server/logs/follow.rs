@@ -1,0 +1,148 @@
+//! Reads a log, and goes on as it grows, until its container has ended.
+
+use super::{Line, LogOptions, tail};
+use bytes::Bytes;
+use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use tokio::fs::File;
+use tokio::io::unix::AsyncFd;
+use tokio::io::{AsyncReadExt, AsyncSeekExt, SeekFrom};
+use tokio::sync::mpsc;
+
+const BLOCK: usize = 32 * 1024;
+
+/// Reads the log into `out` until its end, or, when following, until `ended` completes and all is read. Stops
+/// when nobody listens any more.
+pub(crate) async fn stream(
+    path: PathBuf,
+    options: LogOptions,
+    ended: impl Future<Output = ()>,
+    out: mpsc::Sender<io::Result<Bytes>>,
+) {
+    let mut reader = match Reader::open(&path, &options).await {
+        Ok(reader) => reader,
+        Err(error) => {
+            // Nobody listens: nothing to tell.
+            out.send(Err(error)).await.ok();
+            return;
+        }
+    };
+    let result = tokio::select! {
+        result = reader.run(&path, &options, ended, &out) => result,
+        () = out.closed() => Ok(()),
+    };
+    if let Err(error) = result {
+        out.send(Err(error)).await.ok();
+    }
+}
+
+struct Reader {
+    file: File,
+    partial: Vec<u8>,
+    left: Option<u64>,
+    /// The output line that goes on has its time already.
+    inside: bool,
+}
+
+impl Reader {
+    async fn open(path: &Path, options: &LogOptions) -> io::Result<Self> {
+        let mut file = File::open(path).await?;
+        if let Some(lines) = options.tail {
+            let start = tail::start(&mut file, lines).await?;
+            file.seek(SeekFrom::Start(start)).await?;
+        }
+        Ok(Self { file, partial: Vec::new(), left: options.limit, inside: false })
+    }
+
+    async fn run(
+        &mut self,
+        path: &Path,
+        options: &LogOptions,
+        ended: impl Future<Output = ()>,
+        out: &mpsc::Sender<io::Result<Bytes>>,
+    ) -> io::Result<()> {
+        if !options.follow {
+            return self.drain(options, out).await.map(drop);
+        }
+        // Watched before it is read: what comes in between is not missed.
+        let mut changes = Changes::of(path)?;
+        tokio::pin!(ended);
+        while self.drain(options, out).await? {
+            tokio::select! {
+                changed = changes.wait() => changed?,
+                () = &mut ended => return self.drain(options, out).await.map(drop),
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends what there is; whether more is wanted.
+    async fn drain(
+        &mut self,
+        options: &LogOptions,
+        out: &mpsc::Sender<io::Result<Bytes>>,
+    ) -> io::Result<bool> {
+        let mut block = vec![0; BLOCK];
+        loop {
+            let read = self.file.read(&mut block).await?;
+            if read == 0 {
+                return Ok(true);
+            }
+            self.partial.extend_from_slice(&block[..read]);
+            let mut chunk = self.take_lines(options);
+            let more = self.cut(&mut chunk);
+            if !chunk.is_empty() && out.send(Ok(chunk.into())).await.is_err() || !more {
+                return Ok(false);
+            }
+        }
+    }
+
+    fn take_lines(&mut self, options: &LogOptions) -> Vec<u8> {
+        let Some(end) = self.partial.iter().rposition(|byte| *byte == b'\n') else {
+            return Vec::new();
+        };
+        let rest = self.partial.split_off(end + 1);
+        let whole = std::mem::replace(&mut self.partial, rest);
+        let mut chunk = Vec::new();
+        for line in whole.split_inclusive(|byte| *byte == b'\n').filter_map(Line::parse) {
+            if options.since.is_some_and(|since| line.time().is_some_and(|time| time < since)) {
+                continue;
+            }
+            let timed = options.timestamps && !self.inside;
+            chunk.extend(if timed { line.with_time() } else { line.content() });
+            self.inside = !line.is_full();
+        }
+        chunk
+    }
+
+    /// Cuts to the limit; whether it leaves room for more.
+    fn cut(&mut self, chunk: &mut Vec<u8>) -> bool {
+        let Some(left) = &mut self.left else { return true };
+        chunk.truncate(usize::try_from(*left).unwrap_or(usize::MAX));
+        *left -= chunk.len() as u64;
+        *left > 0
+    }
+}
+
+/// Tells when a file is written to.
+struct Changes(AsyncFd<OwnedFd>);
+
+impl Changes {
+    fn of(path: &Path) -> io::Result<Self> {
+        let fd = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC)?;
+        inotify::add_watch(&fd, path, WatchFlags::MODIFY)?;
+        #[allow(deprecated, reason = "its replacement is unsafe; an OwnedFd always names its own file")]
+        Ok(Self(AsyncFd::new(fd)?))
+    }
+
+    async fn wait(&mut self) -> io::Result<()> {
+        let mut ready = self.0.readable().await?;
+        // Only that something happened counts: events are read to be rid of them.
+        let mut buffer = [0; 4096];
+        while rustix::io::read(ready.get_inner(), &mut buffer).is_ok_and(|read| read > 0) {}
+        ready.clear_ready();
+        Ok(())
+    }
+}
