@@ -424,3 +424,6 @@ pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
 fn io_error(path: &Path, source: io::Error) -> Error {
     Error::Io { context: path.display().to_string(), source }
 }
+
+#[cfg(test)]
+mod tests;

@@ -67,9 +67,7 @@ pub(super) fn release(folder: &Path) -> Result<()> {
 /// Whether the namespaces of a sandbox are still there: they don't survive a restart of the machine.
 pub(super) fn alive(folder: &Path, config: &SandboxConfig) -> bool {
     const NSFS: i64 = 0x6e73_6673;
-    let held = |name: &str| {
-        rustix::fs::statfs(folder.join(name)).is_ok_and(|s| i64::try_from(s.f_type) == Ok(NSFS))
-    };
+    let held = |name: &str| rustix::fs::statfs(folder.join(name)).is_ok_and(|s| s.f_type == NSFS);
     (config.host_namespaces.network || held("net")) && (config.host_namespaces.ipc || held("ipc"))
 }
 
