@@ -1,0 +1,87 @@
+//! Nothing is made in a namespace that is not there or that ends; some namespaces can't be deleted.
+
+use super::{Admission, AdmissionRequest, Operation};
+use crate::registry::Loopback;
+use crate::storage::ReadVersion;
+use async_trait::async_trait;
+use windlass_core::client::Key;
+use windlass_core::meta::{Status, StatusCause};
+use windlass_core::scheme::{self, GroupVersionResource};
+
+const IMMORTAL: [&str; 3] = ["default", "kube-system", "kube-public"];
+
+/// The plugin.
+pub struct NamespaceLifecycle {
+    objects: Loopback,
+}
+
+// === impl NamespaceLifecycle ===
+
+impl NamespaceLifecycle {
+    /// Looks namespaces up in a server's own objects.
+    #[must_use]
+    pub fn new(objects: Loopback) -> Self {
+        Self { objects }
+    }
+}
+
+#[async_trait]
+impl Admission for NamespaceLifecycle {
+    fn handles(&self, operation: Operation, resource: &GroupVersionResource) -> bool {
+        operation == Operation::Create
+            || (operation == Operation::Delete && *resource == scheme::NAMESPACES)
+    }
+
+    async fn admit(&self, request: &mut AdmissionRequest<'_>) -> Result<(), Status> {
+        if request.operation == Operation::Delete {
+            return immortal(request);
+        }
+        if request.namespace.is_empty()
+            || *request.resource == scheme::NAMESPACES
+            || !self.objects.serves(&scheme::NAMESPACES)
+        {
+            return Ok(());
+        }
+        let key = Key::cluster(scheme::NAMESPACES, request.namespace);
+        let cached = self.objects.get_at(&key, ReadVersion::Any).await?;
+        let namespace = match cached {
+            Some(namespace) => Some(namespace),
+            None => self.objects.get_at(&key, ReadVersion::Newest).await?,
+        };
+        let Some(namespace) = namespace else {
+            return Err(Status::not_found("", "namespaces", request.namespace));
+        };
+        if namespace.header().deleting && creates_object(request) {
+            return Err(terminating(request));
+        }
+        Ok(())
+    }
+}
+
+fn creates_object(request: &AdmissionRequest<'_>) -> bool {
+    // Evictions and bindings change a pod that is there.
+    request.subresource.is_empty()
+}
+
+fn immortal(request: &AdmissionRequest<'_>) -> Result<(), Status> {
+    if IMMORTAL.contains(&request.name) {
+        let why = "this namespace may not be deleted";
+        return Err(Status::forbidden("", "namespaces", request.name, why));
+    }
+    Ok(())
+}
+
+fn terminating(request: &AdmissionRequest<'_>) -> Status {
+    let (group, resource) = (&request.resource.group, &request.resource.resource);
+    let namespace = request.namespace;
+    let why = format!(
+        "unable to create new content in namespace {namespace} because it is being terminated"
+    );
+    let mut status = Status::forbidden(group, resource, request.name, &why);
+    status.details.get_or_insert_default().causes = vec![StatusCause {
+        reason: "NamespaceTerminating".into(),
+        message: format!("namespace {namespace} is being terminated"),
+        field: "metadata.namespace".into(),
+    }];
+    status
+}

@@ -1,0 +1,155 @@
+//! Watches: a frame for each event. A frame in the usual forms is made once for all watchers.
+
+use super::Body;
+use super::encode::{View, encode_value};
+use super::negotiate::{Format, Shape};
+use super::respond::with_type;
+use crate::schema::protobuf;
+use crate::storage::{ChangeKind, Event, EventStream, FrameFormat};
+use bytes::{BufMut, Bytes, BytesMut};
+use futures::{StreamExt, stream};
+use http::{Response, StatusCode};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use windlass_core::Object;
+use windlass_core::meta::{INITIAL_EVENTS_END, Status};
+use windlass_core::scheme::GroupVersionKind;
+
+const STATUS: GroupVersionKind = GroupVersionKind::new("", "v1", "Status");
+
+/// Writes the events of one watch.
+struct Frames {
+    view: View,
+    format: Format,
+    /// The columns of a table were sent.
+    headed: bool,
+}
+
+pub(super) fn respond(view: View, events: EventStream) -> Response<Body> {
+    // YAML has no frames.
+    let format = match view.format() {
+        Format::Yaml => Format::Json,
+        format => format,
+    };
+    let media_type = match format {
+        Format::Protobuf => "application/vnd.kubernetes.protobuf;stream=watch",
+        _ => "application/json",
+    };
+    let mut frames = Frames { view, format, headed: false };
+    let body = events.flat_map(move |batch| stream::iter(frames.batch(batch)).map(Ok));
+    with_type(StatusCode::OK, media_type, Body::stream(body.boxed()))
+}
+
+// === impl Frames ===
+
+impl Frames {
+    fn batch(&mut self, batch: Result<impl IntoIterator<Item = Event>, Status>) -> Vec<Bytes> {
+        match batch {
+            Ok(events) => {
+                let frame =
+                    |event: Event| self.event(&event).unwrap_or_else(|status| self.error(&status));
+                events.into_iter().map(frame).collect()
+            }
+            Err(status) => vec![self.error(&status)],
+        }
+    }
+
+    fn event(&mut self, event: &Event) -> Result<Bytes, Status> {
+        match event {
+            Event::Change(kind, change) => match self.shared_format() {
+                Some(shared) => {
+                    let (view, format) = (&self.view, self.format);
+                    Ok(change
+                        .frame(*kind, shared, |object| object_frame(view, format, *kind, object)))
+                }
+                None => self.own_frame(kind.as_str(), change.object(*kind)),
+            },
+            Event::Initial(object) => match self.shared_format() {
+                Some(_) => Ok(object_frame(&self.view, self.format, ChangeKind::Added, object)),
+                None => self.own_frame(ChangeKind::Added.as_str(), object),
+            },
+            Event::Bookmark { revision, initial_events_end } => {
+                self.bookmark(*revision, *initial_events_end)
+            }
+        }
+    }
+
+    /// The form that others may want too.
+    fn shared_format(&self) -> Option<FrameFormat> {
+        match (self.view.accepted.shape, self.format) {
+            (Shape::Whole, Format::Json) => Some(FrameFormat::Json),
+            (Shape::Whole, Format::Protobuf) => Some(FrameFormat::Protobuf),
+            _ => None,
+        }
+    }
+
+    fn own_frame(&mut self, word: &str, object: &Arc<Object>) -> Result<Bytes, Status> {
+        let no_headers = std::mem::replace(&mut self.headed, true);
+        Ok(json_frame(word, &[self.view.encode(object, Format::Json, no_headers)?]))
+    }
+
+    fn bookmark(&mut self, revision: u64, end: bool) -> Result<Bytes, Status> {
+        let served = &self.view.entry.served;
+        let mut metadata =
+            json!({"resourceVersion": revision.to_string(), "creationTimestamp": null});
+        if end {
+            metadata["annotations"] = json!({INITIAL_EVENTS_END: "true"});
+        }
+        let (kind, version) = match self.view.accepted.shape {
+            Shape::Whole => (served.kind.to_string(), served.api_version()),
+            Shape::Metadata => ("PartialObjectMetadata".into(), "meta.k8s.io/v1".into()),
+            Shape::Table => ("Table".into(), "meta.k8s.io/v1".into()),
+        };
+        let mut object = json!({"kind": kind, "apiVersion": version, "metadata": metadata});
+        if self.view.accepted.shape == Shape::Table {
+            object["columnDefinitions"] = Value::Null;
+            object["rows"] = json!([{"cells": [], "object": {
+                "kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1",
+                "metadata": object["metadata"],
+            }}]);
+        }
+        self.value_frame("BOOKMARK", &served.clone(), &object)
+    }
+
+    fn error(&self, status: &Status) -> Bytes {
+        let value = serde_json::to_value(status).unwrap_or_default();
+        let frame = self.value_frame("ERROR", &STATUS, &value);
+        frame.unwrap_or_else(|_| json_frame("ERROR", &[value.to_string().into()]))
+    }
+
+    fn value_frame(
+        &self,
+        word: &str,
+        gvk: &GroupVersionKind,
+        value: &Value,
+    ) -> Result<Bytes, Status> {
+        let object = encode_value(self.format, gvk, value)?;
+        Ok(match self.format {
+            Format::Protobuf => protobuf::watch_frame(word, &object).into(),
+            _ => json_frame(word, &[object]),
+        })
+    }
+}
+
+/// The frame of an event of a whole object.
+fn object_frame(view: &View, format: Format, kind: ChangeKind, object: &Object) -> Bytes {
+    if format == Format::Protobuf {
+        let object = Arc::new(object.clone());
+        if let Ok(bytes) = view.encode(&object, format, false) {
+            return protobuf::watch_frame(kind.as_str(), &bytes).into();
+        }
+    }
+    json_frame(kind.as_str(), &object.chunks())
+}
+
+/// `{"type":"ADDED","object":…}` and the end of the line.
+fn json_frame(word: &str, object: &[Bytes]) -> Bytes {
+    let length: usize = object.iter().map(Bytes::len).sum();
+    let mut frame = BytesMut::with_capacity(length + 40);
+    frame.put_slice(b"{\"type\":\"");
+    frame.put_slice(word.as_bytes());
+    frame.put_slice(b"\",\"object\":");
+    object.iter().for_each(|chunk| frame.put_slice(chunk));
+    frame.put_slice(b"}\n");
+    frame.freeze()
+}

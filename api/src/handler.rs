@@ -1,0 +1,219 @@
+//! The one way in, for HTTP and for clients in the same process: from a request to an answer.
+
+mod request;
+
+pub use request::{Action, Answer, Content, Request};
+
+use crate::authorization::{Attributes, Authorizer, Decision};
+use crate::registry::{Created, Creater, Deleted, Entry, Registry, Write, unknown_resource};
+use crate::storage::EventStream;
+use futures::StreamExt;
+use rustc_hash::FxHashMap;
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+use windlass_core::Object;
+use windlass_core::client::{ListOptions, WriteOptions};
+use windlass_core::component::Shutdown;
+use windlass_core::meta::{Reason, Status};
+use windlass_core::object::canonical;
+use windlass_core::request::ResourceTarget;
+use windlass_core::scheme::{GroupVersionKind, GroupVersionResource};
+
+/// Who makes what is posted to a subresource.
+pub(crate) type Creaters = FxHashMap<(GroupVersionResource, Cow<'static, str>), Arc<dyn Creater>>;
+
+/// Authorizes requests and brings them to the registry.
+pub(crate) struct Handler {
+    pub(crate) registry: Registry,
+    pub(crate) authorizer: Arc<dyn Authorizer>,
+    pub(crate) creaters: Creaters,
+    /// Ends all watches.
+    pub(crate) shutdown: Shutdown,
+}
+
+// === impl Handler ===
+
+impl Handler {
+    /// Does what is asked.
+    pub(crate) async fn handle(&self, request: Request) -> Result<Answer, Status> {
+        let Request { user, target, action } = &request;
+        self.authorize(&Attributes { user, verb: action.verb(), resource: Some(target), path: "" })
+            .await?;
+        let entry = self.find(target)?;
+        check_verb(&entry, target, action)?;
+        self.dispatch(&entry, &request).await
+    }
+
+    /// Whether it may be done.
+    pub(crate) async fn authorize(&self, attributes: &Attributes<'_>) -> Result<(), Status> {
+        match self.authorizer.authorize(attributes).await {
+            Decision::Allow => Ok(()),
+            Decision::Deny(why) | Decision::NoOpinion(why) => Err(attributes.forbidden(&why)),
+        }
+    }
+
+    /// The resource that a request is about, if there is one, named or not as it has to be.
+    pub(crate) fn find(&self, target: &ResourceTarget) -> Result<Arc<Entry>, Status> {
+        let entry = self.registry.objects.entry(&target.resource)?;
+        let namespaced = entry.info.namespaced;
+        let misplaced = match (&target.namespace, &target.name) {
+            (Some(_), _) => !namespaced,
+            (None, Some(_)) => namespaced,
+            (None, None) => false,
+        };
+        if misplaced {
+            return Err(unknown_resource());
+        }
+        Ok(entry)
+    }
+
+    async fn dispatch(&self, entry: &Arc<Entry>, request: &Request) -> Result<Answer, Status> {
+        let Request { user, target, action } = request;
+        let defaults = WriteOptions::default();
+        let mut write = Write {
+            entry,
+            user,
+            namespace: target.namespace.as_deref(),
+            name: target.name.as_deref().unwrap_or_default(),
+            subresource: target.subresource.as_deref().unwrap_or_default(),
+            options: action.write_options().unwrap_or(&defaults),
+            warnings: Vec::new(),
+        };
+        if matches!(action, Action::Create(..))
+            && let Some(creater) = self.creater(target)
+        {
+            return self.create_with(&**creater, write, request).await;
+        }
+        let content = self.act(&mut write, action).await?;
+        let created = matches!(content, (_, true));
+        Ok(Answer { entry: entry.clone(), content: content.0, created, warnings: write.warnings })
+    }
+
+    /// What comes of an action, and whether it made something.
+    async fn act(&self, write: &mut Write<'_>, action: &Action) -> Result<(Content, bool), Status> {
+        let (registry, entry) = (&self.registry, write.entry);
+        let is_scale = write.subresource == "scale";
+        let content = match action {
+            Action::Get if is_scale => Content::Object(registry.get_scale(write).await?),
+            Action::Get => Content::Object(registry.get(entry, write.namespace, write.name).await?),
+            Action::List(options) => {
+                let options = about_one(options, write.name);
+                Content::List(registry.list(entry, write.namespace, &options).await?)
+            }
+            Action::Watch(options) => {
+                let options = about_one(options, write.name);
+                let events = registry.watch(entry, write.namespace, &options).await?;
+                Content::Watch(self.limited(events, &options))
+            }
+            Action::Create(body, _) => {
+                if entry.info.namespaced && write.namespace.is_none() {
+                    return Err(no_namespace());
+                }
+                return Ok((Content::Object(registry.create(write, body).await?), true));
+            }
+            Action::Update(body, _) if is_scale => {
+                Content::Object(registry.update_scale(write, body).await?)
+            }
+            Action::Update(body, _) => Content::Object(registry.update(write, body).await?),
+            Action::Patch(patch, _) if is_scale => {
+                Content::Object(registry.patch_scale(write, patch).await?)
+            }
+            Action::Patch(patch, _) => {
+                let (object, created) = registry.patch(write, patch).await?;
+                return Ok((Content::Object(object), created));
+            }
+            Action::Delete(options) => match registry.delete(write, options).await? {
+                Deleted::Waiting(object) => Content::Object(entry.serve(object)),
+                Deleted::Gone(object) => Content::Status(Deleted::status(entry, &object)),
+            },
+            Action::DeleteCollection(list, options) => {
+                Content::List(registry.delete_collection(write, list, options).await?)
+            }
+        };
+        Ok((content, false))
+    }
+
+    fn creater(&self, target: &ResourceTarget) -> Option<&Arc<dyn Creater>> {
+        let subresource = Cow::Owned(target.subresource.clone().unwrap_or_default());
+        self.creaters.get(&(target.resource.clone(), subresource))
+    }
+
+    async fn create_with(
+        &self,
+        creater: &dyn Creater,
+        write: Write<'_>,
+        request: &Request,
+    ) -> Result<Answer, Status> {
+        let Action::Create(body, _) = &request.action else {
+            return Err(Status::internal("only what is posted is made"));
+        };
+        let entry = write.entry.clone();
+        let kind = posted_kind(&entry, write.subresource);
+        let made = self.registry.create_with(creater, write, &kind, body).await?;
+        let (created, warnings) = made;
+        let content = match created {
+            Created::Object(object) => {
+                let object = Object::from_wire(canonical(object)).map_err(Status::internal)?;
+                Content::Object(Arc::new(object))
+            }
+            Created::Done => Content::Status(Status { code: 201, ..Status::success(None) }),
+        };
+        Ok(Answer { entry, content, created: true, warnings })
+    }
+
+    /// A watch ends when its time is over, or the server's.
+    fn limited(&self, events: EventStream, options: &ListOptions) -> EventStream {
+        let shutdown = self.shutdown.clone();
+        let seconds = options.timeout_seconds.filter(|seconds| *seconds > 0);
+        let end = async move {
+            match seconds {
+                Some(seconds) => {
+                    let over = tokio::time::sleep(Duration::from_secs(seconds));
+                    shutdown.run_until_cancelled(over).await;
+                }
+                None => shutdown.cancelled().await,
+            }
+        };
+        events.take_until(Box::pin(end)).boxed()
+    }
+}
+
+/// The kind that is posted to a subresource, or to the resource itself.
+fn posted_kind(entry: &Entry, subresource: &str) -> GroupVersionKind {
+    let own = entry.info.subresource(subresource).map(|subresource| subresource.gvk.clone());
+    own.unwrap_or_else(|| entry.served.clone())
+}
+
+/// Options for one object, when one is named.
+fn about_one<'a>(options: &'a ListOptions, name: &str) -> Cow<'a, ListOptions> {
+    if name.is_empty() {
+        return Cow::Borrowed(options);
+    }
+    let mut options = options.clone();
+    let comma = if options.field_selector.is_empty() { "" } else { "," };
+    options.field_selector += &format!("{comma}metadata.name={name}");
+    Cow::Owned(options)
+}
+
+fn check_verb(entry: &Entry, target: &ResourceTarget, action: &Action) -> Result<(), Status> {
+    let verb = action.verb().as_str();
+    let served = match &target.subresource {
+        None => entry.info.has_verb(verb),
+        Some(name) => {
+            let subresource = entry.info.subresource(name).ok_or_else(unknown_resource)?;
+            subresource.has_verb(verb)
+        }
+    };
+    if served { Ok(()) } else { Err(not_allowed()) }
+}
+
+/// The resource has no such verb.
+pub(crate) fn not_allowed() -> Status {
+    let text = "the server does not allow this method on the requested resource";
+    Status::failure(Reason::MethodNotAllowed, text)
+}
+
+fn no_namespace() -> Status {
+    Status::bad_request("an empty namespace may not be set during creation")
+}

@@ -1,0 +1,59 @@
+//! One pipeline for each verb, for all resources.
+//!
+//! What is particular about a resource is data: its [`ResourceInfo`] and its [`Strategy`]. The rest is
+//! the same for all of them, built in or not.
+
+mod commit;
+mod conversion;
+mod create;
+mod decode;
+mod delete;
+mod deletion;
+mod entry;
+mod loopback;
+mod meta;
+mod patch;
+mod read;
+mod subresources;
+mod update;
+mod write;
+
+#[cfg(test)]
+mod tests;
+
+pub use decode::{Body, BodyFormat};
+pub use entry::{Entry, Resources};
+pub use loopback::Loopback;
+pub use subresources::{Call, Created, Creater};
+
+pub(crate) use conversion::Conversion;
+pub(crate) use delete::Deleted;
+pub(crate) use loopback::{client_events, unknown_resource};
+pub(crate) use meta::rfc3339;
+pub(crate) use subresources::builtin_creaters;
+pub(crate) use write::Write;
+
+use crate::admission::Chain;
+use crate::storage::Storage;
+use crate::strategy::Allocator;
+use rustc_hash::FxHashMap;
+use std::sync::Arc;
+use windlass_core::clock::Env;
+use windlass_core::scheme::GroupVersionResource;
+use windlass_store::Backend;
+
+/// The objects of a server and the way to change them. Authorization is the caller's.
+pub(crate) struct Registry {
+    pub(crate) objects: Loopback,
+    pub(crate) admission: Chain,
+    pub(crate) allocators: FxHashMap<GroupVersionResource, Arc<dyn Allocator>>,
+    pub(crate) env: Env,
+    /// For what allocators keep: it has no place among the objects.
+    pub(crate) backend: Arc<dyn Backend>,
+}
+
+impl Registry {
+    fn storage(&self) -> &dyn Storage {
+        &*self.objects.storage
+    }
+}

@@ -1,0 +1,148 @@
+//! Into the store: the object, and with it, in one transaction, what rides along.
+
+use super::write::{ATTEMPTS, assemble};
+use super::{Registry, Write};
+use crate::storage::store_status;
+use crate::strategy::{Allocation, Companion, Map, OnConflict};
+use async_trait::async_trait;
+use bytes::Bytes;
+use std::sync::Arc;
+use windlass_core::Object;
+use windlass_core::clock::Env;
+use windlass_core::meta::{Reason, Status};
+use windlass_core::object::canonical;
+use windlass_core::scheme::GroupVersionResource;
+use windlass_store::{Error, Op, Precondition, Revision, Txn};
+
+/// What became of a write.
+pub(super) enum Outcome {
+    /// It is durable.
+    Done(Arc<Object>),
+    /// The object is not what the write stood on.
+    Lost,
+}
+
+/// What became of a transaction.
+enum Attempt {
+    Committed(Revision),
+    Lost,
+    Retry,
+}
+
+impl Registry {
+    /// Writes an object, if `guard` holds.
+    pub(super) async fn put(
+        &self,
+        write: &Write<'_>,
+        guard: Precondition,
+        object: Map,
+        old: Option<&Map>,
+    ) -> Result<Outcome, Status> {
+        let Some(allocator) = self.allocators.get(&write.entry.place.gvr) else {
+            return self.put_with(write, guard, object, Vec::new()).await.map(|put| match put {
+                (Attempt::Committed(_), Some(object)) => Outcome::Done(object),
+                _ => Outcome::Lost,
+            });
+        };
+        for _ in 0..ATTEMPTS {
+            let mut object = object.clone();
+            let companions = allocator.allocate(&mut object, old, self).await?;
+            match self.put_with(write, guard.clone(), object, companions).await? {
+                (Attempt::Committed(_), Some(object)) => return Ok(Outcome::Done(object)),
+                (Attempt::Retry, _) => {}
+                _ => return Ok(Outcome::Lost),
+            }
+        }
+        Err(Status::failure(Reason::ServerTimeout, "too many writers ask for the same")
+            .retry_after(1))
+    }
+
+    async fn put_with(
+        &self,
+        write: &Write<'_>,
+        guard: Precondition,
+        object: Map,
+        companions: Vec<Companion>,
+    ) -> Result<(Attempt, Option<Arc<Object>>), Status> {
+        let value = canonical(object);
+        let own = Op::Put { key: guard.key().clone(), value: value.clone() };
+        let attempt = self.transact(write, guard, own, companions).await?;
+        let Attempt::Committed(revision) = attempt else { return Ok((attempt, None)) };
+        let object = Object::from_stored(value, revision).map_err(Status::internal)?;
+        Ok((attempt, Some(Arc::new(object))))
+    }
+
+    /// Removes an object, if it is still at this version. `None` when it is not.
+    pub(super) async fn remove(
+        &self,
+        write: &Write<'_>,
+        current: &Object,
+        last: Map,
+    ) -> Result<Option<Arc<Object>>, Status> {
+        let entry = write.entry;
+        let key = entry.place.key(write.namespace, current.name());
+        let companions = match self.allocators.get(&entry.place.gvr) {
+            Some(allocator) => allocator.release(&last, self),
+            None => Vec::new(),
+        };
+        let guard = Precondition::ModRevision(key.clone(), current.resource_version());
+        match self.transact(write, guard, Op::Delete { key }, companions).await? {
+            Attempt::Committed(revision) => assemble(last, revision).map(Some),
+            Attempt::Lost | Attempt::Retry => Ok(None),
+        }
+    }
+
+    async fn transact(
+        &self,
+        write: &Write<'_>,
+        guard: Precondition,
+        own: Op,
+        companions: Vec<Companion>,
+    ) -> Result<Attempt, Status> {
+        let mut txn = Txn { preconditions: vec![guard], ops: vec![own] };
+        let mut conflicts = Vec::new();
+        for companion in companions {
+            if let Some(precondition) = companion.precondition {
+                txn.preconditions.push(precondition);
+                conflicts.push(companion.on_conflict);
+            }
+            txn.ops.push(companion.op);
+        }
+        match self.storage().commit(txn).await {
+            Ok(committed) => Ok(Attempt::Committed(committed.revision)),
+            Err(Error::Precondition { index: 0 }) => Ok(Attempt::Lost),
+            Err(Error::Precondition { index }) => match &conflicts[index - 1] {
+                OnConflict::Retry => Ok(Attempt::Retry),
+                OnConflict::Fail(errors) => {
+                    Err(errors.clone().into_status(&write.entry.served, write.name))
+                }
+            },
+            Err(error) => Err(store_status(&error)),
+        }
+    }
+}
+
+#[async_trait]
+impl Allocation for Registry {
+    fn object_key(&self, gvr: &GroupVersionResource, namespace: &str, name: &str) -> Bytes {
+        let prefix = crate::storage::prefix(&gvr.group, &gvr.resource);
+        let slash = if namespace.is_empty() { "" } else { "/" };
+        format!("{prefix}{namespace}{slash}{name}").into()
+    }
+
+    async fn contains(&self, key: &Bytes) -> Result<bool, Status> {
+        let found = self.backend.get(key, None).await.map_err(|error| store_status(&error))?;
+        Ok(found.is_some())
+    }
+
+    async fn keys(&self, prefix: &Bytes) -> Result<Vec<Bytes>, Status> {
+        let range = windlass_store::KeyRange::prefix(prefix.clone());
+        let found = self.backend.range(&range, 0, None).await;
+        let found = found.map_err(|error| store_status(&error))?;
+        Ok(found.items.into_iter().map(|kv| kv.key).collect())
+    }
+
+    fn env(&self) -> &Env {
+        &self.env
+    }
+}

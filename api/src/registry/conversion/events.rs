@@ -1,0 +1,30 @@
+//! Events: stored in the core group's version, served in `events.k8s.io/v1` too.
+
+use super::{Conversion, rename};
+use crate::strategy::Map;
+
+/// Core's name, and the one in `events.k8s.io`.
+const NAMES: [(&str, &str); 7] = [
+    ("involvedObject", "regarding"),
+    ("message", "note"),
+    ("source", "deprecatedSource"),
+    ("firstTimestamp", "deprecatedFirstTimestamp"),
+    ("lastTimestamp", "deprecatedLastTimestamp"),
+    ("count", "deprecatedCount"),
+    ("reportingComponent", "reportingController"),
+];
+
+pub(super) struct Events;
+
+impl Conversion for Events {
+    fn to_served(&self, object: &mut Map) {
+        NAMES.iter().for_each(|(core, other)| rename(object, core, other));
+    }
+
+    fn to_stored(&self, object: &mut Map) {
+        NAMES.iter().for_each(|(core, other)| rename(object, other, core));
+        if !object.contains_key("involvedObject") {
+            object.insert("involvedObject".into(), Map::new().into());
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! The resources a server has.
+
+use super::Conversion;
+use crate::storage::{Fields, Resource};
+use crate::strategy::{Strategy, strategy_for};
+use indexmap::IndexMap;
+use parking_lot::RwLock;
+use rustc_hash::FxBuildHasher;
+use std::borrow::Cow;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use windlass_core::Object;
+use windlass_core::scheme::{GroupVersionKind, GroupVersionResource, ResourceInfo};
+
+/// Fields worth an index, when a kind has them.
+const INDEXED: &[&str] = &["spec.nodeName"];
+
+/// One served resource.
+pub struct Entry {
+    /// What is known about it.
+    pub info: Arc<ResourceInfo>,
+    /// The kind it is served as.
+    pub served: GroupVersionKind,
+    /// The kind it is stored as.
+    pub stored: GroupVersionKind,
+    /// Where its objects are.
+    pub place: Arc<Resource>,
+    pub(crate) strategy: Rules,
+    pub(crate) conversion: Option<&'static dyn Conversion>,
+}
+
+/// All served resources, in the order they were added. Cheap to look up; may change while the server runs.
+#[derive(Default)]
+pub struct Resources {
+    table: RwLock<IndexMap<GroupVersionResource, Arc<Entry>, FxBuildHasher>>,
+    generation: AtomicU64,
+}
+
+/// A strategy, known at compile time or made for a custom resource.
+#[derive(Clone)]
+pub(crate) enum Rules {
+    Builtin(&'static dyn Strategy),
+    Custom(Arc<dyn Strategy>),
+}
+
+struct StrategyFields(Rules);
+
+// === impl Entry ===
+
+impl Entry {
+    /// A built-in resource.
+    #[must_use]
+    pub fn builtin(info: Arc<ResourceInfo>) -> Self {
+        let strategy = Rules::Builtin(strategy_for(&info.storage_gvr()));
+        Self::assemble(info, strategy)
+    }
+
+    /// A resource with a strategy of its own.
+    pub fn custom(info: Arc<ResourceInfo>, strategy: Arc<dyn Strategy>) -> Self {
+        Self::assemble(info, Rules::Custom(strategy))
+    }
+
+    fn assemble(info: Arc<ResourceInfo>, strategy: Rules) -> Self {
+        let index = INDEXED.iter().copied().find(|field| strategy.fields().contains(field));
+        let fields = Arc::new(StrategyFields(strategy.clone()));
+        let stored = info.storage.with_kind(info.kind.clone());
+        Self {
+            served: info.gvk(),
+            conversion: <dyn Conversion>::between(&info.gvk(), &stored),
+            place: Arc::new(Resource::new(info.storage_gvr(), index, fields)),
+            stored,
+            strategy,
+            info,
+        }
+    }
+
+    /// The group of its name, as errors show it.
+    pub(crate) fn group(&self) -> &str {
+        &self.info.gvr.group
+    }
+
+    /// Its plural.
+    pub(crate) fn plural(&self) -> &str {
+        &self.info.gvr.resource
+    }
+
+    /// An object as it is served.
+    pub(crate) fn serve(&self, object: Arc<Object>) -> Arc<Object> {
+        match self.conversion {
+            None => object,
+            Some(conversion) => conversion.served_object(&self.served, &object),
+        }
+    }
+
+    /// Whether one may select by a field.
+    pub(crate) fn has_field(&self, name: &str) -> bool {
+        match name {
+            "metadata.name" => true,
+            "metadata.namespace" => self.info.namespaced,
+            _ => self.strategy.fields().contains(&name),
+        }
+    }
+}
+
+// === impl Resources ===
+
+impl Resources {
+    /// The resource of this name.
+    #[must_use]
+    pub fn get(&self, gvr: &GroupVersionResource) -> Option<Arc<Entry>> {
+        self.table.read().get(gvr).cloned()
+    }
+
+    /// All of them.
+    #[must_use]
+    pub fn all(&self) -> Vec<Arc<Entry>> {
+        self.table.read().values().cloned().collect()
+    }
+
+    /// Serves a resource from now on; one of the same name is replaced.
+    pub fn install(&self, entry: Entry) {
+        self.table.write().insert(entry.info.gvr.clone(), Arc::new(entry));
+        self.generation.fetch_add(1, Ordering::Release);
+    }
+
+    /// Serves a resource no longer. Its objects stay in the store.
+    pub fn remove(&self, gvr: &GroupVersionResource) {
+        self.table.write().shift_remove(gvr);
+        self.generation.fetch_add(1, Ordering::Release);
+    }
+
+    /// How often the set of resources changed.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+}
+
+impl FromIterator<Entry> for Resources {
+    fn from_iter<I: IntoIterator<Item = Entry>>(entries: I) -> Self {
+        let table = entries.into_iter().map(|entry| (entry.info.gvr.clone(), Arc::new(entry)));
+        Self { table: RwLock::new(table.collect()), generation: AtomicU64::new(0) }
+    }
+}
+
+// === impl Rules ===
+
+impl Deref for Rules {
+    type Target = dyn Strategy;
+
+    fn deref(&self) -> &Self::Target {
+        match self {
+            Self::Builtin(strategy) => *strategy,
+            Self::Custom(strategy) => &**strategy,
+        }
+    }
+}
+
+impl Fields for StrategyFields {
+    fn field(&self, object: &Object, name: &str) -> Option<Cow<'static, str>> {
+        self.0.field(object, name)
+    }
+}

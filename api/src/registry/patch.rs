@@ -1,0 +1,128 @@
+//! Changes of parts of objects.
+
+use super::create::Ownership;
+use super::decode::yaml_to_json;
+use super::update::Intent;
+use super::{Registry, Write};
+use crate::patch;
+use crate::schema::decode;
+use crate::strategy::Map;
+use std::sync::Arc;
+use windlass_core::Object;
+use windlass_core::client::{Patch, PatchType};
+use windlass_core::meta::{Reason, Status, StatusCause};
+
+impl Registry {
+    pub(crate) async fn patch(
+        &self,
+        write: &mut Write<'_>,
+        patch: &Patch,
+    ) -> Result<(Arc<Object>, bool), Status> {
+        if patch.kind == PatchType::Apply {
+            return self.apply(write, patch).await;
+        }
+        let intent = |write: &mut Write<'_>, old: &Map| {
+            let served = write.served(old);
+            let patched = patched(&served, patch, write)?;
+            let mut object = write.checked(patched)?;
+            write.place(&mut object)?;
+            let object = write.to_stored(object)?;
+            Ok(Intent { object, ownership: Ownership::Track })
+        };
+        let changed = self.change(write, intent).await?;
+        Ok((write.entry.serve(changed), false))
+    }
+
+    /// Server-side apply; makes the object when there is none. Whether it did.
+    async fn apply(
+        &self,
+        write: &mut Write<'_>,
+        patch: &Patch,
+    ) -> Result<(Arc<Object>, bool), Status> {
+        let config = write.apply_config(patch)?;
+        let intent = |write: &mut Write<'_>, old: &Map| self.applied(write, &config, Some(old));
+        match self.change(write, intent).await {
+            Err(status) if status.reason == Reason::NotFound && write.subresource.is_empty() => {}
+            result => return result.map(|object| (write.entry.serve(object), false)),
+        }
+        let Intent { object, ownership } = self.applied(write, &config, None)?;
+        let created = self.create_object(write, object, ownership).await;
+        match created {
+            // Somebody else made it in between: then it is a change after all.
+            Err(status) if status.reason == Reason::AlreadyExists => {
+                let changed = self.change(write, intent).await?;
+                Ok((write.entry.serve(changed), false))
+            }
+            result => result.map(|object| (write.entry.serve(object), true)),
+        }
+    }
+
+    fn applied(
+        &self,
+        write: &mut Write<'_>,
+        config: &Map,
+        old: Option<&Map>,
+    ) -> Result<Intent, Status> {
+        let live = old.map(|old| write.served(old));
+        let applied = patch::apply(&patch::Apply {
+            gvk: &write.entry.served,
+            live: live.as_ref(),
+            config,
+            manager: &write.options.field_manager,
+            subresource: write.subresource,
+            force: write.options.force,
+            now: self.env.clock.now(),
+        })?;
+        let mut object = write.checked(applied.object)?;
+        write.place(&mut object)?;
+        Ok(Intent { object: write.to_stored(object)?, ownership: Ownership::Done })
+    }
+}
+
+/// What a patch that is no apply makes of an object.
+pub(super) fn patched(current: &Map, patch: &Patch, write: &Write<'_>) -> Result<Map, Status> {
+    match patch.kind {
+        PatchType::Json => patch::json(current, &patch.body),
+        PatchType::Merge => patch::merge(current, &patch.body),
+        PatchType::Strategic => patch::strategic(current, &patch.body, &write.entry.served),
+        PatchType::Apply => Err(Status::failure(
+            Reason::UnsupportedMediaType,
+            "the subresource does not support apply",
+        )),
+    }
+}
+
+// === impl Write ===
+
+impl Write<'_> {
+    /// A stored object as it is served.
+    fn served(&self, stored: &Map) -> Map {
+        let mut object = stored.clone();
+        if let Some(conversion) = self.entry.conversion {
+            conversion.served_map(&self.entry.served, &mut object);
+        }
+        object
+    }
+
+    fn apply_config(&mut self, patch: &Patch) -> Result<Map, Status> {
+        if self.options.field_manager.is_empty() {
+            let cause = StatusCause {
+                reason: "FieldValueRequired".into(),
+                message: "Required value: is required for apply patch".into(),
+                field: "fieldManager".into(),
+            };
+            return Err(Status::invalid("meta.k8s.io", "PatchOptions", "", vec![cause]));
+        }
+        let json = match serde_json::from_slice::<&serde_json::value::RawValue>(&patch.body) {
+            Ok(_) => patch.body.to_vec(),
+            Err(_) => yaml_to_json(&patch.body)?,
+        };
+        let bad = |error: &dyn std::fmt::Display| {
+            Status::bad_request(format!("error decoding YAML: {error}"))
+        };
+        let decoded = decode::partial(&self.entry.served, &json).map_err(|error| bad(&error))?;
+        let mut config = self.take(decoded, Status::bad_request)?;
+        self.place(&mut config)?;
+        Ok(config)
+    }
+}

@@ -1,0 +1,119 @@
+//! `scale`: how many, of any kind that has replicas (autoscaling/v1 Scale).
+
+use crate::registry::create::Ownership;
+use crate::registry::meta::meta_str;
+use crate::registry::patch::patched;
+use crate::registry::update::Intent;
+use crate::registry::{Body, Registry, Write};
+use crate::strategy::Map;
+use crate::strategy::json::{int_of, map_mut, map_of};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use windlass_core::Object;
+use windlass_core::client::Patch;
+use windlass_core::meta::{LabelSelector, Status, StatusCause};
+use windlass_core::object::canonical;
+use windlass_core::scheme::GroupVersionKind;
+
+/// The kind of a scale.
+const SCALE: GroupVersionKind = GroupVersionKind::new("autoscaling", "v1", "Scale");
+
+impl Registry {
+    pub(crate) async fn get_scale(&self, write: &Write<'_>) -> Result<Arc<Object>, Status> {
+        let object = self.stored(write.entry, write.namespace, write.name).await?;
+        scale_object(&object)
+    }
+
+    pub(crate) async fn update_scale(
+        &self,
+        write: &mut Write<'_>,
+        body: &Body,
+    ) -> Result<Arc<Object>, Status> {
+        let mut scale = write.decode_as(&SCALE, body)?;
+        write.place(&mut scale)?;
+        let changed = self.change(write, |write, old| scaled(write, old, &scale)).await?;
+        scale_object(&changed)
+    }
+
+    pub(crate) async fn patch_scale(
+        &self,
+        write: &mut Write<'_>,
+        patch: &Patch,
+    ) -> Result<Arc<Object>, Status> {
+        let intent = |write: &mut Write<'_>, old: &Map| {
+            let mut current = scale_of(old)?;
+            let metadata = map_mut(&mut current, "metadata");
+            metadata.insert("resourceVersion".into(), meta_str(old, "resourceVersion").into());
+            let mut scale = patched(&current, patch, write)?;
+            write.place(&mut scale)?;
+            scaled(write, old, &scale)
+        };
+        let changed = self.change(write, intent).await?;
+        scale_object(&changed)
+    }
+}
+
+/// The object with the replicas of a scale.
+fn scaled(write: &Write<'_>, old: &Map, scale: &Map) -> Result<Intent, Status> {
+    let replicas = map_of(scale, "spec").and_then(|spec| int_of(spec, "replicas")).unwrap_or(0);
+    if replicas < 0 {
+        let cause = StatusCause {
+            reason: "FieldValueInvalid".into(),
+            message: format!("Invalid value: {replicas}: must be greater than or equal to 0"),
+            field: "spec.replicas".into(),
+        };
+        return Err(Status::invalid("autoscaling", "Scale", write.name, vec![cause]));
+    }
+    let mut object = old.clone();
+    map_mut(&mut object, "spec").insert("replicas".into(), replicas.into());
+    let metadata = map_mut(&mut object, "metadata");
+    for field in ["resourceVersion", "uid"] {
+        let meant = meta_str(scale, field);
+        if !meant.is_empty() {
+            metadata.insert(field.into(), meant.into());
+        }
+    }
+    Ok(Intent { object, ownership: Ownership::Track })
+}
+
+fn scale_object(object: &Object) -> Result<Arc<Object>, Status> {
+    let map: Map = object.view().map_err(Status::internal)?;
+    let scale = canonical(scale_of(&map)?);
+    let object = Object::from_stored(scale, object.resource_version());
+    object.map(Arc::new).map_err(Status::internal)
+}
+
+/// The scale of an object.
+fn scale_of(object: &Map) -> Result<Map, Status> {
+    let empty = Map::new();
+    let part = |name| map_of(object, name).unwrap_or(&empty);
+    let (spec, status) = (part("spec"), part("status"));
+    let metadata = part("metadata").iter();
+    let shown = ["name", "namespace", "uid", "creationTimestamp"];
+    let metadata: Map = metadata
+        .filter(|(key, _)| shown.contains(&key.as_str()))
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect();
+    let mut shown = json!({"replicas": int_of(status, "replicas").unwrap_or(0)});
+    if let Some(selector) = selector(spec)? {
+        shown["selector"] = selector.into();
+    }
+    let scale = json!({
+        "apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": metadata,
+        "spec": {"replicas": int_of(spec, "replicas").unwrap_or(0)}, "status": shown,
+    });
+    let Value::Object(scale) = scale else { unreachable!("it was written as an object") };
+    Ok(scale)
+}
+
+/// The selector as a query has it; a replication controller's is a map of labels.
+fn selector(spec: &Map) -> Result<Option<String>, Status> {
+    let Some(selector) = map_of(spec, "selector") else { return Ok(None) };
+    let api = if selector.contains_key("matchLabels") || selector.contains_key("matchExpressions") {
+        Value::Object(selector.clone())
+    } else {
+        json!({"matchLabels": selector})
+    };
+    let api = serde_json::from_value(api).map_err(Status::internal)?;
+    Ok(Some(LabelSelector::from_api(&api).map_err(Status::internal)?.to_string()))
+}

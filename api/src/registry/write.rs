@@ -1,0 +1,162 @@
+//! What all writes have: who, what, how; and the steps they share.
+
+use super::{Entry, Registry};
+use crate::admission::{AdmissionRequest, Operation};
+use crate::authentication::User;
+use crate::managed_fields;
+use crate::strategy::Map;
+use crate::validation::Errors;
+use std::sync::Arc;
+use windlass_core::Object;
+use windlass_core::client::WriteOptions;
+use windlass_core::meta::Status;
+use windlass_core::object::canonical;
+use windlass_store::Revision;
+
+/// How often a write is tried again when the object changes in between.
+pub(super) const ATTEMPTS: usize = 16;
+
+/// The field manager of those who name none.
+const UNNAMED: &str = "unknown";
+
+/// One write.
+pub(crate) struct Write<'a> {
+    /// To an object of this resource.
+    pub(crate) entry: &'a Arc<Entry>,
+    /// By this user.
+    pub(crate) user: &'a User,
+    /// In this namespace.
+    pub(crate) namespace: Option<&'a str>,
+    /// Of this name; empty for a create.
+    pub(crate) name: &'a str,
+    /// Through this subresource; mostly empty.
+    pub(crate) subresource: &'a str,
+    /// In this way.
+    pub(crate) options: &'a WriteOptions,
+    /// What the user is told although it works.
+    pub(crate) warnings: Vec<String>,
+}
+
+// === impl Write ===
+
+impl Write<'_> {
+    /// The part of the object that is written: all of it but for its own parts (`status`, …). A scale
+    /// changes the object itself.
+    pub(super) fn part(&self) -> &str {
+        if self.subresource == "scale" { "" } else { self.subresource }
+    }
+
+    pub(super) fn manager(&self) -> &str {
+        match self.options.field_manager.as_str() {
+            "" => UNNAMED,
+            named => named,
+        }
+    }
+
+    pub(super) fn not_found(&self, name: &str) -> Status {
+        Status::not_found(self.entry.group(), self.entry.plural(), name)
+    }
+
+    pub(super) fn conflict(&self, why: &str) -> Status {
+        Status::conflict(self.entry.group(), self.entry.plural(), self.name, why)
+    }
+
+    /// Fails when there are errors.
+    pub(super) fn check(&self, errors: &Errors, name: &str) -> Result<(), Status> {
+        if errors.is_empty() {
+            Ok(())
+        } else {
+            Err(errors.clone().into_status(&self.entry.served, name))
+        }
+    }
+
+    pub(super) fn admission<'b>(
+        &'b self,
+        operation: Operation,
+        name: &'b str,
+        object: Option<Map>,
+        old: Option<&'b Map>,
+    ) -> AdmissionRequest<'b> {
+        AdmissionRequest {
+            operation,
+            resource: &self.entry.place.gvr,
+            kind: &self.entry.stored,
+            subresource: self.subresource,
+            namespace: self.namespace.unwrap_or_default(),
+            name,
+            user: self.user,
+            object,
+            old,
+            options: self.options,
+            delete: None,
+            warnings: Vec::new(),
+        }
+    }
+}
+
+// === impl Registry ===
+
+impl Registry {
+    /// Defaults, and what admission makes of it.
+    pub(super) async fn admit(
+        &self,
+        write: &mut Write<'_>,
+        operation: Operation,
+        name: &str,
+        mut object: Map,
+        old: Option<&Map>,
+    ) -> Result<Map, Status> {
+        let strategy = &write.entry.strategy;
+        strategy.default(&mut object);
+        if self.admission.0.is_empty() {
+            return Ok(object);
+        }
+        let mut request = write.admission(operation, name, Some(object), old);
+        let asked = self.admission.admit(&mut request).await?;
+        let (object, warnings) = (request.object.take(), std::mem::take(&mut request.warnings));
+        drop(request);
+        let mut object =
+            object.ok_or_else(|| Status::internal("admission took the object away"))?;
+        if asked {
+            strategy.default(&mut object);
+        }
+        write.warnings.extend(warnings);
+        Ok(object)
+    }
+
+    /// Whether admission takes the object as it came out.
+    pub(super) async fn admitted(
+        &self,
+        write: &mut Write<'_>,
+        operation: Operation,
+        name: &str,
+        object: Map,
+        old: Option<&Map>,
+    ) -> Result<Map, Status> {
+        if self.admission.0.is_empty() {
+            return Ok(object);
+        }
+        let mut request = write.admission(operation, name, Some(object), old);
+        self.admission.validate(&mut request).await?;
+        let (object, warnings) = (request.object.take(), std::mem::take(&mut request.warnings));
+        drop(request);
+        write.warnings.extend(warnings);
+        object.ok_or_else(|| Status::internal("admission took the object away"))
+    }
+
+    /// Notes whose the changed fields are.
+    pub(super) fn own(&self, write: &Write<'_>, new: &mut Map, old: Option<&Map>) {
+        let now = self.env.clock.now();
+        let (gvk, manager) = (&write.entry.stored, write.manager());
+        let subresource = write.subresource;
+        managed_fields::update(
+            new,
+            &managed_fields::Update { gvk, old, manager, subresource, now },
+        );
+    }
+}
+
+/// An object as it would be stored at a revision.
+pub(super) fn assemble(object: Map, revision: Revision) -> Result<Arc<Object>, Status> {
+    Object::from_stored(canonical(object), revision).map(Arc::new).map_err(Status::internal)
+}

@@ -1,0 +1,87 @@
+//! The server: put together by a builder, reached by a listener, as a tower service, or in-process.
+
+mod builder;
+mod connect;
+mod listener;
+mod service;
+
+pub use builder::Builder;
+pub use connect::{Connect, ConnectCall, ConnectRequest};
+pub use listener::ServeOptions;
+pub use service::Service;
+
+use crate::authentication::Authenticator;
+use crate::endpoints::{Documents, Metrics};
+use crate::handler::{Answer, Handler, Request};
+use crate::registry::Loopback;
+use rustc_hash::FxHashMap;
+use std::borrow::Cow;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+use windlass_core::clock::Env;
+use windlass_core::component::Shutdown;
+use windlass_core::meta::Status;
+use windlass_core::scheme::GroupVersionResource;
+
+/// Who answers connections to a subresource.
+pub(crate) type Connects = FxHashMap<(GroupVersionResource, Cow<'static, str>), Arc<dyn Connect>>;
+
+/// A Kubernetes API server over a store. Its tasks end when it is dropped.
+pub struct ApiServer {
+    pub(crate) handler: Handler,
+    pub(crate) authenticators: Vec<Arc<dyn Authenticator>>,
+    pub(crate) anonymous: bool,
+    pub(crate) connects: Connects,
+    pub(crate) documents: Documents,
+    pub(crate) metrics: Metrics,
+    /// How many requests are worked on at once; watches do not count.
+    pub(crate) in_flight: Semaphore,
+    pub(crate) shutdown: Shutdown,
+}
+
+// === impl ApiServer ===
+
+impl ApiServer {
+    /// Begins to put a server together.
+    #[must_use]
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// Answers one request, as [`crate::local::LocalClient`] does.
+    ///
+    /// # Errors
+    /// What the client is told.
+    pub async fn handle(&self, request: Request) -> Result<Answer, Status> {
+        self.handler.handle(request).await
+    }
+
+    /// A tower service that answers HTTP requests with any kind of body.
+    #[must_use]
+    pub fn service(self: &Arc<Self>) -> Service {
+        Service::new(self.clone())
+    }
+
+    /// Reads and watches the server's own objects, without a user.
+    #[must_use]
+    pub fn objects(&self) -> &Loopback {
+        &self.handler.registry.objects
+    }
+
+    /// Time and chance, as the server has them.
+    #[must_use]
+    pub fn env(&self) -> &Env {
+        &self.handler.registry.env
+    }
+
+    /// Ends all watches and the server's own tasks; requests that are being worked on are finished.
+    pub fn close(&self) {
+        self.shutdown.cancel();
+    }
+}
+
+impl Drop for ApiServer {
+    fn drop(&mut self) {
+        self.shutdown.cancel();
+    }
+}

@@ -1,0 +1,238 @@
+//! Putting a server together.
+
+use super::{ApiServer, Connect, Connects};
+use crate::admission::{Admission, Chain, NamespaceLifecycle};
+use crate::authentication::Authenticator;
+use crate::authorization::{AlwaysAllow, Authorizer};
+use crate::endpoints::{Documents, Metrics};
+use crate::handler::{Creaters, Handler};
+use crate::registry::{Creater, Entry, Loopback, Registry, Resources, builtin_creaters};
+use crate::storage::Cacher;
+use crate::strategy::{ServiceConfig, Strategy, allocators};
+use std::borrow::Cow;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+use windlass_core::clock::Env;
+use windlass_core::component::Shutdown;
+use windlass_core::meta::Status;
+use windlass_core::scheme::{GroupVersionResource, ResourceInfo, Scheme};
+use windlass_store::{Backend, Memory};
+
+/// How many requests are worked on at once when nobody says otherwise.
+const IN_FLIGHT: usize = 1024;
+
+type AdmissionFactory = Box<dyn FnOnce(&Loopback) -> Arc<dyn Admission> + Send>;
+type AuthenticatorFactory = Box<dyn FnOnce(&Loopback) -> Arc<dyn Authenticator> + Send>;
+type AuthorizerFactory = Box<dyn FnOnce(&Loopback) -> Arc<dyn Authorizer> + Send>;
+
+/// What a server is made of. All of it has a default: the built-in resources in a memory store, open to everyone.
+pub struct Builder {
+    store: Option<Arc<dyn Backend>>,
+    resources: Option<Vec<Entry>>,
+    env: Option<Env>,
+    services: ServiceConfig,
+    authenticators: Vec<AuthenticatorFactory>,
+    anonymous: bool,
+    authorizer: Option<AuthorizerFactory>,
+    admission: Vec<AdmissionFactory>,
+    creaters: Creaters,
+    connects: Connects,
+    in_flight: usize,
+    address: String,
+}
+
+// === impl Builder ===
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self {
+            store: None,
+            resources: None,
+            env: None,
+            services: ServiceConfig::default(),
+            authenticators: Vec::new(),
+            anonymous: true,
+            authorizer: None,
+            admission: Vec::new(),
+            creaters: Creaters::default(),
+            connects: Connects::default(),
+            in_flight: IN_FLIGHT,
+            address: "127.0.0.1:6443".into(),
+        }
+    }
+}
+
+impl Builder {
+    /// Where the objects are. A memory store when none is given.
+    #[must_use]
+    pub fn store(mut self, store: Arc<dyn Backend>) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    /// Serves these resources, known or not, instead of all built-in ones.
+    #[must_use]
+    pub fn resources(mut self, resources: impl IntoIterator<Item = Arc<ResourceInfo>>) -> Self {
+        let entries = resources.into_iter().map(Entry::builtin);
+        self.resources.get_or_insert_default().extend(entries);
+        self
+    }
+
+    /// Serves a resource with a strategy of its own.
+    #[must_use]
+    pub fn resource(mut self, info: Arc<ResourceInfo>, strategy: Arc<dyn Strategy>) -> Self {
+        self.resources.get_or_insert_default().push(Entry::custom(info, strategy));
+        self
+    }
+
+    /// Time and chance. The machine's when none are given.
+    #[must_use]
+    pub fn env(mut self, env: Env) -> Self {
+        self.env = Some(env);
+        self
+    }
+
+    /// What Services are given.
+    #[must_use]
+    pub fn services(mut self, config: ServiceConfig) -> Self {
+        self.services = config;
+        self
+    }
+
+    /// Recognizes users, after those added before. Of several the first that does decides.
+    #[must_use]
+    pub fn authenticator(self, authenticator: Arc<dyn Authenticator>) -> Self {
+        self.authenticator_with(|_| authenticator)
+    }
+
+    /// The same, for one that reads the server's objects.
+    #[must_use]
+    pub fn authenticator_with(
+        mut self,
+        make: impl FnOnce(&Loopback) -> Arc<dyn Authenticator> + Send + 'static,
+    ) -> Self {
+        self.authenticators.push(Box::new(make));
+        self
+    }
+
+    /// Whether one without credentials is `system:anonymous` (so it is by default) or refused.
+    #[must_use]
+    pub fn anonymous(mut self, allowed: bool) -> Self {
+        self.anonymous = allowed;
+        self
+    }
+
+    /// Decides who may do what. Everyone everything when there is none.
+    #[must_use]
+    pub fn authorizer(self, authorizer: Arc<dyn Authorizer>) -> Self {
+        self.authorizer_with(|_| authorizer)
+    }
+
+    /// The same, for one that reads the server's objects.
+    #[must_use]
+    pub fn authorizer_with(
+        mut self,
+        make: impl FnOnce(&Loopback) -> Arc<dyn Authorizer> + Send + 'static,
+    ) -> Self {
+        self.authorizer = Some(Box::new(make));
+        self
+    }
+
+    /// Adds an admission plugin, after those added before. [`NamespaceLifecycle`] comes first, always.
+    #[must_use]
+    pub fn admission(self, plugin: Arc<dyn Admission>) -> Self {
+        self.admission_with(|_| plugin)
+    }
+
+    /// The same, for one that reads the server's objects.
+    #[must_use]
+    pub fn admission_with(
+        mut self,
+        make: impl FnOnce(&Loopback) -> Arc<dyn Admission> + Send + 'static,
+    ) -> Self {
+        self.admission.push(Box::new(make));
+        self
+    }
+
+    /// Who makes what is posted to a subresource, or (when that is empty) to a resource that keeps nothing.
+    #[must_use]
+    pub fn creater(
+        mut self,
+        resource: GroupVersionResource,
+        subresource: &'static str,
+        creater: Arc<dyn Creater>,
+    ) -> Self {
+        self.creaters.insert((resource, Cow::Borrowed(subresource)), creater);
+        self
+    }
+
+    /// Who answers connections to a subresource.
+    #[must_use]
+    pub fn connect(
+        mut self,
+        resource: GroupVersionResource,
+        subresource: &'static str,
+        connect: Arc<dyn Connect>,
+    ) -> Self {
+        self.connects.insert((resource, Cow::Borrowed(subresource)), connect);
+        self
+    }
+
+    /// How many requests are worked on at once, watches not counted. More are told to come back.
+    #[must_use]
+    pub fn max_in_flight(mut self, requests: usize) -> Self {
+        self.in_flight = requests;
+        self
+    }
+
+    /// Where clients reach the server, as discovery shows it: `10.0.0.1:6443`.
+    #[must_use]
+    pub fn address(mut self, address: impl Into<String>) -> Self {
+        self.address = address.into();
+        self
+    }
+
+    /// Makes the server. Nothing is read from the store yet: that happens when a resource is first asked for.
+    ///
+    /// # Errors
+    /// When the store can't be watched.
+    pub async fn build(self) -> Result<Arc<ApiServer>, Status> {
+        let shutdown = Shutdown::new();
+        let backend = self.store.unwrap_or_else(|| Arc::new(Memory::new()));
+        let cacher = Cacher::start(backend.clone(), shutdown.child_token()).await?;
+        let resources: Resources = match self.resources {
+            Some(entries) => entries.into_iter().collect(),
+            None => Scheme::builtin().iter().cloned().map(Entry::builtin).collect(),
+        };
+        let objects = Loopback::new(Arc::new(cacher), Arc::new(resources));
+        let lifecycle: Arc<dyn Admission> = Arc::new(NamespaceLifecycle::new(objects.clone()));
+        let plugins = self.admission.into_iter().map(|make| make(&objects));
+        let admission = Chain(std::iter::once(lifecycle).chain(plugins).collect());
+        let authorizer =
+            self.authorizer.map_or_else(|| Arc::new(AlwaysAllow) as _, |make| make(&objects));
+        let authenticators = self.authenticators.into_iter().map(|make| make(&objects)).collect();
+        let builtin = builtin_creaters().into_iter();
+        let mut creaters: Creaters =
+            builtin.map(|(gvr, sub, creater)| ((gvr, Cow::Borrowed(sub)), creater)).collect();
+        creaters.extend(self.creaters);
+        let registry = Registry {
+            admission,
+            allocators: allocators(&self.services).into_iter().collect(),
+            env: self.env.unwrap_or_else(Env::system),
+            backend,
+            objects,
+        };
+        let documents = Documents::new(registry.objects.resources().clone(), self.address);
+        let handler = Handler { registry, authorizer, creaters, shutdown: shutdown.clone() };
+        Ok(Arc::new(ApiServer {
+            handler,
+            authenticators,
+            anonymous: self.anonymous,
+            connects: self.connects,
+            documents,
+            metrics: Metrics::default(),
+            in_flight: Semaphore::new(self.in_flight),
+            shutdown,
+        }))
+    }
+}
