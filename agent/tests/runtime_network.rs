@@ -13,8 +13,8 @@ use windlass_agent::network::bridge::{BridgeNetwork, BridgeOptions};
 use windlass_agent::runtime::oci::{OciOptions, OciRuntime};
 use windlass_agent::runtime::testing::{self, Program};
 use windlass_agent::runtime::{
-    ContainerConfig, ContainerId, Containers, ExecRequest, PortMapping, SandboxConfig,
-    SandboxStatus, Sandboxes, Streams,
+    ContainerConfig, ContainerId, ContainerState, Containers, ExecRequest, PortMapping,
+    SandboxConfig, SandboxStatus, Sandboxes, Streams,
 };
 
 const BUSYBOX: &str = "/bin/busybox";
@@ -176,4 +176,60 @@ async fn loopback_up() {
     handle.link().change(up).execute().await.expect("loopback");
     let address = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 10));
     handle.address().add(1, address, 32).execute().await.expect("address");
+}
+
+/// Prints how long pods take: `cargo test --release --test runtime_network -- --ignored --nocapture`.
+#[test]
+#[ignore = "prints figures, checks nothing"]
+fn figures() {
+    let on_a_node = || {
+        unshare(CloneFlags::CLONE_NEWNET).expect("a network namespace");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.expect("a runtime").block_on(measure());
+    };
+    std::thread::spawn(on_a_node).join().expect("measured");
+}
+
+async fn measure() {
+    loopback_up().await;
+    let node = Node::new().await;
+    let (runtime, network) = node.open().await;
+    let (mut starts, mut execs, mut stops, mut memory) = (vec![], vec![], vec![], vec![]);
+    for n in 0..40 {
+        let begin = std::time::Instant::now();
+        let (pod, main) = node.pod(&runtime, &format!("p{n}"), vec![]).await;
+        starts.push(begin.elapsed());
+        for _ in 0..3 {
+            let begin = std::time::Instant::now();
+            sh(&runtime, &main, "true").await;
+            execs.push(begin.elapsed());
+        }
+        memory.push(shim_memory(&runtime, &main).await);
+        let begin = std::time::Instant::now();
+        runtime.remove_sandbox(&pod.id).await.expect("remove");
+        stops.push(begin.elapsed());
+    }
+    network.remove_rules().expect("remove rules");
+    for (what, mut times) in [("start a pod", starts), ("exec", execs), ("remove a pod", stops)] {
+        times.sort();
+        let at = |part: usize| times[(times.len() * part / 100).min(times.len() - 1)];
+        println!("{what}: p50 {:?}, p99 {:?}", at(50), at(99));
+    }
+    memory.sort();
+    println!("a shim: {}", memory[memory.len() / 2]);
+}
+
+/// Resident memory of a container's shim, and the part that is its own.
+async fn shim_memory(runtime: &OciRuntime, id: &ContainerId) -> String {
+    let all = runtime.list_containers().await.expect("list");
+    let state = all.into_iter().find(|c| c.id == *id).expect("is listed").state;
+    let ContainerState::Running { pid, .. } = state else { panic!("it runs") };
+    let read =
+        |pid: &str| std::fs::read_to_string(format!("/proc/{pid}/status")).expect("a process");
+    let field = |status: &str, name: &str| {
+        let line = status.lines().find_map(|l| l.strip_prefix(name)).unwrap_or_default();
+        line.trim().to_string()
+    };
+    let shim = read(&field(&read(&pid.to_string()), "PPid:"));
+    format!("resident {}, anonymous {}", field(&shim, "VmRSS:"), field(&shim, "RssAnon:"))
 }
