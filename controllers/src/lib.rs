@@ -23,10 +23,14 @@ pub mod endpointslice;
 pub mod endpointslice_mirroring;
 pub mod garbagecollector;
 pub mod namespace;
+pub mod node_ipam;
+pub mod node_lifecycle;
+pub mod pod_gc;
 pub mod replicaset;
 pub mod root_ca;
 pub mod serviceaccount;
 pub mod serviceaccount_token;
+pub mod taint_eviction;
 
 mod support;
 mod views;

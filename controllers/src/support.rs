@@ -2,6 +2,7 @@
 
 pub(crate) mod batch;
 pub(crate) mod claim;
+pub(crate) mod disruption;
 pub(crate) mod endpoints;
 pub(crate) mod hash;
 pub(crate) mod intstr;

@@ -47,7 +47,7 @@ fn short(ops: &[Op]) -> Vec<String> {
         Op::Create(_, body) => Some(format!("+={}", size(body))),
         Op::Update(key, body) => Some(format!("{}={}", key.name, size(body))),
         Op::Delete(key, _) => Some(format!("-{}", key.name)),
-        Op::Patch(..) | Op::Event(..) => None,
+        Op::Patch(..) | Op::Strategic(..) | Op::Event(..) => None,
     };
     ops.iter().filter_map(write).collect()
 }

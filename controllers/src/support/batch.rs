@@ -86,8 +86,8 @@ impl Pods<'_> {
         let header = pod.object.header();
         let key = Key::new(scheme::PODS, &*header.namespace, &*header.name);
         match self.client.delete(&key, &DeleteOptions::uid(&*header.uid)).await {
-            Ok(left) => {
-                self.writes.deleted(self.request, header, left.as_deref());
+            Ok(_) => {
+                self.writes.deleted(self.request, header);
                 self.tell(
                     EventType::Normal,
                     "SuccessfulDelete",

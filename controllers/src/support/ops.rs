@@ -15,6 +15,8 @@ pub(crate) enum Op {
     Update(Key, Value),
     /// A merge patch. That the object is gone is no error.
     Patch(Key, Value),
+    /// A strategic merge patch. That the object is gone is no error.
+    Strategic(Key, Value),
     /// Away with it, if the options' preconditions hold. That it is gone is no error.
     Delete(Key, DeleteOptions),
     /// Something for people to know.
@@ -72,6 +74,10 @@ async fn one(client: &dyn Client, recorder: &Recorder, op: Op) -> Result<u64> {
         Op::Patch(key, patch) => {
             unless(Error::is_not_found, client.patch(&key, Patch::merge(&patch), &options).await)
         }
+        Op::Strategic(key, patch) => unless(
+            Error::is_not_found,
+            client.patch(&key, Patch::strategic(&patch), &options).await,
+        ),
         Op::Delete(key, options) => {
             unless(Error::is_not_found, client.delete(&key, &options).await).map(Option::flatten)
         }

@@ -7,10 +7,10 @@
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 use std::time::Duration;
+use windlass_core::View;
 use windlass_core::cache::Informer;
 use windlass_core::controller::{Action, ObjectKey};
 use windlass_core::object::Header;
-use windlass_core::{Object, View};
 
 /// Waits no longer than this for a change to be told; then looks again.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -22,7 +22,7 @@ pub(crate) struct Writes(Mutex<FxHashMap<ObjectKey, Written>>);
 #[derive(Debug, Default)]
 struct Written {
     version: u64,
-    /// Name and uid of what was deleted at once, so that no version of its end is known.
+    /// Name and uid of what was deleted.
     ended: Vec<(Box<str>, Box<str>)>,
 }
 
@@ -36,21 +36,18 @@ impl Writes {
         }
     }
 
-    /// An object was deleted for `key`: it waits for its end (`Some`), or it is gone.
-    pub(crate) fn deleted(&self, key: &ObjectKey, object: &Header, left: Option<&Object>) {
-        match left {
-            Some(left) => self.wrote(key, left.resource_version()),
-            None => {
-                let ended = (object.name.clone(), object.uid.clone());
-                self.0.lock().entry(key.clone()).or_default().ended.push(ended);
-            }
-        }
+    /// An object was deleted for `key`. No version is known of the end of what is gone at once, so the cache has to show
+    /// that it goes or is gone.
+    pub(crate) fn deleted(&self, key: &ObjectKey, object: &Header) {
+        let ended = (object.name.clone(), object.uid.clone());
+        self.0.lock().entry(key.clone()).or_default().ended.push(ended);
     }
 
     /// Whether a cache shows all that was written for `key` in its namespace.
     pub(crate) fn are_shown<V: View>(&self, key: &ObjectKey, cache: &Informer<V>) -> bool {
+        let ends = |header: &Header, uid: &str| header.deleting || *header.uid != *uid;
         let shown = |name: &str, uid: &str| {
-            cache.get(&key.namespace, name).is_none_or(|entry| *entry.object.header().uid != *uid)
+            cache.get(&key.namespace, name).is_none_or(|entry| ends(entry.object.header(), uid))
         };
         self.are_known(key, cache.resource_version(), shown)
     }
@@ -75,6 +72,7 @@ impl Writes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use windlass_core::Object;
 
     #[test]
     fn a_cache_behind_the_last_write_does_not_do() {
@@ -93,7 +91,7 @@ mod tests {
         let (writes, key) = (Writes::default(), ObjectKey::new("a", "b"));
         let json = r#"{"metadata":{"name":"p","uid":"u"}}"#;
         let pod = Object::from_wire(json.into()).unwrap();
-        writes.deleted(&key, pod.header(), None);
+        writes.deleted(&key, pod.header());
         assert!(!writes.are_known(&key, 9, |name, uid| (name, uid) != ("p", "u")));
         assert!(writes.are_known(&key, 9, |_, _| true));
     }

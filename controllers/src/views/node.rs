@@ -57,9 +57,15 @@ pub(crate) struct Condition {
 // === impl NodeView ===
 
 impl NodeView {
-    /// The status of a condition; none is `Unknown`.
-    pub(crate) fn condition(&self, kind: &str) -> &str {
+    /// The status of a condition, if it is there.
+    pub(crate) fn condition(&self, kind: &str) -> Option<&str> {
         let found = self.status.conditions.iter().find(|condition| condition.kind == kind);
-        found.map_or("Unknown", |condition| condition.status.as_str())
+        found.map(|condition| condition.status.as_str())
+    }
+
+    /// When the node last reported its status.
+    pub(crate) fn heartbeat(&self) -> Option<&Time> {
+        let ready = self.status.conditions.iter().find(|condition| condition.kind == "Ready");
+        ready.and_then(|ready| ready.last_heartbeat_time.as_ref())
     }
 }

@@ -1,0 +1,81 @@
+//! Reads the cache, applies the plan.
+
+use super::plan::Range;
+use crate::Context;
+use crate::support::endpoints::Nodes;
+use crate::support::ops::{self, Op};
+use crate::support::owner::reference_of;
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use serde_json::json;
+use std::collections::BTreeMap;
+use windlass_core::client::Key;
+use windlass_core::controller::{Action, ObjectKey, Reconciler};
+use windlass_core::scheme::{self, GroupVersionKind};
+use windlass_core::{Error, Result};
+
+const NODE: GroupVersionKind = GroupVersionKind::new("", "v1", "Node");
+
+pub(super) struct Sync {
+    context: Context,
+    range: Option<Range>,
+    nodes: Nodes,
+    /// What was given to nodes and the cache does not show yet.
+    given: Mutex<BTreeMap<String, String>>,
+}
+
+impl Sync {
+    pub(super) fn new(context: &Context, nodes: Nodes) -> Self {
+        let settings = &context.settings;
+        let range = Range::parse(&settings.cluster_cidr, settings.node_cidr_mask);
+        if range.is_none() && !settings.cluster_cidr.is_empty() {
+            tracing::error!(
+                cidr = settings.cluster_cidr,
+                "no usable range of pod addresses: nodes get none"
+            );
+        }
+        Self { context: context.clone(), range, nodes, given: Mutex::default() }
+    }
+
+    fn free(&self, range: &Range) -> Option<String> {
+        let mut given = self.given.lock();
+        let nodes = self.nodes.list(None);
+        given.retain(|name, _| {
+            self.nodes.get("", name).is_some_and(|node| node.view.spec.pod_cidr.is_empty())
+        });
+        let shown = nodes.iter().map(|node| node.view.spec.pod_cidr.as_str());
+        range.free(shown.chain(given.values().map(String::as_str)))
+    }
+}
+
+#[async_trait]
+impl Reconciler for Sync {
+    type Request = ObjectKey;
+    type Error = Error;
+
+    async fn reconcile(&self, request: &ObjectKey) -> Result<Action> {
+        let (Some(range), Some(node)) = (&self.range, self.nodes.get("", &request.name)) else {
+            return Ok(Action::Done);
+        };
+        let has =
+            !node.view.spec.pod_cidr.is_empty() || self.given.lock().contains_key(&request.name);
+        if has || node.object.header().deleting {
+            return Ok(Action::Done);
+        }
+        let Some(cidr) = self.free(range) else {
+            let about = reference_of(&NODE, node.object.header());
+            let message = format!("Node {} status is now: CIDRNotAvailable", request.name);
+            let event = Op::warning(about, "CIDRNotAvailable", message);
+            ops::apply(&*self.context.client, &self.context.recorder, vec![event]).await?;
+            return Ok(Action::Done);
+        };
+        let patch = json!({"metadata": {"uid": node.object.header().uid}, "spec": {"podCIDR": cidr, "podCIDRs": [cidr]}});
+        let op = Op::Patch(Key::cluster(scheme::NODES, &request.name), patch);
+        self.given.lock().insert(request.name.clone(), cidr);
+        let done = ops::apply(&*self.context.client, &self.context.recorder, vec![op]).await;
+        if done.is_err() {
+            self.given.lock().remove(&request.name);
+        }
+        done.map(|_| Action::Done)
+    }
+}

@@ -1,0 +1,131 @@
+//! Remembers signs of life, applies the plan.
+
+use super::plan;
+use crate::Context;
+use crate::support::endpoints::Nodes;
+use crate::support::ops::{self, Op};
+use crate::support::owner::reference_of;
+use crate::support::{status, time};
+use crate::views::{BY_NODE, Pods};
+use async_trait::async_trait;
+use jiff::Timestamp;
+use parking_lot::Mutex;
+use rustc_hash::FxHashMap;
+use serde_json::json;
+use std::sync::Arc;
+use std::time::Duration;
+use windlass_core::apis::core::v1::Node;
+use windlass_core::client::Key;
+use windlass_core::clock::Env;
+use windlass_core::controller::{Action, ObjectKey, Reconciler};
+use windlass_core::events::Recorder;
+use windlass_core::scheme::{self, GroupVersionKind};
+use windlass_core::{Error, Object, Result};
+
+const NODE: GroupVersionKind = GroupVersionKind::new("", "v1", "Node");
+
+/// When each node last gave a sign of life, by the clock here: clocks of nodes may be wrong.
+pub(super) struct Signs {
+    env: Env,
+    last: Mutex<FxHashMap<String, Sign>>,
+}
+
+struct Sign {
+    at: Timestamp,
+    given_up: bool,
+}
+
+pub(super) struct Sync {
+    context: Context,
+    recorder: Recorder,
+    nodes: Nodes,
+    pods: Pods,
+    signs: Arc<Signs>,
+}
+
+// === impl Signs ===
+
+impl Signs {
+    pub(super) fn new(env: Env) -> Self {
+        Self { env, last: Mutex::default() }
+    }
+
+    /// The node lives. Whether it had been given up.
+    pub(super) fn seen(&self, node: &str) -> bool {
+        let sign = Sign { at: self.env.clock.now(), given_up: false };
+        self.last.lock().insert(node.to_owned(), sign).is_some_and(|before| before.given_up)
+    }
+
+    pub(super) fn forget(&self, node: &str) {
+        self.last.lock().remove(node);
+    }
+
+    /// How much of its grace period a node has left; none: it is silent.
+    fn time_left(&self, node: &str, grace: Duration) -> Option<Duration> {
+        let now = self.env.clock.now();
+        let mut last = self.last.lock();
+        let sign = last.entry(node.to_owned()).or_insert(Sign { at: now, given_up: false });
+        let silent = Duration::try_from(now.duration_since(sign.at)).unwrap_or_default();
+        let left = grace.checked_sub(silent).filter(|left| !left.is_zero());
+        sign.given_up = left.is_none();
+        left
+    }
+}
+
+// === impl Sync ===
+
+impl Sync {
+    pub(super) fn new(context: &Context, nodes: Nodes, pods: Pods, signs: Arc<Signs>) -> Self {
+        let recorder = context.recorder.named("node-controller");
+        Self { context: context.clone(), recorder, nodes, pods, signs }
+    }
+
+    async fn give_up(&self, object: &Object) -> Result<bool> {
+        let node: Node = object.view()?;
+        let before = node.status.clone().unwrap_or_default();
+        let now = time::now(&self.context.env);
+        let Some(conditions) = plan::silent(before.conditions.as_deref().unwrap_or_default(), now)
+        else {
+            return Ok(false);
+        };
+        let mut new = before;
+        new.conditions = Some(conditions);
+        let about = reference_of(&NODE, object.header());
+        let message = format!("Node {} status is now: NodeNotReady", object.name());
+        let write = status::replace(Key::cluster(scheme::NODES, object.name()), object, &new)?;
+        self.apply(vec![write, Op::normal(about, "NodeNotReady", message)]).await?;
+        Ok(true)
+    }
+
+    async fn apply(&self, ops: Vec<Op>) -> Result<()> {
+        ops::apply(&*self.context.client, &self.recorder, ops).await.map(drop)
+    }
+}
+
+#[async_trait]
+impl Reconciler for Sync {
+    type Request = ObjectKey;
+    type Error = Error;
+
+    async fn reconcile(&self, request: &ObjectKey) -> Result<Action> {
+        let Some(node) = self.nodes.get("", &request.name) else { return Ok(Action::Done) };
+        let grace = self.context.settings.node_monitor_grace_period;
+        let left = self.signs.time_left(&request.name, grace);
+        // What was written comes back as a change and brings the taints.
+        if left.is_none() && self.give_up(&node.object).await? {
+            return Ok(Action::Done);
+        }
+        let now = time::now(&self.context.env);
+        if let Some(taints) = plan::taints(&node.view, now) {
+            let version = node.object.resource_version().to_string();
+            let patch =
+                json!({"metadata": {"resourceVersion": version}, "spec": {"taints": taints}});
+            self.apply(vec![Op::Patch(Key::cluster(scheme::NODES, &request.name), patch)]).await?;
+        }
+        let Some(left) = left else {
+            self.apply(plan::pods(&self.pods.by_index(BY_NODE, &request.name), now)).await?;
+            return Ok(Action::Done);
+        };
+        Ok(Action::RequeueAfter(left))
+    }
+}

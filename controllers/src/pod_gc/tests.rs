@@ -1,0 +1,56 @@
+use super::plan::{lost, terminated};
+use crate::support::ops::Op;
+use crate::support::testing::{at, merged, pod, ready};
+use crate::views::PodView;
+use serde_json::json;
+
+fn deleted(ops: &[Op]) -> Vec<&str> {
+    ops.iter()
+        .filter_map(|op| match op {
+            Op::Delete(key, options) if options.grace_period_seconds == Some(0) => {
+                Some(key.name.as_str())
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+#[test]
+fn lost_pods_fail_and_go() {
+    let ending = json!({"metadata": {"deletionTimestamp": "2027-01-15T08:00:00Z"}});
+    let bound = pod::<PodView>("bound", "", ready(0));
+    let unbound = pod::<PodView>("unbound", "", ending.clone());
+    let waiting = pod::<PodView>("waiting", "", json!({}));
+    let ending = pod::<PodView>("ending", "", merged(ready(0), ending));
+    for (given, gone, goes) in [
+        (&bound, true, true),
+        (&bound, false, false),
+        (&unbound, false, true),
+        (&waiting, false, false),
+        (&ending, false, false),
+    ] {
+        let ops = lost(given, gone, at(0));
+        assert_eq!(!deleted(&ops).is_empty(), goes, "{} {gone}", given.object.name());
+        assert_eq!(
+            goes,
+            ops.iter().any(
+                |op| matches!(op, Op::Strategic(_, patch) if patch["status"]["phase"] == "Failed")
+            )
+        );
+    }
+}
+
+#[test]
+fn the_oldest_ended_pods_go() {
+    let ended = |name: &str, made: i64| {
+        pod::<PodView>(
+            name,
+            "",
+            json!({"metadata": {"creationTimestamp": at(made).to_string()}, "status": {"phase": "Succeeded"}}),
+        )
+    };
+    let pods = vec![ended("new", 3), ended("old", 1), ended("middle", 2)];
+    assert_eq!(deleted(&terminated(pods.clone(), 1, at(9))), ["old", "middle"]);
+    assert!(terminated(pods.clone(), 3, at(9)).is_empty());
+    assert!(terminated(pods, 0, at(9)).is_empty(), "0 is no limit");
+}
