@@ -1,6 +1,7 @@
 //! What carries the desired state out: kernel rules, connection forwarding, or a recording.
 
 pub mod fake;
+pub mod health_checks;
 pub mod nftables;
 pub mod userspace;
 
@@ -61,6 +62,26 @@ pub enum BackendError {
         #[source]
         source: std::io::Error,
     },
+}
+
+/// A backend chosen at run time.
+#[async_trait]
+impl Backend for Box<dyn Backend> {
+    fn name(&self) -> &'static str {
+        (**self).name()
+    }
+
+    async fn apply(&mut self, change: &Change) -> Result<(), BackendError> {
+        (**self).apply(change).await
+    }
+
+    async fn resync(&mut self, state: &[Arc<ServicePort>]) -> Result<(), BackendError> {
+        (**self).resync(state).await
+    }
+
+    async fn lost(&mut self) {
+        (**self).lost().await;
+    }
 }
 
 // === impl Change ===

@@ -20,7 +20,7 @@ use windlass_core::scheme::{ENDPOINTSLICES, NODES, SERVICES};
 use self::driver::Driver;
 use crate::backend::Backend;
 use crate::config::{ChangeTracker, name_of};
-use crate::health::{self, Health, Server};
+use crate::health::{Health, Server, http};
 use crate::metrics::Metrics;
 use crate::model::{EndpointSliceView, ServiceView};
 use crate::topology::NodeIdentity;
@@ -84,8 +84,9 @@ impl Component for Proxy {
         let shared = Arc::new(Shared::new(&node_name, metrics, env.clone()));
         let mut server = tokio::task::JoinSet::new();
         if let Some(address) = health_address {
-            let listener = health::bind(address).await?;
-            server.spawn(Server { health: shared.health.clone(), registry, env }.serve(listener));
+            let listener = http::bind(address).await?;
+            let answers = Server { health: shared.health.clone(), registry, env };
+            server.spawn(http::serve(Arc::new(answers), listener));
         }
         let synced = shared.follow(&factory, &node_name);
         let all_synced = async {

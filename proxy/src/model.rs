@@ -105,6 +105,8 @@ pub struct ServicePort {
     pub load_balancer_ips: Vec<IpAddr>,
     /// Who may use the load balancer's addresses, sorted and without overlaps; empty for everybody.
     pub source_ranges: Vec<AddressRange>,
+    /// Where the node tells an external load balancer of its endpoints.
+    pub health_check_node_port: Option<u16>,
     /// Seconds for which a client address stays with its endpoint; `None` without affinity.
     pub affinity: Option<u32>,
     /// Policy for traffic to the cluster address.

@@ -1,6 +1,10 @@
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::http::{bind, serve};
 use super::*;
 use crate::metrics::{Metrics, Sync};
 
@@ -22,8 +26,8 @@ async fn tells_health_and_metrics() {
     let address = listener.local_addr().unwrap();
     let (metrics, registry) = Metrics::new();
     let (health, env) = (Arc::new(Health::default()), Env::system());
-    let server =
-        tokio::spawn(Server { health: health.clone(), registry, env: env.clone() }.serve(listener));
+    let answers = Server { health: health.clone(), registry, env: env.clone() };
+    let server = tokio::spawn(serve(Arc::new(answers), listener));
     assert!(
         request(address, "GET /healthz").await.starts_with("HTTP/1.1 503"),
         "nothing synced yet"

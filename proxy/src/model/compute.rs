@@ -56,6 +56,7 @@ fn service_port<'a>(
         external_ips: external_ips(spec, key.family),
         load_balancer_ips: load_balancer_ips(service, key.family),
         source_ranges: network::cover(ranges, key.family),
+        health_check_node_port: spec.health_check(),
         affinity: spec.affinity_seconds(),
         internal_policy: spec.internal_traffic_policy,
         external_policy: spec.external_traffic_policy,

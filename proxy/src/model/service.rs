@@ -32,6 +32,8 @@ pub struct ServiceSpecView {
     pub external_ips: Vec<String>,
     /// Networks that may use the load balancer's addresses; none means all.
     pub load_balancer_source_ranges: Vec<String>,
+    /// Where nodes tell a load balancer of their endpoints, 0 for nowhere.
+    pub health_check_node_port: u16,
     /// The ports.
     pub ports: Vec<ServicePortView>,
     /// `None` or `ClientIP`.
@@ -115,6 +117,13 @@ impl ServiceSpecView {
             .and_then(|c| c.client_ip.as_ref()?.timeout_seconds);
         (self.session_affinity == "ClientIP")
             .then(|| configured.unwrap_or(DEFAULT_AFFINITY_SECONDS).max(1))
+    }
+
+    /// The health-check node port, where the type and the policy have one.
+    pub(crate) fn health_check(&self) -> Option<u16> {
+        let wanted =
+            self.type_ == "LoadBalancer" && self.external_traffic_policy == TrafficPolicy::Local;
+        (wanted && self.health_check_node_port != 0).then_some(self.health_check_node_port)
     }
 
     /// Whether the type has node ports.

@@ -93,7 +93,7 @@ fn headless_and_external_name_have_nothing_to_program() {
 fn types_affinity_and_policies() {
     let spec = |kind: &str| {
         json!({"spec": {"type": kind, "clusterIP": "10.96.0.1", "ports": [{"port": 80, "nodePort": 30080}],
-            "sessionAffinity": "ClientIP", "externalTrafficPolicy": "Local", "internalTrafficPolicy": "Cluster"},
+            "sessionAffinity": "ClientIP", "healthCheckNodePort": 30090, "externalTrafficPolicy": "Local", "internalTrafficPolicy": "Cluster"},
          "status": {"loadBalancer": {"ingress": [{"ip": "203.0.113.9", "ipMode": "VIP"}, {"ip": "203.0.113.8", "ipMode": "Proxy"},
             {"hostname": "lb.example.com"}]}}})
     };
@@ -105,6 +105,7 @@ fn types_affinity_and_policies() {
         (load_balancer.affinity, load_balancer.external_policy),
         (Some(10_800), TrafficPolicy::Local)
     );
+    assert_eq!(load_balancer.health_check_node_port, Some(30090));
     let cluster_ip = one("ClusterIP");
     assert_eq!((cluster_ip.node_port, cluster_ip.load_balancer_ips.len()), (None, 0));
     let mut with_timeout = spec("ClusterIP");

@@ -1,7 +1,7 @@
 //! A node, pods and a machine outside, as network namespaces of the real kernel.
 //!
-//! Pods hang on point-to-point links with a `/32` route each, so all their traffic passes the
-//! node's IP stack. Needs root; everything goes away with the [`Lab`].
+//! Pods hang on point-to-point links with a `/32` route each and a gateway that is nobody's
+//! address, so all their traffic passes the node's IP stack. Needs root; everything goes away with the [`Lab`].
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
 use std::fs::File;
@@ -188,7 +188,7 @@ impl Lab {
         let pod = Namespace::new(format!("{prefix}-pod{number}"));
         let (ip, ip6) = (pod_ip(number), pod_ip6(number));
         node.ip(&format!("link add veth{number} type veth peer name eth0 netns {}", pod.name));
-        node.ip(&format!("addr add 169.254.1.1/32 dev veth{number}"));
+        node.ip(&format!("link set veth{number} address ee:ee:ee:ee:ee:ee"));
         node.ip(&format!("addr add fe80::1/64 dev veth{number} nodad"));
         node.ip(&format!("link set veth{number} up"));
         node.ip(&format!("route add {ip}/32 dev veth{number}"));
@@ -196,6 +196,7 @@ impl Lab {
         pod.ip(&format!("addr add {ip}/32 dev eth0"));
         pod.ip(&format!("addr add {ip6}/128 dev eth0 nodad"));
         pod.ip("link set eth0 up");
+        pod.ip("neigh add 169.254.1.1 lladdr ee:ee:ee:ee:ee:ee dev eth0 nud permanent");
         pod.ip("route add 169.254.1.1 dev eth0 scope link");
         pod.ip("route add default via 169.254.1.1");
         pod.ip("-6 route add default via fe80::1 dev eth0");
@@ -291,6 +292,7 @@ pub fn service(name: &str, cluster_ip: &str, endpoints: Vec<Endpoint>) -> Servic
         external_ips: Vec::new(),
         load_balancer_ips: Vec::new(),
         source_ranges: Vec::new(),
+        health_check_node_port: None,
         affinity: None,
         internal_policy: TrafficPolicy::Cluster,
         external_policy: TrafficPolicy::Cluster,

@@ -42,6 +42,7 @@ fn port(protocol: Protocol, endpoints: Vec<Endpoint>) -> ServicePort {
         external_ips: Vec::new(),
         load_balancer_ips: Vec::new(),
         source_ranges: Vec::new(),
+        health_check_node_port: None,
         affinity: None,
         internal_policy: TrafficPolicy::Cluster,
         external_policy: TrafficPolicy::Cluster,
