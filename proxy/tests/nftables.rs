@@ -10,7 +10,7 @@ use std::time::Duration;
 use lab::*;
 use tokio::net::UdpSocket;
 use tokio::time::timeout;
-use windlass_proxy::backend::nftables::NftablesBackend;
+use windlass_proxy::backend::nftables::{NftablesBackend, Settings};
 use windlass_proxy::model::*;
 
 const IP: &str = "10.96.0.10";
@@ -20,7 +20,18 @@ fn served(lab: &Lab, updated: Vec<ServicePort>) -> NftablesBackend {
     for (number, pod) in lab.pods.iter().enumerate() {
         pod.serve(&format!("{}:8080", pod_ip(number)));
     }
-    lab.apply(lab.backend(), updated, Vec::new())
+    lab.apply(lab.synced_backend(), updated, Vec::new())
+}
+
+#[test]
+fn without_root_it_says_what_to_do() {
+    if nix::unistd::geteuid().is_root() {
+        println!("SKIP without_root_it_says_what_to_do: this is root");
+        return;
+    }
+    let error = NftablesBackend::open(&Settings::default()).unwrap_err();
+    let line = error.to_string();
+    assert!(line.contains("run as root") && line.contains("userspace"), "{line}");
 }
 
 #[test]
@@ -242,13 +253,22 @@ fn udp_clients_follow_their_service() {
 fn a_new_start_replaces_what_was_there() {
     let Some(lab) = Lab::new("start", 2) else { return };
     let first = served(&lab, vec![service("old", IP, pods([0]))]);
-    let second =
-        lab.apply(lab.backend(), vec![service("new", "10.96.0.20", pods([0]))], Vec::new());
+    drop(first);
+    let mut second = lab.backend();
+    assert_eq!(
+        lab.pods[1].get(ADDRESS).unwrap().0,
+        "pod0",
+        "until the first sync the old rules work"
+    );
+    let second = lab.node.run(move || async move {
+        let state = [std::sync::Arc::new(service("new", "10.96.0.20", pods([0])))];
+        windlass_proxy::backend::Backend::resync(&mut second, &state).await.unwrap();
+        second
+    });
     assert_eq!(lab.pods[1].get("10.96.0.20:80").unwrap().0, "pod0");
     assert_ne!(lab.pods[1].get(ADDRESS).map(|answer| answer.0), Ok("pod0".to_owned()));
     second.remove().unwrap();
     assert!(lab.pods[1].get("10.96.0.20:80").is_err());
-    drop(first);
 }
 
 #[test]
@@ -308,7 +328,7 @@ fn ipv6() {
     for (number, pod) in lab.pods.iter().enumerate() {
         pod.serve(&format!("[{}]:8080", pod_ip6(number)));
     }
-    let _backend = lab.apply(lab.backend(), vec![sticky, web, nobody], Vec::new());
+    let _backend = lab.apply(lab.synced_backend(), vec![sticky, web, nobody], Vec::new());
     assert_eq!(lab.pods[1].get("[fd96::10]:80").unwrap(), ("pod0".to_owned(), pod_ip6(1)));
     assert_eq!(lab.pods[0].get("[fd96::10]:80").unwrap().0, "pod0", "hairpin");
     assert_eq!(lab.pods[1].get("[fd78::1]:30080").unwrap().0, "pod0", "node port");

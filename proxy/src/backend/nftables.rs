@@ -55,20 +55,17 @@ struct Kernel {
 // === impl NftablesBackend ===
 
 impl NftablesBackend {
-    /// Opens the kernel's interface, replaces what an earlier run left behind by empty tables, and
-    /// switches IPv4 forwarding on. A kernel without IPv6 is served with IPv4 alone.
+    /// Opens the kernel's interface, makes sure that the kernel can do what is needed, and switches
+    /// IPv4 forwarding on. What an earlier run left behind stays in force until the first
+    /// [`resync`](Backend::resync) replaces it. A kernel without IPv6 is served with IPv4 alone.
     pub fn open(settings: &Settings) -> Result<Self, BackendError> {
-        let mut v4 =
-            Table::open(Family::V4, settings.clone()).map_err(BackendError::Unavailable)?;
-        v4.replace(&[]).map_err(BackendError::Unavailable)?;
+        let open = |family| Table::open(family, settings.clone());
+        let mut tables = vec![open(Family::V4).map_err(BackendError::Unavailable)?];
         node::enable_forwarding()?;
-        let mut tables = vec![v4];
-        match Table::open(Family::V6, settings.clone())
-            .and_then(|mut table| table.replace(&[]).map(|_| table))
-        {
+        match open(Family::V6) {
             Ok(table) => tables.push(table),
             Err(error) => {
-                tracing::warn!(%error, "no nftables for IPv6: only IPv4 Services are served")
+                tracing::warn!(%error, "no nftables for IPv6: only IPv4 Services are served");
             }
         }
         let conntrack = Conntrack::open().map_err(BackendError::Unavailable)?;

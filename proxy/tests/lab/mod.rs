@@ -242,7 +242,7 @@ impl Lab {
         Some(lab)
     }
 
-    /// A backend in the node's namespace.
+    /// A backend in the node's namespace that has synced nothing yet.
     pub fn backend(&self) -> NftablesBackend {
         self.node.run(|| async {
             let settings = Settings {
@@ -250,6 +250,15 @@ impl Lab {
                 ..Settings::default()
             };
             NftablesBackend::open(&settings).unwrap()
+        })
+    }
+
+    /// A backend with an empty table.
+    pub fn synced_backend(&self) -> NftablesBackend {
+        let mut backend = self.backend();
+        self.node.run(move || async move {
+            backend.resync(&[]).await.unwrap();
+            backend
         })
     }
 

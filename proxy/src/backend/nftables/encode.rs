@@ -36,7 +36,7 @@ enum Value {
 
 /// The batch that carries a transaction out; with `replace` on a table built anew.
 pub(super) fn batch(layout: &Layout, transaction: &Transaction, replace: bool) -> Batch {
-    let mut encoder = Encoder { layout, batch: Batch::default() };
+    let mut encoder = Encoder::new(layout, TABLE);
     encoder.begin();
     if replace {
         encoder.table();
@@ -57,9 +57,20 @@ pub(super) fn batch(layout: &Layout, transaction: &Transaction, replace: bool) -
 /// The batch that takes the table away, whether it is there or not.
 pub(super) fn remove_table(family: Family) -> Batch {
     let layout = Layout::new(family, super::Settings::default());
-    let mut encoder = Encoder { layout: &layout, batch: Batch::default() };
+    let mut encoder = Encoder::new(&layout, TABLE);
     encoder.begin();
     encoder.named(NFT_MSG_NEWTABLE, NLM_F_CREATE);
+    encoder.named(NFT_MSG_DELTABLE, NLM_F_ACK);
+    encoder.end();
+    encoder.batch
+}
+
+/// Makes a table with all that the real one needs and takes it away again, in one transaction: a
+/// kernel that lacks something refuses, and one that does not is left as it was.
+pub(super) fn probe(layout: &Layout) -> Batch {
+    let mut encoder = Encoder::new(layout, "windlass-probe");
+    encoder.begin();
+    encoder.table();
     encoder.named(NFT_MSG_DELTABLE, NLM_F_ACK);
     encoder.end();
     encoder.batch
@@ -76,12 +87,17 @@ pub(super) fn query_table(family: Family) -> Batch {
 
 struct Encoder<'a> {
     layout: &'a Layout,
+    table: &'static str,
     batch: Batch,
 }
 
 // === impl Encoder ===
 
-impl Encoder<'_> {
+impl<'a> Encoder<'a> {
+    fn new(layout: &'a Layout, table: &'static str) -> Self {
+        Self { layout, table, batch: Batch::default() }
+    }
+
     fn begin(&mut self) {
         self.batch.message(NFNL_MSG_BATCH_BEGIN, 0, batch_header(), |_| {});
     }
@@ -91,13 +107,17 @@ impl Encoder<'_> {
         self.batch.message(NFNL_MSG_BATCH_END, 0, batch_header(), |_| {});
     }
 
+    /// All messages begin with the table's name, under the same number.
     fn message(&mut self, kind: u16, flags: u16, build: impl FnOnce(&mut Message<'_>)) {
         let header = [nfproto(self.layout.family), 0, 0, 0];
-        self.batch.message((NFNL_SUBSYS_NFTABLES << 8) | kind, flags, header, build);
+        self.batch.message((NFNL_SUBSYS_NFTABLES << 8) | kind, flags, header, |m| {
+            m.string(NFTA_TABLE_NAME, self.table);
+            build(m);
+        });
     }
 
     fn named(&mut self, kind: u16, flags: u16) {
-        self.message(kind, flags, |m| m.string(NFTA_TABLE_NAME, TABLE));
+        self.message(kind, flags, |_| {});
     }
 
     /// Makes the table anew, with its sets and fixed chains.
@@ -126,7 +146,6 @@ impl Encoder<'_> {
 
     fn set(&mut self, set: &SetSpec, id: u32) {
         self.message(NFT_MSG_NEWSET, NLM_F_CREATE, |m| {
-            m.string(NFTA_SET_TABLE, TABLE);
             m.string(NFTA_SET_NAME, set.name);
             m.u32(NFTA_SET_ID, id);
             m.u32(NFTA_SET_FLAGS, set.flags);
@@ -153,7 +172,6 @@ impl Encoder<'_> {
 
     fn chain(&mut self, chain: &ChainSpec) {
         self.message(NFT_MSG_NEWCHAIN, NLM_F_CREATE, |m| {
-            m.string(NFTA_CHAIN_TABLE, TABLE);
             m.string(NFTA_CHAIN_NAME, &chain.name);
             let Some((hook, priority)) = chain.hook else { return };
             m.nested(NFTA_CHAIN_HOOK, |m| {
@@ -164,7 +182,6 @@ impl Encoder<'_> {
         });
         for rule in &chain.rules {
             self.message(NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND, |m| {
-                m.string(NFTA_RULE_TABLE, TABLE);
                 m.string(NFTA_RULE_CHAIN, &chain.name);
                 m.nested(NFTA_RULE_EXPRESSIONS, |m| rule.iter().for_each(|expr| expr.encode(m)));
             });
@@ -173,7 +190,6 @@ impl Encoder<'_> {
 
     fn delete_chain(&mut self, balancer: &Balancer) {
         self.message(NFT_MSG_DELCHAIN, 0, |m| {
-            m.string(NFTA_CHAIN_TABLE, TABLE);
             m.string(NFTA_CHAIN_NAME, &balancer.chain());
         });
     }
@@ -190,7 +206,6 @@ impl Encoder<'_> {
         while let Some(first) = rest.first() {
             let mut taken = 0;
             self.message(kind, flags, |m| {
-                m.string(NFTA_SET_ELEM_LIST_TABLE, TABLE);
                 m.string(NFTA_SET_ELEM_LIST_SET, first.set);
                 m.nested(NFTA_SET_ELEM_LIST_ELEMENTS, |m| {
                     let start = m.position();

@@ -26,11 +26,14 @@ pub(super) struct Table {
 // === impl Table ===
 
 impl Table {
+    /// Makes sure that the kernel can hold the table; changes nothing yet.
     pub(super) fn open(family: Family, settings: Settings) -> io::Result<Self> {
+        let (layout, mut socket) = (Layout::new(family, settings), Socket::open()?);
+        socket.transact(&encode::probe(&layout))?;
         Ok(Self {
             renderer: Renderer::new(family),
-            layout: Layout::new(family, settings),
-            socket: Socket::open()?,
+            layout,
+            socket,
             broken: true,
             forwarding: false,
             handle: None,

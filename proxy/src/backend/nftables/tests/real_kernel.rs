@@ -29,7 +29,7 @@ fn kernel_keys(socket: &mut Socket) -> Keys {
         let mut request = Batch::default();
         let kind = (NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_GETSETELEM;
         request.message(kind, NLM_F_DUMP, [NFPROTO_IPV4, 0, 0, 0], |m| {
-            m.string(NFTA_SET_ELEM_LIST_TABLE, encode::TABLE);
+            m.string(NFTA_TABLE_NAME, encode::TABLE);
             m.string(NFTA_SET_ELEM_LIST_SET, set.name);
         });
         socket
