@@ -96,6 +96,17 @@ pub(crate) async fn run(
     }
 }
 
+/// Runs a program and returns what it printed.
+pub(crate) async fn run_for_output(
+    runtime: &dyn Runtime,
+    action: &ExecAction,
+    patient: &Patient,
+    timeout: Duration,
+) -> Result<String, String> {
+    let work = exec::output(runtime, action, patient, timeout);
+    tokio::time::timeout(timeout, work).await.unwrap_or_else(|_| Err("the command took too long".into()))
+}
+
 /// The number of a port that may be named.
 fn port(port: &IntOrString, container: &Container) -> Result<u16, String> {
     let number = match port {

@@ -15,13 +15,23 @@ pub(super) async fn run(
     patient: &Patient,
     timeout: Duration,
 ) -> Outcome {
+    output(runtime, action, patient, timeout).await.map(drop)
+}
+
+/// The same; what it printed.
+pub(super) async fn output(
+    runtime: &dyn Runtime,
+    action: &ExecAction,
+    patient: &Patient,
+    timeout: Duration,
+) -> Result<String, String> {
     let command = action.command.clone().unwrap_or_default();
     let request = ExecRequest { command, tty: false, stdin: false, timeout: Some(timeout) };
     let session = runtime.exec(&patient.id, request).await.map_err(|e| e.to_string())?;
     let (stdout, stderr, exit) = (session.stdout, session.stderr, session.exit);
     let (out, err, exit) = tokio::join!(read(stdout), read(stderr), exit);
     match exit {
-        Ok(Ok(0)) => Ok(()),
+        Ok(Ok(0)) => Ok(out + &err),
         Ok(Ok(_)) => Err(out + &err),
         Ok(Err(error)) => Err(error.to_string()),
         Err(_) => Err("the program's end was not told".into()),
