@@ -8,10 +8,30 @@
 //! server (`uid`, `creationTimestamp`, name), `prepare_for_create`, `validate`; on update `default`,
 //! (admission), `prepare_for_update` or `prepare_for_subresource`, `validate_update`.
 
+mod admission;
 mod allocator;
+mod autoscaling;
+mod batch;
+mod certificates;
+mod config;
+mod endpoints;
+mod event;
+mod fields;
+mod flowcontrol;
 mod generic;
-mod registry;
 pub(crate) mod json;
+mod lease;
+mod namespace;
+mod networking;
+mod node;
+mod pod;
+mod policy;
+mod quota;
+mod rbac;
+mod registry;
+mod service;
+mod volume;
+mod workload;
 
 pub use allocator::{
     Allocation, Allocator, Companion, OnConflict, PortRange, ServiceConfig, allocators,

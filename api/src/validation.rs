@@ -2,8 +2,10 @@
 
 mod errors;
 pub mod format;
-mod meta;
+pub(crate) mod meta;
 mod path;
+pub(crate) mod pod;
+pub(crate) mod rules;
 
 pub use errors::{ErrorType, Errors, FieldError};
 pub use format::NameRule;

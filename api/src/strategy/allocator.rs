@@ -89,8 +89,23 @@ pub struct PortRange {
 /// The allocators of the built-in resources.
 #[must_use]
 pub fn allocators(config: &ServiceConfig) -> Vec<(GroupVersionResource, Arc<dyn Allocator>)> {
-    let _ = config;
-    Vec::new()
+    let services: Arc<dyn Allocator> = Arc::new(super::service::ServiceAllocator::new(config));
+    vec![(windlass_core::scheme::SERVICES, services)]
+}
+
+// === impl Companion ===
+
+impl Companion {
+    /// Removes a key, whatever it holds.
+    pub(super) fn delete(key: Bytes) -> Self {
+        Self { precondition: None, op: Op::Delete { key }, on_conflict: OnConflict::Retry }
+    }
+
+    /// Makes a key that must not be there yet.
+    pub(super) fn create(key: Bytes, value: Bytes, on_conflict: OnConflict) -> Self {
+        let precondition = Some(Precondition::Absent(key.clone()));
+        Self { precondition, op: Op::Put { key, value }, on_conflict }
+    }
 }
 
 // === impl ServiceConfig ===

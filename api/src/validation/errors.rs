@@ -214,7 +214,8 @@ impl<'a> IntoIterator for &'a Errors {
 fn shown(value: &Value) -> String {
     match value {
         Value::String(text) => format!("{text:?}"),
-        Value::Null => "null".into(),
+        // As Kubernetes writes it, quotes and all.
+        Value::Null => "\"null\"".into(),
         other => other.to_string(),
     }
 }

@@ -1,0 +1,109 @@
+//! CertificateSigningRequests.
+
+use super::generic::keep_all_but;
+use super::json::{is_empty, list_of, map_mut, map_of, restore, str_of};
+use super::{Map, Strategy};
+use crate::validation::{Errors, Path};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
+use std::borrow::Cow;
+use windlass_core::Object;
+
+/// The rules of CertificateSigningRequests. Who asks (`spec.username` and the like) the pipeline fills in.
+pub(super) struct Request;
+
+const SPEC: Path<'static> = Path::new("spec");
+
+impl Strategy for Request {
+    fn prepare_for_create(&self, object: &mut Map) {
+        object.shift_remove("status");
+    }
+
+    fn prepare_for_update(&self, new: &mut Map, old: &Map) {
+        restore(new, old, "spec");
+    }
+
+    fn prepare_for_subresource(&self, subresource: &str, new: &mut Map, old: &Map) {
+        let conditions = |object: &Map| map_of(object, "status").and_then(|s| s.get("conditions")).cloned();
+        let settled = |condition: &Value| {
+            matches!(condition.get("type").and_then(Value::as_str), Some("Approved" | "Denied"))
+        };
+        match subresource {
+            "approval" => {
+                let wanted = conditions(new);
+                keep_all_but(&["metadata"], new, old);
+                let status = map_mut(new, "status");
+                match wanted {
+                    Some(wanted) => _ = status.insert("conditions".into(), wanted),
+                    None => _ = status.shift_remove("conditions"),
+                }
+            }
+            // The signer may not approve.
+            "status" => {
+                let list = |object: &Map| -> Vec<Value> {
+                    conditions(object).and_then(|c| c.as_array().cloned()).unwrap_or_default()
+                };
+                let mut all: Vec<_> = list(old).into_iter().filter(settled).collect();
+                all.extend(list(new).into_iter().filter(|condition| !settled(condition)));
+                if !all.is_empty() {
+                    map_mut(new, "status").insert("conditions".into(), all.into());
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn validate(&self, object: &Map) -> Errors {
+        let mut errors = Errors::default();
+        let empty = Map::new();
+        let spec = map_of(object, "spec").unwrap_or(&empty);
+        let pem = STANDARD.decode(str_of(spec, "request")).unwrap_or_default();
+        let text = String::from_utf8_lossy(&pem);
+        if !text.contains("-----BEGIN CERTIFICATE REQUEST-----") {
+            let detail = "PEM block type must be CERTIFICATE REQUEST";
+            errors.invalid(SPEC.child("request"), str_of(spec, "request"), detail);
+        }
+        if list_of(spec, "usages").is_empty() {
+            errors.required(SPEC.child("usages"), "");
+        }
+        match str_of(spec, "signerName") {
+            "" => errors.required(SPEC.child("signerName"), ""),
+            name if !name.contains('/') => {
+                let detail = "must be a fully qualified domain and path of the form 'example.com/signer-name'";
+                errors.invalid(SPEC.child("signerName"), name, detail);
+            }
+            _ => {}
+        }
+        if spec.get("expirationSeconds").and_then(Value::as_i64).is_some_and(|seconds| seconds < 600) {
+            let value = spec["expirationSeconds"].clone();
+            let detail = "may not specify a duration less than 600 seconds (10 minutes)";
+            errors.invalid(SPEC.child("expirationSeconds"), value, detail);
+        }
+        errors
+    }
+
+    fn validate_subresource(&self, _subresource: &str, new: &Map, _old: &Map) -> Errors {
+        let mut errors = Errors::default();
+        let list = map_of(new, "status").map(|status| list_of(status, "conditions")).unwrap_or_default();
+        let has = |kind: &str| list.iter().any(|c| c.get("type").and_then(Value::as_str) == Some(kind));
+        if has("Approved") && has("Denied") {
+            let detail = "Approved and Denied conditions are mutually exclusive";
+            errors.invalid("status.conditions", list, detail);
+        }
+        for (at, condition) in list.iter().filter_map(Value::as_object).enumerate() {
+            if is_empty(condition, "type") {
+                errors.required(format!("status.conditions[{at}].type"), "");
+            }
+        }
+        errors
+    }
+
+    fn fields(&self) -> &'static [&'static str] {
+        &["spec.signerName"]
+    }
+
+    fn field(&self, object: &Object, name: &str) -> Option<Cow<'static, str>> {
+        super::fields::value(object, self.fields(), name)
+    }
+}
