@@ -1,8 +1,18 @@
 //! What may be written, and what is filled in: plugins between a request and the registry.
 
+mod default_toleration_seconds;
 mod namespace_lifecycle;
+mod priority;
+mod service_account;
+mod storage_protection;
+mod taint_nodes;
 
+pub use default_toleration_seconds::DefaultTolerationSeconds;
 pub use namespace_lifecycle::NamespaceLifecycle;
+pub use priority::Priority;
+pub use service_account::ServiceAccount;
+pub use storage_protection::StorageObjectInUseProtection;
+pub use taint_nodes::TaintNodesByCondition;
 
 use crate::authentication::User;
 use crate::strategy::Map;

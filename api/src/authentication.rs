@@ -1,9 +1,11 @@
 //! Who asks.
 
 mod bearer;
+mod in_process;
 mod service_account;
 mod x509;
 
+pub use in_process::InProcess;
 pub use service_account::{Bound, Claims, Private, ServiceAccountTokens, TokenKeys};
 pub use x509::ClientCertificate;
 

@@ -24,11 +24,14 @@ fn allowed() -> BTreeMap<&'static str, Option<Vec<&'static str>>> {
 fn violations(package: &Package, allowed: &[&str]) -> Vec<String> {
     let own = |name: &str| name.starts_with("windlass");
     let may = |name: &str, kind: DependencyKind| {
-        allowed.contains(&name) || (kind == DependencyKind::Development && CONTROL_PLANE.contains(&name))
+        allowed.contains(&name)
+            || (kind == DependencyKind::Development && CONTROL_PLANE.contains(&name))
     };
     let imports = package.dependencies.iter().filter(|dependency| own(&dependency.name));
     imports
-        .filter(|dependency| dependency.name != package.name.as_str() && !may(&dependency.name, dependency.kind))
+        .filter(|dependency| {
+            dependency.name != package.name.as_str() && !may(&dependency.name, dependency.kind)
+        })
         .map(|dependency| format!("{} must not import {}", package.name, dependency.name))
         .collect()
 }

@@ -89,6 +89,14 @@ impl Verb {
             Self::Other => "options",
         }
     }
+
+    /// The verb that a word of RBAC means; one that no request has (`use`, `bind`) is [`Verb::Other`].
+    #[must_use]
+    pub fn from_word(word: &str) -> Self {
+        use Verb::*;
+        let all = [Get, List, Watch, Create, Update, Patch, Delete, DeleteCollection];
+        all.into_iter().find(|verb| verb.as_str() == word).unwrap_or(Other)
+    }
 }
 
 // === impl ResourceTarget ===

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use windlass_core::client::{Client, Key};
+use windlass_core::client::{Key, Reader};
 use windlass_core::clock::Clock;
 use windlass_core::meta::{Reason, Status};
 use windlass_core::scheme;
@@ -75,7 +75,7 @@ pub struct TokenKeys {
 /// Recognizes service accounts by their tokens, and looks whether what a token is bound to is still there.
 pub struct ServiceAccountTokens {
     keys: Arc<TokenKeys>,
-    objects: Arc<dyn Client>,
+    objects: Arc<dyn Reader>,
     clock: Arc<dyn Clock>,
 }
 
@@ -145,7 +145,7 @@ impl std::fmt::Debug for TokenKeys {
 impl ServiceAccountTokens {
     /// Reads tokens with `keys`, objects through `objects`.
     #[must_use]
-    pub fn new(keys: Arc<TokenKeys>, objects: Arc<dyn Client>, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(keys: Arc<TokenKeys>, objects: Arc<dyn Reader>, clock: Arc<dyn Clock>) -> Self {
         Self { keys, objects, clock }
     }
 

@@ -1,0 +1,40 @@
+//! Questions about who one is and what one may do, and tokens: objects that are answered, not kept.
+
+mod access;
+mod rules;
+mod token;
+mod who;
+
+use crate::authentication::TokenKeys;
+use crate::authorization::{Authorizer, Rbac};
+use crate::registry::Creater;
+use std::sync::Arc;
+use windlass_core::scheme::{self, GroupVersionResource};
+
+/// What the answers come from.
+#[derive(Clone)]
+pub struct Reviews {
+    /// Decides.
+    pub authorizer: Arc<dyn Authorizer>,
+    /// Lists rules.
+    pub rbac: Arc<Rbac>,
+    /// Signs and reads tokens.
+    pub keys: Arc<TokenKeys>,
+}
+
+impl Reviews {
+    /// The answerers, each with its resource and subresource (empty for none).
+    #[must_use]
+    pub fn creaters(&self) -> Vec<(GroupVersionResource, &'static str, Arc<dyn Creater>)> {
+        let access = |of| Arc::new(access::Access { authorizer: self.authorizer.clone(), of });
+        vec![
+            (scheme::SUBJECTACCESSREVIEWS, "", access(access::Of::Anyone)),
+            (scheme::LOCALSUBJECTACCESSREVIEWS, "", access(access::Of::AnyoneHere)),
+            (scheme::SELFSUBJECTACCESSREVIEWS, "", access(access::Of::Oneself)),
+            (scheme::SELFSUBJECTRULESREVIEWS, "", Arc::new(rules::Rules(self.rbac.clone()))),
+            (scheme::SELFSUBJECTREVIEWS, "", Arc::new(who::Oneself)),
+            (scheme::TOKENREVIEWS, "", Arc::new(who::TokenReview(self.keys.clone()))),
+            (scheme::SERVICEACCOUNTS, "token", Arc::new(token::TokenRequest(self.keys.clone()))),
+        ]
+    }
+}

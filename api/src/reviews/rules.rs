@@ -1,0 +1,31 @@
+//! What one may do: `SelfSubjectRulesReview`.
+
+use crate::authorization::Rbac;
+use crate::registry::{Call, Created, Creater};
+use crate::strategy::Map;
+use async_trait::async_trait;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use windlass_core::meta::Status;
+
+pub(super) struct Rules(pub(super) Arc<Rbac>);
+
+#[async_trait]
+impl Creater for Rules {
+    async fn create(&self, call: Call<'_>, mut review: Map) -> Result<Created, Status> {
+        let namespace = review.get("spec").and_then(|spec| spec["namespace"].as_str());
+        let namespace = namespace.filter(|namespace| !namespace.is_empty());
+        let namespace = namespace.ok_or_else(|| Status::bad_request("no namespace on request"))?;
+        let rules = self.0.rules_for(call.user(), namespace);
+        let (paths, resources): (Vec<_>, Vec<_>) =
+            rules.into_iter().partition(|rule| !rule.non_resource_urls.is_empty());
+        let paths: Vec<Value> = paths
+            .iter()
+            .map(|rule| json!({"verbs": rule.verbs, "nonResourceURLs": rule.non_resource_urls}))
+            .collect();
+        let status =
+            json!({"resourceRules": resources, "nonResourceRules": paths, "incomplete": false});
+        review.insert("status".into(), status);
+        Ok(Created::Object(review))
+    }
+}

@@ -1,0 +1,182 @@
+//! `serviceaccounts/token`: a token for a while, bound to an object (KEP-1205).
+
+use crate::authentication::{Bound, Claims, Private, TokenKeys};
+use crate::registry::{Call, Created, Creater};
+use crate::strategy::Map;
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+use serde::Deserialize;
+use serde_json::json;
+use std::sync::Arc;
+use windlass_core::Object;
+use windlass_core::client::{Key, Reader};
+use windlass_core::meta::{Status, StatusCause};
+use windlass_core::scheme::{self, GroupVersionResource};
+
+/// No token holds for less (API reference, "TokenRequestSpec").
+const SHORTEST: i64 = 600;
+/// No token holds for longer.
+const LONGEST: i64 = 1 << 32;
+
+pub(super) struct TokenRequest(pub(super) Arc<TokenKeys>);
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Spec {
+    audiences: Vec<String>,
+    expiration_seconds: Option<i64>,
+    bound_object_ref: Option<Reference>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Reference {
+    kind: String,
+    name: String,
+    #[serde(default)]
+    uid: String,
+}
+
+#[derive(Deserialize)]
+struct PodView {
+    spec: PodSpec,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[derive(Default)]
+struct PodSpec {
+    node_name: String,
+    service_account_name: String,
+}
+
+#[async_trait]
+impl Creater for TokenRequest {
+    async fn create(&self, call: Call<'_>, mut request: Map) -> Result<Created, Status> {
+        let spec = request.get("spec").cloned().unwrap_or_else(|| json!({}));
+        let mut spec: Spec =
+            serde_json::from_value(spec).map_err(|e| Status::bad_request(e.to_string()))?;
+        let seconds = spec.expiration_seconds.unwrap_or(3600);
+        check(seconds, call.name())?;
+        if spec.audiences.is_empty() {
+            spec.audiences.push(self.0.issuer().to_owned());
+        }
+        let account = find(&call, scheme::SERVICEACCOUNTS, call.name()).await?;
+        let mut private = Private {
+            namespace: call.namespace().to_owned(),
+            serviceaccount: bound(&account),
+            ..Private::default()
+        };
+        if let Some(reference) = &spec.bound_object_ref {
+            bind(&call, reference, &mut private).await?;
+        }
+        let now = call.env().clock.now();
+        let expires = now + SignedDuration::from_secs(seconds);
+        let claims = self.claims(&call, &spec.audiences, private, now, expires);
+        let token = self.0.sign(&claims)?;
+        let given = request.entry("spec").or_insert_with(|| json!({}));
+        given["audiences"] = json!(spec.audiences);
+        given["expirationSeconds"] = seconds.into();
+        let expires = expires.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        request.insert("status".into(), json!({"token": token, "expirationTimestamp": expires}));
+        Ok(Created::Object(request))
+    }
+}
+
+impl TokenRequest {
+    fn claims(
+        &self,
+        call: &Call<'_>,
+        audiences: &[String],
+        kubernetes: Private,
+        now: Timestamp,
+        expires: Timestamp,
+    ) -> Claims {
+        Claims {
+            aud: audiences.to_vec(),
+            exp: expires.as_second(),
+            iat: now.as_second(),
+            nbf: now.as_second(),
+            iss: self.0.issuer().to_owned(),
+            jti: call.env().uuid(),
+            sub: format!("system:serviceaccount:{}:{}", call.namespace(), call.name()),
+            kubernetes,
+        }
+    }
+}
+
+fn check(seconds: i64, name: &str) -> Result<(), Status> {
+    let message = match seconds {
+        ..SHORTEST => "may not specify a duration less than 10 minutes",
+        SHORTEST..=LONGEST => return Ok(()),
+        _ => "may not specify a duration larger than 2^32 seconds",
+    };
+    let cause = StatusCause {
+        reason: "FieldValueInvalid".into(),
+        message: format!("Invalid value: {seconds}: {message}"),
+        field: "spec.expirationSeconds".into(),
+    };
+    Err(Status::invalid("authentication.k8s.io", "TokenRequest", name, vec![cause]))
+}
+
+/// Fills in what the token ends with, and the node of a pod.
+async fn bind(call: &Call<'_>, reference: &Reference, private: &mut Private) -> Result<(), Status> {
+    let conflict =
+        |resource: &str, why: &str| Err(Status::conflict("", resource, &reference.name, why));
+    let same = |object: &Object| reference.uid.is_empty() || *object.header().uid == *reference.uid;
+    match reference.kind.as_str() {
+        "Pod" => {
+            let pod = find(call, scheme::PODS, &reference.name).await?;
+            let PodView { spec } = pod.view().map_err(Status::internal)?;
+            if !same(&pod) {
+                return conflict(
+                    "pods",
+                    "the UID in the bound object reference does not match the UID in record",
+                );
+            }
+            if spec.service_account_name != call.name() {
+                let why =
+                    "cannot bind token to a Pod running with a different service account name";
+                return Err(Status::bad_request(why));
+            }
+            private.pod = Some(bound(&pod));
+            if !spec.node_name.is_empty() {
+                let node = call.objects().get(&Key::cluster(scheme::NODES, &spec.node_name)).await;
+                let uid = node.map(|node| node.header().uid.to_string()).unwrap_or_default();
+                private.node = Some(Bound { name: spec.node_name, uid });
+            }
+        }
+        "Secret" => {
+            let secret = find(call, scheme::SECRETS, &reference.name).await?;
+            if !same(&secret) {
+                return conflict(
+                    "secrets",
+                    "the UID in the bound object reference does not match the UID in record",
+                );
+            }
+            private.secret = Some(bound(&secret));
+        }
+        other => {
+            return Err(Status::bad_request(format!(
+                "cannot bind token for object of type {other}"
+            )));
+        }
+    }
+    Ok(())
+}
+
+async fn find(
+    call: &Call<'_>,
+    resource: GroupVersionResource,
+    name: &str,
+) -> Result<Arc<Object>, Status> {
+    let key = Key::new(resource, call.namespace(), name);
+    call.objects().get(&key).await.map_err(|error| match error {
+        windlass_core::Error::Status(status) => *status,
+        other => Status::internal(other),
+    })
+}
+
+fn bound(object: &Object) -> Bound {
+    Bound { name: object.name().to_owned(), uid: object.header().uid.to_string() }
+}

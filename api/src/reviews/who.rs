@@ -1,0 +1,52 @@
+//! Who one is: `SelfSubjectReview`, `TokenReview`.
+
+use crate::authentication::{ServiceAccountTokens, TokenKeys, User};
+use crate::registry::{Call, Created, Creater};
+use crate::strategy::Map;
+use async_trait::async_trait;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use windlass_core::meta::Status;
+
+pub(super) struct Oneself;
+
+pub(super) struct TokenReview(pub(super) Arc<TokenKeys>);
+
+#[async_trait]
+impl Creater for Oneself {
+    async fn create(&self, call: Call<'_>, mut review: Map) -> Result<Created, Status> {
+        review.insert("status".into(), json!({"userInfo": info(call.user())}));
+        Ok(Created::Object(review))
+    }
+}
+
+#[async_trait]
+impl Creater for TokenReview {
+    async fn create(&self, call: Call<'_>, mut review: Map) -> Result<Created, Status> {
+        let spec = review.get("spec").unwrap_or(&Value::Null);
+        let listed = spec["audiences"].as_array().into_iter().flatten();
+        let audiences: Vec<&str> = listed.filter_map(Value::as_str).collect();
+        let token = spec["token"].as_str().unwrap_or_default();
+        let objects = Arc::new(call.objects().clone());
+        let tokens = ServiceAccountTokens::new(self.0.clone(), objects, call.env().clock.clone());
+        let status = match tokens.user(token, &audiences).await {
+            Ok(user) => json!({"authenticated": true, "user": info(&user), "audiences": audiences}),
+            Err(refusal) => json!({"authenticated": false, "error": refusal.message}),
+        };
+        // The token is not shown again.
+        review.insert("spec".into(), json!({}));
+        review.insert("status".into(), status);
+        Ok(Created::Object(review))
+    }
+}
+
+fn info(user: &User) -> Value {
+    let mut info = json!({"username": user.name, "groups": user.groups});
+    if !user.uid.is_empty() {
+        info["uid"] = user.uid.clone().into();
+    }
+    if !user.extra.is_empty() {
+        info["extra"] = json!(user.extra);
+    }
+    info
+}

@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# Start time, resident memory and idle CPU of `windlass up`, as root. Usage: figures.sh [seconds of idling, default 60]
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+out=${CARGO_TARGET_DIR:-$here/target}/release idle=${1:-60}
+cargo build --release --quiet --manifest-path "$here/Cargo.toml" --package windlass --package windlass-benches --bins
+work=$(mktemp -d)
+cleanup() {
+  [[ -z ${cluster-} ]] || { kill -TERM "$cluster" 2>/dev/null && wait "$cluster" || true; }
+  rm -rf "$work"
+}
+trap cleanup EXIT
+up=(up --data-dir "$work/data" --listen 127.0.0.1:16444)
+
+start() {
+  rm -f "$work/ready"
+  "$out/windlass" "${up[@]}" --ready-file "$work/ready" >/dev/null 2>"$work/log" &
+  cluster=$!
+  until [[ -e $work/ready ]]; do
+    kill -0 "$cluster" 2>/dev/null || { cat "$work/log"; cluster=; exit 1; }
+    sleep 0.1
+  done
+}
+ticks() { awk '{ print $14 + $15 }' "/proc/$cluster/stat"; }
+
+start; kill -TERM "$cluster"; wait "$cluster" || true; cluster=
+for _ in 1 2 3 4 5; do "$out/startup" "$out/windlass" "$work/data/admin.kubeconfig" "${up[@]}"; done |
+  sort -n | sed -n '3s/^/exec to \/readyz, data directory there, median of 5: /p'
+
+start
+sleep 20
+before=$(ticks)
+sleep "$idle"
+after=$(ticks)
+echo "resident memory, idle: $(awk '/VmRSS/ { printf "%.1f MB", $2 / 1000 }' "/proc/$cluster/status")"
+echo "idle CPU over $idle s: $(awk -v t=$((after - before)) -v s="$idle" -v hz="$(getconf CLK_TCK)" 'BEGIN { printf "%.2f %% of a core", 100 * t / hz / s }')"

@@ -1,0 +1,10 @@
+//! The program `windlass-agent`.
+
+use clap::Parser;
+use std::process::ExitCode;
+use windlass::component::Agent;
+
+fn main() -> ExitCode {
+    windlass_agent::runtime::oci::shim_main_if_asked();
+    windlass::run(async { Agent::parse().run().await })
+}

@@ -1,0 +1,9 @@
+//! The program `windlass-controller-manager`.
+
+use clap::Parser;
+use std::process::ExitCode;
+use windlass::component::ControllerManager;
+
+fn main() -> ExitCode {
+    windlass::run(async { ControllerManager::parse().run().await })
+}

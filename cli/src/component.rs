@@ -1,0 +1,15 @@
+//! One binary per component: from its command line to the component.
+
+mod agent;
+mod apiserver;
+mod controller_manager;
+mod health;
+mod proxy;
+mod remote;
+mod scheduler;
+
+pub use agent::Agent;
+pub use apiserver::ApiServer;
+pub use controller_manager::ControllerManager;
+pub use proxy::Proxy;
+pub use scheduler::Scheduler;

@@ -1,0 +1,53 @@
+//! `windlass-proxy`
+
+use super::remote::Remote;
+use crate::standalone::{ProxyMode, proxy};
+use clap::Parser;
+use std::net::SocketAddr;
+use windlass_core::component::BoxError;
+
+/// The service proxy of a node
+#[derive(Parser)]
+#[command(
+    version,
+    after_help = "Examples:
+  windlass-proxy --kubeconfig proxy.kubeconfig --node-name worker-1
+  windlass-proxy --kubeconfig proxy.kubeconfig --node-name worker-1 --mode userspace   without root"
+)]
+pub struct Proxy {
+    #[command(flatten)]
+    remote: Remote,
+    /// The name of this node
+    #[arg(long)]
+    node_name: String,
+    /// How Services get to pods
+    #[arg(long, value_enum, default_value_t = ProxyMode::Nftables)]
+    mode: ProxyMode,
+    /// Addresses of all pods
+    #[arg(long, default_value = "10.244.0.0/16", value_name = "CIDR")]
+    cluster_cidr: String,
+    /// Where `/healthz` and `/metrics` answer
+    #[arg(long, default_value = "127.0.0.1:31080", value_name = "ADDR:PORT")]
+    health_address: SocketAddr,
+}
+
+impl Proxy {
+    /// Runs until SIGTERM or Ctrl-C.
+    ///
+    /// # Errors
+    /// What is wrong, in one line.
+    pub async fn run(self) -> Result<(), BoxError> {
+        let connected = self.remote.connect().await?;
+        let (informers, env) = (connected.informers.clone(), connected.env.clone());
+        let proxy = proxy(
+            self.mode,
+            &self.node_name,
+            informers,
+            &self.cluster_cidr,
+            env,
+            self.health_address,
+        )?;
+        let proxy = proxy.ok_or("--mode none leaves nothing to do")?;
+        connected.run(vec![proxy], None).await
+    }
+}

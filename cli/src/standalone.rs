@@ -1,0 +1,76 @@
+//! The all-in-one: store → API server → local client → one shared informer factory → components, in the
+//! order in which they get ready.
+//!
+//! ```
+//! use windlass::standalone::{Cluster, Options};
+//!
+//! # tokio::runtime::Runtime::new().unwrap().block_on(async {
+//! let cluster = Cluster::start(Options::in_memory()).await?;
+//! let client = cluster.client();
+//! # drop(client);
+//! cluster.stop().await;
+//! # Ok::<(), windlass::standalone::Error>(())
+//! # }).unwrap();
+//! ```
+
+mod cluster;
+mod control_plane;
+mod identity;
+mod node;
+mod options;
+mod parts;
+
+pub use cluster::Cluster;
+pub use node::{agent as node_agent, images, proxy};
+pub use options::{NodeOptions, Options, Progress, ProxyMode};
+
+use std::path::PathBuf;
+
+/// Where a cluster keeps its data when nobody says otherwise.
+pub const DATA_DIR: &str = "/var/lib/windlass";
+
+/// Why a cluster can't start. Each says in one line what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The folder can't be used.
+    #[error("data directory {}: {source}. Choose another with --data-dir", path.display())]
+    DataDir {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The store can't be opened.
+    #[error("{0}")]
+    Store(#[from] windlass_store::Error),
+    /// Certificates can't be read or made.
+    #[error("{0}")]
+    Pki(#[from] windlass_api::pki::Error),
+    /// The address is taken, or not this machine's.
+    #[error("can't listen on {address}: {source}. Choose another with --listen")]
+    Listen {
+        /// The address.
+        address: std::net::SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The node needs rights that this process has not.
+    #[error(
+        "running containers needs root: run as root, or with --no-node for a control plane without a node"
+    )]
+    NotRoot,
+    /// A part could not be set up.
+    #[error("{part}: {reason}")]
+    Part {
+        /// Its name.
+        part: &'static str,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+impl Error {
+    fn part(part: &'static str, reason: impl std::fmt::Display) -> Self {
+        Self::Part { part, reason: reason.to_string() }
+    }
+}

@@ -1,0 +1,126 @@
+//! A running cluster.
+
+use super::control_plane::ControlPlane;
+use super::parts::Parts;
+use super::{Error, Options, node};
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::time::Instant;
+use windlass_api::authentication::User;
+use windlass_api::server::ApiServer;
+use windlass_controllers::{Context, Settings, registry};
+use windlass_core::cache::InformerFactory;
+use windlass_core::client::Client;
+use windlass_core::events::Recorder;
+use windlass_scheduler::Scheduler;
+
+/// A cluster in this process. Dropping it ends it; [`Cluster::stop`] ends it cleanly.
+pub struct Cluster {
+    control_plane: ControlPlane,
+    parts: Parts,
+    kubeconfig: Option<PathBuf>,
+}
+
+// === impl Cluster ===
+
+impl Cluster {
+    /// Starts a cluster; returns when all its parts are ready. On an error nothing is left running.
+    ///
+    /// # Errors
+    /// What is wrong, and what to do about it, in one line.
+    pub async fn start(options: Options) -> Result<Self, Error> {
+        let mut parts = Parts::new(options.progress.clone(), Instant::now());
+        match Self::assemble(&options, &mut parts).await {
+            Ok((control_plane, kubeconfig)) => Ok(Self { control_plane, parts, kubeconfig }),
+            Err(error) => {
+                parts.stop().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn assemble(
+        options: &Options,
+        parts: &mut Parts,
+    ) -> Result<(ControlPlane, Option<PathBuf>), Error> {
+        node::check(options)?;
+        let control_plane = ControlPlane::start(options, parts).await?;
+        let kubeconfig = match control_plane.listen {
+            Some(listen) => control_plane.identity.write_kubeconfig(listen)?,
+            None => None,
+        };
+        start_controllers(options, &control_plane, parts).await?;
+        if let Some(node) = &options.node {
+            node::start(options, node, &control_plane, parts).await?;
+        }
+        Ok((control_plane, kubeconfig))
+    }
+
+    /// A client in this process that may do everything.
+    #[must_use]
+    pub fn client(&self) -> Arc<dyn Client> {
+        self.control_plane.client.clone()
+    }
+
+    /// A client of the `kube` crate, over no socket, that may do everything.
+    #[must_use]
+    pub fn kube_client(&self) -> kube::Client {
+        let service = tower::ServiceBuilder::new()
+            .map_request(|mut request: http::Request<kube::client::Body>| {
+                request.extensions_mut().insert(User::admin());
+                request
+            })
+            .service(self.server().service());
+        kube::Client::new(service, "default")
+    }
+
+    /// The API server.
+    #[must_use]
+    pub fn server(&self) -> &Arc<ApiServer> {
+        &self.control_plane.server
+    }
+
+    /// The administrator's kubeconfig, when the cluster listens and has a data directory.
+    #[must_use]
+    pub fn kubeconfig(&self) -> Option<&std::path::Path> {
+        self.kubeconfig.as_deref()
+    }
+
+    /// Returns when a part has failed.
+    pub async fn failure(&mut self) -> Error {
+        self.parts.failure().await
+    }
+
+    /// Stops all parts; containers go on running. All that was acknowledged is on disk.
+    pub async fn stop(mut self) {
+        self.control_plane.server.close();
+        self.parts.stop().await;
+    }
+}
+
+async fn start_controllers(
+    options: &Options,
+    control_plane: &ControlPlane,
+    parts: &mut Parts,
+) -> Result<(), Error> {
+    let (client, env) = (control_plane.client.clone(), options.env.clone());
+    let shutdown = parts.shutdown().child_token();
+    if options.controllers {
+        let settings = Settings {
+            ca_pem: control_plane.identity.authority.certificate().to_owned(),
+            cluster_cidr: options.pod_cidr.clone(),
+            ..Settings::default()
+        };
+        let context = Context::new(client.clone(), env.clone(), shutdown.clone());
+        let context = context.with_settings(settings);
+        parts.start_all("controllers", registry::start(&context, |_| true)).await?;
+    }
+    if options.scheduler {
+        let recorder =
+            Recorder::new(client.clone(), env.clone(), "default-scheduler", "", shutdown.clone());
+        let informers = InformerFactory::new(client, shutdown);
+        let scheduler = Scheduler::builder(informers, recorder, env).build();
+        parts.start_all("scheduler", vec![Box::new(scheduler)]).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,152 @@
+//! Store and API server.
+
+use super::identity::{Identity, make_private_dir};
+use super::parts::Parts;
+use super::{Error, Options};
+use async_trait::async_trait;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use windlass_api::admission::{
+    DefaultTolerationSeconds, Priority, ServiceAccount, StorageObjectInUseProtection,
+    TaintNodesByCondition,
+};
+use windlass_api::authentication::{ClientCertificate, InProcess, ServiceAccountTokens, User};
+use windlass_api::authorization::{Masters, Rbac, Union};
+use windlass_api::bootstrap::{Endpoint, bootstrap};
+use windlass_api::local::LocalClient;
+use windlass_api::pki::server_tls;
+use windlass_api::reviews::Reviews;
+use windlass_api::server::{ApiServer, ServeOptions};
+use windlass_core::cache::InformerFactory;
+use windlass_core::client::Client;
+use windlass_core::component::{BoxError, Component, Ready, Shutdown};
+use windlass_store::{Backend, Embedded, EmbeddedOptions, Memory};
+
+/// What the other parts stand on.
+pub(super) struct ControlPlane {
+    pub(super) server: Arc<ApiServer>,
+    pub(super) client: Arc<dyn Client>,
+    pub(super) identity: Identity,
+    pub(super) listen: Option<SocketAddr>,
+    /// Where pods reach the server.
+    pub(super) advertise: IpAddr,
+}
+
+impl ControlPlane {
+    pub(super) async fn start(options: &Options, parts: &mut Parts) -> Result<Self, Error> {
+        // What may fail for outside reasons comes first: nothing is half started then.
+        let store = open_store(options).await?;
+        let listener = listen(options).await?;
+        parts.ready("store");
+        let identity = Identity::open(options)?;
+        let listen = listener.as_ref().and_then(|listener| listener.local_addr().ok());
+        let advertise = options.advertise.unwrap_or_else(|| super::node::address(listen));
+        let rbac = Arc::new(Rbac::default());
+        let server = build(options, &identity, store, rbac.clone(), advertise, listen).await?;
+        let client: Arc<dyn Client> = Arc::new(LocalClient::new(server.clone(), User::admin()));
+        let service_ip = first_address(&options.service_cidr)?;
+        let port = listen.map_or(6443, |listen| listen.port());
+        let endpoint = Endpoint { service_ip, address: advertise, port };
+        bootstrap(&*client, endpoint).await.map_err(|e| Error::part("bootstrap", e))?;
+        let informers = InformerFactory::new(client.clone(), parts.shutdown().child_token());
+        for synced in rbac.follow(&informers) {
+            synced.wait().await;
+        }
+        if let Some(listener) = listener {
+            let own = identity.server(&[advertise, service_ip])?;
+            let tls = server_tls(&own, identity.authority.certificate(), false)?;
+            parts.start(Box::new(Listening {
+                server: server.clone(),
+                listener,
+                tls: Arc::new(tls),
+            }));
+        }
+        parts.ready("api server");
+        Ok(Self { server, client, identity, listen, advertise })
+    }
+}
+
+async fn open_store(options: &Options) -> Result<Arc<dyn Backend>, Error> {
+    let Some(dir) = &options.data_dir else { return Ok(Arc::new(Memory::new())) };
+    make_private_dir(dir).map_err(|source| Error::DataDir { path: dir.clone(), source })?;
+    let open = EmbeddedOptions::new(dir.join("store"));
+    // Reads the whole store.
+    let opened = tokio::task::spawn_blocking(|| Embedded::open(open)).await;
+    Ok(Arc::new(opened.map_err(|error| Error::part("store", error))??))
+}
+
+async fn listen(options: &Options) -> Result<Option<TcpListener>, Error> {
+    let Some(address) = options.listen else { return Ok(None) };
+    let listener = TcpListener::bind(address).await;
+    listener.map(Some).map_err(|source| Error::Listen { address, source })
+}
+
+async fn build(
+    options: &Options,
+    identity: &Identity,
+    store: Arc<dyn Backend>,
+    rbac: Arc<Rbac>,
+    advertise: IpAddr,
+    listen: Option<SocketAddr>,
+) -> Result<Arc<ApiServer>, Error> {
+    let env = options.env.clone();
+    let (keys, clock, suffix) = (identity.tokens.clone(), env.clock.clone(), env.clone());
+    let authorizer = Union(vec![Arc::new(Masters), rbac.clone()]);
+    let authorizer: Arc<dyn windlass_api::authorization::Authorizer> = Arc::new(authorizer);
+    let port = listen.map_or(6443, |listen| listen.port());
+    let mut builder = ApiServer::builder()
+        .store(store)
+        .env(env)
+        .address(SocketAddr::new(advertise, port).to_string())
+        .authenticator(Arc::new(InProcess))
+        .authenticator(Arc::new(ClientCertificate))
+        .authorizer(authorizer.clone())
+        .admission_with(move |objects| {
+            Arc::new(ServiceAccount::new(Arc::new(objects.clone()), move || suffix.suffix(5)))
+        })
+        .admission_with(|objects| Arc::new(Priority::new(Arc::new(objects.clone()))))
+        .admission(Arc::new(DefaultTolerationSeconds))
+        .admission(Arc::new(TaintNodesByCondition))
+        .admission(Arc::new(StorageObjectInUseProtection));
+    let reading = keys.clone();
+    builder = builder.authenticator_with(move |objects| {
+        Arc::new(ServiceAccountTokens::new(reading, Arc::new(objects.clone()), clock))
+    });
+    for (resource, subresource, creater) in (Reviews { authorizer, rbac, keys }).creaters() {
+        builder = builder.creater(resource, subresource, creater);
+    }
+    builder.build().await.map_err(|status| Error::part("api server", status))
+}
+
+/// The first address of a range, which is the Service `kubernetes`.
+fn first_address(cidr: &str) -> Result<IpAddr, Error> {
+    let bad =
+        || Error::part("service-cidr", format!("{cidr:?} is no range of addresses: 10.96.0.0/16"));
+    let base: IpAddr = cidr.split_once('/').ok_or_else(bad)?.0.parse().map_err(|_| bad())?;
+    Ok(match base {
+        IpAddr::V4(base) => IpAddr::V4((u32::from(base) + 1).into()),
+        IpAddr::V6(base) => IpAddr::V6((u128::from(base) + 1).into()),
+    })
+}
+
+/// The API server on its socket, as a component.
+struct Listening {
+    server: Arc<ApiServer>,
+    listener: TcpListener,
+    tls: Arc<rustls::ServerConfig>,
+}
+
+#[async_trait]
+impl Component for Listening {
+    fn name(&self) -> &str {
+        "api server"
+    }
+
+    async fn run(self: Box<Self>, ready: Ready, shutdown: Shutdown) -> Result<(), BoxError> {
+        ready.set();
+        let options = ServeOptions { tls: Some(self.tls), ..ServeOptions::default() };
+        self.server.serve(self.listener, options, shutdown).await;
+        Ok(())
+    }
+}

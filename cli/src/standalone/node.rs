@@ -1,0 +1,96 @@
+//! The node of an all-in-one cluster: an agent with a runtime and a network, and a proxy.
+
+pub mod agent;
+mod network;
+mod proxy;
+
+pub use proxy::proxy;
+
+use super::control_plane::ControlPlane;
+use super::parts::Parts;
+use super::{Error, NodeOptions, Options};
+use agent::Place;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::path::Path;
+use windlass_agent::images::store::ImageStore;
+use windlass_core::cache::InformerFactory;
+
+/// Where the proxy answers to probes.
+const PROXY_HEALTH: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 31080);
+
+/// The images in a cluster's data directory.
+///
+/// # Errors
+/// When they can't be read.
+pub fn images(data_dir: &Path) -> Result<ImageStore, Error> {
+    ImageStore::open(data_dir.join("images")).map_err(|error| Error::part("images", error))
+}
+
+/// Whether a node can run here at all; asked before anything is started.
+pub(super) fn check(options: &Options) -> Result<(), Error> {
+    match (&options.node, &options.data_dir) {
+        (Some(_), _) if !rustix::process::geteuid().is_root() => Err(Error::NotRoot),
+        (Some(_), None) => Err(Error::part("node", "a node needs a data directory")),
+        _ => Ok(()),
+    }
+}
+
+/// This machine's address as others see it: the one it listens on, or else the one its packets leave with.
+pub(super) fn address(listen: Option<SocketAddr>) -> IpAddr {
+    let listening =
+        listen.map(|listen| listen.ip()).filter(|ip| !ip.is_unspecified() && !ip.is_loopback());
+    // Connecting a UDP socket sends nothing: it asks the routing table.
+    let routed = || {
+        let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
+        socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?;
+        socket.local_addr().ok().map(|address| address.ip())
+    };
+    listening.or_else(routed).unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))
+}
+
+/// Starts agent and proxy.
+pub(super) async fn start(
+    options: &Options,
+    node: &NodeOptions,
+    control_plane: &ControlPlane,
+    parts: &mut Parts,
+) -> Result<(), Error> {
+    let informers =
+        InformerFactory::new(control_plane.client.clone(), parts.shutdown().child_token());
+    let name = node.name.clone().map_or_else(host_name, Ok)?;
+    let data_dir =
+        options.data_dir.as_deref().ok_or_else(|| Error::part("node", "no data directory"))?;
+    let address = control_plane.advertise;
+    let agent = agent::build(Place {
+        data_dir,
+        name: &name,
+        address,
+        port: node.agent_port,
+        pod_cidr: &options.pod_cidr,
+        service_cidr: &options.service_cidr,
+        own: &control_plane.identity.agent(&name, address)?,
+        authority: control_plane.identity.authority.certificate(),
+        client: control_plane.client.clone(),
+        informers: informers.clone(),
+        env: options.env.clone(),
+    })
+    .await?;
+    parts.start_all("agent", vec![Box::new(agent)]).await?;
+    let env = options.env.clone();
+    let proxy = proxy(node.proxy, &name, informers, &options.pod_cidr, env, PROXY_HEALTH)?;
+    if let Some(proxy) = proxy {
+        parts.start_all("proxy", vec![proxy]).await?;
+    }
+    Ok(())
+}
+
+fn host_name() -> Result<String, Error> {
+    let name = rustix::system::uname().nodename().to_string_lossy().to_lowercase();
+    let valid = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
+    if name.is_empty() || !name.chars().all(valid) {
+        let reason =
+            format!("the host's name {name:?} is no name for a node: choose one with --node-name");
+        return Err(Error::part("node", reason));
+    }
+    Ok(name)
+}

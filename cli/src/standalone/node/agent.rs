@@ -1,0 +1,79 @@
+//! An agent on this machine: containers without a daemon, the built-in network or CNI.
+
+use super::images;
+use super::network::LateNetwork;
+use crate::standalone::Error;
+use crate::standalone::identity::make_private_dir;
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use windlass_agent::runtime::oci::{OciOptions, OciRuntime};
+use windlass_agent::{Agent, Config, Machine, ServerTls};
+use windlass_api::pki::{KeyedCertificate, server_tls};
+use windlass_core::cache::InformerFactory;
+use windlass_core::client::Client;
+use windlass_core::clock::Env;
+
+/// Where an agent runs, and for whom.
+pub struct Place<'a> {
+    /// Keeps containers, images and volumes.
+    pub data_dir: &'a Path,
+    /// The node's name.
+    pub name: &'a str,
+    /// The node's address; the agent listens there.
+    pub address: IpAddr,
+    /// The port it listens on.
+    pub port: u16,
+    /// Addresses of all pods.
+    pub pod_cidr: &'a str,
+    /// Addresses of Services.
+    pub service_cidr: &'a str,
+    /// What the agent shows.
+    pub own: &'a KeyedCertificate,
+    /// Of whom clients have a certificate, PEM.
+    pub authority: &'a str,
+    /// Writes to the API.
+    pub client: Arc<dyn Client>,
+    /// Read from it.
+    pub informers: InformerFactory,
+    /// Time and chance.
+    pub env: Env,
+}
+
+/// Makes an agent; containers of an earlier one are found again.
+///
+/// # Errors
+/// When the process is not root, a folder can't be used or the port is taken.
+pub async fn build(place: Place<'_>) -> Result<Agent, Error> {
+    let root_dir = place.data_dir.join("agent");
+    make_private_dir(&root_dir)
+        .map_err(|source| Error::DataDir { path: root_dir.clone(), source })?;
+    let network = LateNetwork::new(root_dir.join("network"), place.pod_cidr, place.service_cidr)?;
+    let network = Arc::new(network);
+    let options =
+        OciOptions::new(root_dir.join("runtime"), images(place.data_dir)?, network.clone());
+    let runtime = OciRuntime::open(options).await.map_err(|error| Error::part("runtime", error))?;
+    let config = Config {
+        node_name: place.name.to_owned(),
+        node_ip: place.address,
+        root_dir,
+        port: place.port,
+        machine: Machine::read(place.data_dir),
+        ..Config::default()
+    };
+    let tls = ServerTls { config: Arc::new(server_tls(place.own, place.authority, true)?) };
+    let address = SocketAddr::new(place.address, place.port);
+    let listener = TcpListener::bind(address).await;
+    let listener = listener.map_err(|source| Error::Listen { address, source })?;
+    Agent::builder()
+        .config(config)
+        .client(place.client)
+        .informers(place.informers)
+        .env(place.env)
+        .runtime(Arc::new(runtime))
+        .serve(listener, Some(tls))
+        .on_pod_cidr(move |cidr| network.open(&cidr))
+        .build()
+        .map_err(|error| Error::part("agent", error))
+}

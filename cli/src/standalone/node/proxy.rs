@@ -1,0 +1,41 @@
+//! The service proxy.
+
+use crate::standalone::{Error, ProxyMode};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use windlass_core::cache::InformerFactory;
+use windlass_core::clock::Env;
+use windlass_core::component::Component;
+use windlass_proxy::Proxy;
+use windlass_proxy::backend::nftables::{NftablesBackend, Settings};
+use windlass_proxy::backend::userspace::{UserspaceBackend, UserspaceConfig};
+
+/// A proxy for the node of this name; none when there is to be none.
+///
+/// # Errors
+/// When the kernel has no nftables, or the process may not change them.
+pub fn proxy(
+    mode: ProxyMode,
+    node: &str,
+    informers: InformerFactory,
+    pods: &str,
+    env: Env,
+    health: SocketAddr,
+) -> Result<Option<Box<dyn Component>>, Error> {
+    let builder = match mode {
+        ProxyMode::None => return Ok(None),
+        ProxyMode::Nftables => {
+            let network = pods.parse().map_err(|error| Error::part("pod-cidr", error))?;
+            let settings = Settings { pod_networks: vec![network], ..Settings::default() };
+            let backend = NftablesBackend::open(&settings).map_err(|error| {
+                Error::part("proxy", format!("{error}. Without nftables use --proxy userspace"))
+            })?;
+            Proxy::builder(node, informers, backend)
+        }
+        ProxyMode::Userspace => {
+            let any = vec![IpAddr::V4(Ipv4Addr::UNSPECIFIED)];
+            let config = UserspaceConfig { node_port_addresses: any, ..UserspaceConfig::default() };
+            Proxy::builder(node, informers, UserspaceBackend::new(config))
+        }
+    };
+    Ok(Some(Box::new(builder.env(env).health_address(health).build())))
+}

@@ -1,0 +1,96 @@
+//! What can be chosen.
+
+use super::DATA_DIR;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use windlass_core::clock::Env;
+
+/// Told of each part that is ready, with the time since the start.
+pub type Progress = Arc<dyn Fn(&str, Duration) + Send + Sync>;
+
+/// What a cluster is made of.
+#[derive(Clone)]
+pub struct Options {
+    /// Where it keeps its data; `None`: in memory, and gone with it.
+    pub data_dir: Option<PathBuf>,
+    /// Where the API server listens, with TLS; `None`: nowhere, there are only clients in this process.
+    pub listen: Option<SocketAddr>,
+    /// Where pods and other machines reach it; found out when `None`.
+    pub advertise: Option<IpAddr>,
+    /// Addresses of Services.
+    pub service_cidr: String,
+    /// Addresses of pods; each node gets a part.
+    pub pod_cidr: String,
+    /// Runs the controllers.
+    pub controllers: bool,
+    /// Runs the scheduler.
+    pub scheduler: bool,
+    /// Runs pods in this machine; needs root and a data directory.
+    pub node: Option<NodeOptions>,
+    /// Time and chance.
+    pub env: Env,
+    /// Told of each part that is ready.
+    pub progress: Progress,
+}
+
+/// The node of an all-in-one cluster.
+#[derive(Clone, Debug)]
+pub struct NodeOptions {
+    /// Its name; the host's name when `None`.
+    pub name: Option<String>,
+    /// Where its agent listens.
+    pub agent_port: u16,
+    /// How Services get to pods.
+    pub proxy: ProxyMode,
+}
+
+/// How Services get to pods.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+pub enum ProxyMode {
+    /// Through rules of the kernel.
+    #[default]
+    Nftables,
+    /// Through this process.
+    Userspace,
+    /// Not at all: something else does it.
+    None,
+}
+
+impl Options {
+    /// A control plane in memory, without sockets and nodes: for tests and embedders.
+    #[must_use]
+    pub fn in_memory() -> Self {
+        Self {
+            data_dir: None,
+            listen: None,
+            advertise: None,
+            service_cidr: "10.96.0.0/16".into(),
+            pod_cidr: "10.244.0.0/16".into(),
+            controllers: true,
+            scheduler: true,
+            node: None,
+            env: Env::system(),
+            progress: Arc::new(|_, _| {}),
+        }
+    }
+
+    /// A whole cluster on this machine, as `windlass up` starts it.
+    #[must_use]
+    pub fn on_this_machine() -> Self {
+        Self {
+            data_dir: Some(DATA_DIR.into()),
+            listen: Some(SocketAddr::from(([0, 0, 0, 0], 6443))),
+            node: Some(NodeOptions::default()),
+            ..Self::in_memory()
+        }
+    }
+}
+
+impl Default for NodeOptions {
+    fn default() -> Self {
+        Self { name: None, agent_port: 10250, proxy: ProxyMode::default() }
+    }
+}

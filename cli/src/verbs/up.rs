@@ -1,0 +1,107 @@
+//! `windlass up`
+
+use crate::standalone::{Cluster, DATA_DIR, NodeOptions, Options, ProxyMode};
+use clap::Args;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+use windlass_core::component::BoxError;
+
+/// Start a cluster in this process: store, API server, controllers, scheduler, node, proxy
+#[derive(Args)]
+#[command(after_help = "Examples:
+  windlass up                                             data in /var/lib/windlass, API on port 6443
+  windlass up --data-dir ./data --listen 127.0.0.1:6443   as you like it
+  windlass up --no-node --data-dir ./data                 a control plane only; needs no root")]
+pub(super) struct Up {
+    /// Where everything is kept
+    #[arg(long, default_value = DATA_DIR)]
+    data_dir: PathBuf,
+    /// Where the API server listens
+    #[arg(long, default_value = "0.0.0.0:6443", value_name = "ADDR:PORT")]
+    listen: SocketAddr,
+    /// Where pods and other machines reach the API server [default: found out]
+    #[arg(long, value_name = "ADDR")]
+    advertise_address: Option<IpAddr>,
+    /// Addresses of Services
+    #[arg(long, default_value = "10.96.0.0/16", value_name = "CIDR")]
+    service_cidr: String,
+    /// Addresses of pods
+    #[arg(long, default_value = "10.244.0.0/16", value_name = "CIDR")]
+    pod_cidr: String,
+    /// No node: pods stay pending until one joins
+    #[arg(long)]
+    no_node: bool,
+    /// The node's name [default: the host's name]
+    #[arg(long, value_name = "NAME")]
+    node_name: Option<String>,
+    /// Port of the node's agent
+    #[arg(long, default_value_t = 10250, value_name = "PORT")]
+    agent_port: u16,
+    /// How Services get to pods
+    #[arg(long, value_enum, default_value_t = ProxyMode::Nftables)]
+    proxy: ProxyMode,
+    /// Made once all parts are ready, for scripts
+    #[arg(long, value_name = "FILE")]
+    ready_file: Option<PathBuf>,
+}
+
+impl Up {
+    pub(super) async fn run(self) -> Result<(), BoxError> {
+        let (mut term, mut int) =
+            (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        println!("Windlass {}, data in {}", env!("CARGO_PKG_VERSION"), self.data_dir.display());
+        let mut stopped = std::pin::pin!(async {
+            tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
+        });
+        let mut cluster = tokio::select! {
+            started = Cluster::start(self.options()) => started?,
+            () = &mut stopped => return Ok(()),
+        };
+        self.announce(&cluster)?;
+        let failure = tokio::select! {
+            () = stopped => None,
+            error = cluster.failure() => Some(error),
+        };
+        println!("Stopping; containers go on running");
+        cluster.stop().await;
+        failure.map_or(Ok(()), |error| Err(error.into()))
+    }
+
+    fn options(&self) -> Options {
+        let node = NodeOptions {
+            name: self.node_name.clone(),
+            agent_port: self.agent_port,
+            proxy: self.proxy,
+        };
+        Options {
+            data_dir: Some(self.data_dir.clone()),
+            listen: Some(self.listen),
+            advertise: self.advertise_address,
+            service_cidr: self.service_cidr.clone(),
+            pod_cidr: self.pod_cidr.clone(),
+            node: Some(node).filter(|_| !self.no_node),
+            progress: Arc::new(tick),
+            ..Options::on_this_machine()
+        }
+    }
+
+    fn announce(&self, cluster: &Cluster) -> Result<(), BoxError> {
+        if let Some(path) = cluster.kubeconfig() {
+            println!("\n  export KUBECONFIG={}\n  kubectl get nodes\n", path.display());
+        }
+        println!("Ctrl-C stops the cluster");
+        if let Some(file) = &self.ready_file {
+            std::fs::write(file, "ready\n")
+                .map_err(|error| format!("{}: {error}", file.display()))?;
+        }
+        Ok(())
+    }
+}
+
+/// A line of the checklist.
+fn tick(part: &str, passed: Duration) {
+    println!("  [x] {part:<14} {:>6} ms", passed.as_millis());
+}

@@ -1,0 +1,1 @@
+//! Examples: one flat file each, run with `cargo run --package windlass-examples --example NAME`.
