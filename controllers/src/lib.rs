@@ -17,6 +17,7 @@
 pub mod context;
 pub mod registry;
 
+pub mod daemonset;
 pub mod deployment;
 pub mod endpoints;
 pub mod endpointslice;
@@ -30,6 +31,7 @@ pub mod replicaset;
 pub mod root_ca;
 pub mod serviceaccount;
 pub mod serviceaccount_token;
+pub mod statefulset;
 pub mod taint_eviction;
 
 mod support;

@@ -9,6 +9,8 @@ pub type Constructor = fn(&Context) -> Box<dyn Component>;
 /// Every controller with its name. One line each.
 pub const ALL: &[(&str, Constructor)] = &[
     ("deployment-controller", crate::deployment::component),
+    ("statefulset-controller", crate::statefulset::component),
+    ("daemonset-controller", crate::daemonset::component),
     ("endpoints-controller", crate::endpoints::component),
     ("endpointslice-controller", crate::endpointslice::component),
     ("endpointslice-mirroring-controller", crate::endpointslice_mirroring::component),

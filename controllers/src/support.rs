@@ -10,8 +10,10 @@ pub(crate) mod kinds;
 pub(crate) mod ops;
 pub(crate) mod owner;
 pub(crate) mod pods;
+pub(crate) mod revisions;
 pub(crate) mod slices;
 pub(crate) mod status;
+pub(crate) mod taints;
 #[cfg(test)]
 pub(crate) mod testing;
 pub(crate) mod time;

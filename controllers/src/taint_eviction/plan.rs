@@ -1,5 +1,6 @@
 //! Whether and when a pod has to go.
 
+use crate::support::taints::tolerates;
 use crate::support::time::until;
 use crate::views::{NodeView, Taint, Toleration};
 use jiff::Timestamp;
@@ -54,12 +55,4 @@ pub(super) fn fate(
         Some(Duration::ZERO) => Fate::Goes,
         Some(left) => Fate::GoesIn(left),
     }
-}
-
-fn tolerates(toleration: &Toleration, taint: &Taint) -> bool {
-    let effect = toleration.effect.is_empty() || toleration.effect == taint.effect;
-    let key = toleration.key == taint.key
-        || (toleration.key.is_empty() && toleration.operator == "Exists");
-    let value = toleration.operator == "Exists" || toleration.value == taint.value;
-    effect && key && value
 }
