@@ -80,11 +80,22 @@ impl Authority {
         let read = |path: &Path| {
             std::fs::read_to_string(path).map_err(|source| Error::Io { path: path.into(), source })
         };
-        let (certificate, key) = (read(&crt)?, read(&key)?);
-        let key = KeyPair::from_pem(&key).map_err(|e| invalid(&format!("{name}.key"), &e))?;
-        let issuer = Issuer::from_ca_cert_pem(&certificate, key)
+        Self::from_pem(name, KeyedCertificate { certificate: read(&crt)?, key: read(&key)? })
+    }
+
+    /// A new authority that is kept nowhere.
+    ///
+    /// # Errors
+    /// When the system gives no random numbers.
+    pub fn ephemeral(name: &str, now: Timestamp) -> Result<Self> {
+        Self::from_pem(name, new_authority(name, now)?)
+    }
+
+    fn from_pem(name: &str, pem: KeyedCertificate) -> Result<Self> {
+        let key = KeyPair::from_pem(&pem.key).map_err(|e| invalid(&format!("{name}.key"), &e))?;
+        let issuer = Issuer::from_ca_cert_pem(&pem.certificate, key)
             .map_err(|e| invalid(&format!("{name}.crt"), &e))?;
-        Ok(Self { certificate, issuer })
+        Ok(Self { certificate: pem.certificate, issuer })
     }
 
     /// Its certificate, PEM: what others trust.
@@ -131,6 +142,28 @@ impl std::fmt::Debug for KeyedCertificate {
             .field("certificate", &self.certificate)
             .finish_non_exhaustive()
     }
+}
+
+/// The key pair that signs service account tokens, private and public half in PEM. Kept in `dir` as `sa.key`, made
+/// when it is not there; in memory only without a folder.
+///
+/// # Errors
+/// When the file can't be read or written, or holds something else.
+pub fn token_key(dir: Option<&Path>) -> Result<(String, String)> {
+    let path = dir.map(|dir| dir.join("sa.key"));
+    let pair = match path.as_deref().filter(|path| path.exists()) {
+        Some(path) => {
+            let pem = std::fs::read_to_string(path);
+            let pem = pem.map_err(|source| Error::Io { path: path.into(), source })?;
+            KeyPair::from_pem(&pem).map_err(|e| invalid("sa.key", &e))?
+        }
+        None => new_key("sa.key")?,
+    };
+    let private = pair.serialize_pem();
+    if let Some(path) = path.filter(|path| !path.exists()) {
+        write_private(&path, private.as_bytes())?;
+    }
+    Ok((private, pair.public_key_pem()))
 }
 
 fn new_authority(name: &str, now: Timestamp) -> Result<KeyedCertificate> {

@@ -1,5 +1,6 @@
 //! Who is who: the authority, the certificates it gives out, the way in for people.
 
+use super::node::agent::API_SERVER;
 use super::{Error, Options};
 use jiff::Timestamp;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -55,7 +56,7 @@ impl Identity {
 
     /// The certificate by which the API server enters agents.
     pub(super) fn agent_client(&self) -> Result<KeyedCertificate, Error> {
-        Ok(self.authority.client("kube-apiserver-kubelet-client", MASTERS, self.now)?)
+        Ok(self.authority.client(API_SERVER, MASTERS, self.now)?)
     }
 
     /// Writes `admin.kubeconfig`, anew at each start: its certificate never runs out.

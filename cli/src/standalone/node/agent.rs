@@ -15,6 +15,9 @@ use windlass_core::cache::InformerFactory;
 use windlass_core::client::Client;
 use windlass_core::clock::Env;
 
+/// The name of the API server's certificate: whom agents let in.
+pub const API_SERVER: &str = "kube-apiserver-kubelet-client";
+
 /// Where an agent runs, and for whom.
 pub struct Place<'a> {
     /// Keeps containers, images and volumes.
@@ -62,7 +65,8 @@ pub async fn build(place: Place<'_>) -> Result<Agent, Error> {
         machine: Machine::read(place.data_dir),
         ..Config::default()
     };
-    let tls = ServerTls { config: Arc::new(server_tls(place.own, place.authority, true)?) };
+    let config_tls = Arc::new(server_tls(place.own, place.authority, true)?);
+    let tls = ServerTls { config: config_tls, clients: vec![API_SERVER.to_owned()] };
     let address = SocketAddr::new(place.address, place.port);
     let listener = TcpListener::bind(address).await;
     let listener = listener.map_err(|source| Error::Listen { address, source })?;
