@@ -8,7 +8,7 @@ mod reference;
 pub(crate) mod resolve;
 pub mod store;
 
-pub(crate) use reference::normalise;
+pub(crate) use reference::{as_id, normalise};
 
 use crate::runtime::Result;
 use async_trait::async_trait;

@@ -27,6 +27,29 @@ struct Node {
     images: ImageStore,
 }
 
+impl Drop for Node {
+    /// Cgroups are not in the temporary folder. Shims that are just ending still have theirs for a moment.
+    fn drop(&mut self) {
+        let Ok(found) = std::fs::read_dir("/sys/fs/cgroup") else { return };
+        let roots = found.filter_map(Result::ok).map(|h| h.path()).chain(["/sys/fs/cgroup".into()]);
+        for group in roots.map(|r| r.join(cgroup())).filter(|g| g.exists()) {
+            for _ in 0..100 {
+                for below in ["kubepods", "shims", ""] {
+                    std::fs::remove_dir(group.join(below)).ok();
+                }
+                if !group.exists() {
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        }
+    }
+}
+
+fn cgroup() -> String {
+    format!("windlass-net-test-{}", std::process::id())
+}
+
 impl Node {
     async fn new() -> Self {
         let dir = tempfile::tempdir().expect("a folder");
@@ -51,7 +74,7 @@ impl Node {
         let mut options = OciOptions::new(state, self.images.clone(), Arc::new(network.clone()));
         options.helper = env!("CARGO_BIN_EXE_windlass-oci-shim").into();
         options.run_dir = self.dir.path().join("run");
-        options.root_cgroup = format!("windlass-net-test-{}", std::process::id());
+        options.root_cgroup = cgroup();
         (OciRuntime::open(options).await.expect("open"), network)
     }
 

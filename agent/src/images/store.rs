@@ -9,6 +9,11 @@
 //! A layer that an image or a pin (a container) has stays; the others are removed with the last
 //! image that names them.
 
+mod inner;
+#[cfg(test)]
+mod tests;
+
+use self::inner::remove_tree;
 use super::archive::{ArchiveFile, Found};
 use super::{Credentials, ImageId, ImageStatus, Images, blob, layer, reference};
 use crate::runtime::{Error, Result};
@@ -294,76 +299,6 @@ impl Images for ImageStore {
     }
 }
 
-// === impl Inner ===
-
-impl Inner {
-    fn folder(&self, diff: &str) -> Result<PathBuf> {
-        let hex = blob::hex_of(diff)
-            .ok_or_else(|| Error::Invalid(format!("\"{diff}\" is not a SHA-256 digest")))?;
-        Ok(self.root.join("layers").join(hex))
-    }
-
-    fn folders(&self, layers: &[String]) -> Vec<PathBuf> {
-        layers.iter().filter_map(|l| self.folder(l).ok()).collect()
-    }
-
-    fn pin(self: &Arc<Self>, state: &mut State, layers: Vec<String>) -> Pin {
-        for layer in &layers {
-            *state.pins.entry(layer.clone()).or_default() += 1;
-        }
-        Pin { inner: self.clone(), layers }
-    }
-
-    fn save(&self, state: &State) -> Result<()> {
-        let bytes = serde_json::to_vec(&state.images)
-            .map_err(|e| Error::Failed(format!("image index: {e}")))?;
-        write_atomically(&self.root.join("index.json"), &bytes)
-    }
-
-    /// Removes layers and configurations that nothing needs.
-    fn collect(&self, state: &State) -> Result<()> {
-        let layers: BTreeSet<&str> = state
-            .images
-            .values()
-            .flat_map(|r| r.layers.iter())
-            .chain(state.pins.keys())
-            .filter_map(|d| blob::hex_of(d))
-            .collect();
-        sweep(&self.root.join("layers"), &layers)?;
-        let blobs = state.images.keys().filter_map(|d| blob::hex_of(d)).collect();
-        sweep(&self.root.join("blobs/sha256"), &blobs)
-    }
-}
-
-// === impl Pin ===
-
-impl Drop for Pin {
-    fn drop(&mut self) {
-        let mut state = self.inner.state.lock();
-        for layer in &self.layers {
-            if let Some(n) = state.pins.get_mut(layer) {
-                *n -= 1;
-                if *n == 0 {
-                    state.pins.remove(layer);
-                }
-            }
-        }
-        if let Err(e) = self.inner.collect(&state) {
-            tracing::warn!(error = %e, "could not remove image layers nobody needs");
-        }
-    }
-}
-
-fn sweep(folder: &Path, keep: &BTreeSet<&str>) -> Result<()> {
-    for entry in fs::read_dir(folder).map_err(|e| io_error(folder, e))? {
-        let entry = entry.map_err(|e| io_error(folder, e))?;
-        if !keep.contains(entry.file_name().to_string_lossy().as_ref()) {
-            remove_tree(&entry.path())?;
-        }
-    }
-    Ok(())
-}
-
 fn digests_of(names: &[String], manifest: Option<&str>) -> Vec<String> {
     let Some(manifest) = manifest else { return Vec::new() };
     let parsed = names.iter().filter_map(|n| reference::parse(n).ok());
@@ -397,18 +332,6 @@ fn check(wanted: &str, is: &str) -> Result<()> {
     Err(Error::Invalid(format!("digest mismatch: expected {wanted}, got {is}")))
 }
 
-fn remove_tree(path: &Path) -> Result<()> {
-    let removed = match fs::symlink_metadata(path) {
-        Ok(meta) if meta.is_dir() => fs::remove_dir_all(path),
-        Ok(_) => fs::remove_file(path),
-        Err(e) => Err(e),
-    };
-    match removed {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(io_error(path, e)),
-        _ => Ok(()),
-    }
-}
-
 /// Replaces a file so that a reader, also one after a crash, sees the old content or the new.
 pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     let tmp = path.with_extension("new");
@@ -424,6 +347,3 @@ pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
 fn io_error(path: &Path, source: io::Error) -> Error {
     Error::Io { context: path.display().to_string(), source }
 }
-
-#[cfg(test)]
-mod tests;

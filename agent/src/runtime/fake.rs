@@ -275,8 +275,11 @@ impl Streams for FakeRuntime {
 #[async_trait]
 impl Images for FakeRuntime {
     async fn image_status(&self, reference: &str) -> Result<Option<ImageStatus>> {
-        let name = crate::images::normalise(reference)?;
         let state = self.inner.state.lock();
+        if let Some(id) = crate::images::as_id(reference) {
+            return Ok(state.images.get(&ImageId(id)).cloned());
+        }
+        let name = crate::images::normalise(reference)?;
         Ok(state.images.values().find(|i| i.tags.contains(&name)).cloned())
     }
 
@@ -305,8 +308,9 @@ impl Images for FakeRuntime {
     }
 
     async fn remove_image(&self, reference: &str) -> Result<()> {
-        let name = crate::images::normalise(reference)?;
-        self.inner.state.lock().images.retain(|_, i| !i.tags.contains(&name));
+        if let Some(found) = self.image_status(reference).await? {
+            self.inner.state.lock().images.remove(&found.id);
+        }
         Ok(())
     }
 }

@@ -53,6 +53,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::sync::broadcast;
+use windlass_core::clock::{Clock, SystemClock};
 
 /// How many events a slow reader may be behind before it is told [`Event::Lost`].
 const EVENTS: usize = 1024;
@@ -71,8 +72,8 @@ pub struct OciOptions {
     pub images: ImageStore,
     /// The program whose `main` calls [`shim_main_if_asked`]: `/proc/self/exe`.
     pub helper: PathBuf,
-    /// Tells the time of day.
-    pub now: Arc<dyn Fn() -> SystemTime + Send + Sync>,
+    /// Tells when things are made. (Shims, which live on, have the machine's time.)
+    pub clock: Arc<dyn Clock>,
 }
 
 /// Runs containers without a daemon. Cheap to clone; all clones are one runtime. One process at a
@@ -113,7 +114,7 @@ impl OciOptions {
             network,
             images,
             helper: "/proc/self/exe".into(),
-            now: Arc::new(SystemTime::now),
+            clock: Arc::new(SystemClock),
         }
     }
 }
@@ -150,7 +151,7 @@ impl OciRuntime {
 
 impl Inner {
     fn now(&self) -> SystemTime {
-        (self.options.now)()
+        self.options.clock.now().into()
     }
 
     fn sandbox(&self, id: &SandboxId) -> Result<Arc<Sandbox>> {

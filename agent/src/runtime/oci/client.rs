@@ -36,7 +36,9 @@ impl ShimClient {
             Err(e)
                 if matches!(
                     e.kind(),
-                    io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused
+                    io::ErrorKind::NotFound
+                        | io::ErrorKind::ConnectionRefused
+                        | io::ErrorKind::ConnectionReset
                 ) =>
             {
                 Ok(None)
@@ -45,7 +47,7 @@ impl ShimClient {
         }
     }
 
-    /// Sends a request with descriptors.
+    /// Sends a request with descriptors. That the shim has hung up is seen by who waits for the answer.
     pub(super) async fn send(&self, request: &Request, fds: &[BorrowedFd<'_>]) -> Result<()> {
         let mut line = encode(request).map_err(broken)?;
         let mut fds = fds;
@@ -53,8 +55,18 @@ impl ShimClient {
             let sent = self
                 .stream
                 .async_io(Interest::WRITABLE, || protocol::send(&self.stream, &line, fds))
-                .await
-                .map_err(broken)?;
+                .await;
+            let sent = match sent {
+                Err(e)
+                    if matches!(
+                        e.kind(),
+                        io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
+                    ) =>
+                {
+                    return Ok(());
+                }
+                sent => sent.map_err(broken)?,
+            };
             line.drain(..sent);
             fds = &[];
         }

@@ -24,10 +24,10 @@ pub(super) async fn run(inner: &Arc<Inner>, config: SandboxConfig) -> Result<San
         config,
         created_at: inner.now(),
         ips: Vec::new(),
-        ready: true,
+        ready: false,
         pause: None,
     };
-    // Written first: what is made is found again, and removed, after a crash.
+    // Written first: after a crash in the middle it is found, not ready, and can be removed.
     let path = inner.layout.sandbox(&record.id);
     state::write(&path, &record)?;
     let made = furnish(inner, &mut record).await.and_then(|()| state::write(&path, &record));
@@ -73,6 +73,7 @@ async fn furnish(inner: &Arc<Inner>, record: &mut SandboxRecord) -> Result<()> {
     if !record.config.host_namespaces.network {
         record.ips = inner.options.network.attach(&attachment(inner, record)).await?;
     }
+    record.ready = true;
     Ok(())
 }
 
@@ -102,7 +103,10 @@ pub(super) async fn remove(inner: &Arc<Inner>, id: &SandboxId) -> Result<()> {
         containers::remove(inner, &entry.record.id).await?;
     }
     let Ok(sandbox) = inner.sandbox(id) else { return Ok(()) };
-    let group = group_of(inner, &sandbox.record.lock());
+    let record = sandbox.record.lock().clone();
+    // Also when it was never ready, or lost its namespaces with a restart of the node.
+    dismantle(inner, &record).await?;
+    let group = group_of(inner, &record);
     let shared =
         |s: &Arc<Sandbox>| !Arc::ptr_eq(s, &sandbox) && group_of(inner, &s.record.lock()) == group;
     // A second try at a pod's sandbox uses the same group.

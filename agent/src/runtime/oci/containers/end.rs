@@ -1,0 +1,69 @@
+//! Ends and removes containers.
+
+use super::super::client::{ANSWER, ShimClient};
+use super::super::protocol::{Reply, Request};
+use super::super::state::{self, io_error};
+use super::super::{Inner, cgroup};
+use super::{Entry, lost};
+use crate::runtime::{ContainerId, Error, Result};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long the kernel may take to end a container that was killed.
+const KILL: Duration = Duration::from_secs(20);
+
+/// Asks a container to end, and kills it when it doesn't in time.
+pub(in super::super) async fn stop(
+    inner: &Arc<Inner>,
+    id: &ContainerId,
+    grace: Duration,
+) -> Result<()> {
+    let Ok(entry) = inner.container(id) else { return Ok(()) };
+    if !entry.is_running() {
+        return Ok(());
+    }
+    if !grace.is_zero() {
+        signal(&entry, entry.record.stop_signal).await?;
+        if entry.wait_exit(grace).await {
+            return Ok(());
+        }
+    }
+    signal(&entry, nix::sys::signal::Signal::SIGKILL as i32).await?;
+    if entry.wait_exit(KILL).await {
+        return Ok(());
+    }
+    Err(Error::Failed(format!("container {} does not end", id.0)))
+}
+
+async fn signal(entry: &Entry, number: i32) -> Result<()> {
+    let Some(mut client) = ShimClient::connect(&entry.folder).await? else { return Ok(()) };
+    client.send(&Request::Kill(number), &[]).await?;
+    match tokio::time::timeout(ANSWER, client.receive()).await {
+        Ok(Ok(Some(Reply::Failed(words)))) => {
+            // It ended just now: what is waited for comes.
+            tracing::debug!(container = entry.record.id.0, words, "signal not sent");
+            Ok(())
+        }
+        Ok(done) => done.map(|_| ()),
+        Err(_) => Err(Error::Failed("the container's shim does not answer".into())),
+    }
+}
+
+/// Removes a container and what it wrote.
+pub(in super::super) async fn remove(inner: &Arc<Inner>, id: &ContainerId) -> Result<()> {
+    let Ok(entry) = inner.container(id) else { return Ok(()) };
+    let _one = entry.change.lock().await;
+    stop(inner, id, Duration::ZERO).await?;
+    let mut shim = entry.shim.subscribe();
+    if tokio::time::timeout(KILL, shim.wait_for(|runs| !runs)).await.is_err() {
+        return Err(Error::Failed(format!("the shim of container {} does not end", id.0)));
+    }
+    let (folder, group) = (entry.folder.clone(), entry.record.cgroup.clone());
+    let work = move || {
+        cgroup::remove(&group).map_err(|e| io_error(&group, e))?;
+        state::remove(&folder)
+    };
+    tokio::task::spawn_blocking(work).await.map_err(lost)??;
+    inner.containers.lock().remove(id);
+    Ok(())
+}

@@ -1,0 +1,155 @@
+//! Starts containers, and follows them until they end.
+
+use super::super::client::ShimClient;
+use super::super::protocol::{Reply, Request};
+use super::super::state::{self, ExitRecord, RunRecord, io_error};
+use super::super::{Inner, cgroup};
+use super::Entry;
+use crate::runtime::{ContainerId, ContainerState, Error, Event, Result};
+use std::fs::{self, File};
+use std::process::Stdio;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+use tokio::io::AsyncReadExt;
+
+/// How long a container may take to start.
+const START: Duration = Duration::from_secs(60);
+/// Longest word of a shim about a start.
+const MAX_WORD: u64 = 64 * 1024;
+
+/// Starts a container, unless it runs.
+pub(in super::super) async fn start(inner: &Arc<Inner>, id: &ContainerId) -> Result<()> {
+    let entry = inner.container(id)?;
+    let _one = entry.change.lock().await;
+    match &*entry.state.borrow() {
+        ContainerState::Created => {}
+        ContainerState::Running { .. } => return Ok(()),
+        ContainerState::Exited { .. } => {
+            return Err(Error::Invalid(format!("container {} has ended", id.0)));
+        }
+    }
+    let started = launch(inner, &entry).await;
+    if let Err(e) = &started {
+        settle(inner, &entry, &e.to_string())?;
+    }
+    started
+}
+
+/// Starts the shim and waits for its word.
+async fn launch(inner: &Arc<Inner>, entry: &Arc<Entry>) -> Result<()> {
+    let helper = &inner.options.helper;
+    let log = entry.folder.join("shim.log");
+    let stderr =
+        File::options().create(true).append(true).open(&log).map_err(|e| io_error(&log, e))?;
+    let mut child = tokio::process::Command::new(helper)
+        .args(["oci-shim", "run"])
+        .arg(&entry.folder)
+        .env_clear()
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(stderr)
+        .spawn()
+        .map_err(|e| io_error(helper, e))?;
+    let mut word = Vec::new();
+    let said = async {
+        if let Some(stdout) = child.stdout.take() {
+            stdout.take(MAX_WORD).read_to_end(&mut word).await.map_err(|e| io_error(helper, e))?;
+        }
+        Ok(())
+    };
+    let heard = tokio::time::timeout(START, said).await;
+    if heard.is_err() {
+        child.start_kill().map_err(|e| io_error(helper, e))?;
+    }
+    // Somebody has to wait for the shim when it ends.
+    tokio::spawn(async move { child.wait().await });
+    heard.map_err(|_| Error::Failed("the container's start took too long".into()))??;
+    match serde_json::from_slice(word.trim_ascii_end()) {
+        Ok(Reply::Started { pid, started_at }) => {
+            watch_shim(inner, entry, RunRecord { pid, started_at }).await
+        }
+        Ok(Reply::Failed(words)) => Err(Error::Start(words)),
+        _ => {
+            let words = fs::read_to_string(&log).unwrap_or_default();
+            Err(Error::Failed(format!("the container's shim failed: {}", words.trim())))
+        }
+    }
+}
+
+/// Follows a container that runs until its shim is gone.
+async fn watch_shim(inner: &Arc<Inner>, entry: &Arc<Entry>, run: RunRecord) -> Result<()> {
+    entry.shim.send_replace(true);
+    entry.state.send_replace(run.state());
+    publish(inner, Event::Started(entry.record.id.clone()));
+    let client = ShimClient::connect(&entry.folder).await?;
+    if let Some(client) = &client {
+        client.send(&Request::Watch, &[]).await?;
+    }
+    tokio::spawn(follow(Arc::downgrade(inner), entry.clone(), client));
+    Ok(())
+}
+
+/// Doesn't keep the runtime alive: what happens after it is dropped is found by the next one.
+pub(super) async fn follow(inner: Weak<Inner>, entry: Arc<Entry>, client: Option<ShimClient>) {
+    if let Some(mut client) = client {
+        loop {
+            match client.receive().await {
+                Ok(Some(Reply::Exited(_))) => conclude(&inner, &entry),
+                Ok(Some(_)) => {}
+                Ok(None) => break,
+                Err(e) => {
+                    tracing::warn!(container = entry.record.id.0, error = %e, "lost a container's shim");
+                    break;
+                }
+            }
+        }
+    }
+    entry.shim.send_replace(false);
+    conclude(&inner, &entry);
+}
+
+/// Notes how a container has ended.
+fn conclude(inner: &Weak<Inner>, entry: &Entry) {
+    let Some(inner) = inner.upgrade().filter(|_| entry.is_running()) else { return };
+    if let Err(e) = settle(&inner, entry, "the container's shim was killed") {
+        tracing::error!(container = entry.record.id.0, error = %e, "can't note how a container ended");
+    }
+    publish(&inner, Event::Exited(entry.record.id.clone()));
+}
+
+/// Takes the shim's record of the end; where there is none, kills what is left and writes one.
+pub(super) fn settle(inner: &Inner, entry: &Entry, why: &str) -> Result<()> {
+    let path = entry.folder.join("exit.json");
+    let exit = match state::read::<ExitRecord>(&path)? {
+        Some(exit) => exit,
+        None => {
+            let killed = cgroup::kill_all(&entry.record.cgroup)
+                .and_then(|()| cgroup::remove(&entry.record.cgroup));
+            let exit = lost_record(inner, entry, why);
+            state::write(&path, &exit)?;
+            killed.map_err(|e| io_error(&entry.record.cgroup, e))?;
+            exit
+        }
+    };
+    entry.state.send_replace(exit.state());
+    Ok(())
+}
+
+fn lost_record(inner: &Inner, entry: &Entry, why: &str) -> ExitRecord {
+    let (started_at, exit_code, reason) = match &*entry.state.borrow() {
+        ContainerState::Running { started_at, .. } => (Some(*started_at), 137, "Error"),
+        _ => (None, 128, "StartError"),
+    };
+    ExitRecord {
+        started_at,
+        finished_at: inner.now(),
+        exit_code,
+        reason: reason.into(),
+        message: why.into(),
+    }
+}
+
+fn publish(inner: &Inner, event: Event) {
+    // Nobody listening is no error.
+    inner.events.send(event).ok();
+}
