@@ -177,7 +177,9 @@ impl<K: Hash + Eq + Clone> WorkQueue<K> {
         };
         state.dirty.remove(&key);
         state.processing.insert(key.clone());
-        let more = !state.ready.is_empty();
+        // Who takes a key may have been the one who watched the clock for the keys that come later:
+        // another worker, if one waits, takes that over.
+        let more = !state.ready.is_empty() || !state.later.is_empty();
         drop(state);
         if more {
             self.wake.notify_one();

@@ -77,3 +77,28 @@ async fn closing_wakes_every_worker() {
         assert_eq!(worker.await.expect("no panic"), None);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_delayed_key_does_not_wait_for_the_worker_that_watched_the_clock() {
+    let queue = Arc::new(WorkQueue::<&str>::default());
+    let start = Instant::now();
+    let (sender, mut worked) = tokio::sync::mpsc::unbounded_channel();
+    for _ in 0..2 {
+        let (queue, sender) = (queue.clone(), sender.clone());
+        tokio::spawn(async move {
+            while let Some(key) = queue.next().await {
+                sender.send((key, start.elapsed())).expect("the test listens");
+                tokio::time::sleep(Duration::from_secs(100)).await;
+                queue.done(&key);
+            }
+        });
+        tokio::task::yield_now().await;
+    }
+    queue.add_after("late", Duration::from_secs(10));
+    tokio::task::yield_now().await;
+    queue.add("now");
+    queue.add("now");
+    assert_eq!(worked.recv().await, Some(("now", Duration::ZERO)));
+    assert_eq!(worked.recv().await, Some(("late", Duration::from_secs(10))));
+    queue.close();
+}
