@@ -16,3 +16,6 @@ pub use reflector::{Reflector, Sink};
 /// The view of those who need the header only.
 #[derive(Clone, Copy, Debug, Default, serde::Deserialize)]
 pub struct HeaderOnly {}
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,7 @@ use crate::component::{Ready, Shutdown};
 use crate::object::{Object, View};
 use parking_lot::{Mutex, RwLock};
 use rustc_hash::FxHashSet;
+use smallvec::{SmallVec, smallvec};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -26,12 +27,15 @@ pub enum Change<V> {
     Deleted(Arc<Entry<V>>),
 }
 
+/// Mostly one; two when an object took the name of another.
+type Changes<V> = SmallVec<[Change<V>; 2]>;
 type Handler<V> = Box<dyn Fn(&Change<V>) + Send + Sync>;
 
 /// The objects of a scope with a view `V` of each. Reads never wait for the server.
 ///
 /// Handlers run one after the other in the informer's task, after the cache shows the change; they must be quick:
-/// mostly they put a key into a queue.
+/// mostly they put a key into a queue. An object that took the name of another one (its uid differs) is told as
+/// `Deleted` and `Added`, never as `Updated`, even when the time between was missed.
 pub struct Informer<V> {
     scope: Scope,
     options: ListOptions,
@@ -142,27 +146,43 @@ impl<V: View> Informer<V> {
         reflector.run(self, shutdown).await;
     }
 
-    fn upsert(&self, object: Arc<Object>) -> Option<Change<V>> {
+    fn upsert(&self, object: Arc<Object>) -> Changes<V> {
         let name = object.header().full_name();
         let new = match Entry::new(object) {
             Ok(entry) => Arc::new(entry),
             Err(error) => {
-                tracing::error!(resource = %self.scope.resource, %name, %error, "object left out of the cache");
-                return None;
+                let resource = &self.scope.resource;
+                tracing::error!(%resource, %name, %error, "object left out of the cache");
+                return Changes::new();
             }
         };
-        Some(match self.cache.write().insert(new.clone()) {
-            Some(old) => Change::Updated { old, new },
-            None => Change::Added(new),
+        let old = self.cache.write().insert(new.clone());
+        match old {
+            None => smallvec![Change::Added(new)],
+            Some(old) if old.object.header().uid == new.object.header().uid => {
+                smallvec![Change::Updated { old, new }]
+            }
+            // Its end was missed, and another one has taken its name.
+            Some(old) => smallvec![Change::Deleted(old), Change::Added(new)],
+        }
+    }
+
+    /// Whether the cache shows this very version.
+    fn shows(&self, object: &Object) -> bool {
+        self.get(object.namespace(), object.name()).is_some_and(|known| {
+            let (known, header) = (known.object.header(), object.header());
+            header.resource_version != 0
+                && (known.resource_version, &known.uid) == (header.resource_version, &header.uid)
         })
     }
 
-    fn take(&self, namespace: &str, name: &str) -> Option<Change<V>> {
-        self.cache.write().remove(namespace, name).map(Change::Deleted)
+    fn take(&self, namespace: &str, name: &str) -> Changes<V> {
+        let gone = self.cache.write().remove(namespace, name);
+        gone.map(Change::Deleted).into_iter().collect()
     }
 
-    fn tell(&self, handlers: &[Handler<V>], change: Option<Change<V>>) {
-        if let Some(change) = change {
+    fn tell(&self, handlers: &[Handler<V>], changes: Changes<V>) {
+        for change in changes {
             handlers.iter().for_each(|handler| handler(&change));
         }
     }
@@ -177,7 +197,8 @@ impl<V: View> Sink for Informer<V> {
         for (namespace, name) in gone.filter(|key| !here.contains(key)) {
             self.tell(&handlers, self.take(&namespace, &name));
         }
-        for object in objects {
+        // After a pause most is as it was: nobody is bothered with that.
+        for object in objects.into_iter().filter(|object| !self.shows(object)) {
             self.tell(&handlers, self.upsert(object));
         }
         self.synced.set();
@@ -187,13 +208,13 @@ impl<V: View> Sink for Informer<V> {
         let handlers = self.handlers.lock();
         for event in batch {
             let version = version_of(&event);
-            let change = match event {
+            let changes = match event {
                 WatchEvent::Added(object) | WatchEvent::Modified(object) => self.upsert(object),
                 WatchEvent::Deleted(object) => self.take(object.namespace(), object.name()),
-                WatchEvent::Bookmark { .. } => None,
+                WatchEvent::Bookmark { .. } => Changes::new(),
             };
             self.reached(version);
-            self.tell(&handlers, change);
+            self.tell(&handlers, changes);
         }
     }
 

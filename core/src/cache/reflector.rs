@@ -2,12 +2,17 @@
 
 use crate::client::{Client, ListOptions, Scope, WatchBatch, WatchEvent};
 use crate::component::Shutdown;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::meta::Reason;
 use crate::object::Object;
 use crate::workqueue::Backoff;
 use futures::StreamExt;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
+
+/// A watch that lived so long was a good one: its end is no failure.
+const LASTING: Duration = Duration::from_secs(1);
 
 /// What a reflector fills.
 pub trait Sink: Send + Sync {
@@ -35,7 +40,8 @@ impl Reflector {
         Self { client, scope, options, backoff }
     }
 
-    /// Runs until shutdown. Survives every error: lists again when the version it is at is gone, else watches on from there.
+    /// Runs until shutdown. Survives every error: watches on from where it was when the server was just not there or
+    /// busy, and else lists again; also when the server knows nothing of that version, having lost its data.
     pub async fn run(&self, sink: &dyn Sink, shutdown: Shutdown) {
         // Ends by the shutdown only.
         shutdown.run_until_cancelled(self.follow(sink)).await;
@@ -44,21 +50,35 @@ impl Reflector {
     async fn follow(&self, sink: &dyn Sink) {
         let (mut version, mut failures) = (None, 0);
         loop {
-            match self.step(sink, &mut version, &mut failures).await {
-                Ok(()) => {}
-                Err(error) if error.is_expired() => version = None,
-                Err(error) => {
-                    let resource = &self.scope.resource;
-                    tracing::warn!(%resource, %error, "list or watch failed, will retry");
-                    tokio::time::sleep(self.backoff.wait(failures)).await;
-                    failures += 1;
-                }
+            let began = Instant::now();
+            let result = self.step(sink, &mut version).await;
+            let lasted = began.elapsed() >= LASTING;
+            if lasted {
+                failures = 0;
+            }
+            if let Err(error) = &result {
+                self.note(error);
+                version = version.filter(|_| may_go_on(error));
+            }
+            // A watch that ends at once, again and again, must not spin either.
+            if result.is_err() || !lasted {
+                tokio::time::sleep(self.backoff.wait(failures)).await;
+                failures += 1;
             }
         }
     }
 
+    fn note(&self, error: &Error) {
+        let resource = &self.scope.resource;
+        if error.is_expired() {
+            tracing::debug!(%resource, %error, "fell behind, will list again");
+        } else {
+            tracing::warn!(%resource, %error, "list or watch failed, will retry");
+        }
+    }
+
     /// Lists if there is no version to go on from, then watches until the watch ends.
-    async fn step(&self, sink: &dyn Sink, at: &mut Option<u64>, failures: &mut u32) -> Result<()> {
+    async fn step(&self, sink: &dyn Sink, at: &mut Option<u64>) -> Result<()> {
         let from = match *at {
             Some(version) => version,
             None => *at.insert(self.list(sink).await?),
@@ -71,28 +91,38 @@ impl Reflector {
         let mut stream = self.client.watch(&self.scope, &options).await?;
         while let Some(batch) = stream.next().await {
             let batch = batch?;
-            *failures = 0;
             *at = batch.iter().map(version_of).max().max(*at);
             sink.apply(batch);
             sink.reached(at.unwrap_or_default());
         }
-        // A watch that ends at once, again and again, must not spin.
-        tokio::time::sleep(self.backoff.wait(*failures)).await;
-        *failures += 1;
         Ok(())
     }
 
     async fn list(&self, sink: &dyn Sink) -> Result<u64> {
         let list = self.client.list(&self.scope, &self.options).await?;
         let version = list.meta.resource_version.parse().map_err(|error| {
-            crate::Error::decode(
-                format!("resource version of a list of {}", self.scope.resource),
-                error,
-            )
+            Error::decode(format!("resource version of a list of {}", self.scope.resource), error)
         })?;
         sink.replace(list.items);
         sink.reached(version);
         Ok(version)
+    }
+}
+
+/// Whether a version may still be good after this error.
+fn may_go_on(error: &Error) -> bool {
+    match error {
+        Error::Transport(_) => true,
+        Error::Decode { .. } => false,
+        Error::Status(status) => matches!(
+            status.reason,
+            Reason::TooManyRequests
+                | Reason::ServiceUnavailable
+                | Reason::InternalError
+                | Reason::ServerTimeout
+                | Reason::Unauthorized
+                | Reason::Forbidden
+        ),
     }
 }
 
