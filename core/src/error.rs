@@ -29,7 +29,7 @@ impl Error {
     #[must_use]
     pub fn reason(&self) -> Option<Reason> {
         match self {
-            Self::Status(status) => Some(status.reason),
+            Self::Status(status) => Some(status.reason.clone()),
             _ => None,
         }
     }

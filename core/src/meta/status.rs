@@ -1,5 +1,9 @@
 //! `metav1.Status`: how the API says that something failed (API reference, "Status").
 
+mod reason;
+
+pub use reason::Reason;
+
 use serde::{Deserialize, Serialize};
 
 /// An answer that is not an object. Serializes as `metav1.Status`.
@@ -71,63 +75,6 @@ pub struct StatusCause {
     pub field: String,
 }
 
-/// Why the server said no, in one word (`metav1.StatusReason`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "the words of the API reference explain themselves")]
-pub enum Reason {
-    Unauthorized,
-    Forbidden,
-    NotFound,
-    AlreadyExists,
-    Conflict,
-    Gone,
-    Invalid,
-    ServerTimeout,
-    Timeout,
-    TooManyRequests,
-    BadRequest,
-    MethodNotAllowed,
-    NotAcceptable,
-    RequestEntityTooLarge,
-    UnsupportedMediaType,
-    InternalError,
-    Expired,
-    ServiceUnavailable,
-    /// None given, or one this library does not know.
-    #[default]
-    #[serde(other, rename = "")]
-    Unknown,
-}
-
-// === impl Reason ===
-
-impl Reason {
-    #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
-    fn is_unknown(&self) -> bool {
-        *self == Self::Unknown
-    }
-
-    fn code(self) -> u16 {
-        match self {
-            Self::Unauthorized => 401,
-            Self::Forbidden => 403,
-            Self::NotFound => 404,
-            Self::MethodNotAllowed => 405,
-            Self::NotAcceptable => 406,
-            Self::AlreadyExists | Self::Conflict => 409,
-            Self::Gone | Self::Expired => 410,
-            Self::RequestEntityTooLarge => 413,
-            Self::UnsupportedMediaType => 415,
-            Self::Invalid => 422,
-            Self::TooManyRequests => 429,
-            Self::BadRequest => 400,
-            Self::ServiceUnavailable => 503,
-            Self::Timeout | Self::ServerTimeout => 504,
-            Self::InternalError | Self::Unknown => 500,
-        }
-    }
-}
-
 // === impl Status ===
 
 impl Status {
@@ -139,9 +86,9 @@ impl Status {
             metadata: serde_json::Map::new(),
             status: "Failure".into(),
             message: message.into(),
+            code: reason.code(),
             reason,
             details: None,
-            code: reason.code(),
         }
     }
 
@@ -221,7 +168,12 @@ impl Status {
 
     /// A fault of the server. The message is shown to the user.
     pub fn internal(message: impl std::fmt::Display) -> Self {
-        Self::failure(Reason::InternalError, format!("Internal error occurred: {message}"))
+        let message = message.to_string();
+        let cause = StatusCause { message: message.clone(), ..StatusCause::default() };
+        let text = format!("Internal error occurred: {message}");
+        let mut status = Self::failure(Reason::InternalError, text);
+        status.details.get_or_insert_default().causes.push(cause);
+        status
     }
 
     /// The resource version is too old: list again.
@@ -254,3 +206,6 @@ fn api_version() -> String {
 fn is_zero(seconds: &u32) -> bool {
     *seconds == 0
 }
+
+#[cfg(test)]
+mod tests;
