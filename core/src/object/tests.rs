@@ -67,7 +67,24 @@ fn views_are_small_structs_or_typed_kinds() {
 }
 
 #[test]
+fn text_that_looks_like_metadata_is_left_alone() {
+    let trap = r#"{"metadata":{"resourceVersion":"666"}}"#;
+    let mut hostile = pod();
+    hostile["metadata"]["annotations"] =
+        json!({"last-applied": trap, "\"metadata\":{": "\"metadata\":{"});
+    hostile["metadata"]["name"] = "\"metadata\":{".into();
+    hostile["spec"] = json!({"template": {"metadata": {"resourceVersion": "inner"}}});
+    let object = Object::from_stored(stored(hostile.clone()), 42).expect("canonical");
+    hostile["metadata"]["resourceVersion"] = "42".into();
+    let wire: Value = serde_json::from_slice(&object.to_json()).expect("JSON");
+    assert_eq!((wire, object.resource_version()), (hostile, 42));
+}
+
+#[test]
 fn what_is_not_canonical_is_refused() {
+    let inner_first = br#"{"kind":"X","spec":{"template":{"metadata":{}}},"metadata":{}}"#;
+    assert!(Object::from_stored(Bytes::from_static(inner_first), 1).is_err());
+    assert!(Object::from_stored(Bytes::from_static(b"{\"metadata\":null}"), 1).is_err());
     assert!(Object::from_stored(Bytes::from_static(b"{\"kind\":\"X\"}"), 1).is_err());
     assert!(Object::from_wire(Bytes::from_static(b"[]")).is_err());
 }

@@ -31,8 +31,12 @@ pub fn canonical(mut object: Map<String, Value>) -> Bytes {
 
 /// Where the resource version goes: behind the brace that opens the metadata. In canonical JSON only
 /// two strings come before it, and a quote in a string is escaped, so the first match is the right one.
+/// Were there anything nested before it, the match could be somebody else's metadata: that is refused.
 pub(super) fn splice_point(json: &[u8]) -> Option<u32> {
     let at = json.windows(METADATA.len()).take(1024).position(|window| window == METADATA)?;
+    if json[1..at].iter().any(|byte| matches!(byte, b'{' | b'[')) {
+        return None;
+    }
     u32::try_from(at + METADATA.len()).ok()
 }
 
