@@ -8,6 +8,8 @@ mod key;
 mod options;
 pub mod remote;
 
+pub(crate) use options::flag;
+
 pub use extension::ClientExt;
 pub use key::{Key, Scope};
 pub use options::{
@@ -42,7 +44,8 @@ pub trait Reader: Send + Sync {
 #[async_trait]
 pub trait Watcher: Send + Sync {
     /// What changes after `options.resource_version`, in order, none twice and none left out. Without a version:
-    /// first all objects as `Added`. Ends with `Expired` when the server can't keep the promise: list again.
+    /// first all objects as `Added`. Ends with `Expired` when the server can't keep the promise: list again. May
+    /// end without an error at any time: watch on from the last version.
     async fn watch(&self, scope: &Scope, options: &ListOptions) -> Result<WatchStream>;
 }
 

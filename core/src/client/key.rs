@@ -76,8 +76,9 @@ impl Scope {
         Self { resource, namespace: None }
     }
 
-    /// Those of one namespace.
+    /// Those of one namespace; an empty one means all.
     pub fn namespace(resource: GroupVersionResource, namespace: impl Into<String>) -> Self {
-        Self { resource, namespace: Some(namespace.into()) }
+        let namespace = Some(namespace.into()).filter(|namespace| !namespace.is_empty());
+        Self { resource, namespace }
     }
 }

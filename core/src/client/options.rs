@@ -117,8 +117,8 @@ impl ListOptions {
             "limit" => self.limit = number(value)?.unwrap_or(0),
             "continue" => self.continue_token = value.into(),
             "timeoutSeconds" => self.timeout_seconds = number(value)?,
-            "allowWatchBookmarks" => self.allow_bookmarks = flag(value)?,
-            "sendInitialEvents" => self.send_initial_events = Some(flag(value)?),
+            "allowWatchBookmarks" => self.allow_bookmarks = flag(value),
+            "sendInitialEvents" => self.send_initial_events = Some(flag(value)),
             _ => {}
         }
         Some(())
@@ -183,7 +183,7 @@ impl WriteOptions {
                 "dryRun" if !value.is_empty() => return Err(bad()),
                 "fieldManager" => options.field_manager.clone_from(value),
                 "fieldValidation" => options.field_validation.clone_from(value),
-                "force" => options.force = flag(value).ok_or_else(bad)?,
+                "force" => options.force = flag(value),
                 _ => {}
             }
         }
@@ -232,10 +232,7 @@ fn number(value: &str) -> Option<Option<u64>> {
     if value.is_empty() { Some(None) } else { value.parse().ok().map(Some) }
 }
 
-fn flag(value: &str) -> Option<bool> {
-    match value {
-        "true" | "1" | "t" | "T" | "True" | "TRUE" => Some(true),
-        "" | "false" | "0" | "f" | "F" | "False" | "FALSE" => Some(false),
-        _ => None,
-    }
+/// A flag in a query: given, it is set, unless it says `false` or `0` (apimachinery's conversion of queries).
+pub(crate) fn flag(value: &str) -> bool {
+    value != "0" && !value.eq_ignore_ascii_case("false")
 }

@@ -27,6 +27,11 @@ fn parse_target(path: &str) -> (Target, bool) {
     }
     let (namespace, rest) = split_namespace(rest);
     let Some((resource, rest)) = rest.split_first() else { return (Target::Path, false) };
+    // A name is one segment of a path, also in the store: one that hides a slash names nothing.
+    let named = namespace.iter().map(String::as_str).chain(rest.iter().take(2).copied());
+    if named.chain([*resource]).any(hides_a_path) {
+        return (Target::Path, false);
+    }
     let tail = rest.get(2..).unwrap_or_default().join("/");
     let slash = if path.ends_with('/') && !tail.is_empty() { "/" } else { "" };
     let target = ResourceTarget {
@@ -79,10 +84,13 @@ fn path_verb(method: &Method) -> Verb {
     }
 }
 
+fn hides_a_path(segment: &str) -> bool {
+    let name = decode(segment);
+    matches!(&*name, "." | "..") || name.contains(['/', '\0'])
+}
+
 fn asks_to_watch(query: &[(String, String)]) -> bool {
-    query.iter().any(|(name, value)| {
-        name == "watch" && matches!(value.as_str(), "1" | "true" | "True" | "t")
-    })
+    query.iter().any(|(name, value)| name == "watch" && crate::client::flag(value))
 }
 
 fn parse_query(query: &str) -> Vec<(String, String)> {

@@ -65,6 +65,31 @@ fn other_paths_are_no_resources() {
 }
 
 #[test]
+fn names_that_hide_a_path_name_nothing() {
+    for path in [
+        "/api/v1/namespaces/a/secrets/x%2Fy",
+        "/api/v1/namespaces/a%2Fb/secrets",
+        "/api/v1/namespaces/a/secrets/..",
+        "/api/v1/namespaces/%2e%2e/secrets",
+        "/api/v1/namespaces/a/secrets/x%00",
+    ] {
+        assert_eq!(about(Method::GET, path), (Verb::Get, None), "{path}");
+    }
+}
+
+#[test]
+fn flags_are_set_unless_they_say_no() {
+    for (query, verb) in [
+        ("watch", Verb::Watch),
+        ("watch=TRUE", Verb::Watch),
+        ("watch=0", Verb::List),
+        ("watch=False", Verb::List),
+    ] {
+        assert_eq!(about(Method::GET, &format!("/api/v1/pods?{query}")).0, verb, "{query}");
+    }
+}
+
+#[test]
 fn proxy_paths_keep_their_rest() {
     let info =
         parse(&Method::GET, "/api/v1/namespaces/a/services/s:80/proxy/x/y/", Some("q=a%20b+c"));
