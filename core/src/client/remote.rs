@@ -10,13 +10,19 @@ use super::{
 use crate::error::{Error, Result};
 use crate::object::{Object, ObjectList};
 use crate::request::{key_path, scope_path, watch_path, with_query};
-use answer::Answer;
+use answer::{Answer, transport};
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Method, Request, header};
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
 
-/// A client that speaks to a server through any `kube::Client`.
+/// An answer that takes longer is not waited for. The server gives up a little earlier itself, and says why.
+const DEADLINE: Duration = Duration::from_secs(65);
+
+/// A client that speaks to a server through any `kube::Client`. Every request has a deadline; a watch without
+/// `timeout_seconds` ends, without an error, after five to ten minutes.
 #[derive(Clone)]
 pub struct RemoteClient {
     kube: kube::Client,
@@ -44,6 +50,7 @@ impl RemoteClient {
         Ok(Self::new(kube::Client::try_from(config).map_err(|error| bad(&error))?))
     }
 
+    /// Sends a request and waits for the head of the answer.
     async fn send(&self, method: Method, uri: &str, body: Body) -> Result<Answer> {
         let mut request = Request::builder().method(method).uri(uri);
         request = request.header(header::ACCEPT, "application/json");
@@ -53,15 +60,31 @@ impl RemoteClient {
         let request = request
             .body(kube::client::Body::from(body.bytes))
             .map_err(|error| Error::decode(format!("request for {uri}"), error))?;
-        let response =
-            self.kube.send(request).await.map_err(|e| Error::Transport(e.to_string()))?;
-        Answer::check(response).await
+        let answered = async {
+            let response = self.kube.send(request).await.map_err(|error| transport(&error))?;
+            Answer::check(response).await
+        };
+        in_time(answered).await
+    }
+
+    /// Sends a request and reads all of the answer.
+    async fn ask(&self, method: Method, uri: &str, body: Body) -> Result<Bytes> {
+        in_time(async { self.send(method, uri, body).await?.bytes().await }).await
     }
 
     async fn write(&self, method: Method, uri: &str, body: Body) -> Result<Arc<Object>> {
-        let json = self.send(method, uri, body).await?.bytes().await?;
-        Object::from_wire(json).map(Arc::new)
+        Object::from_wire(self.ask(method, uri, body).await?).map(Arc::new)
     }
+}
+
+async fn in_time<T>(request: impl Future<Output = Result<T>>) -> Result<T> {
+    let late = |_| Error::Transport(format!("no answer after {} s", DEADLINE.as_secs()));
+    tokio::time::timeout(DEADLINE, request).await.map_err(late)?
+}
+
+/// How long a watch shall last: some minutes, not the same for all, so that they don't all end at once.
+fn watch_seconds(uri: &str) -> u64 {
+    300 + uri.bytes().fold(0, |sum: u64, byte| (sum * 31 + u64::from(byte)) % 300)
 }
 
 struct Body {
@@ -90,7 +113,7 @@ impl Reader for RemoteClient {
 
     async fn list(&self, scope: &Scope, options: &ListOptions) -> Result<ObjectList> {
         let uri = with_query(&scope_path(scope), &options.to_query());
-        let json = self.send(Method::GET, &uri, Body::NONE).await?.bytes().await?;
+        let json = self.ask(Method::GET, &uri, Body::NONE).await?;
         ObjectList::from_wire(&json)
     }
 }
@@ -98,8 +121,13 @@ impl Reader for RemoteClient {
 #[async_trait]
 impl Watcher for RemoteClient {
     async fn watch(&self, scope: &Scope, options: &ListOptions) -> Result<WatchStream> {
-        let uri = watch_path(scope, options);
-        Ok(stream::events(self.send(Method::GET, &uri, Body::NONE).await?))
+        let seconds = options.timeout_seconds;
+        let seconds = seconds.unwrap_or_else(|| watch_seconds(&watch_path(scope, options)));
+        let options = ListOptions { timeout_seconds: Some(seconds), ..options.clone() };
+        let uri = watch_path(scope, &options);
+        let answer = self.send(Method::GET, &uri, Body::NONE).await?;
+        let deadline = Duration::from_secs(seconds).saturating_add(DEADLINE);
+        Ok(stream::events(answer, Instant::now() + deadline.min(Duration::from_secs(1 << 30))))
     }
 }
 
@@ -135,7 +163,7 @@ impl Writer for RemoteClient {
 
     async fn delete(&self, key: &Key, options: &DeleteOptions) -> Result<Option<Arc<Object>>> {
         let body = Body::options(options)?;
-        let answer = self.send(Method::DELETE, &key_path(key), body).await?.bytes().await?;
+        let answer = self.ask(Method::DELETE, &key_path(key), body).await?;
         let object = Object::from_wire(answer)?;
         Ok(Some(object).filter(|object| &*object.header().kind != "Status").map(Arc::new))
     }
@@ -147,6 +175,6 @@ impl Writer for RemoteClient {
         options: &DeleteOptions,
     ) -> Result<()> {
         let uri = with_query(&scope_path(scope), &list.to_query());
-        self.send(Method::DELETE, &uri, Body::options(options)?).await?.bytes().await.map(drop)
+        self.ask(Method::DELETE, &uri, Body::options(options)?).await.map(drop)
     }
 }

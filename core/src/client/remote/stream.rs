@@ -1,25 +1,31 @@
 //! Watch events out of a stream of bytes, one JSON document a line.
 
-use super::answer::Answer;
+use super::answer::{Answer, with_causes};
 use crate::client::{WatchBatch, WatchEvent, WatchStream};
 use crate::error::{Error, Result};
 use crate::meta::{INITIAL_EVENTS_END, Status};
 use crate::object::Object;
 use bytes::{Bytes, BytesMut};
 use futures::{StreamExt, stream};
+use http_body::Body as HttpBody;
 use http_body_util::BodyExt;
-use kube::client::Body;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::sync::Arc;
+use tokio::time::Instant;
 
 /// A line may be as long as the largest object and its frame.
 const MAX_LINE: usize = 16 << 20;
 
-struct Lines {
-    body: Body,
+struct Lines<B> {
+    body: B,
     rest: BytesMut,
+    /// So many bytes of `rest` hold no end of a line.
+    searched: usize,
+    /// What is to be said after the events before it.
+    failed: Option<Error>,
     ended: bool,
+    deadline: Instant,
 }
 
 #[derive(Deserialize)]
@@ -30,8 +36,17 @@ struct Frame<'a> {
     object: &'a RawValue,
 }
 
-pub(super) fn events(answer: Answer) -> WatchStream {
-    let lines = Lines { body: answer.0, rest: BytesMut::new(), ended: false };
+/// The events of an answer. A stream that goes on past the deadline has lost its server.
+pub(super) fn events(answer: Answer, deadline: Instant) -> WatchStream {
+    follow(answer.0, deadline)
+}
+
+fn follow<B>(body: B, deadline: Instant) -> WatchStream
+where
+    B: HttpBody<Data = Bytes, Error: std::error::Error> + Send + Unpin + 'static,
+{
+    let rest = BytesMut::new();
+    let lines = Lines { body, rest, searched: 0, failed: None, ended: false, deadline };
     stream::unfold(lines, |mut lines| async move {
         if lines.ended {
             return None;
@@ -43,31 +58,48 @@ pub(super) fn events(answer: Answer) -> WatchStream {
     .boxed()
 }
 
-impl Lines {
+impl<B: HttpBody<Data = Bytes, Error: std::error::Error> + Unpin> Lines<B> {
     /// All events that are complete so far; waits for one.
     async fn next_batch(&mut self) -> Result<Option<WatchBatch>> {
         loop {
-            let mut batch = WatchBatch::new();
-            while let Some(end) = self.rest.iter().position(|byte| *byte == b'\n') {
-                let line = self.rest.split_to(end + 1).freeze();
-                batch.push(decode(&line)?);
+            if let Some(error) = self.failed.take() {
+                return Err(error);
             }
+            let batch = self.complete();
             if !batch.is_empty() {
                 return Ok(Some(batch));
             }
-            if !self.read_more().await? {
+            if self.failed.is_none() && !self.read_more().await? {
                 return Ok(None);
             }
         }
+    }
+
+    fn complete(&mut self) -> WatchBatch {
+        let mut batch = WatchBatch::new();
+        while let Some(end) = self.rest[self.searched..].iter().position(|byte| *byte == b'\n') {
+            let line = self.rest.split_to(self.searched + end + 1);
+            self.searched = 0;
+            match decode(&line) {
+                Ok(event) => batch.push(event),
+                Err(error) => {
+                    self.failed = Some(error);
+                    return batch;
+                }
+            }
+        }
+        self.searched = self.rest.len();
+        batch
     }
 
     async fn read_more(&mut self) -> Result<bool> {
         if self.rest.len() > MAX_LINE {
             return Err(Error::decode("watch event", "the line is too long"));
         }
-        match self.body.frame().await {
+        let frame = tokio::time::timeout_at(self.deadline, self.body.frame()).await;
+        match frame.map_err(|_| Error::Transport("the watch did not end when it should".into()))? {
             None => Ok(false),
-            Some(Err(error)) => Err(Error::Transport(error.to_string())),
+            Some(Err(error)) => Err(Error::Transport(with_causes(&error))),
             Some(Ok(frame)) => {
                 if let Ok(data) = frame.into_data() {
                     self.rest.extend_from_slice(&data);
@@ -78,10 +110,11 @@ impl Lines {
     }
 }
 
-fn decode(line: &Bytes) -> Result<WatchEvent> {
+/// The object gets bytes of its own: it may live long, and must not keep its neighbours' alive.
+fn decode(line: &[u8]) -> Result<WatchEvent> {
     let frame: Frame<'_> =
         serde_json::from_slice(line).map_err(|error| Error::decode("watch event", error))?;
-    let json = line.slice_ref(frame.object.get().as_bytes());
+    let json = Bytes::copy_from_slice(frame.object.get().as_bytes());
     let object = || Object::from_wire(json.clone()).map(Arc::new);
     Ok(match frame.kind {
         "ADDED" => WatchEvent::Added(object()?),
@@ -115,3 +148,6 @@ fn bookmark(object: &Object) -> Result<WatchEvent> {
 fn status(json: &[u8]) -> Result<Status> {
     serde_json::from_slice(json).map_err(|error| Error::decode("error event", error))
 }
+
+#[cfg(test)]
+mod tests;
