@@ -7,8 +7,14 @@ use jiff::Timestamp;
 use rustc_hash::FxHashMap;
 use serde_json::{Value, json};
 
-/// So many different events are remembered.
+/// So many different events, and so many objects, are remembered.
 const REMEMBERED: usize = 4096;
+/// So many events of one object may come at once …
+const BURST: f64 = 25.0;
+/// … and one more in so many seconds.
+const REFILL: f64 = 300.0;
+/// The longest name of an object (RFC 1123 subdomain).
+const MAX_NAME: usize = 253;
 
 /// An event as it was reported.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -33,6 +39,13 @@ pub(super) struct Write {
 #[derive(Default)]
 pub(super) struct Correlator {
     seen: FxHashMap<Recorded, Seen>,
+    budgets: FxHashMap<(Source, Reference), Budget>,
+}
+
+/// How many events an object has left.
+struct Budget {
+    left: f64,
+    at: Timestamp,
 }
 
 struct Seen {
@@ -42,12 +55,16 @@ struct Seen {
 }
 
 impl Correlator {
-    pub(super) fn next(&mut self, recorded: Recorded, now: Timestamp, env: &Env) -> Write {
+    /// What to write for an event; nothing when its object has had more than its share.
+    pub(super) fn next(&mut self, recorded: Recorded, now: Timestamp, env: &Env) -> Option<Write> {
+        if !self.affords(&recorded, now) {
+            return None;
+        }
         if self.seen.len() >= REMEMBERED {
             self.seen.clear();
         }
         let fresh = || Seen {
-            name: format!("{}.{:016x}", recorded.about.name, env.random.next()),
+            name: event_name(&recorded.about.name, env.random.next()),
             first: now,
             count: 0,
         };
@@ -60,8 +77,32 @@ impl Correlator {
             namespace => namespace,
         };
         let body = body(&recorded, seen, namespace, now).to_string().into();
-        Write { namespace: namespace.into(), name: seen.name.clone(), body, patch }
+        Some(Write { namespace: namespace.into(), name: seen.name.clone(), body, patch })
     }
+
+    /// A pod that fails over and over must not keep the API busy.
+    fn affords(&mut self, recorded: &Recorded, now: Timestamp) -> bool {
+        if self.budgets.len() >= REMEMBERED {
+            self.budgets.clear();
+        }
+        let about = Reference { field_path: String::new(), ..recorded.about.clone() };
+        let budget = self.budgets.entry((recorded.source.clone(), about));
+        let budget = budget.or_insert(Budget { left: BURST, at: now });
+        let passed = now.duration_since(budget.at).as_secs_f64().max(0.0);
+        budget.left = (budget.left + passed / REFILL).min(BURST);
+        budget.at = now;
+        let affords = budget.left >= 1.0;
+        if affords {
+            budget.left -= 1.0;
+        }
+        affords
+    }
+}
+
+/// `web-0.17a3…`, no longer than a name may be.
+fn event_name(about: &str, random: u64) -> String {
+    let end = about.floor_char_boundary(MAX_NAME - 17);
+    format!("{}.{random:016x}", about[..end].trim_end_matches(['-', '.']))
 }
 
 fn body(recorded: &Recorded, seen: &Seen, namespace: &str, now: Timestamp) -> Value {
@@ -79,3 +120,6 @@ fn body(recorded: &Recorded, seen: &Seen, namespace: &str, now: Timestamp) -> Va
 fn seconds(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
+
+#[cfg(test)]
+mod tests;
