@@ -2,12 +2,16 @@
 
 use parking_lot::Mutex;
 use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, LazyLock};
 
 /// A shared string. Two that came from [`intern`] and are equal are one allocation.
 pub type Str = Arc<str>;
 
-static POOL: LazyLock<Mutex<Pool>> = LazyLock::new(Mutex::default);
+/// Many pools, so that requests that decode at the same time seldom wait for each other.
+static POOLS: LazyLock<[Mutex<Pool>; 64]> =
+    LazyLock::new(|| std::array::from_fn(|_| Mutex::default()));
+static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
 #[derive(Default)]
 struct Pool {
@@ -18,13 +22,14 @@ struct Pool {
 /// The one copy of `text`. Strings nobody holds any more are let go as the pool grows.
 #[must_use]
 pub fn intern(text: &str) -> Str {
-    let mut pool = POOL.lock();
+    let shard = HASHER.hash_one(text) as usize % POOLS.len();
+    let mut pool = POOLS[shard].lock();
     if let Some(found) = pool.strings.get(text) {
         return found.clone();
     }
     if pool.strings.len() >= pool.sweep_at {
         pool.strings.retain(|held| Arc::strong_count(held) > 1);
-        pool.sweep_at = (pool.strings.len() * 2).max(1024);
+        pool.sweep_at = (pool.strings.len() * 2).max(64);
     }
     let new: Str = text.into();
     pool.strings.insert(new.clone());
