@@ -3,7 +3,7 @@
 use super::store::ImageStore;
 use super::{Credentials, ImageId, reference};
 use crate::runtime::{Error, Result};
-use oci_client::client::ClientConfig;
+use oci_client::client::{ClientConfig, ClientProtocol};
 use oci_client::manifest::{OciDescriptor, OciImageManifest};
 use oci_client::secrets::RegistryAuth;
 use oci_client::{Client, Reference};
@@ -27,7 +27,7 @@ pub(super) async fn pull(
         Some(c) => RegistryAuth::Basic(c.username, c.password),
         None => RegistryAuth::Anonymous,
     };
-    let client = client();
+    let client = client(image.resolve_registry());
     let failed = |e: &dyn std::fmt::Display| {
         Error::Failed(format!("failed to pull image \"{}\": {e}", image.whole()))
     };
@@ -45,19 +45,30 @@ pub(super) async fn pull(
     Ok(id)
 }
 
-fn client() -> Client {
+fn client(registry: &str) -> Client {
     // A program that embeds this crate may have chosen a provider: then this one is not needed.
     if rustls::crypto::CryptoProvider::get_default().is_none()
         && rustls::crypto::ring::default_provider().install_default().is_err()
     {
         tracing::debug!("another TLS provider was installed meanwhile");
     }
+    let protocol = match is_local(registry) {
+        true => ClientProtocol::HttpsExcept(vec![registry.to_string()]),
+        false => ClientProtocol::Https,
+    };
     Client::new(ClientConfig {
+        protocol,
         connect_timeout: Some(CONNECT_TIMEOUT),
         read_timeout: Some(READ_TIMEOUT),
         user_agent: concat!("windlass/", env!("CARGO_PKG_VERSION")),
         ..ClientConfig::default()
     })
+}
+
+/// A registry on the loopback address is spoken to without TLS, as other runtimes do.
+fn is_local(registry: &str) -> bool {
+    let host = registry.rsplit_once(':').map_or(registry, |(host, _)| host);
+    host == "localhost" || host.parse().is_ok_and(|ip: std::net::Ipv4Addr| ip.is_loopback())
 }
 
 async fn fetch_layers(

@@ -103,7 +103,7 @@ impl Drop for Oci {
         let roots = found.filter_map(Result::ok).map(|h| h.path()).chain(["/sys/fs/cgroup".into()]);
         for group in roots.map(|r| r.join(&self.cgroup)).filter(|g| g.exists()) {
             for _ in 0..100 {
-                for below in ["kubepods", "shims", ""] {
+                for below in ["kubepods/besteffort", "kubepods", "shims", ""] {
                     std::fs::remove_dir(group.join(below)).ok();
                 }
                 if !group.exists() {

@@ -1,3 +1,5 @@
+mod registry;
+
 use super::*;
 use crate::images::blob::{digest_of, hex_of};
 use flate2::Compression;
