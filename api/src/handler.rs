@@ -7,7 +7,7 @@ pub use request::{Action, Answer, Content, Request};
 use crate::authorization::{Attributes, Authorizer, Decision};
 use crate::registry::{Created, Creater, Deleted, Entry, Registry, Write, unknown_resource};
 use crate::storage::EventStream;
-use futures::StreamExt;
+use futures::{StreamExt, stream};
 use rustc_hash::FxHashMap;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -41,7 +41,7 @@ impl Handler {
         self.authorize(&Attributes { user, verb: action.verb(), resource: Some(target), path: "" })
             .await?;
         let entry = self.find(target)?;
-        check_verb(&entry, target, action)?;
+        self.check_verb(&entry, target, action)?;
         self.dispatch(&entry, &request).await
     }
 
@@ -66,6 +66,25 @@ impl Handler {
             return Err(unknown_resource());
         }
         Ok(entry)
+    }
+
+    fn check_verb(
+        &self,
+        entry: &Entry,
+        target: &ResourceTarget,
+        action: &Action,
+    ) -> Result<(), Status> {
+        let verb = action.verb().as_str();
+        let served = match &target.subresource {
+            None => entry.info.has_verb(verb) && is_named_right(target, action),
+            Some(name) => {
+                let subresource = entry.info.subresource(name).ok_or_else(unknown_resource)?;
+                // What is posted to a subresource is made by somebody, or not at all.
+                let makes = !matches!(action, Action::Create(..)) || self.creater(target).is_some();
+                subresource.has_verb(verb) && makes
+            }
+        };
+        if served { Ok(()) } else { Err(not_allowed()) }
     }
 
     async fn dispatch(&self, entry: &Arc<Entry>, request: &Request) -> Result<Answer, Status> {
@@ -103,7 +122,13 @@ impl Handler {
             }
             Action::Watch(options) => {
                 let options = about_one(options, write.name);
-                let events = registry.watch(entry, write.namespace, &options).await?;
+                let events = match registry.watch(entry, write.namespace, &options).await {
+                    // A watch says so itself: clients look there for it.
+                    Err(status) if status.reason == Reason::Expired => {
+                        stream::once(std::future::ready(Err(status))).boxed()
+                    }
+                    events => events?,
+                };
                 Content::Watch(self.limited(events, &options))
             }
             Action::Create(body, _) => {
@@ -196,16 +221,13 @@ fn about_one<'a>(options: &'a ListOptions, name: &str) -> Cow<'a, ListOptions> {
     Cow::Owned(options)
 }
 
-fn check_verb(entry: &Entry, target: &ResourceTarget, action: &Action) -> Result<(), Status> {
-    let verb = action.verb().as_str();
-    let served = match &target.subresource {
-        None => entry.info.has_verb(verb),
-        Some(name) => {
-            let subresource = entry.info.subresource(name).ok_or_else(unknown_resource)?;
-            subresource.has_verb(verb)
-        }
-    };
-    if served { Ok(()) } else { Err(not_allowed()) }
+/// A collection is posted to; what is replaced or patched has a name.
+fn is_named_right(target: &ResourceTarget, action: &Action) -> bool {
+    match action {
+        Action::Create(..) => target.name.is_none(),
+        Action::Update(..) | Action::Patch(..) | Action::Delete(_) => target.name.is_some(),
+        Action::Get | Action::List(_) | Action::Watch(_) | Action::DeleteCollection(..) => true,
+    }
 }
 
 /// The resource has no such verb.

@@ -19,6 +19,11 @@ pub(crate) trait Conversion: Send + Sync {
 
     /// From served to stored.
     fn to_stored(&self, object: &mut Map);
+
+    /// The stored name of a field to select by.
+    fn stored_field(&self, name: &str) -> String {
+        name.to_owned()
+    }
 }
 
 impl dyn Conversion {

@@ -132,9 +132,12 @@ impl Entry {
     fn selection(&self, namespace: Option<&str>, o: &ListOptions) -> Result<Selection, Status> {
         let labels = LabelSelector::parse(&o.label_selector)
             .map_err(|error| Status::bad_request(error.to_string()))?;
-        let fields = FieldSelector::parse(&o.field_selector)
+        let mut fields = FieldSelector::parse(&o.field_selector)
             .map_err(|error| Status::bad_request(error.to_string()))?;
-        for requirement in &fields.requirements {
+        for requirement in &mut fields.requirements {
+            if let Some(conversion) = self.conversion {
+                requirement.field = conversion.stored_field(&requirement.field);
+            }
             if !self.has_field(&requirement.field) {
                 let field = &requirement.field;
                 return Err(Status::bad_request(format!("field label not supported: {field}")));

@@ -53,10 +53,6 @@ impl Write<'_> {
         }
     }
 
-    pub(super) fn not_found(&self, name: &str) -> Status {
-        Status::not_found(self.entry.group(), self.entry.plural(), name)
-    }
-
     pub(super) fn conflict(&self, why: &str) -> Status {
         Status::conflict(self.entry.group(), self.entry.plural(), self.name, why)
     }

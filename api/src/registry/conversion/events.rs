@@ -27,4 +27,10 @@ impl Conversion for Events {
             object.insert("involvedObject".into(), Map::new().into());
         }
     }
+
+    fn stored_field(&self, name: &str) -> String {
+        let (first, rest) = name.split_at(name.find('.').unwrap_or(name.len()));
+        let core = NAMES.iter().find(|(_, other)| *other == first).map(|(core, _)| *core);
+        format!("{}{rest}", core.unwrap_or(first))
+    }
 }
