@@ -19,5 +19,5 @@ pub(crate) use managers::{Managed, Manager, Operation};
 pub(crate) use set::{FieldSet, Node};
 pub(crate) use shape::Shape;
 pub use update::{Update, update};
-pub(crate) use update::{note, seconds, strip};
+pub(crate) use update::{seconds, strip};
 pub(crate) use walk::{Difference, compare, field_set, remove};

@@ -51,8 +51,7 @@ pub fn update(new: &mut Map, request: &Update<'_>) {
         metadata.shift_remove("managedFields");
     }
     let nothing = Map::new();
-    let mut difference =
-        compare(request.old.unwrap_or(&nothing), new, Shape::of_kind(request.gvk));
+    let mut difference = compare(request.old.unwrap_or(&nothing), new, Shape::of_kind(request.gvk));
     difference.restrict(|set| strip(set, request.gvk, request.subresource));
     let me = Manager {
         name: request.manager.into(),

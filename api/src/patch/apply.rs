@@ -74,9 +74,9 @@ pub fn apply(request: &Apply<'_>) -> Result<Applied, Status> {
 
     me.fields = wanted;
     strip(&mut me.fields, request.gvk, request.subresource);
-    let same = before.entry(&me).is_some_and(|entry| {
-        entry.fields == me.fields && entry.api_version == me.api_version
-    });
+    let same = before
+        .entry(&me)
+        .is_some_and(|entry| entry.fields == me.fields && entry.api_version == me.api_version);
     managed.set(me);
     if request.live.is_some() && same && difference.is_empty() {
         return Ok(Applied { object: live.clone(), changed: false });

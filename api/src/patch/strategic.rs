@@ -36,7 +36,7 @@ pub fn strategic(current: &Map, patch: &[u8], gvk: &GroupVersionKind) -> Result<
         Status::failure(Reason::UnsupportedMediaType, text)
     })?;
     merge_map(current.clone(), read_object(patch)?, Type::Message(message))
-        .map_err(|why| Status::bad_request(why))
+        .map_err(Status::bad_request)
 }
 
 // === impl Type ===
@@ -168,8 +168,9 @@ pub(super) fn plain(value: Value) -> Value {
 
 fn plain_map(map: Map) -> Map {
     let kept = |(key, value): (String, Value)| {
-        let directive =
-            [PATCH, RETAIN_KEYS].contains(&&*key) || key.starts_with(DELETE_FROM) || key.starts_with(SET_ORDER);
+        let directive = [PATCH, RETAIN_KEYS].contains(&&*key)
+            || key.starts_with(DELETE_FROM)
+            || key.starts_with(SET_ORDER);
         (!directive && !value.is_null()).then(|| (key, plain(value)))
     };
     map.into_iter().filter_map(kept).collect()

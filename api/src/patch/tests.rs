@@ -27,11 +27,18 @@ fn json_patches() {
         assert_eq!(status.code, code, "{patch}");
     }
     let many: Vec<_> = (0..10_001).map(|_| json!({"op": "remove", "path": "/x"})).collect();
-    assert_eq!(json(&current, Value::from(many).to_string().as_bytes()).expect_err("many").code, 413);
+    assert_eq!(
+        json(&current, Value::from(many).to_string().as_bytes()).expect_err("many").code,
+        413
+    );
 }
 
 fn tree() -> impl Strategy<Value = Value> {
-    let leaf = prop_oneof![Just(Value::Null), any::<bool>().prop_map(Value::from), "[a-c]{0,2}".prop_map(Value::from)];
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        "[a-c]{0,2}".prop_map(Value::from)
+    ];
     leaf.prop_recursive(4, 32, 4, |inner| {
         prop_oneof![
             proptest::collection::vec(inner.clone(), 0..3).prop_map(Value::from),

@@ -1,6 +1,9 @@
 //! Webhook configurations and admission policies.
 
-use super::json::{each_mut, existing_mut, fill, fill_nil, is_empty, is_nil, list_of, map_mut, map_of, maps_of, str_of};
+use super::json::{
+    each_mut, existing_mut, fill, fill_nil, is_empty, is_nil, list_of, map_mut, map_of, maps_of,
+    str_of,
+};
 use super::{Map, Strategy};
 use crate::validation::format::dns1123_subdomain;
 use crate::validation::rules::{one_of, range, texts};
@@ -69,7 +72,11 @@ fn webhook(hook: &Map, path: &Path<'_>, errors: &mut Errors) {
     if versions.is_empty() {
         errors.required(path.child("admissionReviewVersions"), "must specify one of v1, v1beta1");
     } else if !versions.iter().any(|version| version == "v1") {
-        errors.invalid(path.child("admissionReviewVersions"), versions, "must include at least one of v1, v1beta1");
+        errors.invalid(
+            path.child("admissionReviewVersions"),
+            versions,
+            "must include at least one of v1, v1beta1",
+        );
     }
     if is_empty(hook, "sideEffects") {
         let detail = "must specify one of None, NoneOnDryRun";
@@ -79,7 +86,11 @@ fn webhook(hook: &Map, path: &Path<'_>, errors: &mut Errors) {
     }
     one_of(hook, "failurePolicy", &["Fail", "Ignore"], path, errors);
     one_of(hook, "matchPolicy", &["Equivalent", "Exact"], path, errors);
-    if let Some(seconds) = hook.get("timeoutSeconds").and_then(serde_json::Value::as_i64).filter(|s| !(1..=30).contains(s)) {
+    if let Some(seconds) = hook
+        .get("timeoutSeconds")
+        .and_then(serde_json::Value::as_i64)
+        .filter(|s| !(1..=30).contains(s))
+    {
         let detail = "the timeout value must be between 1 and 30 seconds";
         errors.invalid(path.child("timeoutSeconds"), seconds, detail);
     }
@@ -91,7 +102,8 @@ fn webhook(hook: &Map, path: &Path<'_>, errors: &mut Errors) {
             errors.required(at, "exactly one of url or service is required");
         }
         (false, None) if !str_of(config, "url").starts_with("https://") => {
-            let detail = "'https' is the only allowed URL scheme; desired format: https://host[/path]";
+            let detail =
+                "'https' is the only allowed URL scheme; desired format: https://host[/path]";
             errors.invalid(at.child("url"), str_of(config, "url"), detail);
         }
         (false, None) => {}

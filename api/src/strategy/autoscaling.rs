@@ -18,7 +18,8 @@ impl Strategy for Autoscaler {
         fill_nil(spec, "minReplicas", 1);
         if v2 && is_empty(spec, "metrics") {
             let target = json!({"type": "Utilization", "averageUtilization": 80});
-            let metric = json!([{"type": "Resource", "resource": {"name": "cpu", "target": target}}]);
+            let metric =
+                json!([{"type": "Resource", "resource": {"name": "cpu", "target": target}}]);
             spec.insert("metrics".into(), metric);
         }
     }

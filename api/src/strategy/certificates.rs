@@ -25,7 +25,8 @@ impl Strategy for Request {
     }
 
     fn prepare_for_subresource(&self, subresource: &str, new: &mut Map, old: &Map) {
-        let conditions = |object: &Map| map_of(object, "status").and_then(|s| s.get("conditions")).cloned();
+        let conditions =
+            |object: &Map| map_of(object, "status").and_then(|s| s.get("conditions")).cloned();
         let settled = |condition: &Value| {
             matches!(condition.get("type").and_then(Value::as_str), Some("Approved" | "Denied"))
         };
@@ -75,7 +76,11 @@ impl Strategy for Request {
             }
             _ => {}
         }
-        if spec.get("expirationSeconds").and_then(Value::as_i64).is_some_and(|seconds| seconds < 600) {
+        if spec
+            .get("expirationSeconds")
+            .and_then(Value::as_i64)
+            .is_some_and(|seconds| seconds < 600)
+        {
             let value = spec["expirationSeconds"].clone();
             let detail = "may not specify a duration less than 600 seconds (10 minutes)";
             errors.invalid(SPEC.child("expirationSeconds"), value, detail);
@@ -85,8 +90,10 @@ impl Strategy for Request {
 
     fn validate_subresource(&self, _subresource: &str, new: &Map, _old: &Map) -> Errors {
         let mut errors = Errors::default();
-        let list = map_of(new, "status").map(|status| list_of(status, "conditions")).unwrap_or_default();
-        let has = |kind: &str| list.iter().any(|c| c.get("type").and_then(Value::as_str) == Some(kind));
+        let list =
+            map_of(new, "status").map(|status| list_of(status, "conditions")).unwrap_or_default();
+        let has =
+            |kind: &str| list.iter().any(|c| c.get("type").and_then(Value::as_str) == Some(kind));
         if has("Approved") && has("Denied") {
             let detail = "Approved and Denied conditions are mutually exclusive";
             errors.invalid("status.conditions", list, detail);

@@ -101,7 +101,7 @@ impl Strategy for Secret {
         let mut errors = frozen(new, old, &["data"]);
         for key in ["type"] {
             if new.get(key) != old.get(key) {
-                immutable(new, old, key, &Path::new(""), &mut errors);
+                immutable(new, old, key, &Path::ROOT, &mut errors);
             }
         }
         errors
@@ -134,10 +134,17 @@ fn of_type(object: &Map, data: &Map, errors: &mut Errors) {
         };
         let bytes = value.as_str().and_then(|text| STANDARD.decode(text).ok()).unwrap_or_default();
         if JSON_KEYS.contains(key) && serde_json::from_slice::<Value>(&bytes).is_err() {
-            errors.invalid(path.key(key), "<secret contents redacted>", "invalid character in JSON");
+            errors.invalid(
+                path.key(key),
+                "<secret contents redacted>",
+                "invalid character in JSON",
+            );
         }
     }
-    if kind == "kubernetes.io/basic-auth" && !data.contains_key("username") && !data.contains_key("password") {
+    if kind == "kubernetes.io/basic-auth"
+        && !data.contains_key("username")
+        && !data.contains_key("password")
+    {
         errors.required(path.key("username"), "");
         errors.required(path.key("password"), "");
     }

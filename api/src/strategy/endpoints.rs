@@ -1,6 +1,8 @@
 //! Endpoints and EndpointSlices.
 
-use super::json::{each_mut, fill, fill_nil, int_of, is_empty, list_of, map_of, maps_of, str_of, strs_of};
+use super::json::{
+    each_mut, fill, fill_nil, int_of, is_empty, list_of, map_of, maps_of, str_of, strs_of,
+};
 use super::{Map, Strategy};
 use crate::validation::format::{dns1123_label, dns1123_subdomain, ip_address, port_number};
 use crate::validation::rules::{immutable, one_of, texts};
@@ -66,7 +68,7 @@ impl Strategy for EndpointSlice {
 
     fn validate(&self, object: &Map) -> Errors {
         let mut errors = Errors::default();
-        one_of(object, "addressType", &FAMILIES, &Path::new(""), &mut errors);
+        one_of(object, "addressType", &FAMILIES, &Path::ROOT, &mut errors);
         let list = Path::new("endpoints");
         if list_of(object, "endpoints").len() > 1000 {
             errors.too_many(list, list_of(object, "endpoints").len(), 1000);
@@ -91,7 +93,7 @@ impl Strategy for EndpointSlice {
 
     fn validate_update(&self, new: &Map, old: &Map) -> Errors {
         let mut errors = Errors::default();
-        immutable(new, old, "addressType", &Path::new(""), &mut errors);
+        immutable(new, old, "addressType", &Path::ROOT, &mut errors);
         errors
     }
 }

@@ -73,11 +73,20 @@ impl Strategy for CoreEvent {
 impl Strategy for NewEvent {
     fn validate(&self, object: &Map) -> Errors {
         let mut errors = Errors::default();
-        for (key, most) in [("reportingController", 128), ("reportingInstance", 128), ("action", 128), ("reason", 128)] {
+        for (key, most) in [
+            ("reportingController", 128),
+            ("reportingInstance", 128),
+            ("action", 128),
+            ("reason", 128),
+        ] {
             match str_of(object, key) {
                 "" => errors.required(Path::new(key), ""),
                 text if text.len() > most => {
-                    errors.invalid(Path::new(key), text, &format!("can have at most {most} characters"));
+                    errors.invalid(
+                        Path::new(key),
+                        text,
+                        &format!("can have at most {most} characters"),
+                    );
                 }
                 _ => {}
             }

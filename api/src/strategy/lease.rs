@@ -13,7 +13,8 @@ impl Strategy for Lease {
     fn validate(&self, object: &Map) -> Errors {
         let mut errors = Errors::default();
         let Some(spec) = map_of(object, "spec") else { return errors };
-        if let Some(seconds) = int_of(spec, "leaseDurationSeconds").filter(|seconds| *seconds <= 0) {
+        if let Some(seconds) = int_of(spec, "leaseDurationSeconds").filter(|seconds| *seconds <= 0)
+        {
             errors.invalid(SPEC.child("leaseDurationSeconds"), seconds, "must be greater than 0");
         }
         if let Some(count) = int_of(spec, "leaseTransitions").filter(|count| *count < 0) {

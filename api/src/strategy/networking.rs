@@ -4,7 +4,9 @@ use super::json::{
     each_mut, fill, int_of, is_empty, is_nil, list_of, map_mut, map_of, maps_of, str_of, strs_of,
 };
 use super::{Map, Strategy};
-use crate::validation::format::{cidr, dns1035_label, dns1123_subdomain, port_name, wildcard_subdomain};
+use crate::validation::format::{
+    cidr, dns1035_label, dns1123_subdomain, port_name, wildcard_subdomain,
+};
 use crate::validation::rules::{label_selector, one_of, port, texts};
 use crate::validation::{Errors, Path};
 use serde_json::json;
@@ -25,7 +27,11 @@ impl Strategy for Ingress {
         let empty = Map::new();
         let spec = map_of(object, "spec").unwrap_or(&empty);
         if list_of(spec, "rules").is_empty() && is_nil(spec, "defaultBackend") {
-            errors.invalid(SPEC, list_of(spec, "rules"), "either `defaultBackend` or `rules` must be specified");
+            errors.invalid(
+                SPEC,
+                list_of(spec, "rules"),
+                "either `defaultBackend` or `rules` must be specified",
+            );
         }
         if let Some(found) = map_of(spec, "defaultBackend") {
             backend(found, &SPEC.child("defaultBackend"), &mut errors);
@@ -70,7 +76,11 @@ fn ingress_rule(rule: &Map, path: &Path<'_>, errors: &mut Errors) {
                 }
                 for bad in ["//", "/./", "/../", "%2f", "%2F"] {
                     if target.contains(bad) {
-                        errors.invalid(path.child("path"), target, &format!("must not contain '{bad}'"));
+                        errors.invalid(
+                            path.child("path"),
+                            target,
+                            &format!("must not contain '{bad}'"),
+                        );
                     }
                 }
             }

@@ -66,12 +66,15 @@ impl Strategy for Node {
     fn validate_update(&self, new: &Map, old: &Map) -> Errors {
         let mut errors = Errors::default();
         let empty = Map::new();
-        let (new, old) = (map_of(new, "spec").unwrap_or(&empty), map_of(old, "spec").unwrap_or(&empty));
+        let (new, old) =
+            (map_of(new, "spec").unwrap_or(&empty), map_of(old, "spec").unwrap_or(&empty));
         for key in ["podCIDR", "podCIDRs", "providerID"] {
             if !is_empty(old, key) && new.get(key) != old.get(key) {
                 let detail = "node updates may not change podCIDR except from \"\" to valid";
                 let detail = match key {
-                    "providerID" => "node updates may not change providerID except from \"\" to valid",
+                    "providerID" => {
+                        "node updates may not change providerID except from \"\" to valid"
+                    }
                     _ => detail,
                 };
                 errors.forbidden(SPEC.child(key), detail);
@@ -96,7 +99,7 @@ impl Strategy for RuntimeClass {
     fn validate(&self, object: &Map) -> Errors {
         let mut errors = Errors::default();
         match str_of(object, "handler") {
-            "" => required(object, "handler", &Path::new(""), &mut errors),
+            "" => required(object, "handler", &Path::ROOT, &mut errors),
             handler => texts("handler", handler, &dns1123_label(handler), &mut errors),
         }
         errors
@@ -104,7 +107,7 @@ impl Strategy for RuntimeClass {
 
     fn validate_update(&self, new: &Map, old: &Map) -> Errors {
         let mut errors = Errors::default();
-        immutable(new, old, "handler", &Path::new(""), &mut errors);
+        immutable(new, old, "handler", &Path::ROOT, &mut errors);
         errors
     }
 }

@@ -6,9 +6,6 @@ mod qos;
 mod update;
 mod volume;
 
-#[cfg(test)]
-mod tests;
-
 pub(crate) use defaults::default_template;
 
 use super::generic::keep_all_but;

@@ -51,21 +51,27 @@ impl Strategy for PriorityClass {
         let mut errors = Errors::default();
         let name = str_at(object, &["metadata", "name"]);
         let value = int_of(object, "value").unwrap_or(0);
-        let own = [("system-cluster-critical", 2_000_000_000), ("system-node-critical", 2_000_001_000)];
+        let own =
+            [("system-cluster-critical", 2_000_000_000), ("system-node-critical", 2_000_001_000)];
         if name.starts_with("system-") {
             if !own.contains(&(name, value)) {
                 let detail = "priority class names with 'system-' prefix are reserved for system use only. error: ";
                 let why = match own.iter().find(|(known, _)| *known == name) {
-                    Some((_, wanted)) => format!("{detail}value of {name} PriorityClass must be {wanted}"),
+                    Some((_, wanted)) => {
+                        format!("{detail}value of {name} PriorityClass must be {wanted}")
+                    }
                     None => format!("{detail}{name} is not a known system priority class"),
                 };
                 errors.forbidden("metadata.name", &why);
             }
         } else if value > HIGHEST {
-            errors.forbidden("value", &format!("maximum allowed value of a user defined priority is {HIGHEST}"));
+            errors.forbidden(
+                "value",
+                &format!("maximum allowed value of a user defined priority is {HIGHEST}"),
+            );
         }
         let policies = ["Never", "PreemptLowerPriority"];
-        none_or(object, "preemptionPolicy", &policies, &Path::new(""), &mut errors);
+        none_or(object, "preemptionPolicy", &policies, &Path::ROOT, &mut errors);
         errors
     }
 
@@ -75,7 +81,7 @@ impl Strategy for PriorityClass {
             errors.forbidden("value", "may not be changed in an update.");
         }
         if str_of(new, "preemptionPolicy") != str_of(old, "preemptionPolicy") {
-            immutable(new, old, "preemptionPolicy", &Path::new(""), &mut errors);
+            immutable(new, old, "preemptionPolicy", &Path::ROOT, &mut errors);
         }
         errors
     }

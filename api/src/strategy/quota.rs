@@ -1,6 +1,8 @@
 //! ResourceQuotas and LimitRanges.
 
-use super::json::{each_mut, fill_nil, is_empty, map_mut, map_of, maps_of, restore, str_of, strs_of};
+use super::json::{
+    each_mut, fill_nil, is_empty, map_mut, map_of, maps_of, restore, str_of, strs_of,
+};
 use super::{Map, Strategy};
 use crate::validation::format::qualified_name;
 use crate::validation::rules::{immutable, quantity, texts};
@@ -50,7 +52,8 @@ impl Strategy for ResourceQuota {
     fn validate_update(&self, new: &Map, old: &Map) -> Errors {
         let mut errors = Errors::default();
         let empty = Map::new();
-        let (new, old) = (map_of(new, "spec").unwrap_or(&empty), map_of(old, "spec").unwrap_or(&empty));
+        let (new, old) =
+            (map_of(new, "spec").unwrap_or(&empty), map_of(old, "spec").unwrap_or(&empty));
         immutable(new, old, "scopes", &SPEC, &mut errors);
         errors
     }
@@ -112,16 +115,24 @@ fn default_from(item: &mut Map, key: &str, source: &str) {
 
 /// The minimum is not above the default request, nor that above the default, nor that above the maximum.
 fn ordered(item: &Map, path: &Path<'_>, errors: &mut Errors) {
-    const ORDER: [(&str, &str); 4] =
-        [("min", "min"), ("defaultRequest", "default request"), ("default", "default"), ("max", "max")];
+    const ORDER: [(&str, &str); 4] = [
+        ("min", "min"),
+        ("defaultRequest", "default request"),
+        ("default", "default"),
+        ("max", "max"),
+    ];
     let value = |key: &str, name: &str| map_of(item, key)?.get(name).cloned();
     for (low, (low_key, low_text)) in ORDER.iter().enumerate() {
         for (name, small) in map_of(item, low_key).into_iter().flatten() {
             for (high_key, high_text) in &ORDER[low + 1..] {
                 let large = value(high_key, name);
-                let (Some(a), Some(b)) = (quantity(small), large.as_ref().and_then(quantity)) else { continue };
+                let (Some(a), Some(b)) = (quantity(small), large.as_ref().and_then(quantity))
+                else {
+                    continue;
+                };
                 if a > b {
-                    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+                    let text =
+                        |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
                     let detail = format!(
                         "{low_text} value {} is greater than {high_text} value {}",
                         text(small),

@@ -34,11 +34,23 @@ impl Strategy for Role {
             if !is_empty(rule, "nonResourceURLs") {
                 if self.namespaced {
                     let detail = "namespaced rules cannot apply to non-resource URLs";
-                    errors.invalid(path.child("nonResourceURLs"), list_of(rule, "nonResourceURLs"), detail);
+                    errors.invalid(
+                        path.child("nonResourceURLs"),
+                        list_of(rule, "nonResourceURLs"),
+                        detail,
+                    );
                 }
-                if ["apiGroups", "resources", "resourceNames"].iter().any(|key| !is_empty(rule, key)) {
-                    let detail = "rules cannot apply to both regular resources and non-resource URLs";
-                    errors.invalid(path.child("nonResourceURLs"), list_of(rule, "nonResourceURLs"), detail);
+                if ["apiGroups", "resources", "resourceNames"]
+                    .iter()
+                    .any(|key| !is_empty(rule, key))
+                {
+                    let detail =
+                        "rules cannot apply to both regular resources and non-resource URLs";
+                    errors.invalid(
+                        path.child("nonResourceURLs"),
+                        list_of(rule, "nonResourceURLs"),
+                        detail,
+                    );
                 }
                 continue;
             }
@@ -75,7 +87,8 @@ impl Strategy for Binding {
         if str_of(role, "apiGroup") != GROUP {
             errors.not_supported(path.child("apiGroup"), str_of(role, "apiGroup"), &[GROUP]);
         }
-        let kinds: &[&str] = if self.namespaced { &["Role", "ClusterRole"] } else { &["ClusterRole"] };
+        let kinds: &[&str] =
+            if self.namespaced { &["Role", "ClusterRole"] } else { &["ClusterRole"] };
         if !kinds.contains(&str_of(role, "kind")) {
             errors.not_supported(path.child("kind"), str_of(role, "kind"), kinds);
         }
@@ -121,6 +134,8 @@ fn subject(subject: &Map, namespaced: bool, path: &Path<'_>, errors: &mut Errors
                 errors.not_supported(path.child("apiGroup"), str_of(subject, "apiGroup"), &[GROUP]);
             }
         }
-        other => errors.not_supported(path.child("kind"), other, &["Group", "ServiceAccount", "User"]),
+        other => {
+            errors.not_supported(path.child("kind"), other, &["Group", "ServiceAccount", "User"])
+        }
     }
 }

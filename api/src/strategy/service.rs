@@ -11,7 +11,9 @@ mod tests;
 
 pub(super) use allocate::ServiceAllocator;
 
-use super::json::{each_mut, fill, fill_nil, int_of, is_empty, is_nil, list_of, map_mut, str_at, str_of};
+use super::json::{
+    each_mut, fill, fill_nil, int_of, is_empty, is_nil, list_of, map_mut, str_at, str_of,
+};
 use super::{Map, Strategy};
 use crate::validation::Errors;
 use serde_json::{Value, json};
@@ -106,7 +108,8 @@ fn needs_health_port(spec: &Map) -> bool {
 }
 
 fn traffic(spec: &mut Map) {
-    if is_external(spec) || (str_of(spec, "type") == "ClusterIP" && !is_empty(spec, "externalIPs")) {
+    if is_external(spec) || (str_of(spec, "type") == "ClusterIP" && !is_empty(spec, "externalIPs"))
+    {
         fill(spec, "externalTrafficPolicy", "Cluster");
     }
     if str_of(spec, "type") != "ExternalName" {

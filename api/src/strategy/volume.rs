@@ -34,8 +34,7 @@ const PLAIN: [&str; 10] = [
     "volumeMode",
     "",
 ];
-const CLAIM_FIXED: &str =
-    "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims";
+const CLAIM_FIXED: &str = "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims";
 
 /// Fills in the spec of a claim, also of one in a template.
 pub(super) fn default_claim(claim: &mut Map) {
@@ -168,7 +167,8 @@ impl Strategy for Volume {
     fn validate_update(&self, new: &Map, old: &Map) -> Errors {
         let mut errors = Errors::default();
         let empty = Map::new();
-        let (new, old) = (map_of(new, "spec").unwrap_or(&empty), map_of(old, "spec").unwrap_or(&empty));
+        let (new, old) =
+            (map_of(new, "spec").unwrap_or(&empty), map_of(old, "spec").unwrap_or(&empty));
         let moved = |key: &&String| !PLAIN.contains(&key.as_str());
         if new.keys().chain(old.keys()).filter(moved).any(|key| new.get(key) != old.get(key)) {
             let detail = "spec.persistentvolumesource is immutable after creation";
@@ -192,7 +192,7 @@ impl Strategy for StorageClass {
 
     fn validate(&self, object: &Map) -> Errors {
         let mut errors = Errors::default();
-        let root = Path::new("");
+        let root = Path::ROOT;
         let provisioner = str_of(object, "provisioner").to_lowercase();
         match provisioner.as_str() {
             "" => errors.required("provisioner", ""),
@@ -218,7 +218,7 @@ impl Strategy for StorageClass {
         if new.get("reclaimPolicy") != old.get("reclaimPolicy") {
             errors.forbidden("reclaimPolicy", "updates to reclaimPolicy are forbidden.");
         }
-        let path = Path::new("");
+        let path = Path::ROOT;
         crate::validation::rules::immutable(new, old, "volumeBindingMode", &path, &mut errors);
         errors
     }

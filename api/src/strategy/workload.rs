@@ -59,7 +59,7 @@ impl Strategy for ControllerRevision {
     fn validate_update(&self, new: &Map, old: &Map) -> Errors {
         let mut errors = Errors::default();
         if new.get("data") != old.get("data") {
-            immutable(new, old, "data", &Path::new(""), &mut errors);
+            immutable(new, old, "data", &Path::ROOT, &mut errors);
         }
         errors
     }
@@ -100,7 +100,9 @@ pub(super) fn validate_pods(spec: &Map, errors: &mut Errors) {
     if ["OnFailure", "Never"].contains(&policy) {
         errors.not_supported(path.child("spec").child("restartPolicy"), policy, &["Always"]);
     }
-    if int_of(map_at(spec, &["template", "spec"]).unwrap_or(&empty), "activeDeadlineSeconds").is_some() {
+    if int_of(map_at(spec, &["template", "spec"]).unwrap_or(&empty), "activeDeadlineSeconds")
+        .is_some()
+    {
         let detail = "activeDeadlineSeconds in ReplicaSet is not Supported";
         errors.forbidden(path.child("spec").child("activeDeadlineSeconds"), detail);
     }

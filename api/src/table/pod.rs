@@ -153,8 +153,8 @@ pub(super) fn cells(object: &Object, now: Timestamp) -> Result<Cells> {
 
 fn summarize(pod: &Pod) -> Summary {
     let status = &pod.status;
-    let mut summary = Summary::default();
-    summary.reason = if status.reason.is_empty() { &status.phase } else { &status.reason }.clone();
+    let reason = if status.reason.is_empty() { &status.phase } else { &status.reason };
+    let mut summary = Summary { reason: reason.clone(), ..Summary::default() };
     if status.conditions.iter().any(|c| c.kind == "PodScheduled" && c.reason == "SchedulingGated") {
         summary.reason = "SchedulingGated".into();
     }
@@ -185,7 +185,9 @@ fn init_containers(pod: &Pod, summary: &mut Summary) -> bool {
                 continue;
             }
             (Some(end), _) => summary.reason = format!("Init:{}", end.text()),
-            (None, Some(waiting)) if !["", "PodInitializing"].contains(&waiting.reason.as_str()) => {
+            (None, Some(waiting))
+                if !["", "PodInitializing"].contains(&waiting.reason.as_str()) =>
+            {
                 summary.reason = format!("Init:{}", waiting.reason);
             }
             _ => summary.reason = format!("Init:{at}/{}", pod.spec.init_containers.len()),
@@ -201,7 +203,11 @@ fn containers(pod: &Pod, summary: &mut Summary) {
         pod.spec.init_containers.iter().any(|c| c.name == status.name && c.is_sidecar())
     };
     (summary.restarts, summary.last_restart) = (0, None);
-    pod.status.init_container_statuses.iter().filter(sidecar).for_each(|s| summary.count_restarts(s));
+    pod.status
+        .init_container_statuses
+        .iter()
+        .filter(sidecar)
+        .for_each(|s| summary.count_restarts(s));
     let mut running = false;
     for status in pod.status.container_statuses.iter().rev() {
         summary.count_restarts(status);

@@ -1,7 +1,9 @@
 //! Which kind is printed how.
 
 use super::column::Column;
-use super::kinds::{access, admission, apps, batch, config, generic, network, nodes, policy, storage};
+use super::kinds::{
+    access, admission, apps, batch, config, generic, network, nodes, policy, storage,
+};
 use super::pod;
 use super::row::{Cells, Row};
 use crate::strategy::Map;

@@ -169,7 +169,13 @@ impl Errors {
         if self.is_empty() { Ok(()) } else { Err(Box::new(self.into_status(gvk, name))) }
     }
 
-    fn add(&mut self, kind: ErrorType, path: impl fmt::Display, value: Option<&Value>, detail: &str) {
+    fn add(
+        &mut self,
+        kind: ErrorType,
+        path: impl fmt::Display,
+        value: Option<&Value>,
+        detail: &str,
+    ) {
         let mut message = kind.text().to_owned();
         if let Some(value) = value {
             message = format!("{message}: {}", shown(value));

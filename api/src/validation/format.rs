@@ -121,7 +121,8 @@ pub fn env_var_name(text: &str) -> Vec<String> {
 /// A key of a ConfigMap or a Secret.
 #[must_use]
 pub fn config_map_key(text: &str) -> Vec<String> {
-    let bad = text.is_empty() || !text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
+    let bad =
+        text.is_empty() || !text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
     let mut found = both(longer_than(text, 253), bad, CONFIG_KEY);
     match text {
         "." => found.push("must not be '.'".into()),

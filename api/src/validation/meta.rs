@@ -52,9 +52,14 @@ pub fn validate_meta_update(new: &Map, old: &Map) -> Errors {
             }
         }
     }
-    for key in
-        ["name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"]
-    {
+    for key in [
+        "name",
+        "namespace",
+        "uid",
+        "creationTimestamp",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+    ] {
         if new.get(key) != old.get(key) {
             let value = new.get(key).cloned().unwrap_or(Value::Null);
             errors.invalid(META.child(key), value, IMMUTABLE);
@@ -78,7 +83,11 @@ pub(crate) fn validate_labels(labels: Option<&Map>, path: &Path<'_>, errors: &mu
 }
 
 /// Annotations as metadata and templates have them.
-pub(crate) fn validate_annotations(annotations: Option<&Map>, path: &Path<'_>, errors: &mut Errors) {
+pub(crate) fn validate_annotations(
+    annotations: Option<&Map>,
+    path: &Path<'_>,
+    errors: &mut Errors,
+) {
     let mut total = 0;
     for (key, value) in annotations.into_iter().flatten() {
         for message in qualified_name(&key.to_lowercase()) {
@@ -159,8 +168,7 @@ fn finalizers(meta: &Map, errors: &mut Errors) {
             errors.invalid(path, *name, &message);
         }
         if !name.contains('/') && !matches!(*name, "orphan" | "foregroundDeletion" | "kubernetes") {
-            let detail =
-                "name is neither a standard finalizer name nor is it fully qualified";
+            let detail = "name is neither a standard finalizer name nor is it fully qualified";
             errors.invalid(path, *name, detail);
         }
     }

@@ -20,6 +20,9 @@ enum Step<'a> {
 // === impl Path ===
 
 impl<'a> Path<'a> {
+    /// The object itself: its children are fields of the object.
+    pub const ROOT: Path<'static> = Path::new("");
+
     /// A field of the object itself; may have dots in it.
     #[must_use]
     pub const fn new(field: &'a str) -> Self {
@@ -38,6 +41,10 @@ impl<'a> Path<'a> {
         Path { parent: Some(self), step: Step::Index(at) }
     }
 
+    fn is_root(&self) -> bool {
+        self.parent.is_none() && matches!(self.step, Step::Field(""))
+    }
+
     /// An entry of this map.
     #[must_use]
     pub const fn key<'b>(&'b self, key: &'b str) -> Path<'b> {
@@ -51,7 +58,9 @@ impl fmt::Display for Path<'_> {
             parent.fmt(f)?;
         }
         match self.step {
-            Step::Field(name) if self.parent.is_some() && !name.is_empty() => write!(f, ".{name}"),
+            Step::Field(name) if self.parent.is_some_and(|parent| !parent.is_root()) => {
+                write!(f, ".{name}")
+            }
             Step::Field(name) => f.write_str(name),
             Step::Index(at) => write!(f, "[{at}]"),
             Step::Key(key) => write!(f, "[{key}]"),

@@ -8,9 +8,7 @@ mod resources;
 mod security;
 mod volume;
 
-use super::format::{
-    dns1123_label, dns1123_subdomain, ip_address, label_value, qualified_name,
-};
+use super::format::{dns1123_label, dns1123_subdomain, ip_address, label_value, qualified_name};
 use super::meta::{validate_annotations, validate_labels};
 use super::rules::{one_of, range, texts};
 use super::{Errors, Path};
@@ -18,7 +16,6 @@ use crate::strategy::Map;
 use crate::strategy::json::{
     int_of, is_empty, is_nil, is_true, list_of, map_of, maps_of, str_at, str_of, strs_of,
 };
-pub(crate) use resources::validate_resources;
 use std::collections::BTreeSet;
 
 /// Where a pod's spec stands.
@@ -86,8 +83,9 @@ fn names(spec: &Map, path: &Path<'_>, scope: Scope, errors: &mut Errors) {
         ("schedulerName", qualified_name),
     ] {
         let name = str_of(spec, key);
-        // A node's name is given by the scheduler; in a template it is taken as it is.
-        if !name.is_empty() && !(scope == Scope::Template && key == "nodeName") {
+        // In a template the name of a node is taken as it is.
+        let skipped = scope == Scope::Template && key == "nodeName";
+        if !name.is_empty() && !skipped {
             texts(path.child(key), name, &check(name), errors);
         }
     }

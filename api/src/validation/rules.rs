@@ -104,7 +104,11 @@ pub(crate) fn int_or_percent(value: &Value, path: &Path<'_>, errors: &mut Errors
 
 /// A label selector in an object.
 pub(crate) fn label_selector(selector: &Map, path: &Path<'_>, errors: &mut Errors) {
-    super::meta::validate_labels(map_of(selector, "matchLabels"), &path.child("matchLabels"), errors);
+    super::meta::validate_labels(
+        map_of(selector, "matchLabels"),
+        &path.child("matchLabels"),
+        errors,
+    );
     let list = path.child("matchExpressions");
     for (at, expression) in maps_of(selector, "matchExpressions") {
         let path = list.index(at);

@@ -76,7 +76,10 @@ fn a_conflict_names_the_owner_and_force_moves_the_field() {
     assert_eq!(status.message, "Apply failed with 1 conflict: conflict with \"one\": .data.x");
     assert_eq!(status.code, 409);
     let causes = status.details.expect("details").causes;
-    assert_eq!((causes[0].reason.as_str(), causes[0].field.as_str()), ("FieldManagerConflict", ".data.x"));
+    assert_eq!(
+        (causes[0].reason.as_str(), causes[0].field.as_str()),
+        ("FieldManagerConflict", ".data.x")
+    );
 
     assert!(scene.try_apply("two", &config(json!({"x": "2"})), true).expect("forced"));
     assert_eq!(scene.live()["data"], json!({"x": "2"}));
@@ -129,7 +132,8 @@ fn lists_merge_by_their_keys() {
     };
     scene.apply("one", &wanted(json!([{"name": "a", "image": "a:1"}])));
     scene.apply("mesh", &wanted(json!([{"name": "sidecar", "image": "s"}])));
-    scene.apply("one", &wanted(json!([{"name": "a", "image": "a:2"}, {"name": "b", "image": "b"}])));
+    scene
+        .apply("one", &wanted(json!([{"name": "a", "image": "a:2"}, {"name": "b", "image": "b"}])));
     let names = |scene: &Scene| -> Vec<String> {
         let list = scene.live()["spec"]["template"]["spec"]["containers"].as_array().cloned();
         list.into_iter().flatten().map(|c| c["name"].as_str().unwrap_or("").to_owned()).collect()
@@ -143,15 +147,22 @@ fn lists_merge_by_their_keys() {
 fn what_defaulting_filled_in_goes_with_its_element() {
     let mut scene = Scene::new(SERVICE);
     let wanted = |ports: Value| {
-        map(json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s"}, "spec": {"ports": ports}}))
+        map(
+            json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s"}, "spec": {"ports": ports}}),
+        )
     };
     scene.apply("one", &wanted(json!([{"port": 80, "name": "a"}, {"port": 81, "name": "b"}])));
     for port in scene.live.as_mut().expect("live")["spec"]["ports"].as_array_mut().expect("ports") {
         port["protocol"] = json!("TCP");
     }
-    assert!(!scene.apply("one", &wanted(json!([{"port": 80, "name": "a"}, {"port": 81, "name": "b"}]))));
+    assert!(
+        !scene.apply("one", &wanted(json!([{"port": 80, "name": "a"}, {"port": 81, "name": "b"}])))
+    );
     scene.apply("one", &wanted(json!([{"port": 81, "name": "b"}])));
-    assert_eq!(scene.live()["spec"]["ports"], json!([{"port": 81, "name": "b", "protocol": "TCP"}]));
+    assert_eq!(
+        scene.live()["spec"]["ports"],
+        json!([{"port": 81, "name": "b", "protocol": "TCP"}])
+    );
 }
 
 #[test]
@@ -168,7 +179,9 @@ fn an_untracked_object_belongs_to_its_past() {
 fn kinds_without_a_schema_are_applied_key_by_key() {
     let mut scene = Scene::new(GADGET);
     let wanted = |spec: Value| {
-        map(json!({"apiVersion": "example.com/v1", "kind": "Gadget", "metadata": {"name": "g"}, "spec": spec}))
+        map(
+            json!({"apiVersion": "example.com/v1", "kind": "Gadget", "metadata": {"name": "g"}, "spec": spec}),
+        )
     };
     scene.apply("one", &wanted(json!({"a": {"b": 1}, "list": [1, 2]})));
     scene.apply("two", &wanted(json!({"a": {"c": 2}})));

@@ -99,7 +99,8 @@ fn lists_of_scalars_are_sets() {
 
 #[test]
 fn strategy_of_a_deployment_retains_keys() {
-    let current = json!({"spec": {"strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1}}}});
+    let current =
+        json!({"spec": {"strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1}}}});
     let patch = json!({"spec": {"strategy": {"$retainKeys": ["type"], "type": "Recreate"}}});
     let got = patched(&DEPLOYMENT, current, patch).expect("patched");
     assert_eq!(got["spec"]["strategy"], json!({"type": "Recreate"}));

@@ -40,7 +40,8 @@ impl Strategy for CronJob {
         let empty = Map::new();
         let spec = map_of(object, "spec").unwrap_or(&empty);
         schedule(spec, &mut errors);
-        let numbers = ["startingDeadlineSeconds", "successfulJobsHistoryLimit", "failedJobsHistoryLimit"];
+        let numbers =
+            ["startingDeadlineSeconds", "successfulJobsHistoryLimit", "failedJobsHistoryLimit"];
         not_negative(spec, &numbers, &SPEC, &mut errors);
         let policies = ["Allow", "Forbid", "Replace"];
         one_of(spec, "concurrencyPolicy", &policies, &SPEC, &mut errors);
@@ -48,7 +49,11 @@ impl Strategy for CronJob {
         let path = SPEC.child("jobTemplate");
         validate_job(job, &path.child("spec"), &mut errors);
         if job.get("manualSelector") == Some(&true.into()) {
-            errors.not_supported(path.child("spec").child("manualSelector"), "true", &["nil", "false"]);
+            errors.not_supported(
+                path.child("spec").child("manualSelector"),
+                "true",
+                &["nil", "false"],
+            );
         }
         errors
     }
@@ -73,7 +78,11 @@ fn schedule(spec: &Map, errors: &mut Errors) {
     if is_empty(spec, "timeZone") {
         errors.invalid(path, zone, "timeZone must be nil or non-empty string");
     } else if zone.eq_ignore_ascii_case("local") {
-        errors.invalid(path, zone, "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones");
+        errors.invalid(
+            path,
+            zone,
+            "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones",
+        );
     } else if jiff::tz::TimeZone::get(zone).is_err() {
         errors.invalid(path, zone, &format!("unknown time zone {zone}"));
     }

@@ -1,8 +1,8 @@
 //! Jobs.
 
 use crate::strategy::json::{
-    existing_mut, fill, fill_nil, int_of, is_empty, is_nil, is_true, map_at, map_mut, map_of, str_at,
-    str_of,
+    existing_mut, fill, fill_nil, int_of, is_empty, is_nil, is_true, map_at, map_mut, map_of,
+    str_at, str_of,
 };
 use crate::strategy::pod::default_template;
 use crate::strategy::{Map, Strategy};
@@ -45,22 +45,30 @@ impl Strategy for Job {
         fill_nil(spec, "suspend", false);
         fill_nil(spec, "manualSelector", false);
         let failed = !is_nil(spec, "podFailurePolicy");
-        fill_nil(spec, "podReplacementPolicy", if failed { "Failed" } else { "TerminatingOrFailed" });
+        fill_nil(
+            spec,
+            "podReplacementPolicy",
+            if failed { "Failed" } else { "TerminatingOrFailed" },
+        );
         if let Some(template) = existing_mut(spec, "template") {
             default_template(template);
         }
     }
 
     fn prepare_for_create(&self, object: &mut Map) {
-        let (name, uid) =
-            (str_at(object, &["metadata", "name"]).to_owned(), str_at(object, &["metadata", "uid"]).to_owned());
+        let (name, uid) = (
+            str_at(object, &["metadata", "name"]).to_owned(),
+            str_at(object, &["metadata", "uid"]).to_owned(),
+        );
         let spec = map_mut(object, "spec");
         if is_true(spec, "manualSelector") {
             return;
         }
         let template = map_mut(spec, "template");
         let labels = map_mut(map_mut(template, "metadata"), "labels");
-        for (key, value) in [(UID, &uid), (NAME, &name), ("controller-uid", &uid), ("job-name", &name)] {
+        for (key, value) in
+            [(UID, &uid), (NAME, &name), ("controller-uid", &uid), ("job-name", &name)]
+        {
             labels.insert(key.into(), value.clone().into());
         }
         let selector = map_mut(spec, "selector");
@@ -86,8 +94,11 @@ impl Strategy for Job {
     fn validate_update(&self, new: &Map, old: &Map) -> Errors {
         let mut errors = Errors::default();
         let empty = Map::new();
-        let (new, old_spec) = (map_of(new, "spec").unwrap_or(&empty), map_of(old, "spec").unwrap_or(&empty));
-        for key in ["selector", "completionMode", "podFailurePolicy", "backoffLimitPerIndex", "managedBy"] {
+        let (new, old_spec) =
+            (map_of(new, "spec").unwrap_or(&empty), map_of(old, "spec").unwrap_or(&empty));
+        for key in
+            ["selector", "completionMode", "podFailurePolicy", "backoffLimitPerIndex", "managedBy"]
+        {
             immutable(new, old_spec, key, &SPEC, &mut errors);
         }
         let elastic = str_of(new, "completionMode") == "Indexed"
@@ -95,7 +106,8 @@ impl Strategy for Job {
         if !elastic {
             immutable(new, old_spec, "completions", &SPEC, &mut errors);
         }
-        let never_ran = is_true(old_spec, "suspend") && map_at(old, &["status"]).is_none_or(|s| is_empty(s, "startTime"));
+        let never_ran = is_true(old_spec, "suspend")
+            && map_at(old, &["status"]).is_none_or(|s| is_empty(s, "startTime"));
         if never_ran {
             let kept = |spec: &Map| movable(map_of(spec, "template").unwrap_or(&empty).clone());
             let (new, old) = (json!({"template": kept(new)}), json!({"template": kept(old_spec)}));
@@ -139,11 +151,18 @@ pub(super) fn validate_job(spec: &Map, path: &Path<'_>, errors: &mut Errors) {
             errors.required(at.child("spec").child("restartPolicy"), detail);
         }
         other => {
-            errors.not_supported(at.child("spec").child("restartPolicy"), other, &["Never", "OnFailure"]);
+            errors.not_supported(
+                at.child("spec").child("restartPolicy"),
+                other,
+                &["Never", "OnFailure"],
+            );
         }
     }
     let indexes = int_of(spec, "completions").unwrap_or(0);
-    if str_of(spec, "completionMode") == "Indexed" && int_of(spec, "parallelism").unwrap_or(0) > 100_000 && indexes > 100_000 {
+    if str_of(spec, "completionMode") == "Indexed"
+        && int_of(spec, "parallelism").unwrap_or(0) > 100_000
+        && indexes > 100_000
+    {
         let detail = "must be less than or equal to 100000 when parallelism is over 100000";
         errors.invalid(path.child("parallelism"), int_of(spec, "parallelism"), detail);
     }

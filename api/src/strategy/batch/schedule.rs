@@ -36,7 +36,8 @@ pub(super) fn check(text: &str) -> Result<(), String> {
 }
 
 fn check_range(part: &str, least: u32, most: u32, names: &[&str]) -> Result<(), String> {
-    let (range, step) = part.split_once('/').map_or((part, None), |(range, step)| (range, Some(step)));
+    let (range, step) =
+        part.split_once('/').map_or((part, None), |(range, step)| (range, Some(step)));
     let read = |text: &str| number(text, least, names);
     let (start, end) = match range.split_once('-') {
         _ if range == "*" || range == "?" => (least, most),
@@ -66,7 +67,9 @@ fn number(text: &str, least: u32, names: &[&str]) -> Result<u32, String> {
     if let Some(at) = named.and_then(|at| u32::try_from(at).ok()) {
         return Ok(least + at);
     }
-    text.parse().map_err(|_| format!("failed to parse int from {text}: strconv.Atoi: parsing {text:?}: invalid syntax"))
+    text.parse().map_err(|_| {
+        format!("failed to parse int from {text}: strconv.Atoi: parsing {text:?}: invalid syntax")
+    })
 }
 
 /// A duration as Go writes it: numbers with units.
@@ -78,7 +81,10 @@ fn every(text: &str) -> Option<()> {
     while !rest.is_empty() {
         let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
         rest[..digits].parse::<f64>().ok()?;
-        let unit = ["ns", "us", "ms", "s", "m", "h"].iter().filter(|u| rest[digits..].starts_with(**u)).max_by_key(|u| u.len())?;
+        let unit = ["ns", "us", "ms", "s", "m", "h"]
+            .iter()
+            .filter(|u| rest[digits..].starts_with(**u))
+            .max_by_key(|u| u.len())?;
         rest = &rest[digits + unit.len()..];
     }
     Some(())

@@ -2,7 +2,14 @@ use super::schedule::check;
 
 #[test]
 fn schedules() {
-    for good in ["* * * * *", "*/5 0-6 1,15 jan-MAR sun", "0 0 1 1 *", "@daily", "@every 1h30m", "0 0 ? * 1-5/2"] {
+    for good in [
+        "* * * * *",
+        "*/5 0-6 1,15 jan-MAR sun",
+        "0 0 1 1 *",
+        "@daily",
+        "@every 1h30m",
+        "0 0 ? * 1-5/2",
+    ] {
         assert_eq!(check(good), Ok(()), "{good}");
     }
     for (bad, words) in [

@@ -1,9 +1,7 @@
 //! What a container has when its writer does not say.
 
 use crate::strategy::Map;
-use crate::strategy::json::{
-    each_mut, existing_mut, fill, fill_nil, fill_zero, map_mut, str_of,
-};
+use crate::strategy::json::{each_mut, existing_mut, fill, fill_nil, fill_zero, map_mut, str_of};
 
 /// Fills in a container of any sort.
 pub(super) fn default_container(container: &mut Map) {
@@ -42,9 +40,12 @@ pub(super) fn default_field_ref(holder: &mut Map) {
 }
 
 fn default_probe(probe: &mut Map) {
-    for (key, value) in
-        [("timeoutSeconds", 1), ("periodSeconds", 10), ("successThreshold", 1), ("failureThreshold", 3)]
-    {
+    for (key, value) in [
+        ("timeoutSeconds", 1),
+        ("periodSeconds", 10),
+        ("successThreshold", 1),
+        ("failureThreshold", 3),
+    ] {
         fill_zero(probe, key, value);
     }
     default_http_get(probe);

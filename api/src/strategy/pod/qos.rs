@@ -9,7 +9,8 @@ const COUNTED: [&str; 2] = ["cpu", "memory"];
 
 /// `Guaranteed`, `Burstable` or `BestEffort`.
 pub(super) fn class(spec: &Map) -> &'static str {
-    if map_of(spec, "resources").is_some_and(|r| !is_empty(r, "requests") || !is_empty(r, "limits")) {
+    if map_of(spec, "resources").is_some_and(|r| !is_empty(r, "requests") || !is_empty(r, "limits"))
+    {
         return of_resources(std::iter::once(spec));
     }
     let of = |list| maps_of(spec, list).map(|(_, container)| container);
@@ -20,7 +21,8 @@ fn of_resources<'a>(holders: impl Iterator<Item = &'a Map>) -> &'static str {
     let (mut any, mut guaranteed) = (false, true);
     for holder in holders {
         for name in COUNTED {
-            let (request, limit) = (amount(holder, "requests", name), amount(holder, "limits", name));
+            let (request, limit) =
+                (amount(holder, "requests", name), amount(holder, "limits", name));
             any |= request.is_some() || limit.is_some();
             guaranteed &= limit.is_some() && (request.is_none() || request == limit);
         }

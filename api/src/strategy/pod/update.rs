@@ -28,7 +28,8 @@ pub(super) fn take_part(subresource: &str, spec: &mut Map, wanted: &Map) {
     for list in ["initContainers", "containers"] {
         for container in each_mut(spec, list) {
             let name = str_of(container, "name").to_owned();
-            if let Some((_, from)) = maps_of(wanted, list).find(|(_, c)| str_of(c, "name") == name) {
+            if let Some((_, from)) = maps_of(wanted, list).find(|(_, c)| str_of(c, "name") == name)
+            {
                 restore(container, from, "resources");
                 restore(container, from, "resizePolicy");
             }
@@ -84,7 +85,10 @@ pub(super) fn validate_ephemeral(new: &Map, old: &Map) -> Errors {
         }
         for key in ["ports", "livenessProbe", "readinessProbe", "startupProbe", "lifecycle"] {
             if !is_empty(container, key) {
-                errors.forbidden(path.index(at).child(key), "cannot be set for an Ephemeral Container");
+                errors.forbidden(
+                    path.index(at).child(key),
+                    "cannot be set for an Ephemeral Container",
+                );
             }
         }
     }
@@ -122,7 +126,11 @@ fn deadline(new: &Map, old: &Map, errors: &mut Errors) {
     let of = |spec| int_of(spec, "activeDeadlineSeconds");
     match (of(new), of(old)) {
         (None, Some(_)) => {
-            errors.invalid(path, Value::Null, "must not update from a positive integer to nil value");
+            errors.invalid(
+                path,
+                Value::Null,
+                "must not update from a positive integer to nil value",
+            );
         }
         (Some(new), Some(old)) if new > old => {
             errors.invalid(path, new, "must be less than or equal to previous value");

@@ -55,7 +55,8 @@ impl Allocator for ServiceAllocator {
         let owner = full_name(new);
         let metadata = map_of(new, "metadata").cloned().unwrap_or_default();
         let spec = map_mut(new, "spec");
-        if needs_cluster_ip(spec) && (before.ip.is_none() || given_ip(spec) != before.ip.as_deref()) {
+        if needs_cluster_ip(spec) && (before.ip.is_none() || given_ip(spec) != before.ip.as_deref())
+        {
             let wanted = given_ip(spec).map(str::to_owned);
             let pool = super::cluster_ip::Pool::new(&self.config);
             let found = pool.take(wanted.as_deref(), &metadata, allocation, &mut errors).await?;
@@ -90,5 +91,7 @@ impl ServiceAllocator {
 }
 
 fn health_port(spec: &Map) -> Option<u16> {
-    int_of(spec, "healthCheckNodePort").and_then(|n| u16::try_from(n).ok()).filter(|port| *port != 0)
+    int_of(spec, "healthCheckNodePort")
+        .and_then(|n| u16::try_from(n).ok())
+        .filter(|port| *port != 0)
 }

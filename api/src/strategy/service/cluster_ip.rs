@@ -80,7 +80,8 @@ impl Pool {
     async fn free(&self, allocation: &dyn Allocation) -> Result<Option<String>, Status> {
         let reserved = (self.count / 16).clamp(16, 256).min(self.count / 2);
         let span = self.count - reserved;
-        let random = || u32::try_from(allocation.env().random.next() % u64::from(span)).unwrap_or(0);
+        let random =
+            || u32::try_from(allocation.env().random.next() % u64::from(span)).unwrap_or(0);
         let address = |offset: u32| Ipv4Addr::from(self.first + offset).to_string();
         for _ in 0..GUESSES {
             let ip = address(reserved + random());

@@ -108,7 +108,8 @@ impl<'a> Pool<'a> {
         let count = last.saturating_sub(first).saturating_add(1);
         let reserved = (count / 32).clamp(16, 128).min(count / 2);
         let span = (count - reserved).max(1);
-        let random = || u16::try_from(allocation.env().random.next() % u64::from(span)).unwrap_or(0);
+        let random =
+            || u16::try_from(allocation.env().random.next() % u64::from(span)).unwrap_or(0);
         for _ in 0..GUESSES {
             let port = first + reserved + random();
             if !mine.contains(&port) && !allocation.contains(&key(port)).await? {

@@ -18,7 +18,10 @@ pub(super) fn prepare(new: &mut Map, old: &Map) {
     if super::needs_node_ports(spec) && is_external(&before) {
         keep_node_ports(spec, &before);
     }
-    if needs_health_port(spec) && needs_health_port(&before) && int_of(spec, "healthCheckNodePort").unwrap_or(0) == 0 {
+    if needs_health_port(spec)
+        && needs_health_port(&before)
+        && int_of(spec, "healthCheckNodePort").unwrap_or(0) == 0
+    {
         restore(spec, &before, "healthCheckNodePort");
     }
     drop_unused(spec, &before);
@@ -73,7 +76,10 @@ fn keep_cluster_ips(spec: &mut Map, old: &Map) {
     if str_of(old, "type") == "ExternalName" {
         return;
     }
-    if is_empty(spec, "clusterIP") && is_empty(spec, "clusterIPs") && (needs_cluster_ip(old) || is_headless(old)) {
+    if is_empty(spec, "clusterIP")
+        && is_empty(spec, "clusterIPs")
+        && (needs_cluster_ip(old) || is_headless(old))
+    {
         restore(spec, old, "clusterIP");
         restore(spec, old, "clusterIPs");
     } else if !is_empty(spec, "clusterIP") && !same("clusterIP") && same("clusterIPs") {
@@ -112,17 +118,21 @@ fn keep_node_ports(spec: &mut Map, old: &Map) {
 /// What is left from the old type, and the writer did not touch.
 fn drop_unused(spec: &mut Map, old: &Map) {
     if !is_external(spec) && is_external(old) {
-        let before: Vec<_> = super::node_ports(old).into_iter().map(|(_, port)| i64::from(port)).collect();
+        let before: Vec<_> =
+            super::node_ports(old).into_iter().map(|(_, port)| i64::from(port)).collect();
         for port in each_mut(spec, "ports") {
             if int_of(port, "nodePort").is_some_and(|number| before.contains(&number)) {
                 port.shift_remove("nodePort");
             }
         }
-        if spec.get("externalTrafficPolicy") == old.get("externalTrafficPolicy") && is_empty(spec, "externalIPs") {
+        if spec.get("externalTrafficPolicy") == old.get("externalTrafficPolicy")
+            && is_empty(spec, "externalIPs")
+        {
             spec.shift_remove("externalTrafficPolicy");
         }
     }
-    if !needs_health_port(spec) && spec.get("healthCheckNodePort") == old.get("healthCheckNodePort") {
+    if !needs_health_port(spec) && spec.get("healthCheckNodePort") == old.get("healthCheckNodePort")
+    {
         spec.shift_remove("healthCheckNodePort");
     }
     if str_of(spec, "type") != "LoadBalancer" && str_of(old, "type") == "LoadBalancer" {
@@ -137,7 +147,8 @@ fn drop_unused(spec: &mut Map, old: &Map) {
             spec.shift_remove(key);
         }
     }
-    if str_of(spec, "type") != "ExternalName" && spec.get("externalName") == old.get("externalName") {
+    if str_of(spec, "type") != "ExternalName" && spec.get("externalName") == old.get("externalName")
+    {
         spec.shift_remove("externalName");
     }
 }

@@ -45,7 +45,10 @@ fn of_type(spec: &Map, kind: &str, errors: &mut Errors) {
             }
         }
         if !is_empty(spec, "clusterIPs") {
-            errors.forbidden(SPEC.child("clusterIPs"), "may not be set when `type` is 'ExternalName'");
+            errors.forbidden(
+                SPEC.child("clusterIPs"),
+                "may not be set when `type` is 'ExternalName'",
+            );
         }
     }
     if kind == "LoadBalancer" && is_headless(spec) {
@@ -99,7 +102,8 @@ fn ports(spec: &Map, errors: &mut Errors) {
 }
 
 fn affinity(spec: &Map, errors: &mut Errors) {
-    let config = map_of(spec, "sessionAffinityConfig").and_then(|config| map_of(config, "clientIP"));
+    let config =
+        map_of(spec, "sessionAffinityConfig").and_then(|config| map_of(config, "clientIP"));
     let Some(seconds) = config.and_then(|config| int_of(config, "timeoutSeconds")) else { return };
     if !(1..=86_400).contains(&seconds) {
         let path = SPEC.child("sessionAffinityConfig");
@@ -166,7 +170,8 @@ fn policies(spec: &Map, kind: &str, errors: &mut Errors) {
     }
     let health = int_of(spec, "healthCheckNodePort").unwrap_or(0);
     if health != 0 && !super::needs_health_port(spec) {
-        let detail = "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'";
+        let detail =
+            "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'";
         errors.invalid(SPEC.child("healthCheckNodePort"), health, detail);
     }
 }

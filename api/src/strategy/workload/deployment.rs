@@ -34,7 +34,8 @@ impl Strategy for Deployment {
     fn validate(&self, object: &Map) -> Errors {
         let mut errors = Errors::default();
         let spec = spec_of(object);
-        let numbers = ["replicas", "minReadySeconds", "revisionHistoryLimit", "progressDeadlineSeconds"];
+        let numbers =
+            ["replicas", "minReadySeconds", "revisionHistoryLimit", "progressDeadlineSeconds"];
         not_negative(&spec, &numbers, &SPEC, &mut errors);
         validate_selector(&spec, &mut errors);
         validate_pods(&spec, &mut errors);
@@ -76,7 +77,11 @@ fn strategy(spec: &Map, errors: &mut Errors) {
             };
             if zero("maxUnavailable") && zero("maxSurge") {
                 let value = rolling.get("maxUnavailable").cloned().unwrap_or(Value::Null);
-                errors.invalid(at.child("maxUnavailable"), value, "may not be 0 when `maxSurge` is 0");
+                errors.invalid(
+                    at.child("maxUnavailable"),
+                    value,
+                    "may not be 0 when `maxSurge` is 0",
+                );
             }
         }
         _ => {}

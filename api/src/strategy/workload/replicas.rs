@@ -1,9 +1,7 @@
 //! ReplicaSets and ReplicationControllers.
 
 use super::{SPEC, spec_of, validate_pods, validate_selector};
-use crate::strategy::json::{
-    existing_mut, fill, fill_nil, is_empty, map_at, map_mut, map_of,
-};
+use crate::strategy::json::{existing_mut, fill, fill_nil, is_empty, map_at, map_mut, map_of};
 use crate::strategy::pod::default_template;
 use crate::strategy::{Map, Strategy};
 use crate::validation::Errors;

@@ -117,9 +117,11 @@ fn claims_as_volumes(mut spec: Map) -> Map {
     let volumes = pod.entry("volumes").or_insert_with(|| json!([]));
     if let Some(volumes) = volumes.as_array_mut() {
         volumes.retain(|volume| volume.get("name").is_none_or(|name| !names.contains(name)));
-        volumes.extend(names.into_iter().map(|name| {
-            json!({"name": name, "persistentVolumeClaim": {"claimName": name}})
-        }));
+        volumes.extend(
+            names
+                .into_iter()
+                .map(|name| json!({"name": name, "persistentVolumeClaim": {"claimName": name}})),
+        );
     }
     spec
 }

@@ -25,7 +25,8 @@ pub(in crate::table) static REQUEST: &[Column] = &[
 pub(in crate::table) fn binding(row: &Row) -> Cells {
     let role = |key| str_at(&row.object, &["roleRef", key]);
     let subjects = |kind: &str| {
-        let name = |(_, subject): (usize, &crate::strategy::Map)| match str_of(subject, "namespace") {
+        let name = |(_, subject): (usize, &crate::strategy::Map)| match str_of(subject, "namespace")
+        {
             "" => str_of(subject, "name").to_owned(),
             namespace => format!("{namespace}/{}", str_of(subject, "name")),
         };

@@ -144,7 +144,8 @@ pub(in crate::table) fn driver(row: &Row) -> Cells {
     let flag = |key, missing| spec.get(key).and_then(Value::as_bool).unwrap_or(missing).into();
     let audiences: Vec<_> =
         maps_of(spec, "tokenRequests").map(|(_, request)| str_of(request, "audience")).collect();
-    let modes: Vec<_> = crate::strategy::json::strs_of(spec, "volumeLifecycleModes").map(|m| m.1).collect();
+    let modes: Vec<_> =
+        crate::strategy::json::strs_of(spec, "volumeLifecycleModes").map(|m| m.1).collect();
     let or_unset = |text: String| if text.is_empty() { UNSET.to_owned() } else { text };
     vec![
         row.name(),

@@ -4,9 +4,7 @@ use super::super::format::{label_value, qualified_name};
 use super::super::rules::{label_selector, none_or, one_of, range, texts};
 use super::super::{Errors, Path};
 use crate::strategy::Map;
-use crate::strategy::json::{
-    int_of, is_empty, is_nil, list_of, map_at, map_of, maps_of, str_of,
-};
+use crate::strategy::json::{int_of, is_empty, is_nil, list_of, map_at, map_of, maps_of, str_of};
 use std::collections::BTreeSet;
 
 const REQUIRED: &str = "requiredDuringSchedulingIgnoredDuringExecution";
@@ -70,7 +68,8 @@ fn node_term(term: &Map, path: &Path<'_>, errors: &mut Errors) {
                     errors.required(path.child("values"), detail);
                 }
                 "Exists" | "DoesNotExist" if values > 0 => {
-                    let detail = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'";
+                    let detail =
+                        "may not be specified when `operator` is 'Exists' or 'DoesNotExist'";
                     errors.forbidden(path.child("values"), detail);
                 }
                 "Gt" | "Lt" if values != 1 => {
@@ -78,7 +77,11 @@ fn node_term(term: &Map, path: &Path<'_>, errors: &mut Errors) {
                     errors.required(path.child("values"), detail);
                 }
                 operator if !OPERATORS.contains(&operator) => {
-                    errors.invalid(path.child("operator"), operator, "not a valid selector operator");
+                    errors.invalid(
+                        path.child("operator"),
+                        operator,
+                        "not a valid selector operator",
+                    );
                 }
                 _ => {}
             }
@@ -148,7 +151,13 @@ pub(super) fn spread(spec: &Map, path: &Path<'_>, errors: &mut Errors) {
         if key.is_empty() {
             errors.required(path.child("topologyKey"), "can not be empty");
         }
-        one_of(constraint, "whenUnsatisfiable", &["DoNotSchedule", "ScheduleAnyway"], &path, errors);
+        one_of(
+            constraint,
+            "whenUnsatisfiable",
+            &["DoNotSchedule", "ScheduleAnyway"],
+            &path,
+            errors,
+        );
         let when = str_of(constraint, "whenUnsatisfiable");
         if !seen.insert((key, when)) {
             let text = format!("{{{key}, {when}}}");
@@ -165,7 +174,10 @@ pub(super) fn spread(spec: &Map, path: &Path<'_>, errors: &mut Errors) {
             errors.invalid(path.child("minDomains"), int_of(constraint, "minDomains"), detail);
         }
         if is_empty(constraint, "labelSelector") && !is_empty(constraint, "matchLabelKeys") {
-            errors.forbidden(path.child("matchLabelKeys"), "must not be specified when labelSelector is not set");
+            errors.forbidden(
+                path.child("matchLabelKeys"),
+                "must not be specified when labelSelector is not set",
+            );
         }
     }
 }

@@ -5,9 +5,7 @@ use super::super::rules::{none_or, one_of, texts};
 use super::super::{Errors, Path};
 use super::{env, probe, resources, security};
 use crate::strategy::Map;
-use crate::strategy::json::{
-    int_of, is_empty, is_nil, is_true, list_of, map_of, maps_of, str_of,
-};
+use crate::strategy::json::{int_of, is_empty, is_nil, is_true, list_of, map_of, maps_of, str_of};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The volumes of a pod: name, and whether it is a claim.
@@ -136,7 +134,11 @@ fn mounts(container: &Map, path: &Path<'_>, volumes: &Volumes, errors: &mut Erro
         }
         if !is_empty(mount, "subPath") && !is_empty(mount, "subPathExpr") {
             let sub = str_of(mount, "subPathExpr");
-            errors.invalid(path.child("subPathExpr"), sub, "subPathExpr and subPath are mutually exclusive");
+            errors.invalid(
+                path.child("subPathExpr"),
+                sub,
+                "subPathExpr and subPath are mutually exclusive",
+            );
         }
         let known = ["None", "HostToContainer", "Bidirectional"];
         none_or(mount, "mountPropagation", &known, &path, errors);

@@ -40,7 +40,13 @@ pub(super) fn validate(container: &Map, path: &Path<'_>, errors: &mut Errors) {
             texts(path.child("prefix"), prefix, &env_var_name(prefix), errors);
         }
         let keys = ["configMapRef", "secretRef"];
-        match only_one(from, &keys, &path, "may not have more than one field specified at a time", errors) {
+        match only_one(
+            from,
+            &keys,
+            &path,
+            "may not have more than one field specified at a time",
+            errors,
+        ) {
             None => errors.invalid(path, "", "must specify one of: `configMapRef` or `secretRef`"),
             Some(key) => {
                 if map_of(from, key).is_none_or(|reference| is_empty(reference, "name")) {

@@ -6,8 +6,13 @@ use super::super::{Errors, Path};
 use crate::strategy::Map;
 use crate::strategy::json::{int_of, is_empty, map_of};
 
-const NUMBERS: [&str; 5] =
-    ["initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold"];
+const NUMBERS: [&str; 5] = [
+    "initialDelaySeconds",
+    "timeoutSeconds",
+    "periodSeconds",
+    "successThreshold",
+    "failureThreshold",
+];
 const HANDLERS: [&str; 5] = ["exec", "httpGet", "tcpSocket", "grpc", "sleep"];
 
 pub(super) fn validate(probe: &Map, name: &str, path: &Path<'_>, errors: &mut Errors) {

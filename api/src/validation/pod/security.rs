@@ -38,10 +38,10 @@ pub(super) fn validate_container(container: &Map, path: &Path<'_>, errors: &mut 
             let detail = "cannot set `allowPrivilegeEscalation` to false and `privileged` to true";
             errors.invalid(path, Value::Object(context.clone()), detail);
         }
-        let adds = map_of(context, "capabilities").map(|c| crate::strategy::json::list_of(c, "add"));
+        let adds =
+            map_of(context, "capabilities").map(|c| crate::strategy::json::list_of(c, "add"));
         if adds.is_some_and(|adds| adds.iter().any(|name| name == "CAP_SYS_ADMIN")) {
-            let detail =
-                "cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN";
+            let detail = "cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN";
             errors.invalid(path, Value::Object(context.clone()), detail);
         }
     }

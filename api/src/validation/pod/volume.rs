@@ -21,7 +21,14 @@ const REQUIRED: [(&str, &[&str]); 10] = [
     ("gcePersistentDisk", &["pdName"]),
 ];
 const HOST_PATHS: [&str; 8] = [
-    "", "DirectoryOrCreate", "Directory", "FileOrCreate", "File", "Socket", "CharDevice", "BlockDevice",
+    "",
+    "DirectoryOrCreate",
+    "Directory",
+    "FileOrCreate",
+    "File",
+    "Socket",
+    "CharDevice",
+    "BlockDevice",
 ];
 
 /// The volumes of a pod, for the mounts to be checked against.
@@ -70,10 +77,8 @@ fn source(volume: &Map, path: &Path<'_>, errors: &mut Errors) {
             items(source, kind, &path, errors);
         }
         "projected" => projected(source, &path, errors),
-        "ephemeral" => {
-            if is_empty(source, "volumeClaimTemplate") {
-                errors.required(path.child("volumeClaimTemplate"), "");
-            }
+        "ephemeral" if is_empty(source, "volumeClaimTemplate") => {
+            errors.required(path.child("volumeClaimTemplate"), "");
         }
         _ => {}
     }
@@ -142,7 +147,8 @@ fn projected(source: &Map, path: &Path<'_>, errors: &mut Errors) {
         let mut kinds = part.iter().filter(|(_, value)| !value.is_null());
         let Some((kind, part)) = kinds.next() else { continue };
         for (other, _) in kinds {
-            errors.forbidden(path.child(other), "may not specify more than 1 volume type per source");
+            errors
+                .forbidden(path.child(other), "may not specify more than 1 volume type per source");
         }
         let Some(part) = part.as_object() else { continue };
         let path = path.child(kind);
