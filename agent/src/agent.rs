@@ -110,7 +110,8 @@ impl Agent {
 
     /// The node's range of pod addresses: what the cluster gives it, or else the configured one.
     async fn cidr(&self, node: &Node) -> Option<String> {
-        let given = |node: &Node| node.spec.as_ref()?.pod_cidr.clone().filter(|cidr| !cidr.is_empty());
+        let given =
+            |node: &Node| node.spec.as_ref()?.pod_cidr.clone().filter(|cidr| !cidr.is_empty());
         if let Some(cidr) = given(node) {
             return Some(cidr);
         }
@@ -161,8 +162,13 @@ impl Agent {
         let bells = Bells::default();
         let (probe_bells, object_bells) = (bells.clone(), bells.clone());
         let (config, client, env) = (self.config.clone(), self.client.clone(), self.env.clone());
-        let recorder =
-            Recorder::new(client.clone(), env.clone(), "kubelet", &config.node_name, shutdown.clone());
+        let recorder = Recorder::new(
+            client.clone(),
+            env.clone(),
+            "kubelet",
+            &config.node_name,
+            shutdown.clone(),
+        );
         let references = Arc::new(References::new(
             client.clone(),
             Arc::new(move |uid: &str| object_bells.ring_references(uid)),
@@ -181,7 +187,9 @@ impl Agent {
         first_look(&cache, shutdown).await;
         let services = self.informers.informer(SERVICES);
         if tokio::time::timeout(SERVICES_WAIT, services.synced().wait()).await.is_err() {
-            tracing::warn!("the list of services is not there yet; pods start without its variables");
+            tracing::warn!(
+                "the list of services is not there yet; pods start without its variables"
+            );
         }
         let version = self.runtime.version();
         let runtime_name = version.split("://").next().unwrap_or_default().to_owned();

@@ -119,7 +119,11 @@ pub(crate) fn hosts(pod: &Pod, config: &Config, ips: &[IpAddr], host: Option<&st
     }
     let aliases = pod.pod_spec().host_aliases.iter().flatten();
     let lines = aliases.map(|a| {
-        format!("{}\t{}\n", a.ip, a.hostnames.iter().flatten().cloned().collect::<Vec<_>>().join("\t"))
+        format!(
+            "{}\t{}\n",
+            a.ip,
+            a.hostnames.iter().flatten().cloned().collect::<Vec<_>>().join("\t")
+        )
     });
     let lines: String = lines.collect();
     if !lines.is_empty() {

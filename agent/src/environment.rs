@@ -127,7 +127,8 @@ fn value_from(
     }
     if let Some(reference) = &from.resource_field_ref {
         let named = reference.container_name.as_deref().filter(|name| *name != container.name);
-        let of = named.and_then(|name| pod.spec.as_ref()?.containers.iter().find(|c| c.name == name));
+        let of =
+            named.and_then(|name| pod.spec.as_ref()?.containers.iter().find(|c| c.name == name));
         return resource_field(of.unwrap_or(container), reference, facts).map(Some);
     }
     if let Some(reference) = &from.config_map_key_ref {

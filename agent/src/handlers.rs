@@ -49,7 +49,8 @@ impl From<&Probe> for Action {
 
 impl From<&LifecycleHandler> for Action {
     fn from(handler: &LifecycleHandler) -> Self {
-        let sleep = handler.sleep.as_ref().map(|s| Duration::from_secs(s.seconds.max(0).unsigned_abs()));
+        let sleep =
+            handler.sleep.as_ref().map(|s| Duration::from_secs(s.seconds.max(0).unsigned_abs()));
         let exec = handler.exec.clone().map(Self::Exec);
         exec.or_else(|| handler.http_get.clone().map(Self::Http))
             .or_else(|| handler.tcp_socket.clone().map(Self::Tcp))
@@ -91,7 +92,10 @@ pub(crate) async fn run(
                 http::url(get, patient).unwrap_or_default()
             ),
             Action::Tcp(_) => "dial tcp: i/o timeout".into(),
-            _ => format!("timeout: failed to connect service within {}s: context deadline exceeded", timeout.as_secs()),
+            _ => format!(
+                "timeout: failed to connect service within {}s: context deadline exceeded",
+                timeout.as_secs()
+            ),
         }),
     }
 }
@@ -104,7 +108,9 @@ pub(crate) async fn run_for_output(
     timeout: Duration,
 ) -> Result<String, String> {
     let work = exec::output(runtime, action, patient, timeout);
-    tokio::time::timeout(timeout, work).await.unwrap_or_else(|_| Err("the command took too long".into()))
+    tokio::time::timeout(timeout, work)
+        .await
+        .unwrap_or_else(|_| Err("the command took too long".into()))
 }
 
 /// The number of a port that may be named.
@@ -123,7 +129,9 @@ fn port(port: &IntOrString, container: &Container) -> Result<u16, String> {
 fn host(host: Option<&String>, patient: &Patient) -> Result<String, String> {
     match host.filter(|host| !host.is_empty()) {
         Some(host) => Ok(host.clone()),
-        None => patient.ip.map(|ip| ip.to_string()).ok_or_else(|| "the pod has no address".to_owned()),
+        None => {
+            patient.ip.map(|ip| ip.to_string()).ok_or_else(|| "the pod has no address".to_owned())
+        }
     }
 }
 

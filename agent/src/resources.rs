@@ -1,6 +1,6 @@
 //! Requests and limits: classes of service, cgroups, and what fits.
 
-use crate::pod::{PodExt, init_role, Role};
+use crate::pod::{PodExt, Role, init_role};
 use crate::runtime::Resources;
 use std::collections::BTreeMap;
 use windlass_core::apis;
@@ -62,9 +62,8 @@ pub(crate) fn qos(pod: &Pod) -> Qos {
     let spec = pod.pod_spec();
     let containers = || spec.containers.iter().chain(pod.init_containers());
     let names = ["cpu", "memory"];
-    let any = containers().any(|c| {
-        names.iter().any(|name| request(c.resources.as_ref(), name).is_some())
-    });
+    let any = containers()
+        .any(|c| names.iter().any(|name| request(c.resources.as_ref(), name).is_some()));
     let guaranteed = |c: &Container| {
         names.iter().all(|name| {
             let limit = limit(c.resources.as_ref(), name);

@@ -55,9 +55,11 @@ fn verify_non_root(
         }
         (Some(_), _) => Ok(()),
         (None, Ok(user)) if user != 0 => Ok(()),
-        (None, Err(_)) if !image_user.is_empty() && image_user != "root" => Err(ConfigError(format!(
-            "container has runAsNonRoot and image has non-numeric user ({image_user}), cannot verify user is non-root {whose}"
-        ))),
+        (None, Err(_)) if !image_user.is_empty() && image_user != "root" => {
+            Err(ConfigError(format!(
+                "container has runAsNonRoot and image has non-numeric user ({image_user}), cannot verify user is non-root {whose}"
+            )))
+        }
         (None, _) => Err(ConfigError(format!(
             "container has runAsNonRoot and image will run as root {whose}"
         ))),

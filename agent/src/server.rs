@@ -52,7 +52,9 @@ impl Server {
     /// A pod of this node and what runs of it.
     fn pod(&self, namespace: &str, name: &str) -> Result<(Pod, Arc<PodRuntime>), Refusal> {
         let entry = self.pods.get(namespace, name);
-        let entry = entry.ok_or_else(|| Refusal::not_found(format!("pod \"{name}\" not found in namespace \"{namespace}\"")))?;
+        let entry = entry.ok_or_else(|| {
+            Refusal::not_found(format!("pod \"{name}\" not found in namespace \"{namespace}\""))
+        })?;
         let pod = entry.object.view::<Pod>().map_err(|e| Refusal::internal(&e))?;
         let runtime = self.host.cache.pod(pod.uid());
         Ok((pod, runtime))

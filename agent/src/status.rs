@@ -2,15 +2,15 @@
 
 mod conditions;
 mod containers;
-mod phase;
 pub(crate) mod patch;
+mod phase;
 
 pub(crate) use phase::{is_terminal, raw_phase};
 
 use crate::pod::PodExt;
 use crate::pod_workers::plan::{Input, Life};
-use crate::resources;
 use crate::pod_workers::snapshot::timestamp;
+use crate::resources;
 use jiff::Timestamp;
 use std::time::Duration;
 use windlass_core::apis::core::v1::{HostIP, PodIP, PodStatus};

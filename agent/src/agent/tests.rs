@@ -2,6 +2,7 @@
 
 mod api;
 mod pods;
+mod server;
 
 use super::Agent;
 use crate::config::Config;
@@ -11,6 +12,7 @@ use api::MemoryApi;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::net::TcpListener;
 use windlass_core::cache::InformerFactory;
 use windlass_core::client::Client;
 use windlass_core::clock::Env;
@@ -30,6 +32,14 @@ struct TestNode {
 
 impl TestNode {
     async fn start(director: impl Director + 'static) -> Self {
+        Self::with(director, None).await
+    }
+
+    async fn serving(director: impl Director + 'static, listener: TcpListener) -> Self {
+        Self::with(director, Some(listener)).await
+    }
+
+    async fn with(director: impl Director + 'static, listener: Option<TcpListener>) -> Self {
         let env = Env::simulated(7);
         let clock = env.clock.clone();
         let runtime = FakeRuntime::new(director, move || clock.now().into());
@@ -41,12 +51,12 @@ impl TestNode {
             root: tempfile::tempdir().expect("a folder"),
             env,
         };
-        node.start_agent(&node.shutdown).await;
+        node.start_agent(&node.shutdown, listener).await;
         node
     }
 
     /// Starts an agent over the node's runtime and folder, as after a restart.
-    async fn start_agent(&self, shutdown: &Shutdown) {
+    async fn start_agent(&self, shutdown: &Shutdown, listener: Option<TcpListener>) {
         let config = Config {
             node_name: "n1".into(),
             root_dir: self.root.path().into(),
@@ -54,7 +64,11 @@ impl TestNode {
             ..Config::default()
         };
         let client: Arc<dyn Client> = self.api.clone();
-        let agent = Agent::builder()
+        let mut builder = Agent::builder();
+        if let Some(listener) = listener {
+            builder = builder.serve(listener, None);
+        }
+        let agent = builder
             .config(config)
             .client(client.clone())
             .informers(InformerFactory::new(client, shutdown.clone()))

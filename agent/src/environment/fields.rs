@@ -37,7 +37,9 @@ pub(crate) fn field(pod: &Pod, path: &str, facts: &Facts<'_>) -> Result<String, 
         "metadata.labels" => formatted(meta.labels.as_ref()),
         "metadata.annotations" => formatted(meta.annotations.as_ref()),
         "spec.nodeName" => pod.pod_spec().node_name.clone().unwrap_or_default(),
-        "spec.serviceAccountName" => pod.pod_spec().service_account_name.clone().unwrap_or_default(),
+        "spec.serviceAccountName" => {
+            pod.pod_spec().service_account_name.clone().unwrap_or_default()
+        }
         "status.hostIP" | "status.hostIPs" => facts.host_ip.to_string(),
         "status.podIP" => facts.pod_ips.first().map(ToString::to_string).unwrap_or_default(),
         "status.podIPs" => list(facts.pod_ips),

@@ -46,7 +46,11 @@ impl Sources {
         Ok(sources)
     }
 
-    pub(crate) fn config_map(&self, name: &str, optional: bool) -> Result<Option<Data>, ConfigError> {
+    pub(crate) fn config_map(
+        &self,
+        name: &str,
+        optional: bool,
+    ) -> Result<Option<Data>, ConfigError> {
         let missing = || ConfigError(format!("configmap \"{name}\" not found"));
         find(&self.config_maps, name, optional, missing)
     }

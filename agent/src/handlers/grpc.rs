@@ -19,8 +19,9 @@ pub(super) async fn run(action: &GRPCAction, patient: &Patient) -> Outcome {
     let stream = dial(&address).await?;
     let io = TokioIo::new(stream);
     let failed = |error: &dyn std::fmt::Display| format!("error: health rpc failed: {error}");
-    let (mut sender, connection) =
-        hyper::client::conn::http2::handshake(TokioExecutor::new(), io).await.map_err(|e| failed(&e))?;
+    let (mut sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), io)
+        .await
+        .map_err(|e| failed(&e))?;
     let request = Request::post(format!("http://{address}{PATH}"))
         .header("content-type", "application/grpc")
         .header("te", "trailers")
@@ -73,7 +74,9 @@ fn verdict(status: Option<&str>, body: &[u8]) -> Outcome {
     // One message: a flag, a length, and the field `status` when it is not 0.
     match body.get(5..) {
         Some([0x08, SERVING, ..]) => Ok(()),
-        Some([0x08, status, ..]) => Err(format!("service unhealthy (responded with status {status})")),
+        Some([0x08, status, ..]) => {
+            Err(format!("service unhealthy (responded with status {status})"))
+        }
         _ => Err("service unhealthy (responded with \"UNKNOWN\")".into()),
     }
 }

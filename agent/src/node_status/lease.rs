@@ -4,11 +4,11 @@ use crate::config::Config;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::sync::Arc;
+use windlass_core::Result;
 use windlass_core::client::{Client, ClientExt, Key, Patch, WriteOptions};
 use windlass_core::clock::Env;
 use windlass_core::component::Shutdown;
 use windlass_core::scheme::LEASES;
-use windlass_core::Result;
 
 const NAMESPACE: &str = "kube-node-lease";
 /// Others take the node for dead when it was not renewed for so long.

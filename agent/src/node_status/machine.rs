@@ -10,10 +10,12 @@ impl Machine {
     pub fn read(root: &Path) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let text = |path: &str| {
-            std::fs::read_to_string(path).map(|text| text.trim().to_owned()).unwrap_or_else(|error| {
-                tracing::debug!(path, %error, "a fact about this machine is not there");
-                String::new()
-            })
+            std::fs::read_to_string(path).map(|text| text.trim().to_owned()).unwrap_or_else(
+                |error| {
+                    tracing::debug!(path, %error, "a fact about this machine is not there");
+                    String::new()
+                },
+            )
         };
         let disk = nearest(root).and_then(|path| rustix::fs::statvfs(path).ok());
         let disk = disk.map_or(0, |s| s.f_blocks.saturating_mul(s.f_frsize));

@@ -101,7 +101,13 @@ fn quantity(amount: i64, unit: &str) -> Quantity {
 fn conditions(facts: &Facts<'_>, old: Option<&NodeStatus>) -> Vec<NodeCondition> {
     let pressure = facts.pressure;
     let table = [
-        ("MemoryPressure", pressure.memory, "HasInsufficientMemory", "HasSufficientMemory", "memory available"),
+        (
+            "MemoryPressure",
+            pressure.memory,
+            "HasInsufficientMemory",
+            "HasSufficientMemory",
+            "memory available",
+        ),
         ("DiskPressure", pressure.disk, "HasDiskPressure", "HasNoDiskPressure", "disk pressure"),
         ("PIDPressure", pressure.pid, "HasInsufficientPID", "HasSufficientPID", "PID available"),
     ];
@@ -114,11 +120,23 @@ fn conditions(facts: &Facts<'_>, old: Option<&NodeStatus>) -> Vec<NodeCondition>
                 (true, _) => (yes, "has insufficient"),
                 (false, _) => (no, "has sufficient"),
             };
-            condition(facts, old, kind, holds, (&format!("Kubelet{reason}"), &format!("kubelet {word} {what}")))
+            condition(
+                facts,
+                old,
+                kind,
+                holds,
+                (&format!("Kubelet{reason}"), &format!("kubelet {word} {what}")),
+            )
         })
         .collect();
     list.push(match &facts.runtime_error {
-        None => condition(facts, old, "Ready", true, ("KubeletReady", "kubelet is posting ready status")),
+        None => condition(
+            facts,
+            old,
+            "Ready",
+            true,
+            ("KubeletReady", "kubelet is posting ready status"),
+        ),
         Some(error) => {
             let message = format!("container runtime is down: {error}");
             condition(facts, old, "Ready", false, ("KubeletNotReady", &message))

@@ -24,7 +24,8 @@ pub(super) fn read(root: &Path) -> Pressure {
     let free = memory(&text, "MemAvailable:");
     let disk = nearest(root).and_then(|path| rustix::fs::statvfs(path).ok());
     let part = |free: u64, all: u64| all > 0 && (free as f64) < (all as f64);
-    let short = |free: u64, all: u64, least: f64| part(free, all) && (free as f64 / all as f64) < least;
+    let short =
+        |free: u64, all: u64, least: f64| part(free, all) && (free as f64 / all as f64) < least;
     Pressure {
         memory: free.is_some_and(|free| free < LEAST_MEMORY),
         disk: disk.is_some_and(|d| {

@@ -123,7 +123,9 @@ impl NodeStatus {
 fn essence(status: &Status) -> (Vec<(String, String)>, usize) {
     let conditions = status.conditions.iter().flatten();
     let conditions = conditions
-        .filter(|c| ["Ready", "MemoryPressure", "DiskPressure", "PIDPressure"].contains(&c.type_.as_str()))
+        .filter(|c| {
+            ["Ready", "MemoryPressure", "DiskPressure", "PIDPressure"].contains(&c.type_.as_str())
+        })
         .map(|c| (c.type_.clone(), c.status.clone()))
         .collect();
     (conditions, status.images.as_ref().map_or(0, Vec::len))

@@ -135,7 +135,10 @@ async fn volume_mount(
     let volumes = &effect.host.volumes;
     let source = volumes.source(&effect.pod, &container.name, mount, sub_path).await;
     let (source, read_only) = source.map_err(|error| {
-        ConfigError(format!("failed to prepare subPath for volumeMount \"{}\" of container \"{}\": {error}", mount.name, container.name))
+        ConfigError(format!(
+            "failed to prepare subPath for volumeMount \"{}\" of container \"{}\": {error}",
+            mount.name, container.name
+        ))
     })?;
     let propagation = match mount.mount_propagation.as_deref() {
         Some("Bidirectional") => Propagation::Bidirectional,

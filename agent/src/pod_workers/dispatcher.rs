@@ -59,7 +59,8 @@ impl PodWorkers {
         for entry in self.pods.list(None) {
             self.dispatch(&ObjectKey::of(&entry.object), &shutdown).await;
         }
-        let orphans = tokio::spawn(remove_orphans(self.host.clone(), self.workers.keys().cloned().collect()));
+        let orphans =
+            tokio::spawn(remove_orphans(self.host.clone(), self.workers.keys().cloned().collect()));
         let queue = self.queue.clone();
         loop {
             tokio::select! {

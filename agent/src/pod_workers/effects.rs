@@ -151,8 +151,10 @@ impl Effect {
     async fn try_finish(&self, gone: bool) -> Result<(), String> {
         if !gone {
             let key = Key::new(PODS, self.pod.namespace(), self.pod.name());
-            let options =
-                DeleteOptions { grace_period_seconds: Some(0), ..DeleteOptions::uid(self.pod.uid()) };
+            let options = DeleteOptions {
+                grace_period_seconds: Some(0),
+                ..DeleteOptions::uid(self.pod.uid())
+            };
             match self.host.client.delete(&key, &options).await {
                 Err(error) if !error.is_not_found() && !error.is_conflict() => {
                     return Err(error.to_string());

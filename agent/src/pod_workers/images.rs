@@ -28,7 +28,8 @@ pub(super) async fn ensure(
     match (policy, present) {
         ("Always", _) | ("IfNotPresent", None) => pull(effect, start, image).await,
         ("Never", None) => {
-            let message = format!("Container image \"{image}\" is not present with pull policy of Never");
+            let message =
+                format!("Container image \"{image}\" is not present with pull policy of Never");
             start.event(effect, Warning, "ErrImageNeverPull", &message);
             start.event(effect, Warning, "Failed", "Error: ErrImageNeverPull");
             Err(start.waiting("ErrImageNeverPull", message, effect))

@@ -106,7 +106,12 @@ pub(crate) fn retry_after(failures: u32, first: Duration) -> Duration {
 
 impl Failure {
     /// One more failure.
-    pub(crate) fn after(old: Option<&Self>, now: Timestamp, first: Duration, message: String) -> Self {
+    pub(crate) fn after(
+        old: Option<&Self>,
+        now: Timestamp,
+        first: Duration,
+        message: String,
+    ) -> Self {
         let failures = old.map_or(0, |f| f.failures) + 1;
         Self { failures, retry_at: now + retry_after(failures, first), message }
     }

@@ -56,7 +56,8 @@ fn log_tail(path: &Path) -> io::Result<String> {
     file.seek(SeekFrom::Start(length.saturating_sub(LOG_TAIL)))?;
     let mut bytes = Vec::new();
     file.take(LOG_TAIL).read_to_end(&mut bytes)?;
-    let lines: Vec<_> = bytes.split_inclusive(|b| *b == b'\n').filter_map(logs::Line::parse).collect();
+    let lines: Vec<_> =
+        bytes.split_inclusive(|b| *b == b'\n').filter_map(logs::Line::parse).collect();
     let last = &lines[lines.len().saturating_sub(LOG_LINES)..];
     let text: Vec<u8> = last.iter().flat_map(|line| line.content()).collect();
     let cut = text.len().saturating_sub(LOG_LIMIT as usize);

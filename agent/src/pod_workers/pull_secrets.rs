@@ -58,7 +58,10 @@ fn for_image(config: &[u8], image: &str) -> Option<Credentials> {
     let wanted = registry(image);
     let (_, auth) = config.auths.iter().find(|(host, _)| registry_of_key(host) == wanted)?;
     if !auth.username.is_empty() {
-        return Some(Credentials { username: auth.username.clone(), password: auth.password.clone() });
+        return Some(Credentials {
+            username: auth.username.clone(),
+            password: auth.password.clone(),
+        });
     }
     let decoded = base64::engine::general_purpose::STANDARD.decode(&auth.auth).ok()?;
     let (username, password) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;

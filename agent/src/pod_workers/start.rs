@@ -130,7 +130,12 @@ impl Start {
     }
 
     /// One more failure of this kind.
-    pub(super) fn waiting(&self, reason: &'static str, message: String, effect: &Effect) -> Waiting {
+    pub(super) fn waiting(
+        &self,
+        reason: &'static str,
+        message: String,
+        effect: &Effect,
+    ) -> Waiting {
         if reason == "CreateContainerConfigError" {
             self.event(effect, Warning, "Failed", &format!("Error: {message}"));
         }

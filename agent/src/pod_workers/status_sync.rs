@@ -10,7 +10,8 @@ use windlass_core::apis::core::v1::{Pod, PodStatus};
 use windlass_core::workqueue::Backoff;
 use windlass_core::{Error, Object};
 
-const BACKOFF: Backoff = Backoff { first: Duration::from_millis(200), max: Duration::from_secs(30) };
+const BACKOFF: Backoff =
+    Backoff { first: Duration::from_millis(200), max: Duration::from_secs(30) };
 
 /// Where the writing of a pod's status stands.
 #[derive(Default)]
@@ -27,7 +28,8 @@ pub(super) struct StatusSync {
 impl StatusSync {
     /// The write that is needed now. `seen` is the pod as the cache has it.
     pub(super) fn next(&mut self, pod: &Pod, seen: &Object, status: &PodStatus) -> Option<Value> {
-        let newest = self.written.as_ref().filter(|own| own.resource_version() > seen.resource_version());
+        let newest =
+            self.written.as_ref().filter(|own| own.resource_version() > seen.resource_version());
         let base = match newest.map(|own| own.view::<Pod>()) {
             Some(Ok(own)) => own.status,
             _ => pod.status.clone(),

@@ -121,7 +121,8 @@ impl Worker {
         };
         match object.view::<Pod>() {
             Ok(pod) => {
-                let meta = |pod: &Pod| (pod.metadata.labels.clone(), pod.metadata.annotations.clone());
+                let meta =
+                    |pod: &Pod| (pod.metadata.labels.clone(), pod.metadata.annotations.clone());
                 if meta(&pod) != meta(&self.pod) {
                     self.volumes_stale();
                 }
@@ -319,7 +320,12 @@ impl Worker {
             Outcome::Sandbox(result) => {
                 memory.busy.sandbox = false;
                 memory.sandbox_failure = result.err().map(|message| {
-                    Failure::after(memory.sandbox_failure.as_ref(), now, Duration::from_secs(1), message)
+                    Failure::after(
+                        memory.sandbox_failure.as_ref(),
+                        now,
+                        Duration::from_secs(1),
+                        message,
+                    )
                 });
             }
             Outcome::SandboxRemoved(id) => drop(memory.busy.sandbox_removals.remove(&id)),

@@ -79,8 +79,7 @@ impl Task {
     }
 
     fn set(&mut self, uid: String, targets: Vec<Target>) {
-        let wanted: Vec<Place> =
-            targets.iter().map(|t| (t.patient.id.clone(), t.kind)).collect();
+        let wanted: Vec<Place> = targets.iter().map(|t| (t.patient.id.clone(), t.kind)).collect();
         for gone in self.pods.remove(&uid).unwrap_or_default() {
             if !wanted.contains(&gone)
                 && let Some(running) = self.probes.remove(&gone)

@@ -39,7 +39,9 @@ impl Streams {
             tty,
         };
         if !(streams.stdin || streams.stdout || streams.stderr) {
-            return Err(Refusal::bad_request("you must specify at least 1 of stdin, stdout, stderr"));
+            return Err(Refusal::bad_request(
+                "you must specify at least 1 of stdin, stdout, stderr",
+            ));
         }
         Ok(streams)
     }
@@ -97,7 +99,8 @@ impl Server {
     ) -> Result<Response<Body>, Refusal> {
         let id = self.running(namespace, pod, container)?;
         let command = query.iter().find(|(name, _)| name == "cmd").map(|(_, value)| value.as_str());
-        let command = command.unwrap_or_default().split_whitespace().map(ToOwned::to_owned).collect();
+        let command =
+            command.unwrap_or_default().split_whitespace().map(ToOwned::to_owned).collect();
         let action = ExecAction { command: Some(command) };
         let patient = Patient { id, container: Arc::new(Container::default()), ip: None };
         let runtime: &dyn Runtime = &*self.host.runtime;

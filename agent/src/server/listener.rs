@@ -57,7 +57,11 @@ impl Server {
         let accept = TlsAcceptor::from(tls.config.clone()).accept(stream);
         match tokio::time::timeout(PATIENCE, accept).await {
             Ok(Ok(stream)) => {
-                let known = stream.get_ref().1.peer_certificates().and_then(|chain| common_name(chain.first()?));
+                let known = stream
+                    .get_ref()
+                    .1
+                    .peer_certificates()
+                    .and_then(|chain| common_name(chain.first()?));
                 let allowed = known.is_some_and(|name| tls.clients.contains(&name));
                 self.serve(stream, allowed).await;
             }

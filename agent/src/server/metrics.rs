@@ -27,7 +27,8 @@ pub(super) fn render(host: &Host, bound: usize) -> String {
     };
     metric("kubelet_desired_pods", "Pods bound to this node", &[("", bound)]);
     metric("kubelet_running_pods", "Pods that have a running sandbox", &[("", sandboxes)]);
-    let rows = [("{container_state=\"running\"}", running), ("{container_state=\"exited\"}", exited)];
+    let rows =
+        [("{container_state=\"running\"}", running), ("{container_state=\"exited\"}", exited)];
     metric("kubelet_running_containers", "Containers by their state", &rows);
     text
 }

@@ -1,8 +1,8 @@
 //! `GET /containerLogs/{namespace}/{pod}/{container}`.
 
+use super::Server;
 use super::answers::{Body, Refusal};
 use super::logs::{self, LogOptions};
-use super::Server;
 use crate::pod::PodExt;
 use crate::pod_workers::Host;
 use crate::pod_workers::snapshot::{PodRuntime, ended, is_running};
@@ -26,7 +26,8 @@ impl Server {
         container: &str,
         query: &[(String, String)],
     ) -> Result<Response<Body>, Refusal> {
-        let options = LogOptions::from_query(query, self.host.now()).map_err(Refusal::bad_request)?;
+        let options =
+            LogOptions::from_query(query, self.host.now()).map_err(Refusal::bad_request)?;
         let (pod, runtime) = self.pod(namespace, pod)?;
         let status = choose(&pod, &runtime, container, options.previous)?;
         let (id, path) = (status.id.clone(), status.log_path.clone());
@@ -53,7 +54,10 @@ fn choose<'a>(
     previous: bool,
 ) -> Result<&'a ContainerStatus, Refusal> {
     if !pod.containers().iter().any(|(_, c)| c.name == container) {
-        return Err(Refusal::not_found(format!("container \"{container}\" not found in pod \"{}\"", pod.name())));
+        return Err(Refusal::not_found(format!(
+            "container \"{container}\" not found in pod \"{}\"",
+            pod.name()
+        )));
     }
     let mut starts = runtime.containers.iter().filter(|c| c.name == container);
     let latest = starts.next();

@@ -113,7 +113,9 @@ async fn copy(
         let mut buffer = BytesMut::new();
         loop {
             buffer.reserve(32 * 1024);
-            if reader.read_buf(&mut buffer).await? == 0 || !output.send(buffer.split().freeze()).await {
+            if reader.read_buf(&mut buffer).await? == 0
+                || !output.send(buffer.split().freeze()).await
+            {
                 return Ok(());
             }
         }

@@ -20,7 +20,9 @@ pub(super) fn pairs(query: Option<&str>) -> Vec<(String, String)> {
 
 /// Whether one of these is set: the kubelet and the API server name the same thing differently.
 pub(super) fn is_set(query: &[(String, String)], names: [&str; 2]) -> bool {
-    query.iter().any(|(name, value)| names.contains(&name.as_str()) && matches!(value.as_str(), "1" | "true"))
+    query.iter().any(|(name, value)| {
+        names.contains(&name.as_str()) && matches!(value.as_str(), "1" | "true")
+    })
 }
 
 fn decode(text: &str) -> String {

@@ -22,9 +22,15 @@ impl Server {
             ["containerLogs", namespace, pod, container] => {
                 self.container_logs(namespace, pod, container, &query).await
             }
-            ["run", namespace, pod, .., container] => self.run_command(namespace, pod, container, &query).await,
-            ["exec", namespace, pod, .., container] => self.exec(request, namespace, pod, container, &query),
-            ["attach", namespace, pod, .., container] => self.attach(request, namespace, pod, container, &query),
+            ["run", namespace, pod, .., container] => {
+                self.run_command(namespace, pod, container, &query).await
+            }
+            ["exec", namespace, pod, .., container] => {
+                self.exec(request, namespace, pod, container, &query)
+            }
+            ["attach", namespace, pod, .., container] => {
+                self.attach(request, namespace, pod, container, &query)
+            }
             ["portForward", namespace, pod, ..] => self.port_forward(request, namespace, pod),
             _ => Err(Refusal::not_found("404 page not found")),
         };

@@ -49,14 +49,18 @@ fn negotiate(headers: &HeaderMap, known: &[&str]) -> Result<Protocol, Refusal> {
     if is("websocket") {
         let offered = wanted("sec-websocket-protocol");
         let chosen = first(&offered).map(|p| Protocol::WebSocket((*p).to_owned()));
-        return chosen.ok_or_else(|| Refusal::bad_request(format!("unable to upgrade: no protocol in common: {offered:?}")));
+        return chosen.ok_or_else(|| {
+            Refusal::bad_request(format!("unable to upgrade: no protocol in common: {offered:?}"))
+        });
     }
     if is("spdy/3.1") {
         let offered = wanted(STREAM_VERSION);
         let chosen = first(&offered).map(|p| Protocol::Spdy((*p).to_owned()));
         return chosen.ok_or_else(|| Refusal::forbidden(format!("unable to upgrade: unable to negotiate protocol: client supports {offered:?}, server accepts {known:?}")));
     }
-    Err(Refusal::bad_request("you must specify at least 1 of stdin, stdout, stderr and upgrade the connection"))
+    Err(Refusal::bad_request(
+        "you must specify at least 1 of stdin, stdout, stderr and upgrade the connection",
+    ))
 }
 
 fn switching(headers: &HeaderMap, protocol: &Protocol) -> Result<Response<Body>, Refusal> {

@@ -83,7 +83,8 @@ fn containers_ready(input: &Input<'_>, status: &PodStatus) -> Holds {
     let sidecars = input.pod.init_containers().iter().filter(|c| init_role(c) == Role::Sidecar);
     let sidecars = sidecars.map(|c| (c, &status.init_container_statuses));
     let apps = spec.containers.iter().map(|c| (c, &status.container_statuses));
-    let unready = sidecars.chain(apps).filter(|(c, list)| !find(list, &c.name).is_some_and(|s| s.ready));
+    let unready =
+        sidecars.chain(apps).filter(|(c, list)| !find(list, &c.name).is_some_and(|s| s.ready));
     let names: Vec<_> = unready.map(|(c, _)| c.name.as_str()).collect();
     named(&names, "ContainersNotReady", "containers with unready status")
 }
@@ -98,8 +99,9 @@ fn gates(input: &Input<'_>) -> Result<(), (&'static str, String)> {
             Some(_) => problems.push(format!(
                 "the status of pod readiness gate \"{kind}\" is not \"True\", but False"
             )),
-            None => problems
-                .push(format!("corresponding condition of pod readiness gate \"{kind}\" does not exist.")),
+            None => problems.push(format!(
+                "corresponding condition of pod readiness gate \"{kind}\" does not exist."
+            )),
         }
     }
     match problems.is_empty() {

@@ -97,7 +97,8 @@ fn never_started(
 
 fn words_before_start(input: &Input<'_>, role: Role) -> ContainerStateWaiting {
     let has_init = !input.pod.init_containers().is_empty();
-    let reason = if has_init || role == Role::Init { "PodInitializing" } else { "ContainerCreating" };
+    let reason =
+        if has_init || role == Role::Init { "PodInitializing" } else { "ContainerCreating" };
     ContainerStateWaiting { reason: Some(reason.into()), message: None }
 }
 
@@ -129,7 +130,9 @@ fn waiting_again(
 
 fn words(input: &Input<'_>, waiting: &Waiting) -> ContainerStateWaiting {
     let (reason, message) = match &waiting.later {
-        Some((reason, message)) if waiting.since + SHOWN_AS_ERROR <= input.now => (*reason, message),
+        Some((reason, message)) if waiting.since + SHOWN_AS_ERROR <= input.now => {
+            (*reason, message)
+        }
         _ => (waiting.reason, &waiting.message),
     };
     let message = Some(message.clone()).filter(|message| !message.is_empty());

@@ -21,7 +21,9 @@ pub(crate) fn raw_phase(input: &Input<'_>) -> &'static str {
         match role {
             Role::Sidecar => initialized &= latest.is_some(),
             _ if end.as_ref().is_some_and(|end| end.exit_code == 0) => {}
-            _ if end.is_some_and(|end| !should_restart(policy, role, end.exit_code)) => return "Failed",
+            _ if end.is_some_and(|end| !should_restart(policy, role, end.exit_code)) => {
+                return "Failed";
+            }
             _ => initialized = false,
         }
     }
@@ -80,9 +82,12 @@ pub(super) fn set(input: &Input<'_>, life: &Life, status: &mut PodStatus) {
 
 /// The phase of a pod that was stopped: what its containers' exit codes make of it.
 fn ended_by_force(input: &Input<'_>, phase: &'static str) -> &'static str {
-    let mut codes = input.pod.pod_spec().containers.iter().map(|c| {
-        input.runtime.latest(&c.name).and_then(ended).map(|end| end.exit_code)
-    });
+    let mut codes = input
+        .pod
+        .pod_spec()
+        .containers
+        .iter()
+        .map(|c| input.runtime.latest(&c.name).and_then(ended).map(|end| end.exit_code));
     match codes.try_fold(0, |worst, code| code.map(|code| worst.max(code.abs()))) {
         Some(0) => "Succeeded",
         Some(_) => "Failed",

@@ -42,9 +42,8 @@ async fn bound(setup: &Setup<'_>, name: &str) -> Result<PersistentVolume, Volume
     let (uid, references) = (setup.pod.uid(), &setup.host.references);
     let namespace = setup.pod.namespace();
     let claim = references.get(uid, PERSISTENTVOLUMECLAIMS, namespace, name).await?;
-    let claim = claim.ok_or_else(|| {
-        VolumeError::Unmet(format!("persistentvolumeclaim \"{name}\" not found"))
-    })?;
+    let claim = claim
+        .ok_or_else(|| VolumeError::Unmet(format!("persistentvolumeclaim \"{name}\" not found")))?;
     let claim = claim.view::<PersistentVolumeClaim>()?;
     let phase = claim.status.and_then(|status| status.phase);
     let volume = claim.spec.and_then(|spec| spec.volume_name);
@@ -52,8 +51,7 @@ async fn bound(setup: &Setup<'_>, name: &str) -> Result<PersistentVolume, Volume
         return Err(VolumeError::Unmet(format!("PVC {namespace}/{name} is not bound")));
     };
     let object = references.get(uid, PERSISTENTVOLUMES, "", &volume).await?;
-    let object = object.ok_or_else(|| {
-        VolumeError::Unmet(format!("persistentvolume \"{volume}\" not found"))
-    })?;
+    let object = object
+        .ok_or_else(|| VolumeError::Unmet(format!("persistentvolume \"{volume}\" not found")))?;
     Ok(object.view::<PersistentVolume>()?)
 }

@@ -40,9 +40,8 @@ pub(super) fn add<'a>(
             let name = reference.container_name.as_deref().unwrap_or_default();
             let containers = setup.pod.containers();
             let container = containers.iter().find(|(_, c)| c.name == name);
-            let (_, container) = container.ok_or_else(|| {
-                VolumeError::Unmet(format!("container {name} not found"))
-            })?;
+            let (_, container) = container
+                .ok_or_else(|| VolumeError::Unmet(format!("container {name} not found")))?;
             resource_field(container, reference, &facts)
         } else {
             continue;

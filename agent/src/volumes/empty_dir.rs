@@ -19,7 +19,8 @@ impl VolumePlugin for EmptyDir {
         let source = setup.volume.empty_dir.clone().unwrap_or_default();
         let dir = setup.dir("empty-dir");
         let path = dir.clone();
-        let in_memory = source.medium.as_deref() == Some("Memory") && setup.host.config.mount_filesystems;
+        let in_memory =
+            source.medium.as_deref() == Some("Memory") && setup.host.config.mount_filesystems;
         let limit = source.size_limit.and_then(|limit| limit.0.parse::<Quantity>().ok());
         let group = ownership::fs_group(setup.pod);
         blocking(move || {

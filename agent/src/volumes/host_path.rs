@@ -38,7 +38,14 @@ fn check(path: &Path, kind: &str) -> Result<(), VolumeError> {
         }
         "FileOrCreate" if missing => {
             let mut options = fs::OpenOptions::new();
-            return options.write(true).create(true).truncate(false).mode(0o644).open(path).map(drop).map_err(at(path));
+            return options
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .mode(0o644)
+                .open(path)
+                .map(drop)
+                .map_err(at(path));
         }
         _ => {}
     }

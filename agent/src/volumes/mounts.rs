@@ -18,7 +18,8 @@ pub(super) fn tmpfs(dir: &Path, size: Option<i64>) -> Result<(), VolumeError> {
     if is_mount_point(dir)? {
         return Ok(());
     }
-    let options = size.map_or_else(|| "mode=0777".to_owned(), |size| format!("mode=0777,size={size}"));
+    let options =
+        size.map_or_else(|| "mode=0777".to_owned(), |size| format!("mode=0777,size={size}"));
     mount(Some("tmpfs"), dir, Some("tmpfs"), MsFlags::empty(), Some(options.as_str()))
         .map_err(|e| at(dir)(e.into()))?;
     Ok(())
@@ -39,10 +40,12 @@ pub(super) fn bind(source: &Path, target: &Path) -> Result<(), VolumeError> {
 
 /// Takes a folder away, and first all that is mounted in it.
 pub(super) fn remove_tree(dir: &Path) -> Result<(), VolumeError> {
-    let table = fs::read_to_string("/proc/self/mountinfo").map_err(at(Path::new("/proc/self/mountinfo")))?;
+    let table = fs::read_to_string("/proc/self/mountinfo")
+        .map_err(at(Path::new("/proc/self/mountinfo")))?;
     // The last mounted comes off first.
     for point in mount_points(&table, dir).into_iter().rev() {
-        umount2(Path::new(&point), MntFlags::MNT_DETACH).map_err(|e| at(Path::new(&point))(e.into()))?;
+        umount2(Path::new(&point), MntFlags::MNT_DETACH)
+            .map_err(|e| at(Path::new(&point))(e.into()))?;
     }
     match fs::remove_dir_all(dir) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(at(dir)(error)),

@@ -43,7 +43,12 @@ pub(crate) struct Selection<'a> {
 
 impl Payload {
     /// Adds one file.
-    pub(crate) fn add(&mut self, path: &str, data: Vec<u8>, mode: Option<i32>) -> Result<(), VolumeError> {
+    pub(crate) fn add(
+        &mut self,
+        path: &str,
+        data: Vec<u8>,
+        mode: Option<i32>,
+    ) -> Result<(), VolumeError> {
         let path = inside(path)?;
         let mode = mode.unwrap_or(DEFAULT_MODE).unsigned_abs() & 0o7777;
         self.files.insert(path, File { data, mode, owner: None });
@@ -69,7 +74,9 @@ impl Payload {
                 None => {
                     let what = selection.what;
                     let key = &item.key;
-                    return Err(VolumeError::Unmet(format!("references non-existent {what} key: {key}")));
+                    return Err(VolumeError::Unmet(format!(
+                        "references non-existent {what} key: {key}"
+                    )));
                 }
             }
         }

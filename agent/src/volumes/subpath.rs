@@ -47,7 +47,13 @@ fn open(root: &Path, sub_path: &Path) -> Result<OwnedFd, VolumeError> {
         .map_err(|e| fail(Path::new(""), e))?;
     // Links that stay inside are followed, the kernel refuses all others.
     let within = |path: &Path| {
-        openat2(&root_fd, path, flags, Mode::empty(), ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS)
+        openat2(
+            &root_fd,
+            path,
+            flags,
+            Mode::empty(),
+            ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS,
+        )
     };
     if sub_path.components().any(|part| !matches!(part, Component::Normal(_) | Component::CurDir)) {
         return Err(VolumeError::Unmet(format!("invalid subPath \"{}\"", sub_path.display())));

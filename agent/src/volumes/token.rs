@@ -7,7 +7,9 @@ use crate::references::renewal;
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use std::collections::HashMap;
-use windlass_core::apis::authentication::v1::{BoundObjectReference, TokenRequest, TokenRequestSpec};
+use windlass_core::apis::authentication::v1::{
+    BoundObjectReference, TokenRequest, TokenRequestSpec,
+};
 use windlass_core::apis::core::v1::{Pod, ServiceAccountTokenProjection};
 use windlass_core::client::{ClientExt, Key};
 use windlass_core::scheme::SERVICEACCOUNTS;

@@ -79,7 +79,8 @@ impl MemoryApi {
 
     pub(super) fn messages(&self, reason: &str) -> Vec<String> {
         let objects = self.objects.lock();
-        let events = objects.iter().filter(|(place, _)| place.0 == "events").map(|(_, event)| event);
+        let events =
+            objects.iter().filter(|(place, _)| place.0 == "events").map(|(_, event)| event);
         let events = events.filter(|event| event["reason"] == reason);
         events.map(|event| event["message"].as_str().unwrap_or_default().to_owned()).collect()
     }
@@ -103,7 +104,11 @@ impl MemoryApi {
     }
 
     fn place(key: &Key) -> Place {
-        (key.resource.resource.to_string(), key.namespace.clone().unwrap_or_default(), key.name.clone())
+        (
+            key.resource.resource.to_string(),
+            key.namespace.clone().unwrap_or_default(),
+            key.name.clone(),
+        )
     }
 
     fn find(&self, key: &Key) -> Result<Value> {
@@ -160,7 +165,8 @@ impl Watcher for MemoryApi {
         Ok(all
             .filter_map(move |(place, kind, value)| {
                 let object = object(&value);
-                let wanted = object.resource_version() > after && takes(&scope, &options, &place, &value);
+                let wanted =
+                    object.resource_version() > after && takes(&scope, &options, &place, &value);
                 let event = match kind {
                     Kind::Added => WatchEvent::Added(object),
                     Kind::Modified => WatchEvent::Modified(object),

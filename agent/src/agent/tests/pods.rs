@@ -63,7 +63,9 @@ async fn a_crashing_container_is_held_back_longer_and_longer() {
     let node = TestNode::start(Crashing).await;
     let begin = node.env.clock.now();
     node.api.put("pods", pod("a", &json!({})));
-    for (restarts, wait) in [(1, "10s"), (2, "20s"), (3, "40s"), (4, "1m20s"), (5, "2m40s"), (6, "5m0s"), (7, "5m0s")] {
+    for (restarts, wait) in
+        [(1, "10s"), (2, "20s"), (3, "40s"), (4, "1m20s"), (5, "2m40s"), (6, "5m0s"), (7, "5m0s")]
+    {
         let seen = node
             .until("a", |pod| {
                 let state = &container(pod)["state"]["waiting"];
@@ -86,7 +88,7 @@ async fn a_restarted_agent_finds_what_runs() {
     node.api.put("pods", pod("a", &json!({})));
     let before = node.until("a", |pod| condition(pod, "Ready") == "True").await;
     node.shutdown.cancel();
-    node.start_agent(&first).await;
+    node.start_agent(&first, None).await;
     // A second pod shows that the new agent works.
     node.api.put("pods", pod("b", &json!({})));
     node.until("b", |pod| condition(pod, "Ready") == "True").await;
@@ -161,15 +163,14 @@ async fn init_containers_and_sidecars_come_first_in_order() {
 #[tokio::test(start_paused = true)]
 async fn a_missing_key_holds_a_container_until_it_comes() {
     let node = TestNode::start(Steady).await;
-    let data = |data: Value| {
-        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "cm", "namespace": "default", "uid": "u"}, "data": data})
-    };
+    let data = |data: Value| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "cm", "namespace": "default", "uid": "u"}, "data": data});
     node.api.put("configmaps", data(json!({"other": "x"})));
     let from = json!({"configMapKeyRef": {"name": "cm", "key": "missing"}});
     let env = json!([{"name": "X", "valueFrom": from}]);
     let spec = json!({"containers": [{"name": "c", "image": "busybox:1", "env": env}]});
     node.api.put("pods", pod("a", &spec));
-    let waits = |pod: &Value| container(pod)["state"]["waiting"]["reason"] == "CreateContainerConfigError";
+    let waits =
+        |pod: &Value| container(pod)["state"]["waiting"]["reason"] == "CreateContainerConfigError";
     let seen = node.until("a", waits).await;
     let message = "couldn't find key missing in ConfigMap default/cm";
     assert_eq!(container(&seen)["state"]["waiting"]["message"], message);
@@ -184,9 +185,7 @@ async fn a_volume_follows_its_config_map() {
     node.api.put("pods", pod("a", &spec));
     let failed = node.api.until("events", "default", "", |_| true);
     drop(failed);
-    let data = |value: &str| {
-        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "cm", "namespace": "default", "uid": "u"}, "data": {"one": value}})
-    };
+    let data = |value: &str| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "cm", "namespace": "default", "uid": "u"}, "data": {"one": value}});
     node.api.put("configmaps", data("1"));
     node.until("a", |pod| condition(pod, "Ready") == "True").await;
     let file = node.root.path().join("pods/uid-a/volumes/kubernetes.io~configmap/v/one");

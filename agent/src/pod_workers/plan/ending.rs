@@ -47,6 +47,7 @@ fn next_to_stop<'a>(input: &'a Input<'_>) -> Vec<&'a ContainerStatus> {
     if !others.is_empty() {
         return others;
     }
-    let last = sidecars.iter().rev().find_map(|s| input.runtime.running().find(|c| c.name == s.name));
+    let last =
+        sidecars.iter().rev().find_map(|s| input.runtime.running().find(|c| c.name == s.name));
     last.into_iter().collect()
 }

@@ -81,12 +81,7 @@ fn stop_unhealthy(input: &Input<'_>, plan: &mut Plan) {
 }
 
 /// Stops a container unless that is under way.
-fn stop(
-    input: &Input<'_>,
-    plan: &mut Plan,
-    container: &ContainerStatus,
-    why: StopReason,
-) {
+fn stop(input: &Input<'_>, plan: &mut Plan, container: &ContainerStatus, why: StopReason) {
     let probe = match why {
         StopReason::Unhealthy(kind) => probe_grace(input, &container.name, kind),
         _ => None,

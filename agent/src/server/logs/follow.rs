@@ -133,7 +133,10 @@ impl Changes {
     fn of(path: &Path) -> io::Result<Self> {
         let fd = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC)?;
         inotify::add_watch(&fd, path, WatchFlags::MODIFY)?;
-        #[allow(deprecated, reason = "its replacement is unsafe; an OwnedFd always names its own file")]
+        #[allow(
+            deprecated,
+            reason = "its replacement is unsafe; an OwnedFd always names its own file"
+        )]
         Ok(Self(AsyncFd::new(fd)?))
     }
 

@@ -25,7 +25,8 @@ pub(in crate::server) async fn channels(
     let mut take = |name: &str| streams.remove(name).map(Stream::split);
     let (stdin, resize) = (take("stdin"), take("resize"));
     let writer = |pair: Option<(mpsc::Receiver<Bytes>, Writer)>| pair.map(|(_, writer)| writer);
-    let (stdout, stderr, error) = (writer(take("stdout")), writer(take("stderr")), writer(take("error")));
+    let (stdout, stderr, error) =
+        (writer(take("stdout")), writer(take("stderr")), writer(take("error")));
     let feeding = async {
         tokio::join!(
             feed_stdin(stdin.map(|(data, _)| data), &input),
@@ -44,8 +45,8 @@ async fn collect(
     opened: &mut mpsc::Receiver<Stream>,
     wanted: Streams,
 ) -> Option<HashMap<String, Stream>> {
-    let expected = 1
-        + [wanted.stdin, wanted.stdout, wanted.stderr, wanted.tty].iter().filter(|s| **s).count();
+    let expected =
+        1 + [wanted.stdin, wanted.stdout, wanted.stderr, wanted.tty].iter().filter(|s| **s).count();
     let mut streams = HashMap::new();
     while streams.len() < expected {
         let stream = opened.recv().await?;

@@ -68,7 +68,8 @@ where
     let (out, frames) = mpsc::channel(BACKLOG);
     let (reader, writer) = tokio::io::split(io);
     tokio::spawn(async move {
-        let (inward, outward) = tokio::join!(read_all(reader, opened, out), write_all(writer, frames));
+        let (inward, outward) =
+            tokio::join!(read_all(reader, opened, out), write_all(writer, frames));
         if let Err(error) = inward.and(outward) {
             tracing::debug!(%error, "SPDY connection broke off");
         }

@@ -21,10 +21,22 @@ const FIN: u8 = 1;
 /// What a client sends.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Incoming {
-    Open { id: u32, headers: Headers, fin: bool },
-    Data { id: u32, data: Bytes, fin: bool },
-    Reset { id: u32 },
-    Ping { id: u32 },
+    Open {
+        id: u32,
+        headers: Headers,
+        fin: bool,
+    },
+    Data {
+        id: u32,
+        data: Bytes,
+        fin: bool,
+    },
+    Reset {
+        id: u32,
+    },
+    Ping {
+        id: u32,
+    },
     GoAway,
     /// Settings, windows, headers that come later: nothing to do.
     Other,
@@ -112,7 +124,9 @@ pub(super) fn encode(frame: &Outgoing, first: &mut bool) -> Bytes {
             control_frame(SYN_REPLY, &[&id.to_be_bytes(), &block])
         }
         // 5: CANCEL.
-        Outgoing::Reset { id } => control_frame(RST_STREAM, &[&id.to_be_bytes(), &5_u32.to_be_bytes()]),
+        Outgoing::Reset { id } => {
+            control_frame(RST_STREAM, &[&id.to_be_bytes(), &5_u32.to_be_bytes()])
+        }
         Outgoing::Ping { id } => control_frame(PING, &[&id.to_be_bytes()]),
     }
 }

@@ -77,7 +77,8 @@ fn parse(mut text: &[u8]) -> io::Result<Headers> {
         let mut pair = [String::new(), String::new()];
         for part in &mut pair {
             let length = number(&mut text)?;
-            let (head, rest) = text.split_at_checked(length).ok_or_else(|| malformed("cut short"))?;
+            let (head, rest) =
+                text.split_at_checked(length).ok_or_else(|| malformed("cut short"))?;
             *part = String::from_utf8_lossy(head).into_owned();
             text = rest;
         }
