@@ -1,0 +1,162 @@
+//! Connections to agents and pods: dialed for one request each.
+
+use super::backend::{Backend, Security};
+use super::tls;
+use crate::endpoints::{Body, BodyError};
+use crate::pki::{self, KeyedCertificate};
+use crate::server::ConnectRequest;
+use bytes::Bytes;
+use futures::StreamExt;
+use http::Response;
+use http_body::Body as _;
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_util::task::AbortOnDropHandle;
+
+/// How long a connection may take to come about, TLS included.
+const DIAL: Duration = Duration::from_secs(10);
+/// How long a text that is read whole may take.
+const READ: Duration = Duration::from_secs(10);
+
+/// Speaks to the agents of nodes, and to pods. Cheap to clone, and may be used from many tasks.
+#[derive(Clone)]
+pub struct NodeClient {
+    agents: TlsConnector,
+    pods: TlsConnector,
+}
+
+/// What was answered, over a connection that ends when this is dropped.
+pub(super) struct Reply {
+    pub(super) response: Response<Incoming>,
+    connection: AbortOnDropHandle<()>,
+}
+
+/// Why nothing was answered.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum DialError {
+    /// It is none that may be dialed.
+    #[error("address not allowed")]
+    NotAllowed,
+    /// The name can stand in no certificate. Retrying does not help.
+    #[error("dial tcp {0}: not the name of a server")]
+    Name(String),
+    /// It can't be reached, or is not who it should be. May be better later.
+    #[error("dial tcp {to}: {source}")]
+    Connect { to: String, source: std::io::Error },
+    /// It says nothing. May be better later.
+    #[error("dial tcp {to}: no answer within {} s", after.as_secs())]
+    Deadline { to: String, after: Duration },
+    /// What it says is no HTTP, or it went away. May be better later.
+    #[error("{to}: {source}")]
+    Http { to: String, source: hyper::Error },
+}
+
+trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
+
+// === impl NodeClient ===
+
+impl NodeClient {
+    /// Shows `own` to agents, and takes those with a certificate of the authority (PEM) for the address or name
+    /// by which they are dialed.
+    ///
+    /// # Errors
+    /// When a certificate or key can't be used.
+    pub fn new(own: &KeyedCertificate, authority_pem: &str) -> Result<Self, pki::Error> {
+        Ok(Self { agents: tls::verified(own, authority_pem)?, pods: tls::unverified()? })
+    }
+
+    /// Dials, asks, and waits for the head of the answer. The connection may be upgraded.
+    pub(super) async fn send(
+        &self,
+        backend: &Backend,
+        request: ConnectRequest,
+        answers_in: Duration,
+    ) -> Result<Reply, DialError> {
+        let to = || backend.authority();
+        let late = |after| move |_| DialError::Deadline { to: backend.authority(), after };
+        let http = |source| DialError::Http { to: to(), source };
+        let io = timeout(DIAL, self.dial(backend)).await.map_err(late(DIAL))??;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(io)).await.map_err(http)?;
+        let connection = AbortOnDropHandle::new(tokio::spawn(async move {
+            if let Err(error) = connection.with_upgrades().await {
+                tracing::debug!(%error, "a connection to a node ended with an error");
+            }
+        }));
+        let answer = timeout(answers_in, sender.send_request(request)).await;
+        let response = answer.map_err(late(answers_in))?.map_err(http)?;
+        Ok(Reply { response, connection })
+    }
+
+    async fn dial(&self, backend: &Backend) -> Result<Box<dyn Io>, DialError> {
+        let failed = |source| DialError::Connect { to: backend.authority(), source };
+        let stream = TcpStream::connect(&*addresses(backend).await?).await.map_err(failed)?;
+        stream.set_nodelay(true).map_err(failed)?;
+        let tls = match backend.security {
+            Security::Plain => return Ok(Box::new(stream)),
+            Security::Agent => &self.agents,
+            Security::Unverified => &self.pods,
+        };
+        let name = ServerName::try_from(backend.host.clone())
+            .map_err(|_| DialError::Name(backend.authority()))?;
+        Ok(Box::new(tls.connect(name, stream).await.map_err(failed)?))
+    }
+}
+
+/// The addresses of a backend, of those that may be dialed. There is at least one.
+async fn addresses(backend: &Backend) -> Result<Vec<SocketAddr>, DialError> {
+    let found = tokio::net::lookup_host((backend.host.as_str(), backend.port)).await;
+    let found = found.map_err(|source| DialError::Connect { to: backend.authority(), source })?;
+    let allowed: Vec<_> = found.filter(|address| backend.reach.allows(address.ip())).collect();
+    if allowed.is_empty() { Err(DialError::NotAllowed) } else { Ok(allowed) }
+}
+
+// === impl Reply ===
+
+impl Reply {
+    /// For the client, with the body as it comes.
+    pub(super) fn into_response(self) -> Response<Body> {
+        let Self { response, connection } = self;
+        response.map(|body| {
+            if body.is_end_stream() {
+                return Body::empty();
+            }
+            let pieces = body.into_data_stream().map(move |piece| {
+                // It is open for as long as somebody reads.
+                let _ = &connection;
+                piece.map_err(BodyError::from)
+            });
+            Body::stream(pieces.boxed())
+        })
+    }
+
+    /// The body, when it is not longer than `limit` and does not take long.
+    pub(super) async fn read(self, limit: usize) -> Result<Bytes, BodyError> {
+        let Self { response, connection: _open } = self;
+        let body = Limited::new(response.into_body(), limit).collect();
+        Ok(timeout(READ, body).await??.to_bytes())
+    }
+
+    /// The head of the answer and the connection for other bytes than HTTP's, once it was upgraded.
+    pub(super) fn into_upgrade(self) -> (Response<()>, Upgrading) {
+        let Self { mut response, connection } = self;
+        let upgrade = hyper::upgrade::on(&mut response);
+        (response.map(drop), Upgrading { upgrade, _connection: connection })
+    }
+}
+
+/// A connection that is being upgraded.
+pub(super) struct Upgrading {
+    pub(super) upgrade: hyper::upgrade::OnUpgrade,
+    _connection: AbortOnDropHandle<()>,
+}

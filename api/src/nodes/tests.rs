@@ -1,0 +1,3 @@
+mod heads;
+mod names;
+mod plans;
