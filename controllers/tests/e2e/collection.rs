@@ -1,0 +1,137 @@
+//! What comes with a namespace, and what goes.
+
+use crate::cluster::{Cluster, NS, key, workload};
+use serde_json::json;
+use std::sync::Arc;
+use windlass_controllers::{Settings, TokenSigner};
+use windlass_core::client::{DeleteOptions, Propagation};
+use windlass_core::component::BoxError;
+use windlass_core::scheme;
+
+const ALL: &[&str] =
+    &["garbage-collector-controller", "replicaset-controller", "deployment-controller"];
+
+fn policy(policy: Propagation) -> DeleteOptions {
+    DeleteOptions { propagation_policy: Some(policy), ..DeleteOptions::default() }
+}
+
+#[tokio::test(start_paused = true)]
+async fn dependents_go_after_their_owner() {
+    let cluster = Cluster::start(ALL).await;
+    cluster.create(scheme::DEPLOYMENTS, workload("web", json!({"replicas": 3}))).await;
+    cluster.until_count(scheme::PODS, "app=web", 3).await;
+    cluster.delete(&key(scheme::DEPLOYMENTS, "web"), policy(Propagation::Background)).await;
+    cluster.until_count(scheme::REPLICASETS, "", 0).await;
+    cluster.until_count(scheme::PODS, "", 0).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_the_foreground_the_owner_goes_last() {
+    let cluster = Cluster::start(ALL).await;
+    cluster.create(scheme::REPLICASETS, workload("rs", json!({"replicas": 2}))).await;
+    cluster.until_count(scheme::PODS, "app=rs", 2).await;
+    cluster.delete(&key(scheme::REPLICASETS, "rs"), policy(Propagation::Foreground)).await;
+    cluster.until_count(scheme::REPLICASETS, "", 0).await;
+    assert!(cluster.list(scheme::PODS, "").await.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn orphans_stay_without_an_owner() {
+    let cluster = Cluster::start(ALL).await;
+    cluster.create(scheme::REPLICASETS, workload("rs", json!({"replicas": 2}))).await;
+    cluster.until_count(scheme::PODS, "app=rs", 2).await;
+    cluster.delete(&key(scheme::REPLICASETS, "rs"), policy(Propagation::Orphan)).await;
+    cluster.until_count(scheme::REPLICASETS, "", 0).await;
+    cluster.pass(60).await;
+    let pods = cluster.list(scheme::PODS, "").await;
+    assert!(
+        pods.len() == 2 && pods.iter().all(|pod| pod["metadata"]["ownerReferences"].is_null()),
+        "{pods:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_of_an_owner_that_never_was_goes() {
+    let cluster = Cluster::start(ALL).await;
+    let owner = |kind: &str, uid: &str| json!([{"apiVersion": "v1", "kind": kind, "name": "x", "uid": uid}]);
+    let map = cluster.create(scheme::CONFIGMAPS, json!({"metadata": {"name": "x"}})).await;
+    let owners = [
+        ("lost", owner("ConfigMap", "none")),
+        ("kept", owner("ConfigMap", map["metadata"]["uid"].as_str().unwrap())),
+        ("unknown", owner("Thing", "none")),
+    ];
+    for (name, owner) in owners {
+        cluster
+            .create(scheme::SECRETS, json!({"metadata": {"name": name, "ownerReferences": owner}}))
+            .await;
+    }
+    let left = cluster.until_count(scheme::SECRETS, "", 2).await;
+    assert!(left.iter().all(|secret| secret["metadata"]["name"] != "lost"));
+}
+
+struct Fixed;
+
+impl TokenSigner for Fixed {
+    fn sign(&self, claims: &serde_json::Value) -> Result<String, BoxError> {
+        Ok(format!("ey-{}", claims["sub"].as_str().unwrap_or_default()))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_namespace_comes_with_an_account_and_goes_with_all_it_has() {
+    let settings =
+        Settings { ca_pem: "PEM".into(), tokens: Some(Arc::new(Fixed)), ..Settings::default() };
+    let all = [
+        "namespace-controller",
+        "serviceaccount-controller",
+        "serviceaccount-token-controller",
+        "root-ca-certificate-publisher-controller",
+        "replicaset-controller",
+    ];
+    let cluster = Cluster::with_settings(&all, settings).await;
+    cluster.until_count(scheme::SERVICEACCOUNTS, "", 1).await;
+    cluster
+        .until("authority", scheme::CONFIGMAPS, "", |all| {
+            all.len() == 1 && all[0]["data"]["ca.crt"] == "PEM"
+        })
+        .await;
+    let secret = json!({"metadata": {"name": "old", "annotations": {"kubernetes.io/service-account.name": "default"}}, "type": "kubernetes.io/service-account-token"});
+    cluster.create(scheme::SECRETS, secret).await;
+    cluster
+        .until("token", scheme::SECRETS, "", |all| {
+            all.len() == 1 && all[0]["data"]["token"].is_string()
+        })
+        .await;
+    cluster.create(scheme::REPLICASETS, workload("rs", json!({"replicas": 5}))).await;
+    cluster.until_count(scheme::PODS, "", 5).await;
+    cluster.delete(&key(scheme::NAMESPACES, NS), DeleteOptions::default()).await;
+    cluster.until_count(scheme::NAMESPACES, "", 0).await;
+    for resource in [
+        scheme::PODS,
+        scheme::REPLICASETS,
+        scheme::SECRETS,
+        scheme::SERVICEACCOUNTS,
+        scheme::CONFIGMAPS,
+    ] {
+        assert!(cluster.list(resource.clone(), "").await.is_empty(), "{resource}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_namespace_waits_for_finalizers_and_says_so() {
+    let cluster = Cluster::start(&["namespace-controller"]).await;
+    cluster
+        .create(scheme::CONFIGMAPS, json!({"metadata": {"name": "held", "finalizers": ["a.b/c"]}}))
+        .await;
+    cluster.delete(&key(scheme::NAMESPACES, NS), DeleteOptions::default()).await;
+    let says = |all: &[serde_json::Value]| {
+        all[0]["status"]["conditions"]
+            .as_array()
+            .is_some_and(|all| all.iter().any(|c| c["reason"] == "SomeFinalizersRemain"))
+    };
+    cluster.until("conditions", scheme::NAMESPACES, "", says).await;
+    cluster
+        .patch(&key(scheme::CONFIGMAPS, "held"), json!({"metadata": {"finalizers": null}}))
+        .await;
+    cluster.until_count(scheme::NAMESPACES, "", 0).await;
+}

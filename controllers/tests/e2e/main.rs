@@ -1,0 +1,7 @@
+//! Every controller against a whole API server in this process, in virtual time.
+
+mod cluster;
+mod collection;
+mod nodes;
+mod services;
+mod workloads;
