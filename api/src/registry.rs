@@ -29,7 +29,6 @@ pub use subresources::{Call, Created, Creater};
 pub(crate) use conversion::Conversion;
 pub(crate) use delete::Deleted;
 pub(crate) use loopback::{client_events, unknown_resource};
-pub(crate) use meta::rfc3339;
 pub(crate) use subresources::builtin_creaters;
 pub(crate) use write::Write;
 

@@ -18,6 +18,7 @@ use rustc_hash::FxHashMap;
 use std::borrow::Cow;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
+use tokio_util::sync::DropGuard;
 use windlass_core::clock::Env;
 use windlass_core::component::Shutdown;
 use windlass_core::meta::Status;
@@ -36,7 +37,10 @@ pub struct ApiServer {
     pub(crate) metrics: Metrics,
     /// How many requests are worked on at once; watches do not count.
     pub(crate) in_flight: Semaphore,
+    /// Ends the watches.
     pub(crate) shutdown: Shutdown,
+    /// Ends the server's own tasks: requests that are being worked on still need them.
+    _tasks: DropGuard,
 }
 
 // === impl ApiServer ===
@@ -74,7 +78,7 @@ impl ApiServer {
         &self.handler.registry.env
     }
 
-    /// Ends all watches and the server's own tasks; requests that are being worked on are finished.
+    /// Ends all watches, and begins no new ones. Other requests are still answered.
     pub fn close(&self) {
         self.shutdown.cancel();
     }
@@ -82,6 +86,7 @@ impl ApiServer {
 
 impl Drop for ApiServer {
     fn drop(&mut self) {
+        // A stream may outlive the server it came from.
         self.shutdown.cancel();
     }
 }

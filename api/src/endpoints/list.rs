@@ -37,33 +37,33 @@ pub(super) fn include_object(info: &RequestInfo) -> Result<IncludeObject, Status
     }
 }
 
-pub(super) fn respond(view: &View, list: &ObjectList) -> Result<Response<Body>, Status> {
+pub(super) fn respond(view: &View, list: ObjectList) -> Result<Response<Body>, Status> {
     let format = view.format();
     let body = match (view.accepted.shape, format) {
         (Shape::Whole, Format::Json) => return Ok(streamed(view, list)),
-        (Shape::Whole, Format::Protobuf) => protobuf_list(view, list)?,
+        (Shape::Whole, Format::Protobuf) => protobuf_list(view, &list)?,
         (Shape::Whole, Format::Yaml) => encode_json(format, whole_json(view, list))?,
         (Shape::Table, _) => encode_json(format, view.table(&list.items, &list.meta, false)?)?,
-        (Shape::Metadata, _) => encode_json(format, metadata_list(list)?)?,
+        (Shape::Metadata, _) => encode_json(format, metadata_list(&list)?)?,
     };
     let length = body.len() as u64;
     Ok(compressed_if_asked(view, format, std::iter::once(body), length))
 }
 
 /// The list as the objects' own bytes, a piece at a time.
-fn streamed(view: &View, list: &ObjectList) -> Response<Body> {
-    let (head, tail) = frame(view, list);
+fn streamed(view: &View, list: ObjectList) -> Response<Body> {
+    let (head, tail) = frame(view, &list);
     let chunks = list.items.iter().flat_map(|object| object.chunks());
     let commas = list.items.len().saturating_sub(1);
     let items: usize = chunks.map(|chunk| chunk.len()).sum();
     let length = (head.len() + items + commas + tail.len()) as u64;
-    let pieces = Pieces { head: Some(head), items: list.items.clone().into_iter(), tail };
+    let pieces = Pieces { head: Some(head), items: list.items.into_iter(), tail };
     compressed_if_asked(view, Format::Json, pieces, length)
 }
 
-fn whole_json(view: &View, list: &ObjectList) -> Bytes {
-    let (head, tail) = frame(view, list);
-    let pieces = Pieces { head: Some(head), items: list.items.clone().into_iter(), tail };
+fn whole_json(view: &View, list: ObjectList) -> Bytes {
+    let (head, tail) = frame(view, &list);
+    let pieces = Pieces { head: Some(head), items: list.items.into_iter(), tail };
     pieces
         .fold(BytesMut::new(), |mut all, piece| {
             all.extend_from_slice(&piece);

@@ -41,7 +41,7 @@ pub(super) async fn serve(
     let view = encode::View { entry: answer.entry, accepted, include, now };
     let mut response = match answer.content {
         Content::Object(object) => view.object(&object, code)?,
-        Content::List(list) => list::respond(&view, &list)?,
+        Content::List(list) => list::respond(&view, list)?,
         Content::Watch(events) => watch::respond(view, events),
         Content::Status(status) => respond::status(&accepted, &status),
     };

@@ -13,8 +13,8 @@ use windlass_core::meta::Status;
 use windlass_core::object::canonical;
 use windlass_store::Revision;
 
-/// How often a write is tried again when the object changes in between.
-pub(super) const ATTEMPTS: usize = 16;
+/// How often a write is tried again when the object changes in between. Each lost attempt is another's success.
+pub(super) const ATTEMPTS: usize = 64;
 
 /// The field manager of those who name none.
 const UNNAMED: &str = "unknown";

@@ -199,7 +199,8 @@ impl Builder {
     pub async fn build(self) -> Result<Arc<ApiServer>, Status> {
         let shutdown = Shutdown::new();
         let backend = self.store.unwrap_or_else(|| Arc::new(Memory::new()));
-        let cacher = Cacher::start(backend.clone(), shutdown.child_token()).await?;
+        let tasks = Shutdown::new();
+        let cacher = Cacher::start(backend.clone(), tasks.clone()).await?;
         let resources: Resources = match self.resources {
             Some(entries) => entries.into_iter().collect(),
             None => Scheme::builtin().iter().cloned().map(Entry::builtin).collect(),
@@ -233,6 +234,7 @@ impl Builder {
             metrics: Metrics::default(),
             in_flight: Semaphore::new(self.in_flight),
             shutdown,
+            _tasks: tasks.drop_guard(),
         }))
     }
 }
