@@ -96,6 +96,25 @@ async fn upgrades_are_tunneled() {
 }
 
 #[tokio::test]
+async fn https_to_pods_takes_any_certificate() {
+    let (cluster, _server) = started().await;
+    let server = PodServer::start_tls().await;
+    let spec = json!({"ports": [{"port": 443}], "clusterIP": "None"});
+    cluster.make(Key::new(SERVICES, "default", "safe"), json!({"spec": spec})).await;
+    let slice = json!({
+        "metadata": {"labels": {"kubernetes.io/service-name": "safe"}},
+        "addressType": "IPv4",
+        "endpoints": [{"addresses": ["127.0.0.1"], "targetRef": {"kind": "Pod", "name": "web-0"}}],
+        "ports": [{"port": server.address.port()}],
+    });
+    cluster.make(Key::new(ENDPOINTSLICES, "default", "safe-1"), slice).await;
+    let (code, told) = cluster.get(&format!("{SERVICE}/https:safe:443/proxy/x")).await;
+    assert_eq!(code, 418, "{told}");
+    let plain = cluster.refused(get(&format!("{SERVICE}/safe:443/proxy/x"))).await;
+    assert_eq!(plain.code, 503);
+}
+
+#[tokio::test]
 async fn services_without_endpoints_are_unavailable() {
     let (cluster, server) = started().await;
     let missing = cluster.refused(get(&format!("{SERVICE}/none/proxy/"))).await;
