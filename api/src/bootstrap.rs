@@ -37,6 +37,10 @@ pub async fn bootstrap(client: &dyn Client, endpoint: Endpoint) -> Result<()> {
     try_join_all(rbac::bindings().map(|b| make(client, scheme::CLUSTERROLEBINDINGS, "", b)))
         .await?;
     make(client, scheme::SERVICES, "default", service(endpoint)).await?;
+    if endpoint.address.is_loopback() {
+        // Nobody outside this machine can reach it, pods included.
+        return Ok(());
+    }
     set(client, scheme::ENDPOINTS, endpoints(endpoint)).await?;
     set(client, scheme::ENDPOINTSLICES, slice(endpoint)).await
 }

@@ -15,6 +15,7 @@ use windlass_api::authentication::{ClientCertificate, InProcess, ServiceAccountT
 use windlass_api::authorization::{Masters, Rbac, Union};
 use windlass_api::bootstrap::{Endpoint, bootstrap};
 use windlass_api::local::LocalClient;
+use windlass_api::nodes::{NodeClient, connects};
 use windlass_api::pki::server_tls;
 use windlass_api::reviews::Reviews;
 use windlass_api::server::{ApiServer, ServeOptions};
@@ -115,6 +116,10 @@ async fn build(
     });
     for (resource, subresource, creater) in (Reviews { authorizer, rbac, keys }).creaters() {
         builder = builder.creater(resource, subresource, creater);
+    }
+    let nodes = NodeClient::new(&identity.agent_client()?, identity.authority.certificate())?;
+    for (resource, subresource, connect) in connects(nodes) {
+        builder = builder.connect(resource, subresource, connect);
     }
     builder.build().await.map_err(|status| Error::part("api server", status))
 }

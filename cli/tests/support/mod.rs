@@ -185,7 +185,8 @@ impl Netns {
         ip(&["netns", "add", name])?;
         let netns = Self(name.to_owned());
         ip(&["-n", name, "link", "set", "lo", "up"])?;
-        ip(&["-n", name, "link", "add", "uplink", "type", "dummy"])?;
+        ip(&["-n", name, "link", "add", "uplink", "type", "veth", "peer", "name", "outside"])?;
+        ip(&["-n", name, "link", "set", "outside", "up"])?;
         ip(&["-n", name, "addr", "add", "198.51.100.2/24", "dev", "uplink"])?;
         ip(&["-n", name, "link", "set", "uplink", "up"])?;
         ip(&["-n", name, "route", "add", "default", "via", "198.51.100.1"])?;
