@@ -150,7 +150,7 @@ impl Handler {
             }
             Action::Delete(options) => match registry.delete(write, options).await? {
                 Deleted::Waiting(object) => Content::Object(entry.serve(object)),
-                Deleted::Gone(object) => Content::Status(Deleted::status(entry, &object)),
+                Deleted::Gone(object) => Content::Status(Deleted::status(entry, &object).into()),
             },
             Action::DeleteCollection(list, options) => {
                 Content::List(registry.delete_collection(write, list, options).await?)
@@ -182,7 +182,9 @@ impl Handler {
                 let object = Object::from_wire(canonical(object)).map_err(Status::internal)?;
                 Content::Object(Arc::new(object))
             }
-            Created::Done => Content::Status(Status { code: 201, ..Status::success(None) }),
+            Created::Done => {
+                Content::Status(Box::new(Status { code: 201, ..Status::success(None) }))
+            }
         };
         Ok(Answer { entry, content, created: true, warnings })
     }

@@ -85,7 +85,10 @@ impl Frames {
 
     fn own_frame(&mut self, word: &str, object: &Arc<Object>) -> Result<Bytes, Status> {
         let no_headers = std::mem::replace(&mut self.headed, true);
-        Ok(json_frame(word, &[self.view.encode(object, Format::Json, no_headers)?]))
+        let json = self.view.encode(object, Format::Json, no_headers)?;
+        // An event is one line.
+        let line = json.slice_ref(json.trim_ascii_end());
+        Ok(json_frame(word, &[line]))
     }
 
     fn bookmark(&mut self, revision: u64, end: bool) -> Result<Bytes, Status> {

@@ -62,7 +62,7 @@ pub enum Content {
     /// What happens.
     Watch(EventStream),
     /// That it was done.
-    Status(Status),
+    Status(Box<Status>),
 }
 
 // === impl Action ===

@@ -112,7 +112,7 @@ impl Write<'_> {
     }
 
     /// From the version it is served in to the one it is stored in.
-    pub(super) fn to_stored(&mut self, mut object: Map) -> Result<Map, Status> {
+    pub(super) fn to_stored(&self, mut object: Map) -> Result<Map, Status> {
         let Some(conversion) = self.entry.conversion else { return Ok(object) };
         let gvk = &self.entry.stored;
         conversion.stored_map(gvk, &mut object);

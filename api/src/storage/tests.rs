@@ -257,7 +257,8 @@ async fn a_slow_watcher_is_cut_off_and_others_are_not() {
     }
     world.put("b", "y").await;
     assert_eq!(next(&mut quick, 1).await, ["ADDED b"]);
-    let seen: usize = slow.map(|batch| batch.expect("no error").len()).collect::<Vec<_>>().await.iter().sum();
+    let seen: usize =
+        slow.map(|batch| batch.expect("no error").len()).collect::<Vec<_>>().await.iter().sum();
     assert!((1..5000).contains(&seen), "its stream ended after {seen} events");
 }
 

@@ -14,7 +14,7 @@ use windlass_core::{Error, Object, scheme};
 const DEADLINE: Duration = Duration::from_secs(10);
 
 /// All of it, one after the other, against a server with the namespaces `default` and `other`.
-pub async fn run(client: Arc<dyn Client>) {
+pub(crate) async fn run(client: Arc<dyn Client>) {
     let client = &*client;
     creates_and_reads(client).await;
     updates(client).await;

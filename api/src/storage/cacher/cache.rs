@@ -73,7 +73,8 @@ impl Cache {
 
     /// Loads it, once. Whoever waits takes over when the first gives up.
     pub(super) async fn load(&self, kv: &Kv) -> Result<(), Status> {
-        self.loaded.get_or_try_init(|| self.fill(kv)).await.map(|()| ())
+        self.loaded.get_or_try_init(|| self.fill(kv)).await?;
+        Ok(())
     }
 
     async fn fill(&self, kv: &Kv) -> Result<(), Status> {
@@ -239,11 +240,8 @@ impl State {
         let key = event.key().clone();
         self.revision = revision;
         let now = match event {
-            StoreEvent::Put { now, .. } => match decode(now) {
-                Ok(object) => Some(object),
-                // Logged where it was found; an object that can't be read is as good as gone.
-                Err(_) => None,
-            },
+            // Why not was logged there; an object that can't be read is as good as gone.
+            StoreEvent::Put { now, .. } => decode(now).ok(),
             StoreEvent::Delete { .. } => None,
         };
         let before = match &now {
