@@ -9,6 +9,7 @@ missing=()
 need() { command -v "$1" >/dev/null || missing+=("$2"); }
 need cc gcc
 need curl curl
+need ip iproute2
 need kubectl kubernetes-client
 [[ -x /bin/busybox ]] && ! ldd /bin/busybox >/dev/null 2>&1 || missing+=(busybox-static)
 ((${#missing[@]})) || exit 0
