@@ -40,6 +40,7 @@ pub(super) struct Write {
 pub(super) struct Correlator {
     seen: FxHashMap<Recorded, Seen>,
     budgets: FxHashMap<(Source, Reference), Budget>,
+    last_name: u64,
 }
 
 /// How many events an object has left.
@@ -63,11 +64,12 @@ impl Correlator {
         if self.seen.len() >= REMEMBERED {
             self.seen.clear();
         }
-        let fresh = || Seen {
-            name: event_name(&recorded.about.name, env.random.next()),
-            first: now,
-            count: 0,
-        };
+        // Names follow time, so that a list of events is in the order they happened.
+        let nanos = u64::try_from(now.as_nanosecond()).unwrap_or(0) | 0xff;
+        self.last_name = nanos.max(self.last_name + 0x100);
+        let number = (self.last_name & !0xff) | (env.random.next() & 0xff);
+        let fresh =
+            || Seen { name: event_name(&recorded.about.name, number), first: now, count: 0 };
         let seen = self.seen.entry(recorded.clone()).or_insert_with(fresh);
         seen.count += 1;
         let patch =
@@ -100,9 +102,9 @@ impl Correlator {
 }
 
 /// `web-0.17a3…`, no longer than a name may be.
-fn event_name(about: &str, random: u64) -> String {
+fn event_name(about: &str, number: u64) -> String {
     let end = about.floor_char_boundary(MAX_NAME - 17);
-    format!("{}.{random:016x}", about[..end].trim_end_matches(['-', '.']))
+    format!("{}.{number:016x}", about[..end].trim_end_matches(['-', '.']))
 }
 
 fn body(recorded: &Recorded, seen: &Seen, namespace: &str, now: Timestamp) -> Value {

@@ -132,37 +132,4 @@ fn clamp(value: i128) -> i64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn quantities_parse() {
-        for (text, milli) in [
-            ("0", 0),
-            ("1", 1000),
-            ("100m", 100),
-            ("1.5", 1500),
-            ("1Ki", 1_024_000),
-            ("2e3", 2_000_000),
-            ("1k", 1_000_000),
-            ("0.5Gi", 512 * 1024 * 1024 * 1000),
-            ("1n", 1),
-            ("-1", -1000),
-            (".5", 500),
-            ("5.", 5000),
-            ("1E", 1_000_000_000_000_000_000_000),
-        ] {
-            assert_eq!(text.parse::<Quantity>().expect(text).milli, milli, "{text}");
-        }
-        for text in ["", "x", "1x", "1.2.3", "1ki", "--1", "1 Gi", "e3", "1e99"] {
-            assert!(text.parse::<Quantity>().is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn units_round_up() {
-        assert_eq!("1500m".parse::<Quantity>().expect("parses").units(), 2);
-        assert_eq!("8E".parse::<Quantity>().expect("parses").units(), 8_000_000_000_000_000_000);
-        assert_eq!("100E".parse::<Quantity>().expect("parses").units(), i64::MAX);
-    }
-}
+mod tests;

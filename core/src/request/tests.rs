@@ -1,6 +1,7 @@
 use super::*;
 use crate::scheme;
 use http::Method;
+use proptest::prelude::*;
 
 fn about(method: Method, path: &str) -> (Verb, Option<Key>) {
     let (path, query) =
@@ -96,4 +97,22 @@ fn proxy_paths_keep_their_rest() {
     let Target::Resource(target) = info.target else { panic!("a resource") };
     assert_eq!((target.rest.as_str(), target.subresource.as_deref()), ("x/y/", Some("proxy")));
     assert_eq!(info.query, [("q".to_owned(), "a b c".to_owned())]);
+}
+
+proptest! {
+    #[test]
+    fn every_name_finds_its_way_back(namespace in "[a-z][-a-z0-9.]{0,8}x", name in "[^/\\x00]{1,12}") {
+        prop_assume!(name != "." && name != "..");
+        let key = Key::new(scheme::SECRETS, namespace, name);
+        prop_assert_eq!(about(Method::GET, &key_path(&key)), (Verb::Get, Some(key)));
+    }
+
+    #[test]
+    fn any_path_can_be_read(path in "(/(api|apis|v1|namespaces|a|watch|%2F|\\PC{0,3})){0,8}/?", query in "\\PC{0,20}") {
+        let info = parse(&Method::GET, &path, Some(&query));
+        if let Target::Resource(target) = info.target {
+            prop_assert!(!target.name.unwrap_or_default().contains('/'));
+            prop_assert!(!target.namespace.unwrap_or_default().contains('/'));
+        }
+    }
 }

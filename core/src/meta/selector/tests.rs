@@ -1,4 +1,5 @@
 use super::*;
+use proptest::prelude::*;
 
 fn selects(selector: &str, labels: &[(&str, &str)]) -> bool {
     let labels: Vec<(Str, Str)> = labels.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
@@ -57,4 +58,28 @@ fn selectors_print_what_they_parsed() {
         assert_eq!(LabelSelector::parse(text).expect(text).to_string(), text);
     }
     assert_eq!(FieldSelector::parse("a.b==c,d!=e").expect("parses").to_string(), "a.b=c,d!=e");
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_parsed_or_refused(text in "[a-z!=<>(), ]{0,24}|\\PC{0,24}") {
+        if let Ok(selector) = LabelSelector::parse(&text) {
+            let again = LabelSelector::parse(&selector.to_string());
+            prop_assert_eq!(again, Ok(selector), "{}", text);
+        }
+    }
+
+    #[test]
+    fn a_requirement_and_its_opposite_never_agree(
+        key in "[ab]",
+        values in prop::collection::vec("[xyz]", 1..3),
+        have in prop::option::of("[xyz]"),
+    ) {
+        let with = |operator| {
+            let values = values.clone();
+            LabelRequirement { key: key.clone(), operator, values }.matches(have.as_deref())
+        };
+        prop_assert_ne!(with(LabelOperator::In), with(LabelOperator::NotIn));
+        prop_assert_ne!(with(LabelOperator::Exists), with(LabelOperator::DoesNotExist));
+    }
 }
