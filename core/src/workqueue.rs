@@ -177,9 +177,9 @@ impl<K: Hash + Eq + Clone> WorkQueue<K> {
         };
         state.dirty.remove(&key);
         state.processing.insert(key.clone());
-        // Who takes a key may have been the one who watched the clock for the keys that come later:
-        // another worker, if one waits, takes that over.
-        let more = !state.ready.is_empty() || !state.later.is_empty();
+        // Who waits until a key is due need not be replaced: waiters are woken in the order they came, so one
+        // that knows of the key is left whenever one is left at all.
+        let more = !state.ready.is_empty();
         drop(state);
         if more {
             self.wake.notify_one();
