@@ -18,6 +18,7 @@ use async_trait::async_trait;
 use std::cmp::Ordering;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::oneshot;
 
 /// The best score a node can get from one plugin.
 pub const MAX_SCORE: i64 = 100;
@@ -67,7 +68,8 @@ pub trait Filter: Send + Sync {
 
 /// Makes room when no node is left (preemption).
 pub trait PostFilter: Send + Sync {
-    /// A node the pod may get, once what is in the way has gone.
+    /// A node the pod may get, once what is in the way has gone. It stands in the pod's
+    /// `status.nominatedNodeName` until the pod is tried again; the first plugin that names one is heard.
     fn post_filter(&self, cycle: &Cycle<'_>, feasible: &Feasible) -> Option<NodeId>;
 }
 
@@ -84,7 +86,7 @@ pub trait Score: Send + Sync {
     fn score(&self, cycle: &Cycle<'_>, nodes: &[NodeId], scores: &mut [i64]);
 }
 
-/// Told of a placement before it is bound.
+/// Told of a placement before it is bound, and before the next pod is looked at.
 pub trait Reserve: Send + Sync {
     /// Sets something aside.
     ///
@@ -95,13 +97,22 @@ pub trait Reserve: Send + Sync {
     fn unreserve(&self, placement: &Placement);
 }
 
-/// Lets a placement wait.
+/// Lets a placement wait for a word: until the rest of its gang has places, say.
 pub trait Permit: Send + Sync {
-    /// How long to wait for a word; none: go on.
+    /// What to wait for; none: go on.
     ///
     /// # Errors
     /// Why the placement is refused.
-    fn permit(&self, placement: &Placement) -> Result<Option<Duration>, Reason>;
+    fn permit(&self, placement: &Placement) -> Result<Option<PermitWait>, Reason>;
+}
+
+/// What a placement waits for.
+#[derive(Debug)]
+pub struct PermitWait {
+    /// The word. A sender that is dropped without one refuses.
+    pub word: oneshot::Receiver<Result<(), Reason>>,
+    /// The placement is refused when there is no word after so long.
+    pub timeout: Duration,
 }
 
 /// Work that must be done before the pod is bound: volumes.

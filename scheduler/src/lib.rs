@@ -1,8 +1,4 @@
-//! The scheduling framework, its plugins and queue.
-//!
-//! A cycle looks at all nodes at once: a [`framework::Filter`] narrows a set of nodes, a
-//! [`framework::Score`] fills an array with one number a node. What they read lies in the columns of a
-//! [`Snapshot`] that events keep up to date. [`Scheduler`] is the component that runs cycles and binds.
+#![doc = include_str!("../README.md")]
 
 pub mod framework;
 mod node;

@@ -8,7 +8,7 @@ use windlass_core::meta::Str;
 use windlass_core::object::{Labels, Object};
 
 /// A node as it enters the columns of the snapshot.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct NodeInfo {
     /// Its name.
     pub name: Str,

@@ -2,6 +2,7 @@
 
 use crate::snapshot::{Resources, resource_amounts};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use std::collections::BTreeMap;
 use windlass_core::apis::core::v1::{Affinity, Toleration};
 use windlass_core::meta::{Quantity, Str, intern};
@@ -40,6 +41,8 @@ pub struct PodInfo {
     pub scheduling_gates: Vec<String>,
     /// It has ended: it needs nothing any more.
     pub terminal: bool,
+    /// What it demands of its place that no plugin here looks at: said once, when it is placed.
+    pub ignored: Vec<&'static str>,
 }
 
 /// A port of the node that a pod wants.
@@ -93,6 +96,25 @@ struct Spec {
     tolerations: Vec<Toleration>,
     #[serde(default)]
     scheduling_gates: Vec<Gate>,
+    #[serde(default)]
+    topology_spread_constraints: Vec<Spread>,
+    #[serde(default)]
+    resource_claims: Vec<IgnoredAny>,
+    #[serde(default)]
+    volumes: Vec<Volume>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Spread {
+    when_unsatisfiable: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Volume {
+    persistent_volume_claim: Option<IgnoredAny>,
+    ephemeral: Option<IgnoredAny>,
 }
 
 type Amounts = BTreeMap<String, String>;
@@ -138,7 +160,7 @@ impl PodInfo {
     /// When the object is no pod.
     pub fn new(object: &Object) -> windlass_core::Result<Self> {
         let View { spec, status } = object.view()?;
-        let header = object.header();
+        let (header, ignored) = (object.header(), spec.ignored());
         Ok(Self {
             namespace: header.namespace.clone(),
             name: header.name.clone(),
@@ -154,6 +176,7 @@ impl PodInfo {
             affinity: spec.affinity,
             tolerations: spec.tolerations,
             scheduling_gates: spec.scheduling_gates.into_iter().map(|gate| gate.name).collect(),
+            ignored,
             terminal: matches!(status.phase.as_str(), "Succeeded" | "Failed"),
         })
     }
@@ -193,6 +216,30 @@ impl Spec {
         add(&mut running, parse(&self.overhead));
         running.insert("pods".into(), Quantity::from_units(1));
         resource_amounts(running)
+    }
+
+    /// Demands, not wishes: a wish that is not heard leaves the pod where it may be.
+    fn ignored(&self) -> Vec<&'static str> {
+        let affinity = self.affinity.as_deref();
+        let with = affinity.and_then(|a| a.pod_affinity.as_ref());
+        let with =
+            with.and_then(|a| a.required_during_scheduling_ignored_during_execution.as_ref());
+        let apart = affinity.and_then(|a| a.pod_anti_affinity.as_ref());
+        let apart =
+            apart.and_then(|a| a.required_during_scheduling_ignored_during_execution.as_ref());
+        let spread = &self.topology_spread_constraints;
+        let claims = |v: &Volume| v.persistent_volume_claim.is_some() || v.ephemeral.is_some();
+        let asked = [
+            ("required pod affinity", with.is_some_and(|terms| !terms.is_empty())),
+            ("required pod anti-affinity", apart.is_some_and(|terms| !terms.is_empty())),
+            (
+                "topology spread constraints",
+                spread.iter().any(|s| s.when_unsatisfiable == "DoNotSchedule"),
+            ),
+            ("resource claims", !self.resource_claims.is_empty()),
+            ("where the volumes of its claims are", self.volumes.iter().any(claims)),
+        ];
+        asked.into_iter().filter(|(_, asked)| *asked).map(|(what, _)| what).collect()
     }
 
     fn host_ports(&self) -> Vec<HostPort> {

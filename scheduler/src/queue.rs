@@ -3,13 +3,19 @@
 //! An event wakes only the pods it may help: those refused by a plugin that says so ([`crate::framework::Plugin::may_help`]).
 //! Pure: the caller says what time it is, and sleeps until [`Queue::next_due`].
 
+mod waiting;
+
 use crate::framework::{Profile, Unschedulable};
 use crate::{NodeInfo, PodInfo};
-use rustc_hash::{FxHashMap, FxHashSet};
+use jiff::Timestamp;
+use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Mutex;
 use tokio::time::Instant;
+use waiting::Waiting;
+use windlass_core::meta::Str;
 use windlass_core::workqueue::Backoff;
 
 /// A pod is tried again after so long even if nothing seems to help it.
@@ -37,7 +43,21 @@ pub struct QueuedPod {
     pub sequence: u64,
     /// How often it was tried in vain.
     pub attempts: u32,
+    /// What was written about it last. Who writes about the pod, or binds it, holds this: so what is
+    /// written comes in order.
+    pub(crate) report: Arc<Mutex<Report>>,
+    tried: Instant,
     refused_by: Vec<&'static str>,
+    gated: bool,
+}
+
+/// Why a pod got no node, as its condition says it.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Report {
+    pub(crate) message: String,
+    pub(crate) nominated: Option<Str>,
+    /// Since when it has none.
+    pub(crate) since: Option<Timestamp>,
 }
 
 /// The pods that wait.
@@ -45,9 +65,9 @@ pub struct Queue {
     profile: Arc<Profile>,
     backoff: Backoff,
     active: VecDeque<QueuedPod>,
-    is_active: FxHashSet<Box<str>>,
-    backing_off: FxHashMap<Box<str>, (Instant, QueuedPod)>,
-    unschedulable: FxHashMap<Box<str>, (Instant, QueuedPod)>,
+    is_active: FxHashMap<Box<str>, Arc<PodInfo>>,
+    backing_off: Waiting,
+    unschedulable: Waiting,
     sequence: u64,
 }
 
@@ -60,28 +80,20 @@ impl Queue {
             profile,
             backoff,
             active: VecDeque::new(),
-            is_active: FxHashSet::default(),
-            backing_off: FxHashMap::default(),
-            unschedulable: FxHashMap::default(),
+            is_active: FxHashMap::default(),
+            backing_off: Waiting::default(),
+            unschedulable: Waiting::default(),
             sequence: 0,
         }
     }
 
     /// Takes a new or changed pod in.
     pub fn add(&mut self, pod: Arc<PodInfo>, now: Instant) {
-        let known = self.remove(&pod.uid);
-        let sequence =
-            known.as_ref().map_or_else(|| self.next_sequence(), |queued| queued.sequence);
-        let attempts = known.map_or(0, |queued| queued.attempts);
-        let gates = self.profile.at(|at| at.pre_enqueue.as_ref());
-        let refused_by = gates.filter(|(_, gate)| gate.pre_enqueue(&pod).is_err());
-        let refused_by: Vec<_> = refused_by.map(|(enabled, _)| enabled.plugin.name()).collect();
-        let queued = QueuedPod { pod, sequence, attempts, refused_by };
-        if queued.refused_by.is_empty() {
-            self.activate(queued);
-        } else {
-            self.unschedulable.insert(queued.pod.uid.clone(), (now, queued));
-        }
+        let queued = match self.remove(&pod.uid) {
+            Some(known) => QueuedPod { pod, ..known },
+            None => self.fresh(pod, now),
+        };
+        self.enqueue(queued);
     }
 
     /// Whether a pod is new to the queue, or asks for something else than what waits here. A change of its status
@@ -89,23 +101,17 @@ impl Queue {
     #[must_use]
     pub fn changes(&self, pod: &PodInfo) -> bool {
         let waiting = self.backing_off.get(&pod.uid).or_else(|| self.unschedulable.get(&pod.uid));
-        let waiting = waiting.map(|(_, queued)| queued);
-        match waiting {
-            Some(queued) => *queued.pod != *pod,
-            None => !self.is_active.contains(&pod.uid),
-        }
+        let known = waiting.map(|queued| &queued.pod).or_else(|| self.is_active.get(&pod.uid));
+        known.is_none_or(|known| **known != *pod)
     }
 
     /// Takes a pod out.
     pub fn remove(&mut self, uid: &str) -> Option<QueuedPod> {
-        if let Some((_, queued)) =
-            self.backing_off.remove(uid).or_else(|| self.unschedulable.remove(uid))
-        {
-            return Some(queued);
+        let waited = self.backing_off.remove(uid).or_else(|| self.unschedulable.remove(uid));
+        if waited.is_some() {
+            return waited;
         }
-        if !self.is_active.remove(uid) {
-            return None;
-        }
+        self.is_active.remove(uid)?;
         let at = self.active.iter().position(|queued| *queued.pod.uid == *uid)?;
         self.active.remove(at)
     }
@@ -120,13 +126,15 @@ impl Queue {
     /// A pod got no node: it waits for an event that may help.
     pub fn park(&mut self, mut queued: QueuedPod, why: &Unschedulable, now: Instant) {
         queued.attempts += 1;
+        queued.tried = now;
         queued.refused_by.clone_from(&why.plugins);
-        self.unschedulable.insert(queued.pod.uid.clone(), (now, queued));
+        self.unschedulable.insert(Some(now + FLUSH_AFTER), queued);
     }
 
     /// A pod could not be bound: it is tried again after a while.
     pub fn retry(&mut self, mut queued: QueuedPod, now: Instant) {
         queued.attempts += 1;
+        queued.tried = now;
         self.back_off(queued, now);
     }
 
@@ -140,44 +148,60 @@ impl Queue {
                     refused(enabled.plugin.name()) && enabled.plugin.may_help(event, &queued.pod)
                 })
         };
-        let woken = self.unschedulable.extract_if(|_, (_, queued)| helps(queued));
-        let woken: Vec<_> = woken.map(|(_, (since, queued))| (since, queued)).collect();
-        for (since, queued) in woken {
-            self.back_off_since(queued, since, now);
+        for queued in self.unschedulable.take_if(helps) {
+            if queued.gated { self.enqueue(queued) } else { self.back_off(queued, now) }
         }
     }
 
     /// Moves what is due to the active pods.
     pub fn advance(&mut self, now: Instant) {
-        let due = self.backing_off.extract_if(|_, (due, _)| *due <= now);
-        let due: Vec<_> = due.map(|(_, (_, queued))| queued).collect();
-        let stale = |queued: &QueuedPod| queued.attempts > 0;
-        let flushed = self
-            .unschedulable
-            .extract_if(|_, (since, queued)| *since + FLUSH_AFTER <= now && stale(queued));
-        let flushed: Vec<_> = flushed.map(|(_, (_, queued))| queued).collect();
-        due.into_iter().chain(flushed).for_each(|queued| self.activate(queued));
+        while let Some(queued) =
+            self.backing_off.take_due(now).or_else(|| self.unschedulable.take_due(now))
+        {
+            self.enqueue(queued);
+        }
     }
 
     /// When [`Queue::advance`] has something to do next.
     #[must_use]
     pub fn next_due(&self) -> Option<Instant> {
-        let backing_off = self.backing_off.values().map(|(due, _)| *due);
-        let parked = self.unschedulable.values().filter(|(_, queued)| queued.attempts > 0);
-        backing_off.chain(parked.map(|(since, _)| *since + FLUSH_AFTER)).min()
+        [self.backing_off.next_due(), self.unschedulable.next_due()].into_iter().flatten().min()
     }
 
-    fn back_off(&mut self, queued: QueuedPod, now: Instant) {
-        self.back_off_since(queued, now, now);
+    fn fresh(&mut self, pod: Arc<PodInfo>, now: Instant) -> QueuedPod {
+        self.sequence += 1;
+        QueuedPod {
+            pod,
+            sequence: self.sequence,
+            attempts: 0,
+            report: Arc::default(),
+            tried: now,
+            refused_by: Vec::new(),
+            gated: false,
+        }
     }
 
     /// The wait counts from the last try, so a pod that was parked for long goes at once.
-    fn back_off_since(&mut self, queued: QueuedPod, since: Instant, now: Instant) {
-        let due = since + self.backoff.wait(queued.attempts.saturating_sub(1));
+    fn back_off(&mut self, queued: QueuedPod, now: Instant) {
+        let due = queued.tried + self.backoff.wait(queued.attempts.saturating_sub(1));
         if due <= now {
-            self.activate(queued);
+            self.enqueue(queued);
         } else {
-            self.backing_off.insert(queued.pod.uid.clone(), (due, queued));
+            self.backing_off.insert(Some(due), queued);
+        }
+    }
+
+    /// The one way to the active pods: past the gates. A pod that must wait at one is looked at again
+    /// when it changes, or when the plugin says that something may help.
+    fn enqueue(&mut self, mut queued: QueuedPod) {
+        let gates = self.profile.at(|at| at.pre_enqueue.as_ref());
+        let closed = gates.filter(|(_, gate)| gate.pre_enqueue(&queued.pod).is_err());
+        queued.refused_by = closed.map(|(enabled, _)| enabled.plugin.name()).collect();
+        queued.gated = !queued.refused_by.is_empty();
+        if queued.gated {
+            self.unschedulable.insert(None, queued);
+        } else {
+            self.activate(queued);
         }
     }
 
@@ -188,13 +212,8 @@ impl Queue {
             Some((_, sort)) => sort.compare(other, &queued).is_le(),
             None => other.sequence < queued.sequence,
         });
-        self.is_active.insert(queued.pod.uid.clone());
+        self.is_active.insert(queued.pod.uid.clone(), queued.pod.clone());
         self.active.insert(at, queued);
-    }
-
-    fn next_sequence(&mut self) -> u64 {
-        self.sequence += 1;
-        self.sequence
     }
 }
 

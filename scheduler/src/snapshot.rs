@@ -6,6 +6,7 @@ mod columns;
 mod resources;
 mod set;
 
+use resources::UNKNOWN;
 pub use resources::{CPU, EPHEMERAL_STORAGE, MEMORY, PODS, ResourceId, Resources};
 pub(crate) use resources::{name as resource_name, resource_amounts};
 pub use set::NodeSet;
@@ -53,7 +54,7 @@ impl Snapshot {
         self.taints.set(id, &node.taints);
         self.unschedulable.set(id, node.unschedulable);
         self.allocatable.iter_mut().for_each(|column| column[id as usize] = 0);
-        for &(resource, amount) in &node.allocatable {
+        for &(resource, amount) in known(&node.allocatable) {
             self.column(resource);
             self.allocatable[resource as usize][id as usize] = amount;
         }
@@ -99,6 +100,9 @@ impl Snapshot {
             None => {
                 if let Some(waiting) = self.waiting.get_mut(&pod.node_name) {
                     waiting.retain(|other| **other != *uid);
+                    if waiting.is_empty() {
+                        self.waiting.remove(&pod.node_name);
+                    }
                 }
             }
         }
@@ -108,6 +112,12 @@ impl Snapshot {
     #[must_use]
     pub fn has_pod(&self, uid: &str) -> bool {
         self.pods.contains_key(uid)
+    }
+
+    /// A pod that is on a node, or on its way to one.
+    #[must_use]
+    pub fn pod(&self, uid: &str) -> Option<&Arc<PodInfo>> {
+        self.pods.get(uid).map(|placed| &placed.pod)
     }
 
     /// The nodes that are there.
@@ -198,13 +208,15 @@ impl Snapshot {
     }
 
     fn account(&mut self, id: NodeId, pod: &PodInfo, sign: i64) {
-        for &(resource, amount) in &pod.requests {
+        for &(resource, amount) in known(&pod.requests) {
             self.column(resource);
-            self.requested[resource as usize][id as usize] += sign * amount;
+            let sum = &mut self.requested[resource as usize][id as usize];
+            *sum = sum.wrapping_add(sign * amount);
         }
-        for &(resource, amount) in &pod.non_zero_requests {
+        for &(resource, amount) in known(&pod.non_zero_requests) {
             self.column(resource);
-            self.non_zero[resource as usize][id as usize] += sign * amount;
+            let sum = &mut self.non_zero[resource as usize][id as usize];
+            *sum = sum.wrapping_add(sign * amount);
         }
         if !pod.host_ports.is_empty() {
             let ports = self.ports.entry(id).or_default();
@@ -216,6 +228,11 @@ impl Snapshot {
             }
         }
     }
+}
+
+/// The resources that have columns.
+fn known(amounts: &Resources) -> impl Iterator<Item = &(ResourceId, i64)> {
+    amounts.iter().filter(|(resource, _)| *resource != UNKNOWN)
 }
 
 #[cfg(test)]

@@ -28,12 +28,14 @@ pub struct Placement {
 }
 
 /// Why a pod got no node.
-#[derive(Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Unschedulable {
     /// For the event and the condition.
     pub message: String,
     /// The plugins that refused nodes: only what helps with them is worth another try.
     pub plugins: Vec<&'static str>,
+    /// The node that a [`super::PostFilter`] makes room on.
+    pub nominated: Option<Str>,
 }
 
 // === impl Cycle ===
@@ -107,10 +109,11 @@ impl<'a> Cycle<'a> {
         let feasible = self.filter(profile).map_err(|(plugin, reason)| Unschedulable {
             message: format!("0/{total} nodes are available: {reason}."),
             plugins: vec![plugin],
+            nominated: None,
         })?;
         let nodes: Vec<NodeId> = feasible.nodes().iter().collect();
         match nodes.as_slice() {
-            [] => Err(unschedulable(&feasible, total)),
+            [] => Err(self.unschedulable(profile, &feasible)),
             [only] => Ok(*only),
             _ => {
                 let scores = self.score(profile, &nodes);
@@ -118,13 +121,18 @@ impl<'a> Cycle<'a> {
             }
         }
     }
-}
 
-fn unschedulable(feasible: &Feasible, total: usize) -> Unschedulable {
-    let mut plugins: Vec<_> = feasible.refusals().iter().map(|refusal| refusal.plugin).collect();
-    plugins.sort_unstable();
-    plugins.dedup();
-    Unschedulable { message: feasible.message(total), plugins }
+    fn unschedulable(&self, profile: &Profile, feasible: &Feasible) -> Unschedulable {
+        let refusals = feasible.refusals().iter();
+        let mut plugins: Vec<_> = refusals.map(|refusal| refusal.plugin).collect();
+        plugins.sort_unstable();
+        plugins.dedup();
+        let mut makers = profile.at(|at| at.post_filter.as_ref());
+        let nominated = makers.find_map(|(_, maker)| maker.post_filter(self, feasible));
+        let nominated = nominated.map(|id| self.snapshot.name(id).clone());
+        let message = feasible.message(self.snapshot.nodes().len());
+        Unschedulable { message, plugins, nominated }
+    }
 }
 
 fn pick_best(scores: &[i64], random: &dyn Random) -> usize {

@@ -35,12 +35,15 @@ impl Plugin for NodeAffinity {
 impl Filter for NodeAffinity {
     fn filter(&self, cycle: &Cycle<'_>, feasible: &mut Feasible) {
         let (pod, snapshot) = (cycle.pod, cycle.snapshot);
+        let required = affinity(pod)
+            .and_then(|a| a.required_during_scheduling_ignored_during_execution.as_ref());
+        if pod.node_selector.is_empty() && required.is_none() {
+            return;
+        }
         let mut fits = snapshot.nodes().clone();
         for (key, value) in &pod.node_selector {
             fits.intersect(&with_values(snapshot, key, |v| v == value));
         }
-        let required = affinity(pod)
-            .and_then(|a| a.required_during_scheduling_ignored_during_execution.as_ref());
         if let Some(selector) = required {
             let mut any = NodeSet::default();
             selector.node_selector_terms.iter().for_each(|t| any.unite(&matching(snapshot, t)));

@@ -66,14 +66,14 @@ fn forbids(taint: &Taint) -> bool {
 /// Whether one of the tolerations bears the taint (API reference, "Toleration").
 pub(crate) fn tolerates(tolerations: &[Toleration], taint: &Taint) -> bool {
     tolerations.iter().any(|toleration| {
-        let text = |field: &Option<String>| field.clone().unwrap_or_default();
-        let (key, effect) = (text(&toleration.key), text(&toleration.effect));
-        let operator = text(&toleration.operator);
+        let key = toleration.key.as_deref().unwrap_or_default();
+        let effect = toleration.effect.as_deref().unwrap_or_default();
+        let operator = toleration.operator.as_deref().unwrap_or_default();
         let exists = operator == "Exists";
         let same_value = toleration.value.as_deref().unwrap_or_default()
             == taint.value.as_deref().unwrap_or_default();
         (effect.is_empty() || effect == taint.effect)
             && (key == taint.key || (key.is_empty() && exists))
-            && (exists || (matches!(operator.as_str(), "" | "Equal") && same_value))
+            && (exists || (matches!(operator, "" | "Equal") && same_value))
     })
 }

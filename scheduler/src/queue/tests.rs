@@ -18,7 +18,7 @@ fn popped(queue: &mut Queue) -> Vec<String> {
 
 fn refused(queue: &mut Queue, plugin: &'static str, now: Instant) {
     let queued = queue.pop().expect("a pod");
-    queue.park(queued, &Unschedulable { message: String::new(), plugins: vec![plugin] }, now);
+    queue.park(queued, &Unschedulable { plugins: vec![plugin], ..Unschedulable::default() }, now);
 }
 
 #[tokio::test(start_paused = true)]
@@ -75,4 +75,33 @@ async fn gates_keep_a_pod_out_until_they_are_open() {
     assert!(queue.changes(&open));
     queue.add(Arc::new(open), now);
     assert_eq!(popped(&mut queue), ["p"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_event_and_no_time_leads_past_a_gate() {
+    let (mut queue, now) = (queue(), Instant::now());
+    let gated = |gates: serde_json::Value| {
+        let spec = json!({"containers": [], "schedulingGates": gates});
+        Arc::new(pod_with("p", spec))
+    };
+    queue.add(gated(json!([{"name": "x"}, {"name": "y"}])), now);
+    queue.wake(&ClusterEvent::PodUpdated, now);
+    queue.advance(now + 2 * FLUSH_AFTER);
+    assert_eq!(popped(&mut queue), [""; 0]);
+    queue.add(gated(json!([{"name": "y"}])), now);
+    assert_eq!(popped(&mut queue), [""; 0]);
+    queue.add(gated(json!([])), now);
+    assert_eq!(popped(&mut queue), ["p"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_that_changes_while_it_is_active_is_placed_as_it_is() {
+    let (mut queue, now) = (queue(), Instant::now());
+    queue.add(Arc::new(pod("p", "1")), now);
+    assert!(!queue.changes(&pod("p", "1")));
+    let changed = pod("p", "2");
+    assert!(queue.changes(&changed));
+    queue.add(Arc::new(changed.clone()), now);
+    assert_eq!(queue.pop().map(|queued| (*queued.pod).clone()), Some(changed));
+    assert!(queue.pop().is_none());
 }

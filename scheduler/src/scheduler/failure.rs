@@ -2,7 +2,10 @@
 
 use super::reference;
 use crate::PodInfo;
-use serde_json::json;
+use crate::framework::Unschedulable;
+use crate::queue::Report;
+use jiff::Timestamp;
+use serde_json::{Value, json};
 use std::sync::Arc;
 use windlass_core::client::{Client, Key, Patch, WriteOptions};
 use windlass_core::clock::Env;
@@ -20,23 +23,37 @@ impl Failures {
         Self { client, recorder, env }
     }
 
-    /// An event and the condition `PodScheduled=False`, which is written only when it says something new.
-    pub(super) async fn report(&self, pod: &PodInfo, message: &str) {
-        self.recorder.event(reference(pod), EventType::Warning, "FailedScheduling", message);
-        let now = self.env.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-        let condition = json!({
-            "type": "PodScheduled", "status": "False", "reason": "Unschedulable",
-            "message": message, "lastTransitionTime": now,
-        });
+    /// An event, and the condition `PodScheduled=False`, which is written only when it says something new.
+    pub(super) async fn report(&self, pod: &PodInfo, why: &Unschedulable, last: &mut Report) {
+        let text = &*why.message;
+        self.recorder.event(reference(pod), EventType::Warning, "FailedScheduling", text);
+        let since = last.since.unwrap_or_else(|| self.env.clock.now());
+        let next = Report {
+            message: why.message.clone(),
+            nominated: why.nominated.clone(),
+            since: Some(since),
+        };
+        if next == *last {
+            return;
+        }
         let key = Key::new(scheme::PODS, &*pod.namespace, &*pod.name).subresource("status");
-        let patch = Patch::strategic(
-            &json!({"metadata": {"uid": pod.uid}, "status": {"conditions": [condition]}}),
-        );
+        let patch = Patch::strategic(&change(pod, &next, since));
         match self.client.patch(&key, patch, &WriteOptions::default()).await {
-            Err(error) if !error.is_not_found() => {
-                tracing::warn!(pod = %key, %error, "condition PodScheduled not written");
-            }
-            _ => {}
+            Ok(_) => *last = next,
+            Err(error) if error.is_not_found() => {}
+            Err(error) => tracing::warn!(pod = %key, %error, "condition PodScheduled not written"),
         }
     }
+}
+
+fn change(pod: &PodInfo, report: &Report, since: Timestamp) -> Value {
+    let condition = json!({
+        "type": "PodScheduled", "status": "False", "reason": "Unschedulable",
+        "message": report.message, "lastTransitionTime": since.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+    });
+    let mut change = json!({"metadata": {"uid": pod.uid}, "status": {"conditions": [condition]}});
+    if let Some(node) = &report.nominated {
+        change["status"]["nominatedNodeName"] = (**node).into();
+    }
+    change
 }

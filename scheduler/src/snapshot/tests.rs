@@ -47,3 +47,17 @@ fn sets_do_their_sums() {
     set.unite(&[200].into_iter().collect());
     assert_eq!((set.len(), set.contains(200), set.contains(64)), (2, true, false));
 }
+
+#[test]
+fn amounts_beyond_all_reason_do_not_wrap() {
+    let mut snapshot = Snapshot::default();
+    snapshot.set_node(&node("a", "4", &[]));
+    for name in ["p", "q", "r"] {
+        snapshot.set_pod(Arc::new(pod(name, "9E").on("a")));
+    }
+    assert!(snapshot.requested(CPU)[0] > 4000);
+    for name in ["p", "q", "r"] {
+        snapshot.remove_pod(name);
+    }
+    assert_eq!(snapshot.requested(CPU), &[0]);
+}

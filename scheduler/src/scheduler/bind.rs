@@ -1,0 +1,60 @@
+//! From a placement to a bound pod, by the plugins of the profile.
+
+use super::failure::Failures;
+use super::reference;
+use crate::framework::{PermitWait, Placement, Profile, Reason};
+use std::sync::Arc;
+use windlass_core::events::{EventType, Recorder};
+
+pub(super) struct Binder {
+    pub(super) profile: Arc<Profile>,
+    pub(super) recorder: Recorder,
+    pub(super) failures: Failures,
+}
+
+impl Binder {
+    /// Asks for reservations and permits; none is left when one is refused.
+    pub(super) fn reserve(&self, placement: &Placement) -> Result<Vec<PermitWait>, Reason> {
+        self.try_reserve(placement).inspect_err(|_| self.unreserve(placement))
+    }
+
+    fn try_reserve(&self, placement: &Placement) -> Result<Vec<PermitWait>, Reason> {
+        for (_, reserve) in self.profile.at(|at| at.reserve.as_ref()) {
+            reserve.reserve(placement)?;
+        }
+        let permits = self.profile.at(|at| at.permit.as_ref());
+        permits.filter_map(|(_, permit)| permit.permit(placement).transpose()).collect()
+    }
+
+    pub(super) fn unreserve(&self, placement: &Placement) {
+        for (_, reserve) in self.profile.at(|at| at.reserve.as_ref()) {
+            reserve.unreserve(placement);
+        }
+    }
+
+    /// Binds, and says so.
+    pub(super) async fn bind(&self, placement: &Placement) -> Result<(), Reason> {
+        self.try_bind(placement).await?;
+        for (_, after) in self.profile.at(|at| at.post_bind.as_ref()) {
+            after.post_bind(placement);
+        }
+        let Placement { pod, node } = placement;
+        let text = format!("Successfully assigned {}/{} to {node}", pod.namespace, pod.name);
+        self.recorder.event(reference(pod), EventType::Normal, "Scheduled", &text);
+        if !pod.ignored.is_empty() {
+            let text = format!("Placed without regard to: {}", pod.ignored.join(", "));
+            tracing::warn!(namespace = %pod.namespace, pod = %pod.name, "{text}");
+            self.recorder.event(reference(pod), EventType::Warning, "ConstraintsIgnored", &text);
+        }
+        Ok(())
+    }
+
+    async fn try_bind(&self, placement: &Placement) -> Result<(), Reason> {
+        for (_, pre_bind) in self.profile.at(|at| at.pre_bind.as_ref()) {
+            pre_bind.pre_bind(placement).await.map_err(|error| error.to_string())?;
+        }
+        let mut binders = self.profile.at(|at| at.bind.as_ref());
+        let (_, bind) = binders.next().ok_or("the profile has no Bind plugin")?;
+        Ok(bind.bind(placement).await.map_err(|error| error.to_string())?)
+    }
+}

@@ -1,0 +1,183 @@
+//! The scheduler against an API server in the same process, in virtual time.
+
+use futures::StreamExt;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+use windlass_api::authentication::User;
+use windlass_api::local::LocalClient;
+use windlass_api::server::ApiServer;
+use windlass_core::cache::InformerFactory;
+use windlass_core::client::{
+    Client, ClientExt, DeleteOptions, Key, ListOptions, Patch, Scope, WatchEvent, WriteOptions,
+};
+use windlass_core::clock::Env;
+use windlass_core::component::{Component, Ready, Shutdown};
+use windlass_core::events::Recorder;
+use windlass_core::scheme::{self, GroupVersionResource};
+use windlass_scheduler::Scheduler;
+
+/// In virtual time.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+struct Cluster {
+    client: Arc<dyn Client>,
+    shutdown: Shutdown,
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.shutdown.cancel();
+    }
+}
+
+impl Cluster {
+    async fn start() -> Self {
+        let (env, shutdown) = (Env::simulated(7), Shutdown::new());
+        let server = ApiServer::builder().env(env.clone()).build().await.expect("a server");
+        let client: Arc<dyn Client> = Arc::new(LocalClient::new(server, User::admin()));
+        let cluster = Self { client: client.clone(), shutdown: shutdown.clone() };
+        cluster.create(scheme::NAMESPACES, json!({"metadata": {"name": "ns"}})).await;
+        let informers = InformerFactory::new(client.clone(), shutdown.clone());
+        let recorder =
+            Recorder::new(client, env.clone(), "default-scheduler", "", shutdown.clone());
+        let scheduler = Scheduler::builder(informers, recorder, env).build();
+        let ready = Ready::default();
+        tokio::spawn(Box::new(scheduler).run(ready.clone(), shutdown));
+        tokio::time::timeout(DEADLINE, ready.wait()).await.expect("the scheduler gets ready");
+        cluster
+    }
+
+    async fn create(&self, resource: GroupVersionResource, object: Value) -> Value {
+        let namespaced = scheme::Scheme::builtin().by_gvr(&resource).expect("built in").namespaced;
+        let key = Key::new(resource, if namespaced { "ns" } else { "" }, "");
+        let made = self.client.create_from(&key, &object).await;
+        made.unwrap_or_else(|error| panic!("{object}: {error}")).view().expect("JSON")
+    }
+
+    async fn add_node(&self, name: &str, cpu: &str) {
+        self.create(scheme::NODES, json!({"metadata": {"name": name}})).await;
+        let amounts = json!({"cpu": cpu, "memory": "8Gi", "pods": "110"});
+        let status = json!({"status": {"allocatable": amounts, "capacity": amounts}});
+        let key = Key::cluster(scheme::NODES, name).subresource("status");
+        let patched =
+            self.client.patch(&key, Patch::merge(&status), &WriteOptions::default()).await;
+        patched.expect("a status");
+    }
+
+    async fn add_pod(&self, name: &str, spec: Value) {
+        let mut all = json!({"containers": [{"name": "c", "image": "i",
+            "resources": {"requests": {"cpu": "1"}}}]});
+        all.as_object_mut()
+            .expect("an object")
+            .extend(spec.as_object().expect("an object").clone());
+        self.create(scheme::PODS, json!({"metadata": {"name": name}, "spec": all})).await;
+    }
+
+    async fn delete_pod(&self, name: &str) {
+        let now = DeleteOptions { grace_period_seconds: Some(0), ..DeleteOptions::default() };
+        let gone = self.client.delete(&Key::new(scheme::PODS, "ns", name), &now).await;
+        gone.expect("it was there");
+    }
+
+    /// The first object of a resource, there already or to come, that is as wanted.
+    async fn find(&self, resource: GroupVersionResource, wanted: impl Fn(&Value) -> bool) -> Value {
+        let everything = ListOptions::default();
+        let events = self.client.watch(&Scope::all(resource), &everything).await;
+        let mut events = events.expect("a watch");
+        let search = async {
+            while let Some(batch) = events.next().await {
+                for event in batch.expect("a watch") {
+                    let (WatchEvent::Added(object) | WatchEvent::Modified(object)) = event else {
+                        continue;
+                    };
+                    let object: Value = object.view().expect("JSON");
+                    if wanted(&object) {
+                        return object;
+                    }
+                }
+            }
+            panic!("the watch ended");
+        };
+        tokio::time::timeout(DEADLINE, search).await.expect("it comes in time")
+    }
+
+    async fn bound(&self, name: &str) -> String {
+        let bound =
+            |pod: &Value| pod["metadata"]["name"] == name && pod["spec"]["nodeName"].is_string();
+        let pod = self.find(scheme::PODS, bound).await;
+        let scheduled = condition(&pod).expect("the binding says it");
+        assert_eq!((&scheduled["status"], &scheduled["reason"]), (&json!("True"), &Value::Null));
+        pod["spec"]["nodeName"].as_str().expect("bound").to_owned()
+    }
+
+    async fn event(&self, reason: &str, pod: &str) -> Value {
+        let about =
+            |event: &Value| event["reason"] == reason && event["involvedObject"]["name"] == pod;
+        self.find(scheme::EVENTS, about).await
+    }
+
+    /// The condition with which the scheduler says that a pod got no node.
+    async fn refused(&self, name: &str) -> Value {
+        let refused = |pod: &Value| {
+            pod["metadata"]["name"] == name
+                && condition(pod).is_some_and(|c| c["status"] == "False")
+        };
+        condition(&self.find(scheme::PODS, refused).await).expect("found by it").clone()
+    }
+}
+
+fn condition(pod: &Value) -> Option<&Value> {
+    let mut conditions = pod["status"]["conditions"].as_array()?.iter();
+    conditions.find(|condition| condition["type"] == "PodScheduled")
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_gets_a_node() {
+    let cluster = Cluster::start().await;
+    cluster.add_node("a", "4").await;
+    cluster.add_pod("p", json!({})).await;
+    assert_eq!(cluster.bound("p").await, "a");
+    let event = cluster.event("Scheduled", "p").await;
+    assert_eq!(event["message"], "Successfully assigned ns/p to a");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_waits_for_a_node_and_says_so() {
+    let cluster = Cluster::start().await;
+    cluster.add_pod("p", json!({})).await;
+    let condition = cluster.refused("p").await;
+    assert_eq!(condition["reason"], "Unschedulable");
+    assert_eq!(condition["message"], "no nodes available to schedule pods");
+    let event = cluster.event("FailedScheduling", "p").await;
+    assert_eq!((&event["type"], &event["message"]), (&json!("Warning"), &condition["message"]));
+    cluster.add_node("small", "500m").await;
+    cluster.add_node("a", "4").await;
+    assert_eq!(cluster.bound("p").await, "a");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_takes_the_room_that_another_one_leaves() {
+    let cluster = Cluster::start().await;
+    cluster.add_node("a", "1").await;
+    cluster.add_pod("first", json!({})).await;
+    assert_eq!(cluster.bound("first").await, "a");
+    cluster.add_pod("second", json!({})).await;
+    let condition = cluster.refused("second").await;
+    assert_eq!(condition["message"], "0/1 nodes are available: 1 Insufficient cpu.");
+    cluster.delete_pod("first").await;
+    assert_eq!(cluster.bound("second").await, "a");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_looked_at_is_said() {
+    let cluster = Cluster::start().await;
+    cluster.add_node("a", "4").await;
+    let spread = json!([{"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule",
+        "labelSelector": {"matchLabels": {"app": "web"}}}]);
+    cluster.add_pod("p", json!({"topologySpreadConstraints": spread})).await;
+    cluster.bound("p").await;
+    let event = cluster.event("ConstraintsIgnored", "p").await;
+    assert_eq!(event["message"], "Placed without regard to: topology spread constraints");
+    assert_eq!((&event["type"], &event["count"]), (&json!("Warning"), &json!(1)));
+}
