@@ -105,8 +105,8 @@ pub enum WatchEvent {
     },
 }
 
-/// A change to part of an object.
-#[derive(Clone, Debug)]
+/// A change to part of an object. `Debug` does not show the body: it may hold a secret.
+#[derive(Clone)]
 pub struct Patch {
     /// How to read the body.
     pub kind: PatchType,
@@ -163,5 +163,12 @@ impl Patch {
     #[must_use]
     pub fn strategic(value: &serde_json::Value) -> Self {
         Self { kind: PatchType::Strategic, body: value.to_string().into() }
+    }
+}
+
+impl std::fmt::Debug for Patch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (kind, bytes) = (self.kind, self.body.len());
+        f.debug_struct("Patch").field("kind", &kind).field("bytes", &bytes).finish()
     }
 }

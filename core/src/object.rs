@@ -21,7 +21,8 @@ pub trait View: DeserializeOwned + Send + Sync + 'static {}
 impl<T: DeserializeOwned + Send + Sync + 'static> View for T {}
 
 /// One version of an object. Immutable; the bytes are shared with the store they came from.
-#[derive(Clone, Debug)]
+/// `Debug` shows which object it is, not what is in it: that may be a secret.
+#[derive(Clone)]
 pub struct Object {
     header: Header,
     json: Bytes,
@@ -108,6 +109,17 @@ impl Object {
     #[must_use]
     pub fn stored(&self) -> &Bytes {
         &self.json
+    }
+}
+
+impl std::fmt::Debug for Object {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Object")
+            .field("kind", &self.header.kind)
+            .field("name", &self.header.full_name())
+            .field("resource_version", &self.header.resource_version)
+            .field("bytes", &self.json.len())
+            .finish()
     }
 }
 

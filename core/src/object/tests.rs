@@ -97,3 +97,13 @@ fn items_of_a_list_share_its_bytes() {
     assert_eq!((list.items.len(), list.meta.resource_version.as_str()), (2, "9"));
     assert!(json.as_ptr_range().contains(&list.items[1].stored().as_ptr()));
 }
+
+#[test]
+fn debug_keeps_secrets() {
+    let secret = json!({"kind": "Secret", "metadata": {"name": "a"}, "data": {"token": "hunter2"}});
+    let object = Object::from_wire(secret.to_string().into()).expect("an object");
+    let shown = format!("{object:?}");
+    assert!(shown.contains("Secret") && !shown.contains("hunter2"), "{shown}");
+    let patch = crate::client::Patch::merge(&secret);
+    assert!(!format!("{patch:?}").contains("hunter2"));
+}
