@@ -1,5 +1,7 @@
 //! What surrounds every HTTP request: who asks, how much at once, how long, and what if it goes wrong.
 
+mod impersonation;
+
 use crate::authentication::{AUTHENTICATED, User};
 use crate::endpoints::Body;
 use crate::server::ApiServer;
@@ -20,6 +22,11 @@ const CONVERSATIONS: [&str; 5] = ["log", "exec", "attach", "portforward", "proxy
 
 /// Who sent a request.
 pub(crate) async fn authenticate(server: &ApiServer, parts: &Parts) -> Result<User, Status> {
+    let user = recognize(server, parts).await?;
+    impersonation::apply(server, user, &parts.headers).await
+}
+
+async fn recognize(server: &ApiServer, parts: &Parts) -> Result<User, Status> {
     for authenticator in &server.authenticators {
         if let Some(mut user) = authenticator.authenticate(parts).await? {
             if !user.is_in(AUTHENTICATED) {
@@ -28,12 +35,21 @@ pub(crate) async fn authenticate(server: &ApiServer, parts: &Parts) -> Result<Us
             return Ok(user);
         }
     }
-    let given = parts.headers.contains_key(http::header::AUTHORIZATION);
-    if !server.anonymous || (given && !server.authenticators.is_empty()) {
+    if server.authenticators.is_empty() {
+        // Nobody is asked who he is: everyone is the master of an open server.
+        return Ok(User::admin());
+    }
+    if !server.anonymous || has_token(parts) {
         return Err(Status::failure(Reason::Unauthorized, "Unauthorized"));
     }
-    // Nobody is asked who he is: everyone is the master of an open server.
-    Ok(if server.authenticators.is_empty() { User::admin() } else { User::anonymous() })
+    Ok(User::anonymous())
+}
+
+/// A token that nobody knew.
+fn has_token(parts: &Parts) -> bool {
+    let given = parts.headers.get(http::header::AUTHORIZATION);
+    let scheme = given.and_then(|value| value.to_str().ok()?.split(' ').next());
+    scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("bearer"))
 }
 
 /// Answers within the limits of the server, and whatever happens.

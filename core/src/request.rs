@@ -64,6 +64,8 @@ pub enum Verb {
     Delete,
     /// Away with many.
     DeleteCollection,
+    /// Being somebody else. No method means it: it is asked for in headers.
+    Impersonate,
     /// `OPTIONS` and other methods without a verb of their own.
     Other,
 }
@@ -86,6 +88,7 @@ impl Verb {
             Self::Patch => "patch",
             Self::Delete => "delete",
             Self::DeleteCollection => "deletecollection",
+            Self::Impersonate => "impersonate",
             Self::Other => "options",
         }
     }
@@ -94,7 +97,7 @@ impl Verb {
     #[must_use]
     pub fn from_word(word: &str) -> Self {
         use Verb::*;
-        let all = [Get, List, Watch, Create, Update, Patch, Delete, DeleteCollection];
+        let all = [Get, List, Watch, Create, Update, Patch, Delete, DeleteCollection, Impersonate];
         all.into_iter().find(|verb| verb.as_str() == word).unwrap_or(Other)
     }
 }

@@ -63,7 +63,7 @@ fn word(verb: Verb) -> &'static str {
         Verb::Patch => "PATCH",
         Verb::Delete => "DELETE",
         Verb::DeleteCollection => "DELETECOLLECTION",
-        Verb::Other => "OTHER",
+        Verb::Impersonate | Verb::Other => "OTHER",
     }
 }
 

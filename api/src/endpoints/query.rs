@@ -45,7 +45,7 @@ pub(super) async fn action(
         Verb::DeleteCollection => {
             Action::DeleteCollection(list()?, delete_options(info, headers, body).await?)
         }
-        Verb::Other => return Err(crate::handler::not_allowed()),
+        Verb::Impersonate | Verb::Other => return Err(crate::handler::not_allowed()),
     })
 }
 

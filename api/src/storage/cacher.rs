@@ -7,6 +7,7 @@
 mod cache;
 mod feed;
 mod ring;
+mod state;
 mod watchers;
 
 use super::errors::too_large;

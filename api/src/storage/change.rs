@@ -69,17 +69,15 @@ pub enum Event {
 // === impl Change ===
 
 impl Change {
+    /// `indexes` are the values of the indexed field, now and before.
     pub(super) fn new(
-        resource: &Resource,
         revision: Revision,
         key: Bytes,
         now: Option<Arc<Object>>,
         before: Option<Arc<Object>>,
+        indexes: (Option<Str>, Option<Str>),
     ) -> Self {
-        let index = |object: &Option<Arc<Object>>| {
-            object.as_ref().and_then(|object| resource.indexed(object))
-        };
-        let (index_now, index_before) = (index(&now), index(&before));
+        let (index_now, index_before) = indexes;
         let (last, frames) = (OnceLock::new(), OnceLock::new());
         Self { revision, key, now, before, index_now, index_before, last, frames }
     }
@@ -192,16 +190,9 @@ impl Event {
         match self {
             Self::Change(kind, change) => {
                 let object = |object: &Option<Arc<Object>>| object.clone().map(&convert);
-                let change = Change {
-                    revision: change.revision,
-                    key: change.key.clone(),
-                    now: object(&change.now),
-                    before: object(&change.before),
-                    index_now: None,
-                    index_before: None,
-                    last: OnceLock::new(),
-                    frames: OnceLock::new(),
-                };
+                let (now, before) = (object(&change.now), object(&change.before));
+                let key = change.key.clone();
+                let change = Change::new(change.revision, key, now, before, (None, None));
                 Self::Change(*kind, Arc::new(change))
             }
             Self::Initial(object) => Self::Initial(convert(object.clone())),

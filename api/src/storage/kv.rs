@@ -184,18 +184,14 @@ fn select(
 ) -> Result<Option<Events>, Status> {
     let mut events = Events::new();
     for event in batch.events.iter() {
-        let change = Arc::new(change(resource, batch.revision, event)?);
+        let change = Arc::new(change(batch.revision, event)?);
         let kind: Option<ChangeKind> = change.kind_for(resource, selection);
         events.extend(kind.map(|kind| Event::Change(kind, change)));
     }
     Ok(Some(events).filter(|events| !events.is_empty()))
 }
 
-fn change(
-    resource: &Resource,
-    revision: Revision,
-    event: &windlass_store::Event,
-) -> Result<Change, Status> {
+fn change(revision: Revision, event: &windlass_store::Event) -> Result<Change, Status> {
     let key = event.key().clone();
     let (now, before) = match event {
         windlass_store::Event::Put { now, previous } => {
@@ -203,7 +199,7 @@ fn change(
         }
         windlass_store::Event::Delete { previous } => (None, Some(decode(previous)?)),
     };
-    Ok(Change::new(resource, revision, key, now, before))
+    Ok(Change::new(revision, key, now, before, (None, None)))
 }
 
 /// An object out of the store. Its bytes are shared with it.

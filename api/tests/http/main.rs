@@ -3,6 +3,7 @@
 mod reads;
 mod refusals;
 mod subresources;
+mod users;
 mod watches;
 mod writes;
 

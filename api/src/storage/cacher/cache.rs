@@ -1,6 +1,6 @@
-//! The objects of one resource, in the order of their keys.
+//! The cache of one resource, and who watches it.
 
-use super::ring::Ring;
+use super::state::{Entry, Phase, State};
 use super::watchers::Watchers;
 use crate::storage::errors::too_old;
 use crate::storage::kv::{after, decode};
@@ -13,19 +13,19 @@ use futures::{StreamExt, stream};
 use parking_lot::{Mutex, RwLock};
 use smallvec::SmallVec;
 use std::collections::BTreeMap;
-use std::ops::Bound;
 use std::sync::Arc;
 use tokio::sync::{OnceCell, mpsc, watch};
 use windlass_core::Object;
-use windlass_core::meta::{Status, Str};
-use windlass_store::{Event as StoreEvent, KeyRange, Revision};
+use windlass_core::meta::Status;
+use windlass_store::{Event as StoreEvent, Revision};
 
 /// How many objects are decoded before others get their turn.
 const TURN: usize = 512;
 /// How many events a batch holds at most.
 const BATCH: usize = 256;
 
-/// The cache of one resource. Locks are taken in this order: watchers, state.
+/// The cache of one resource. Locks are taken in this order: watchers, state. Selectors that must look
+/// into objects are asked when no lock is held.
 pub(super) struct Cache {
     resource: Arc<Resource>,
     loaded: OnceCell<()>,
@@ -33,26 +33,15 @@ pub(super) struct Cache {
     watchers: Mutex<Watchers>,
 }
 
-struct State {
-    objects: BTreeMap<Bytes, Entry>,
-    /// The last change that is in, or the revision at which it was loaded.
-    revision: Revision,
-    ring: Ring,
-    phase: Phase,
+/// What a watch begins with.
+enum First {
+    /// What happened since.
+    Past(Vec<Arc<Change>>),
+    /// What is there.
+    Objects { candidates: Vec<(Bytes, Arc<Object>)>, revision: Revision, mark_end: bool },
 }
 
-struct Entry {
-    object: Arc<Object>,
-    index: Option<Str>,
-}
-
-enum Phase {
-    /// Not loaded; nothing is kept.
-    Idle,
-    /// Being loaded: what happens meanwhile waits here.
-    Loading(Vec<(Revision, StoreEvent)>),
-    Ready,
-}
+type Events = SmallVec<[Event; 1]>;
 
 /// Puts the cache back to idle when a load is given up.
 struct Loading<'a>(&'a Cache);
@@ -61,14 +50,8 @@ struct Loading<'a>(&'a Cache);
 
 impl Cache {
     pub(super) fn new(resource: Arc<Resource>) -> Self {
-        let state = State {
-            objects: BTreeMap::new(),
-            revision: 0,
-            ring: Ring::starting_at(0),
-            phase: Phase::Idle,
-        };
-        let (loaded, watchers) = (OnceCell::new(), Mutex::default());
-        Self { resource, loaded, state: RwLock::new(state), watchers }
+        let (loaded, state, watchers) = (OnceCell::new(), RwLock::default(), Mutex::default());
+        Self { resource, loaded, state, watchers }
     }
 
     /// Loads it, once. Whoever waits takes over when the first gives up.
@@ -91,17 +74,7 @@ impl Cache {
                 tokio::task::yield_now().await;
             }
         }
-        let mut state = self.state.write();
-        state.objects = objects;
-        state.revision = found.revision;
-        state.ring = Ring::starting_at(found.revision);
-        if let Phase::Loading(waiting) = std::mem::replace(&mut state.phase, Phase::Ready) {
-            for (revision, event) in waiting.iter().filter(|(r, _)| *r > found.revision) {
-                // Nobody watches yet.
-                state.apply(&self.resource, *revision, event);
-            }
-        }
-        drop(state);
+        self.state.write().fill(&self.resource, objects, found.revision);
         drop(guard);
         Ok(())
     }
@@ -109,30 +82,14 @@ impl Cache {
     /// Takes the events of one commit in and brings them to the watchers.
     pub(super) fn apply(&self, revision: Revision, events: &[&StoreEvent]) {
         let mut watchers = self.watchers.lock();
-        let mut changes: SmallVec<[Arc<Change>; 1]> = SmallVec::new();
-        {
-            let mut state = self.state.write();
-            let seen = state.revision;
-            match &mut state.phase {
-                Phase::Idle => return,
-                Phase::Loading(waiting) => {
-                    waiting.extend(events.iter().map(|event| (revision, (*event).clone())));
-                    return;
-                }
-                Phase::Ready if seen >= revision => return,
-                Phase::Ready => {}
-            }
-            for event in events {
-                changes.extend(state.apply(&self.resource, revision, event));
-            }
-        }
+        let changes = self.state.write().take(&self.resource, revision, events);
         for change in &changes {
             watchers.send(&self.resource, change);
         }
     }
 
     pub(super) fn get(&self, key: &Bytes) -> Option<Arc<Object>> {
-        self.state.read().objects.get(key).map(|entry| entry.object.clone())
+        self.state.read().get(key)
     }
 
     pub(super) fn list(&self, query: &ListQuery, reached: &watch::Sender<Revision>) -> Page {
@@ -141,8 +98,30 @@ impl Cache {
         if query.selection.takes_all() {
             return state.all(query, revision);
         }
-        let (items, next) = state.select(&self.resource, &query.selection, query.limit);
-        Page { items, revision, next, remaining: None }
+        let candidates = state.candidates(&self.resource, &query.selection);
+        drop(state);
+        self.page(candidates, query, revision)
+    }
+
+    /// As many of the candidates as were asked for.
+    fn page(
+        &self,
+        candidates: Vec<(Bytes, Arc<Object>)>,
+        query: &ListQuery,
+        revision: Revision,
+    ) -> Page {
+        let mut items = Vec::new();
+        let mut candidates = candidates.into_iter();
+        for (key, object) in candidates.by_ref() {
+            if query.selection.matches(&self.resource, &object) {
+                items.push(object);
+                if items.len() == query.limit {
+                    let next = candidates.next().map(|_| after(&key));
+                    return Page { items, revision, next, remaining: None };
+                }
+            }
+        }
+        Page { items, revision, next: None, remaining: None }
     }
 
     /// A stream of what happens. None when this cache was thrown away.
@@ -152,44 +131,32 @@ impl Cache {
         reached: &watch::Sender<Revision>,
     ) -> Result<Option<EventStream>, Status> {
         let mut watchers = self.watchers.lock();
-        let first = self.first_events(query, reached)?;
+        let first = self.first(query, reached)?;
         let selection = query.selection.clone();
         let queue = watchers.join(&self.resource, selection, query.bookmarks);
+        drop(watchers);
         Ok(queue.map(|queue| {
+            let first = first.events(&self.resource, &query.selection);
             let first = (!first.is_empty()).then_some(Ok(first));
             stream::iter(first).chain(live(queue)).boxed()
         }))
     }
 
-    fn first_events(
+    fn first(
         &self,
         query: &WatchQuery,
         reached: &watch::Sender<Revision>,
-    ) -> Result<SmallVec<[Event; 1]>, Status> {
+    ) -> Result<First, Status> {
         let state = self.state.read();
-        let (resource, selection) = (&self.resource, &query.selection);
         match query.from {
             WatchFrom::After(revision) => {
-                let range = selection.range(resource);
-                let past =
-                    state.ring.after(revision).map_err(|oldest| too_old(revision, oldest))?;
-                let mine = past.filter(|change| range.contains(&change.key));
-                Ok(mine
-                    .filter_map(|change| {
-                        let kind = change.kind_for(resource, selection)?;
-                        Some(Event::Change(kind, change.clone()))
-                    })
-                    .collect())
+                let past = state.past(revision).map_err(|oldest| too_old(revision, oldest))?;
+                Ok(First::Past(past.cloned().collect()))
             }
             WatchFrom::Objects { mark_end, .. } => {
-                let (items, _) = state.select(resource, selection, 0);
-                let mut events: SmallVec<[Event; 1]> =
-                    items.into_iter().map(Event::Initial).collect();
+                let candidates = state.candidates(&self.resource, &query.selection);
                 let revision = state.complete_at(reached);
-                if mark_end {
-                    events.push(Event::Bookmark { revision, initial_events_end: true });
-                }
-                Ok(events)
+                Ok(First::Objects { candidates, revision, mark_end })
             }
         }
     }
@@ -206,13 +173,37 @@ impl Cache {
     }
 }
 
+// === impl First ===
+
+impl First {
+    fn events(self, resource: &Resource, selection: &Selection) -> Events {
+        match self {
+            Self::Past(changes) => {
+                let range = selection.range(resource);
+                let mine = changes.into_iter().filter(|change| range.contains(&change.key));
+                mine.filter_map(|change| {
+                    let kind = change.kind_for(resource, selection)?;
+                    Some(Event::Change(kind, change))
+                })
+                .collect()
+            }
+            Self::Objects { candidates, revision, mark_end } => {
+                let objects = candidates.into_iter().map(|(_, object)| object);
+                let mine = objects.filter(|object| selection.matches(resource, object));
+                let mark = Event::Bookmark { revision, initial_events_end: true };
+                mine.map(Event::Initial).chain(mark_end.then_some(mark)).collect()
+            }
+        }
+    }
+}
+
 /// What arrives, in as large batches as it arrives in.
 fn live(
     queue: mpsc::Receiver<Event>,
-) -> impl futures::Stream<Item = Result<SmallVec<[Event; 1]>, Status>> + Send {
+) -> impl futures::Stream<Item = Result<Events, Status>> + Send {
     stream::unfold(queue, |mut queue| async move {
         let first = queue.recv().await?;
-        let mut batch: SmallVec<[Event; 1]> = SmallVec::from_buf([first]);
+        let mut batch = Events::from_buf([first]);
         while batch.len() < BATCH
             && let Ok(event) = queue.try_recv()
         {
@@ -220,87 +211,6 @@ fn live(
         }
         Some((Ok(batch), queue))
     })
-}
-
-// === impl State ===
-
-impl State {
-    /// The revision up to which the objects are complete. A commit is in all caches before it counts as
-    /// reached, and in this one at once: the later of the two.
-    fn complete_at(&self, reached: &watch::Sender<Revision>) -> Revision {
-        self.revision.max(*reached.borrow())
-    }
-
-    fn apply(
-        &mut self,
-        resource: &Resource,
-        revision: Revision,
-        event: &StoreEvent,
-    ) -> Option<Arc<Change>> {
-        let key = event.key().clone();
-        self.revision = revision;
-        let now = match event {
-            // Why not was logged there; an object that can't be read is as good as gone.
-            StoreEvent::Put { now, .. } => decode(now).ok(),
-            StoreEvent::Delete { .. } => None,
-        };
-        let before = match &now {
-            Some(object) => {
-                let index = resource.indexed(object);
-                self.objects.insert(key.clone(), Entry { object: object.clone(), index })
-            }
-            None => self.objects.remove(&key),
-        };
-        let before = before.map(|entry| entry.object);
-        if now.is_none() && before.is_none() {
-            return None;
-        }
-        let change = Arc::new(Change::new(resource, revision, key, now, before));
-        self.ring.push(change.clone());
-        Some(change)
-    }
-
-    fn all(&self, query: &ListQuery, revision: Revision) -> Page {
-        let range = query.selection.range(&query.resource);
-        let limit = if query.limit == 0 { usize::MAX } else { query.limit };
-        let mut entries = self.range(&range);
-        let items: Vec<_> =
-            entries.by_ref().take(limit).map(|(_, entry)| entry.object.clone()).collect();
-        let next = entries.next().map(|(key, _)| key.clone());
-        let remaining = next.as_ref().map(|_| 1 + entries.count() as u64);
-        Page { items, revision, next, remaining }
-    }
-
-    /// The objects that a selection takes, and the key where the rest begins.
-    fn select(
-        &self,
-        resource: &Resource,
-        selection: &Selection,
-        limit: usize,
-    ) -> (Vec<Arc<Object>>, Option<Bytes>) {
-        let indexed = resource.index.and_then(|field| selection.required(field));
-        let mut items = Vec::new();
-        let range = selection.range(resource);
-        let mut entries = self.range(&range);
-        for (key, entry) in entries.by_ref() {
-            if indexed.is_some_and(|value| entry.index.as_deref() != Some(value))
-                || !selection.matches(resource, &entry.object)
-            {
-                continue;
-            }
-            items.push(entry.object.clone());
-            if limit > 0 && items.len() == limit {
-                return (items, entries.next().map(|_| after(key)));
-            }
-        }
-        (items, None)
-    }
-
-    fn range(&self, range: &KeyRange) -> impl Iterator<Item = (&Bytes, &Entry)> {
-        let start = Bound::Included(range.start.clone());
-        let end = range.end.clone().map_or(Bound::Unbounded, Bound::Excluded);
-        self.objects.range((start, end))
-    }
 }
 
 impl Drop for Loading<'_> {

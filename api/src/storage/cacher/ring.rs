@@ -15,6 +15,7 @@ const AT_MOST: usize = 65_536;
 const FRESH: Duration = Duration::from_secs(75);
 
 /// Changes in order, without a hole.
+#[derive(Default)]
 pub(super) struct Ring {
     changes: VecDeque<(Instant, Arc<Change>)>,
     /// All changes after this revision are here.

@@ -1,0 +1,112 @@
+//! Being somebody else for one request, if one may (API reference, "User impersonation").
+
+use crate::authentication::{ANONYMOUS, AUTHENTICATED, UNAUTHENTICATED, User};
+use crate::authorization::Attributes;
+use crate::server::ApiServer;
+use http::HeaderMap;
+use percent_encoding::percent_decode_str;
+use windlass_core::meta::Status;
+use windlass_core::request::{ResourceTarget, Verb};
+use windlass_core::scheme::GroupVersionResource;
+
+const USER: &str = "impersonate-user";
+const UID: &str = "impersonate-uid";
+const GROUP: &str = "impersonate-group";
+const EXTRA: &str = "impersonate-extra-";
+const SERVICE_ACCOUNT: &str = "system:serviceaccount:";
+const AUTHENTICATION: &str = "authentication.k8s.io";
+
+/// The user that the headers name, in place of the one who sent them.
+pub(super) async fn apply(
+    server: &ApiServer,
+    user: User,
+    headers: &HeaderMap,
+) -> Result<User, Status> {
+    let Some(wanted) = wanted(headers)? else { return Ok(user) };
+    for target in targets(&wanted) {
+        let attributes =
+            Attributes { user: &user, verb: Verb::Impersonate, resource: Some(&target), path: "" };
+        server.handler.authorize(&attributes).await?;
+    }
+    Ok(completed(wanted))
+}
+
+/// Who is named in the headers.
+fn wanted(headers: &HeaderMap) -> Result<Option<User>, Status> {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let mut wanted = User {
+        name: text(USER).unwrap_or_default().to_owned(),
+        uid: text(UID).unwrap_or_default().to_owned(),
+        ..User::default()
+    };
+    let groups = headers.get_all(GROUP).iter().filter_map(|value| value.to_str().ok());
+    wanted.groups = groups.map(str::to_owned).collect();
+    for (name, value) in headers {
+        let Some(key) = name.as_str().strip_prefix(EXTRA) else { continue };
+        let key = percent_decode_str(key).decode_utf8_lossy().into_owned();
+        let value = value.to_str().unwrap_or_default().to_owned();
+        wanted.extra.entry(key).or_default().push(value);
+    }
+    if !wanted.name.is_empty() {
+        return Ok(Some(wanted));
+    }
+    if wanted != User::default() {
+        let text = "requested impersonation of a group, a uid or extra values without a user";
+        return Err(Status::bad_request(text));
+    }
+    Ok(None)
+}
+
+/// What one must be allowed to impersonate to be this user.
+fn targets(wanted: &User) -> Vec<ResourceTarget> {
+    let mut targets = vec![match service_account(&wanted.name) {
+        Some((namespace, name)) => {
+            let mut target = target("", "serviceaccounts", name);
+            target.namespace = Some(namespace.to_owned());
+            target
+        }
+        None => target("", "users", &wanted.name),
+    }];
+    targets.extend(wanted.groups.iter().map(|group| target("", "groups", group)));
+    if !wanted.uid.is_empty() {
+        targets.push(target(AUTHENTICATION, "uids", &wanted.uid));
+    }
+    for (key, values) in &wanted.extra {
+        targets.extend(values.iter().map(|value| {
+            let mut target = target(AUTHENTICATION, "userextras", value);
+            target.subresource = Some(key.clone());
+            target
+        }));
+    }
+    targets
+}
+
+fn target(group: &'static str, resource: &'static str, name: &str) -> ResourceTarget {
+    ResourceTarget {
+        resource: GroupVersionResource::new(group, "v1", resource),
+        namespace: None,
+        name: Some(name.to_owned()),
+        subresource: None,
+        rest: String::new(),
+    }
+}
+
+/// Namespace and name of a service account, out of its name as a user.
+fn service_account(user: &str) -> Option<(&str, &str)> {
+    user.strip_prefix(SERVICE_ACCOUNT)?.split_once(':')
+}
+
+/// With the groups that the user has without being named in them.
+fn completed(mut wanted: User) -> User {
+    if wanted.groups.is_empty()
+        && let Some((namespace, _)) = service_account(&wanted.name)
+    {
+        wanted.groups.push("system:serviceaccounts".into());
+        wanted.groups.push(format!("system:serviceaccounts:{namespace}"));
+    }
+    let own = if wanted.name == ANONYMOUS { UNAUTHENTICATED } else { AUTHENTICATED };
+    if !wanted.is_in(AUTHENTICATED) && !wanted.is_in(UNAUTHENTICATED) {
+        wanted.groups.push(own.into());
+    }
+    wanted
+}

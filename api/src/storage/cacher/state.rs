@@ -1,0 +1,168 @@
+//! The objects of one resource in the order of their keys, and their recent past: a plain structure.
+
+use super::ring::Ring;
+use crate::storage::kv::decode;
+use crate::storage::{Change, ListQuery, Page, Resource, Selection};
+use bytes::Bytes;
+use smallvec::SmallVec;
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::Arc;
+use tokio::sync::watch;
+use windlass_core::Object;
+use windlass_core::meta::Str;
+use windlass_store::{Event as StoreEvent, KeyRange, Revision};
+
+/// What a cache knows.
+#[derive(Default)]
+pub(super) struct State {
+    objects: BTreeMap<Bytes, Entry>,
+    /// The last change that is in, or the revision at which it was loaded.
+    revision: Revision,
+    ring: Ring,
+    pub(super) phase: Phase,
+}
+
+/// An object with the value of the field that many watch by.
+pub(super) struct Entry {
+    pub(super) object: Arc<Object>,
+    pub(super) index: Option<Str>,
+}
+
+/// Whether there is anything to know yet.
+#[derive(Default)]
+pub(super) enum Phase {
+    /// Not loaded; nothing is kept.
+    #[default]
+    Idle,
+    /// Being loaded: what happens meanwhile waits here.
+    Loading(Vec<(Revision, StoreEvent)>),
+    /// In step with the store.
+    Ready,
+}
+
+// === impl State ===
+
+impl State {
+    /// Takes what was loaded at a revision, and what happened since.
+    pub(super) fn fill(
+        &mut self,
+        resource: &Resource,
+        objects: BTreeMap<Bytes, Entry>,
+        revision: Revision,
+    ) {
+        self.objects = objects;
+        self.revision = revision;
+        self.ring = Ring::starting_at(revision);
+        if let Phase::Loading(waiting) = std::mem::replace(&mut self.phase, Phase::Ready) {
+            for (revision, event) in waiting.iter().filter(|(r, _)| *r > revision) {
+                // Nobody watches yet.
+                self.apply(resource, *revision, event);
+            }
+        }
+    }
+
+    /// Takes the events of one commit, and says what changed.
+    pub(super) fn take(
+        &mut self,
+        resource: &Resource,
+        revision: Revision,
+        events: &[&StoreEvent],
+    ) -> SmallVec<[Arc<Change>; 1]> {
+        match &mut self.phase {
+            Phase::Idle => SmallVec::new(),
+            Phase::Loading(waiting) => {
+                waiting.extend(events.iter().map(|event| (revision, (*event).clone())));
+                SmallVec::new()
+            }
+            Phase::Ready if self.revision >= revision => SmallVec::new(),
+            Phase::Ready => {
+                events.iter().filter_map(|event| self.apply(resource, revision, event)).collect()
+            }
+        }
+    }
+
+    fn apply(
+        &mut self,
+        resource: &Resource,
+        revision: Revision,
+        event: &StoreEvent,
+    ) -> Option<Arc<Change>> {
+        let key = event.key().clone();
+        self.revision = revision;
+        let now = match event {
+            // Why not was logged there; an object that can't be read is as good as gone.
+            StoreEvent::Put { now, .. } => decode(now).ok(),
+            StoreEvent::Delete { .. } => None,
+        };
+        let index = now.as_ref().and_then(|object| resource.indexed(object));
+        let before = match &now {
+            Some(object) => {
+                let entry = Entry { object: object.clone(), index: index.clone() };
+                self.objects.insert(key.clone(), entry)
+            }
+            None => self.objects.remove(&key),
+        };
+        let (before, index_before) = before.map(|entry| (entry.object, entry.index)).unzip();
+        if now.is_none() && before.is_none() {
+            return None;
+        }
+        let indexes = (index, index_before.flatten());
+        let change = Arc::new(Change::new(revision, key, now, before, indexes));
+        self.ring.push(change.clone());
+        Some(change)
+    }
+
+    /// The revision up to which the objects are complete. A commit is in all caches before it counts as
+    /// reached, and in this one at once: the later of the two.
+    pub(super) fn complete_at(&self, reached: &watch::Sender<Revision>) -> Revision {
+        self.revision.max(*reached.borrow())
+    }
+
+    pub(super) fn get(&self, key: &Bytes) -> Option<Arc<Object>> {
+        self.objects.get(key).map(|entry| entry.object.clone())
+    }
+
+    /// The changes after a revision; the oldest revision one may ask for when they are gone.
+    pub(super) fn past(
+        &self,
+        revision: Revision,
+    ) -> Result<impl Iterator<Item = &Arc<Change>>, Revision> {
+        self.ring.after(revision)
+    }
+
+    /// A page of everything in a range.
+    pub(super) fn all(&self, query: &ListQuery, revision: Revision) -> Page {
+        let range = query.selection.range(&query.resource);
+        let limit = if query.limit == 0 { usize::MAX } else { query.limit };
+        let mut entries = self.range(&range);
+        let items: Vec<_> =
+            entries.by_ref().take(limit).map(|(_, entry)| entry.object.clone()).collect();
+        let next = entries.next().map(|(key, _)| key.clone());
+        let remaining = next.as_ref().map(|_| 1 + entries.count() as u64);
+        Page { items, revision, next, remaining }
+    }
+
+    /// What a selection may take, as far as that can be told without looking into objects.
+    pub(super) fn candidates(
+        &self,
+        resource: &Resource,
+        selection: &Selection,
+    ) -> Vec<(Bytes, Arc<Object>)> {
+        let indexed = resource.index.and_then(|field| selection.required(field));
+        let named = selection.required("metadata.name");
+        self.range(&selection.range(resource))
+            .filter(|(_, entry)| {
+                indexed.is_none_or(|value| entry.index.as_deref() == Some(value))
+                    && named.is_none_or(|name| entry.object.name() == name)
+            })
+            .map(|(key, entry)| (key.clone(), entry.object.clone()))
+            .collect()
+    }
+
+    fn range(&self, range: &KeyRange) -> impl Iterator<Item = (&Bytes, &Entry)> {
+        let start = Bound::Included(range.start.clone());
+        let end = range.end.clone().map_or(Bound::Unbounded, Bound::Excluded);
+        self.objects.range((start, end))
+    }
+}
