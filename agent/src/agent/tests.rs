@@ -1,6 +1,7 @@
 //! An agent over the runtime in memory, on virtual time.
 
 mod api;
+mod lives;
 mod pods;
 mod server;
 

@@ -100,7 +100,9 @@ fn by_pod(
 }
 
 /// What tells one state of a pod from another.
-fn marks(pod: &PodRuntime) -> (Vec<(&str, bool)>, Vec<(&str, &ContainerState)>) {
+type Marks<'a> = (Vec<(&'a str, bool)>, Vec<(&'a str, &'a ContainerState)>);
+
+fn marks(pod: &PodRuntime) -> Marks<'_> {
     let sandboxes = pod.sandboxes.iter().map(|s| (s.id.0.as_str(), s.ready)).collect();
     let containers = pod.containers.iter().map(|c| (c.id.0.as_str(), &c.state)).collect();
     (sandboxes, containers)

@@ -56,11 +56,13 @@ impl PodWorkers {
         if shutdown.run_until_cancelled(synced.wait()).await.is_none() {
             return;
         }
+        // What is here before the first pod starts is of an earlier life.
+        let mut left = what_is_left(&self.host).await;
         for entry in self.pods.list(None) {
             self.dispatch(&ObjectKey::of(&entry.object), &shutdown).await;
         }
-        let orphans =
-            tokio::spawn(remove_orphans(self.host.clone(), self.workers.keys().cloned().collect()));
+        left.retain(|uid| !self.workers.contains_key(uid));
+        let orphans = tokio::spawn(remove_orphans(self.host.clone(), left));
         let queue = self.queue.clone();
         loop {
             tokio::select! {
@@ -152,14 +154,19 @@ impl PodWorkers {
     }
 }
 
-/// Takes away what an earlier life of the agent has left of pods that are no more.
-async fn remove_orphans(host: Arc<Host>, owned: HashSet<String>) {
+/// The uids of pods of which there is something on this node.
+async fn what_is_left(host: &Host) -> HashSet<String> {
     let mut uids: HashSet<String> = host.cache.uids().into_iter().collect();
     match host.volumes.leftovers().await {
         Ok(folders) => uids.extend(folders),
         Err(error) => tracing::warn!(%error, "can't look for folders of earlier pods"),
     }
-    for uid in uids.difference(&owned) {
+    uids
+}
+
+/// Takes away what an earlier life of the agent has left of pods that are no more.
+async fn remove_orphans(host: Arc<Host>, uids: HashSet<String>) {
+    for uid in &uids {
         tracing::info!(uid, "removing what is left of a pod that is no more");
         for sandbox in &host.cache.pod(uid).sandboxes {
             if let Err(error) = host.runtime.remove_sandbox(&sandbox.id).await {

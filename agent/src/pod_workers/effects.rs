@@ -11,6 +11,7 @@ use crate::pod::PodExt;
 use crate::runtime::{ContainerId, SandboxId};
 use jiff::Timestamp;
 use serde_json::Value;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -75,7 +76,7 @@ impl Effect {
         self.write_hosts(&status.ips).await.map_err(|e| format!("hosts file: {e}"))
     }
 
-    async fn write_hosts(&self, ips: &[std::net::IpAddr]) -> std::io::Result<()> {
+    async fn write_hosts(&self, ips: &[IpAddr]) -> std::io::Result<()> {
         let host = match self.pod.pod_spec().host_network {
             Some(true) => Some(tokio::fs::read_to_string("/etc/hosts").await?),
             _ => None,
@@ -84,6 +85,14 @@ impl Effect {
         let dir = self.host.config.pod_dir(self.pod.uid());
         tokio::fs::create_dir_all(&dir).await?;
         tokio::fs::write(dir.join("etc-hosts"), text).await
+    }
+
+    /// The pod's address.
+    pub(super) fn ip(&self) -> Option<IpAddr> {
+        match self.pod.pod_spec().host_network {
+            Some(true) => Some(self.host.config.node_ip),
+            _ => self.runtime.sandbox().and_then(|sandbox| sandbox.ips.first().copied()),
+        }
     }
 
     pub(super) fn logs_dir(&self) -> PathBuf {

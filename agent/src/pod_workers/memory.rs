@@ -22,8 +22,8 @@ pub(crate) struct Memory {
     pub(crate) messages: BTreeMap<ContainerId, String>,
     /// Effects that are under way.
     pub(crate) busy: Busy,
-    /// Since when the pod must end.
-    pub(crate) ending_since: Option<Timestamp>,
+    /// That the pod must end: decided once, not taken back.
+    pub(crate) ending: Option<Ending>,
     /// The object is gone from the API.
     pub(crate) gone: bool,
     /// Sandbox stopped and volumes taken away after the end.
@@ -41,6 +41,13 @@ pub(crate) struct Memory {
 pub(crate) struct Rejection {
     pub(crate) reason: String,
     pub(crate) message: String,
+}
+
+/// Since when a pod must end, and the reason and message to show for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Ending {
+    pub(crate) since: Timestamp,
+    pub(crate) why: Option<(String, String)>,
 }
 
 /// A failure, and how many there were in a row.

@@ -71,6 +71,8 @@ pub(crate) enum StopReason {
     Unhealthy(Kind),
     /// Its sandbox is gone.
     SandboxGone,
+    /// The pod wants another image now.
+    Changed,
 }
 
 /// What happens to the pod as a whole.
@@ -103,17 +105,24 @@ pub(crate) fn life(input: &Input<'_>) -> Life {
     if let Some(rejection) = &memory.rejected {
         return Life::Ends(Some((rejection.reason.clone(), rejection.message.clone())));
     }
-    let old = input.pod.status.as_ref();
-    let reason = old.and_then(|s| s.reason.clone()).or_else(|| memory.status.reason.clone());
-    if active_deadline(input).is_some_and(|deadline| deadline <= input.now)
-        || reason.as_deref() == Some("DeadlineExceeded")
-    {
+    // What was told stays told.
+    let told = [Some(&memory.status), input.pod.status.as_ref()].into_iter().flatten();
+    let mut over = told.filter(|s| s.phase.as_deref().is_some_and(status::is_terminal));
+    if let Some(status) = over.next() {
+        let message = status.message.clone().unwrap_or_default();
+        return Life::Ends(status.reason.clone().map(|reason| (reason, message)));
+    }
+    if let Some(ending) = &memory.ending {
+        return Life::Ends(ending.why.clone());
+    }
+    if status::is_terminal(status::raw_phase(input)) {
+        return Life::Ends(None);
+    }
+    if active_deadline(input).is_some_and(|deadline| deadline <= input.now) {
         let message = "Pod was active on the node longer than the specified deadline";
         return Life::Ends(Some(("DeadlineExceeded".into(), message.into())));
     }
-    let finished = old.and_then(|s| s.phase.as_deref()).is_some_and(status::is_terminal)
-        || status::is_terminal(status::raw_phase(input));
-    if finished || memory.gone || input.pod.deletion().is_some() {
+    if memory.gone || input.pod.deletion().is_some() {
         return Life::Ends(None);
     }
     Life::Runs

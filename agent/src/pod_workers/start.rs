@@ -103,7 +103,7 @@ impl Start {
     async fn post_start(&self, effect: &Effect, container: &Container, id: &ContainerId) {
         let hook = container.lifecycle.as_ref().and_then(|l| l.post_start.as_ref());
         let Some(hook) = hook else { return };
-        let ip = effect.runtime.sandbox().and_then(|s| s.ips.first().copied());
+        let ip = effect.ip();
         let container = Arc::new(container.clone());
         let patient = Patient { id: id.clone(), container, ip };
         let runtime = &*effect.host.runtime;

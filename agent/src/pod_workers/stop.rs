@@ -34,6 +34,9 @@ impl Stop {
                     self.name,
                     kind.as_str().to_lowercase()
                 ),
+                StopReason::Changed => {
+                    format!("Container {} definition changed, will be restarted", self.name)
+                }
                 StopReason::PodEnds | StopReason::SandboxGone => {
                     format!("Stopping container {}", self.name)
                 }
@@ -63,7 +66,7 @@ impl Stop {
         };
         let hook = container.lifecycle.as_ref().and_then(|l| l.pre_stop.as_ref());
         let Some(hook) = hook else { return };
-        let ip = effect.runtime.sandbox().and_then(|s| s.ips.first().copied());
+        let ip = effect.ip();
         let container = Arc::new(container.clone().into_owned());
         let patient = Patient { id: self.id.clone(), container, ip };
         let timeout = self.left(effect);

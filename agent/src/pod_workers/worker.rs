@@ -3,7 +3,7 @@
 use super::bells::Bell;
 use super::effects::{self, Effect, Outcome};
 use super::host::Host;
-use super::memory::{FIRST_RETRY, Failure, Memory, Rejection, Volumes};
+use super::memory::{Ending, FIRST_RETRY, Failure, Memory, Rejection, Volumes};
 use super::messages;
 use super::plan::{Input, Life, Plan, Step, life, plan};
 use super::snapshot::{PodRuntime, ended};
@@ -185,9 +185,10 @@ impl Worker {
         let probes = &probes;
         let input =
             Input { pod: &pod, runtime, memory: &self.memory, probes, host_ip, runtime_name, now };
-        let ends = life(&input) != Life::Runs;
-        if ends {
-            self.memory.ending_since.get_or_insert(now);
+        let life = life(&input);
+        let ends = life != Life::Runs;
+        if let Life::Ends(why) = life {
+            self.memory.ending.get_or_insert(Ending { since: now, why });
         }
         let input =
             Input { pod: &pod, runtime, memory: &self.memory, probes, host_ip, runtime_name, now };
@@ -290,7 +291,7 @@ impl Worker {
                 self.memory.announced.insert(id);
             }
             Step::Cleanup => {
-                if !self.finish_retry.is_some_and(|(at, _)| at > Instant::now()) {
+                if self.finish_retry.is_none_or(|(at, _)| at <= Instant::now()) {
                     busy.cleanup = true;
                     self.effects.spawn(effect.clean_up());
                 }

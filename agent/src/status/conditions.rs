@@ -66,7 +66,7 @@ fn initialized(input: &Input<'_>, status: &PodStatus) -> Holds {
     let incomplete = |c: &&windlass_core::apis::core::v1::Container| {
         let of = find(&status.init_container_statuses, &c.name);
         match init_role(c) {
-            Role::Sidecar => !of.is_some_and(|s| s.started == Some(true)),
+            Role::Sidecar => of.is_none_or(|s| s.started != Some(true)),
             _ => !of.is_some_and(|s| s.ready),
         }
     };

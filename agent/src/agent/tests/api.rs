@@ -22,6 +22,7 @@ pub(super) struct MemoryApi {
     objects: Mutex<BTreeMap<Place, Value>>,
     version: Mutex<u64>,
     changes: broadcast::Sender<(Place, Kind, Value)>,
+    tokens: tokio::sync::watch::Sender<u32>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -34,7 +35,8 @@ enum Kind {
 impl Default for MemoryApi {
     fn default() -> Self {
         let changes = broadcast::channel(4096).0;
-        Self { objects: Mutex::default(), version: Mutex::new(1), changes }
+        let tokens = tokio::sync::watch::Sender::new(0);
+        Self { objects: Mutex::default(), version: Mutex::new(1), changes, tokens }
     }
 }
 
@@ -101,6 +103,11 @@ impl MemoryApi {
             }
             changes.recv().await.expect("changes");
         }
+    }
+
+    /// Returns once so many tokens were given.
+    pub(super) async fn tokens(&self, count: u32) {
+        self.tokens.subscribe().wait_for(|given| *given >= count).await.expect("an API");
     }
 
     fn place(key: &Key) -> Place {
@@ -184,10 +191,12 @@ impl Writer for MemoryApi {
         let mut value: Value = serde_json::from_slice(&body).expect("JSON");
         if key.subresource.as_deref() == Some("token") {
             let expires = value["spec"]["expirationSeconds"].as_i64().unwrap_or(3600);
+            self.tokens.send_modify(|count| *count += 1);
+            let text = format!("token {}", *self.tokens.borrow());
             let now = jiff::Timestamp::constant(1_767_225_600, 0);
             let end = now + std::time::Duration::from_secs(expires.unsigned_abs());
             value["metadata"] = json!({"name": key.name});
-            value["status"] = json!({"token": "t0", "expirationTimestamp": end.to_string()});
+            value["status"] = json!({"token": text, "expirationTimestamp": end.to_string()});
             return Ok(object(&value));
         }
         if self.find(key).is_ok() {

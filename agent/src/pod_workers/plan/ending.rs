@@ -30,7 +30,7 @@ pub(super) fn plan(input: &Input<'_>, plan: &mut Plan) {
 
 /// When the last container must have ended.
 fn deadline(input: &Input<'_>) -> Timestamp {
-    let since = input.memory.ending_since.unwrap_or(input.now);
+    let since = input.memory.ending.as_ref().map_or(input.now, |ending| ending.since);
     let own = since + input.pod.grace();
     match input.pod.deletion() {
         Some(deletion) => deletion.min(own).max(input.now),

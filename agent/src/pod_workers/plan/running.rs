@@ -3,7 +3,7 @@
 use super::{Input, Plan, Step, StopReason, next_backoff, restart_wait, should_restart};
 use crate::pod::{PodExt, Role, init_role};
 use crate::pod_workers::memory::Volumes;
-use crate::pod_workers::snapshot::{ended, is_running};
+use crate::pod_workers::snapshot::{IMAGE_ANNOTATION, ended, is_running};
 use crate::prober::Kind;
 use crate::runtime::{ContainerState, ContainerStatus};
 use std::time::Duration;
@@ -73,7 +73,14 @@ fn all_started(input: &Input<'_>) -> bool {
 }
 
 fn stop_unhealthy(input: &Input<'_>, plan: &mut Plan) {
+    let containers = input.pod.containers();
     for container in input.runtime.running() {
+        let wanted = containers.iter().find(|(_, c)| c.name == container.name);
+        let wanted = wanted.and_then(|(_, c)| c.image.as_ref());
+        if container.annotations.get(IMAGE_ANNOTATION).is_some_and(|has| Some(has) != wanted) {
+            stop(input, plan, container, StopReason::Changed);
+            continue;
+        }
         if let Some(kind) = input.probes.failed(&container.id) {
             stop(input, plan, container, StopReason::Unhealthy(kind));
         }

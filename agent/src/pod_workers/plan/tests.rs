@@ -2,7 +2,7 @@
 
 use super::{Input, Plan, Step, plan};
 use crate::pod_workers::memory::{Memory, Rejection, Volumes};
-use crate::pod_workers::snapshot::{BACKOFF_ANNOTATION, PodRuntime};
+use crate::pod_workers::snapshot::{BACKOFF_ANNOTATION, IMAGE_ANNOTATION, PodRuntime};
 use crate::prober::{Kind, PodProbes};
 use crate::runtime::{
     ContainerId, ContainerState, ContainerStatus, SandboxConfig, SandboxId, SandboxStatus,
@@ -268,6 +268,28 @@ fn a_stop_is_hurried_but_never_slowed() {
     );
     pod.metadata.deletion_grace_period_seconds = Some(300);
     assert!(decide(&pod, &runtime, &memory, &probes).steps.is_empty());
+}
+
+#[test]
+fn a_pod_that_is_over_stays_as_it_was_told() {
+    let pod = pod(&json!({"restartPolicy": "Never", "activeDeadlineSeconds": 50}));
+    let runtime = runtime(true, &["c:0 exit 0 3"]);
+    let mut memory = memory();
+    for _ in 0..2 {
+        let done = decide(&pod, &runtime, &memory, &PodProbes::default());
+        assert_eq!(done.status.phase.as_deref(), Some("Succeeded"));
+        assert_eq!(done.status.reason, None);
+        memory.status = done.status;
+    }
+}
+
+#[test]
+fn another_image_starts_a_container_anew() {
+    let mut container = container("c:0 running");
+    container.annotations.insert(IMAGE_ANNOTATION.into(), "old".into());
+    let runtime = PodRuntime::new(runtime(true, &[]).sandboxes, vec![container]);
+    let done = decide(&pod(&json!({})), &runtime, &memory(), &PodProbes::default());
+    assert_eq!(done.steps.iter().map(short).collect::<Vec<_>>(), ["stop c:0"]);
 }
 
 #[test]
