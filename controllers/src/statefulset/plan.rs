@@ -154,20 +154,18 @@ impl<'a> Planner<'a> {
         pod.view.is_active() && pod.view.is_available(seconds, self.at.now)
     }
 
-    /// Pods below the partition, and those an update has not come to yet, are of the current revision.
+    /// Whether a pod that is missing shall be of the current revision: below the partition, and where an update has not
+    /// come to yet because a pod above is an old one.
     fn is_current(&self, ordinal: i32) -> bool {
-        let status = self.at.set.status.as_ref();
-        let kept = match self.partition() {
-            0 => status.and_then(|status| status.current_replicas).unwrap_or(0),
-            partition => partition,
-        };
+        let (from, to) = (ordinal + 1, self.last().max(ordinal + 1));
+        let old_above =
+            self.by_ordinal.range(from..to).any(|(_, pod)| !is_of(pod, &self.at.update));
         let on_delete = spec(self.at.set)
             .update_strategy
             .as_ref()
             .and_then(|strategy| strategy.type_.as_deref());
-        on_delete != Some("OnDelete")
-            && self.at.current.0 != self.at.update
-            && ordinal < self.first + kept
+        let behind = ordinal < self.first + self.partition() || old_above;
+        on_delete != Some("OnDelete") && self.at.current.0 != self.at.update && behind
     }
 
     fn create(&mut self, ordinal: i32) {

@@ -107,6 +107,12 @@ fn an_update_goes_from_the_top_down() {
     for (name, more, given, wanted) in cases {
         assert_eq!(short(&run(&set(more.clone()), given, "old")), *wanted, "{name}");
     }
+    let revision = |given: &[&str]| match run(&set(json!({})), given, "old").ops.first() {
+        Some(Op::Create(_, body)) => body["metadata"]["labels"]["controller-revision-hash"].clone(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(revision(&["0'", "1'"]), "new", "what was deleted for the update");
+    assert_eq!(revision(&["0'", "2'"]), "old", "what the update has not come to");
     let done = run(&set(json!({})), &["0", "1", "2"], "old").status;
     assert_eq!((done.current_revision.as_deref(), done.current_replicas), (Some("new"), Some(3)));
     let half = run(&set(json!({})), &["0'", "1'", "2"], "old").status;

@@ -58,7 +58,7 @@ async fn a_pod_of_an_owner_that_never_was_goes() {
     let owners = [
         ("lost", owner("ConfigMap", "none")),
         ("kept", owner("ConfigMap", map["metadata"]["uid"].as_str().unwrap())),
-        ("unknown", owner("Thing", "none")),
+        ("unknown", owner("Thing", "other")),
     ];
     for (name, owner) in owners {
         cluster
