@@ -9,9 +9,11 @@ use crate::managed_fields::{
     Difference, FieldSet, Managed, Manager, Operation, Shape, compare, field_set, remove, seconds,
     strip,
 };
+use crate::schema::decode;
 use crate::strategy::Map;
 use crate::strategy::json::{is_empty, map_of, str_of};
 use jiff::Timestamp;
+use serde_json::Value;
 use windlass_core::meta::{Reason, Status, StatusCause};
 use windlass_core::scheme::GroupVersionKind;
 
@@ -68,6 +70,7 @@ pub fn apply(request: &Apply<'_>) -> Result<Applied, Status> {
 
     let mut object = merge::merge(live, request.config, shape);
     prune(&mut object, &managed, &last, shape);
+    let object = canonical(request.gvk, object)?;
     let mut difference = compare(live, &object, shape);
     difference.restrict(|set| strip(set, request.gvk, request.subresource));
     resolve(&mut managed, &me, &difference, request.force)?;
@@ -81,8 +84,18 @@ pub fn apply(request: &Apply<'_>) -> Result<Applied, Status> {
     if request.live.is_some() && same && difference.is_empty() {
         return Ok(Applied { object: live.clone(), changed: false });
     }
+    let mut object = object;
     managed.write(&mut object);
     Ok(Applied { object, changed: true })
+}
+
+/// The object in the form in which the live one is stored: `1000m` and `1` are no difference.
+fn canonical(gvk: &GroupVersionKind, object: Map) -> Result<Map, Status> {
+    match decode::value(gvk, Value::Object(object)) {
+        Ok(decode::Decoded { value: Value::Object(object), .. }) => Ok(object),
+        Ok(_) => Err(Status::bad_request("the configuration does not leave an object")),
+        Err(error) => Err(malformed(error.to_string())),
+    }
 }
 
 fn check(request: &Apply<'_>) -> Result<(), Status> {

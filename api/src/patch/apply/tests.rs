@@ -166,6 +166,23 @@ fn what_defaulting_filled_in_goes_with_its_element() {
 }
 
 #[test]
+fn the_same_amount_in_other_words_is_no_conflict() {
+    let mut scene = Scene::new(DEPLOYMENT);
+    let wanted = |cpu: &str| {
+        let container = json!({"name": "a", "resources": {"requests": {"cpu": cpu}}});
+        map(json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d"},
+            "spec": {"template": {"spec": {"containers": [container]}}}}))
+    };
+    scene.apply("one", &wanted("1000m"));
+    let before = scene.live().clone();
+    assert!(!scene.apply("one", &wanted("1000m")));
+    assert_eq!(scene.live(), &before);
+    scene.apply("two", &wanted("1"));
+    let status = scene.try_apply("two", &wanted("2"), false).expect_err("one owns it");
+    assert!(status.message.contains("resources.requests.cpu"), "{}", status.message);
+}
+
+#[test]
 fn an_untracked_object_belongs_to_its_past() {
     let mut scene = Scene::new(CONFIG_MAP);
     scene.live = Some(config(json!({"x": "1"})));

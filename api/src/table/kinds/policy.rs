@@ -65,8 +65,7 @@ pub(in crate::table) fn quota(row: &Row) -> Cells {
     };
     let (limits, requests): (Vec<_>, Vec<_>) =
         names.iter().partition(|name| name.starts_with("limits."));
-    let join =
-        |names: Vec<&&String>| names.into_iter().map(&text).collect::<Vec<_>>().join(", ");
+    let join = |names: Vec<&&String>| names.into_iter().map(&text).collect::<Vec<_>>().join(", ");
     vec![row.name(), join(requests).into(), join(limits).into(), row.age()]
 }
 
