@@ -18,8 +18,10 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use windlass_core::component::Shutdown;
 
-/// A client that says nothing for so long at the start of a connection is let go.
+/// How long a TLS handshake may take.
 const HELLO: Duration = Duration::from_secs(10);
+/// A connection of HTTP/1.1 on which no request arrives for so long, whole, is closed.
+const IDLE: Duration = Duration::from_secs(90);
 /// Waiting time when no connection can be accepted.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
 /// Streams of one HTTP/2 connection.
@@ -135,7 +137,7 @@ impl Connection {
         builder
             .http1()
             .timer(TokioTimer::new())
-            .header_read_timeout(HELLO)
+            .header_read_timeout(IDLE)
             .http2()
             .timer(TokioTimer::new())
             .max_concurrent_streams(STREAMS)
