@@ -1,6 +1,6 @@
 //! Nodes and RuntimeClasses.
 
-use super::json::{is_empty, list_of, map_mut, map_of, maps_of, restore, str_of, strs_of};
+use super::json::{is_empty, list_of, map_mut, map_of, maps_of, str_of, strs_of};
 use super::{Map, Strategy};
 use crate::validation::format::{cidr, dns1123_label, label_value, qualified_name};
 use crate::validation::rules::{immutable, one_of, required, texts};
@@ -32,12 +32,9 @@ impl Strategy for Node {
         }
         if let Some(status) = super::json::existing_mut(object, "status")
             && is_empty(status, "allocatable")
+            && let Some(capacity) = status.get("capacity").cloned()
         {
-            let from = status.clone();
-            restore(status, &from, "capacity");
-            if let Some(capacity) = from.get("capacity") {
-                status.insert("allocatable".into(), capacity.clone());
-            }
+            status.insert("allocatable".into(), capacity);
         }
     }
 

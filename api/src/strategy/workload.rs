@@ -71,7 +71,7 @@ pub(super) fn spec_of(object: &Map) -> Map {
 }
 
 /// The selector of a workload is there, and selects its template.
-pub(super) fn validate_selector(spec: &Map, errors: &mut Errors) {
+pub(super) fn validate_selector(spec: &Map, kind: &str, errors: &mut Errors) {
     let path = SPEC.child("selector");
     let Some(selector) = map_of(spec, "selector") else {
         return errors.required(path, "");
@@ -79,7 +79,7 @@ pub(super) fn validate_selector(spec: &Map, errors: &mut Errors) {
     label_selector(selector, &path, errors);
     if is_empty(selector, "matchLabels") && is_empty(selector, "matchExpressions") {
         let value = Value::Object(selector.clone());
-        errors.invalid(path, value, "empty selector is invalid for deployment");
+        errors.invalid(path, value, &format!("empty selector is invalid for {kind}"));
         return;
     }
     let labels = map_at(spec, &["template", "metadata", "labels"]);

@@ -29,7 +29,7 @@ impl Strategy for DaemonSet {
     fn validate(&self, object: &Map) -> Errors {
         let mut errors = Errors::default();
         let spec = spec_of(object);
-        validate_selector(&spec, &mut errors);
+        validate_selector(&spec, "daemonset", &mut errors);
         validate_pods(&spec, &mut errors);
         not_negative(&spec, &["minReadySeconds", "revisionHistoryLimit"], &SPEC, &mut errors);
         let Some(strategy) = map_of(&spec, "updateStrategy") else { return errors };

@@ -37,7 +37,7 @@ impl Strategy for Deployment {
         let numbers =
             ["replicas", "minReadySeconds", "revisionHistoryLimit", "progressDeadlineSeconds"];
         not_negative(&spec, &numbers, &SPEC, &mut errors);
-        validate_selector(&spec, &mut errors);
+        validate_selector(&spec, "deployment", &mut errors);
         validate_pods(&spec, &mut errors);
         strategy(&spec, &mut errors);
         let ready = int_of(&spec, "minReadySeconds").unwrap_or(0);

@@ -38,7 +38,7 @@ impl Strategy for ReplicaSet {
         let mut errors = Errors::default();
         let spec = spec_of(object);
         not_negative(&spec, &["replicas", "minReadySeconds"], &SPEC, &mut errors);
-        validate_selector(&spec, &mut errors);
+        validate_selector(&spec, "deployment", &mut errors);
         validate_pods(&spec, &mut errors);
         errors
     }

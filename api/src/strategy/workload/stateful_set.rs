@@ -89,7 +89,7 @@ impl Strategy for StatefulSet {
             let claim = map_of(claim, "spec").unwrap_or(&empty);
             validate_claim(claim, &list.index(at).child("spec"), &mut errors);
         }
-        validate_selector(&spec, &mut errors);
+        validate_selector(&spec, "statefulset", &mut errors);
         validate_pods(&claims_as_volumes(spec), &mut errors);
         errors
     }
