@@ -11,6 +11,8 @@ pub const ALL: &[(&str, Constructor)] = &[
     ("deployment-controller", crate::deployment::component),
     ("statefulset-controller", crate::statefulset::component),
     ("daemonset-controller", crate::daemonset::component),
+    ("job-controller", crate::job::component),
+    ("ttl-after-finished-controller", crate::ttl_after_finished::component),
     ("endpoints-controller", crate::endpoints::component),
     ("endpointslice-controller", crate::endpointslice::component),
     ("endpointslice-mirroring-controller", crate::endpointslice_mirroring::component),
