@@ -2,6 +2,7 @@
 //! service under a `kube::Client`, and over TLS.
 
 mod contract;
+mod kube_rs;
 
 use jiff::Timestamp;
 use std::sync::Arc;
