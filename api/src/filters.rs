@@ -4,6 +4,7 @@ mod impersonation;
 
 use crate::authentication::{AUTHENTICATED, User};
 use crate::endpoints::Body;
+use crate::handler::CONVERSATIONS;
 use crate::server::ApiServer;
 use futures::FutureExt;
 use http::request::Parts;
@@ -17,8 +18,6 @@ use windlass_core::request::{RequestInfo, Target, Verb};
 
 /// How long an answer may take to begin.
 const DEADLINE: Duration = Duration::from_secs(60);
-/// Subresources that are conversations.
-const CONVERSATIONS: [&str; 5] = ["log", "exec", "attach", "portforward", "proxy"];
 
 /// Who sent a request.
 pub(crate) async fn authenticate(server: &ApiServer, parts: &Parts) -> Result<User, Status> {

@@ -23,6 +23,9 @@ use windlass_core::scheme::{GroupVersionKind, GroupVersionResource};
 /// Who makes what is posted to a subresource.
 pub(crate) type Creaters = FxHashMap<(GroupVersionResource, Cow<'static, str>), Arc<dyn Creater>>;
 
+/// Subresources that are conversations: answered by a [`crate::server::Connect`], or by nobody.
+pub(crate) const CONVERSATIONS: [&str; 5] = ["log", "exec", "attach", "portforward", "proxy"];
+
 /// Authorizes requests and brings them to the registry.
 pub(crate) struct Handler {
     pub(crate) registry: Registry,
@@ -79,6 +82,9 @@ impl Handler {
             None => entry.info.has_verb(verb) && is_named_right(target, action),
             Some(name) => {
                 let subresource = entry.info.subresource(name).ok_or_else(unknown_resource)?;
+                if CONVERSATIONS.contains(&name.as_str()) {
+                    return Err(unknown_resource());
+                }
                 // What is posted to a subresource is made by somebody, or not at all.
                 let makes = !matches!(action, Action::Create(..)) || self.creater(target).is_some();
                 subresource.has_verb(verb) && makes

@@ -1,5 +1,6 @@
 //! What goes over the wire: media types, codes, frames, documents.
 
+mod every_kind;
 mod reads;
 mod refusals;
 mod subresources;
