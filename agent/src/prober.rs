@@ -204,6 +204,13 @@ impl Prober {
         self.results.lock().get(uid).cloned().unwrap_or_default()
     }
 
+    /// Forgets what was found of containers that are no more.
+    pub(crate) fn retain(&self, uid: &str, known: impl Fn(&ContainerId) -> bool) {
+        if let Some(pod) = self.results.lock().get_mut(uid) {
+            pod.results.retain(|(id, _), _| known(id));
+        }
+    }
+
     /// Forgets what was found of a pod.
     pub(crate) fn forget(&self, uid: &str) {
         self.results.lock().remove(uid);

@@ -5,8 +5,9 @@ use std::path::Path;
 
 /// Less free memory than this is pressure.
 const LEAST_MEMORY: i64 = 100 * 1024 * 1024;
-/// Less free disk than this part is pressure.
+/// Less free disk than this part is pressure, if it is little in itself too: a tenth of a large disk is plenty.
 const LEAST_DISK: f64 = 0.10;
+const LITTLE_DISK: u64 = 10 << 30;
 /// Fewer free inodes than this part is pressure.
 const LEAST_INODES: f64 = 0.05;
 
@@ -29,7 +30,11 @@ pub(super) fn read(root: &Path) -> Pressure {
     Pressure {
         memory: free.is_some_and(|free| free < LEAST_MEMORY),
         disk: disk.is_some_and(|d| {
-            short(d.f_bavail, d.f_blocks, LEAST_DISK) || short(d.f_favail, d.f_files, LEAST_INODES)
+            // Of what can be used at all: some blocks are kept back by the file system.
+            let usable = d.f_blocks.saturating_sub(d.f_bfree).saturating_add(d.f_bavail);
+            let little = d.f_bavail.saturating_mul(d.f_frsize) < LITTLE_DISK;
+            little && short(d.f_bavail, usable, LEAST_DISK)
+                || short(d.f_favail, d.f_files, LEAST_INODES)
         }),
         pid: false,
     }

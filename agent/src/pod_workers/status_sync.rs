@@ -29,7 +29,7 @@ impl StatusSync {
     /// The write that is needed now. `seen` is the pod as the cache has it.
     pub(super) fn next(&mut self, pod: &Pod, seen: &Object, status: &PodStatus) -> Option<Value> {
         let newest =
-            self.written.as_ref().filter(|own| own.resource_version() > seen.resource_version());
+            self.written.as_ref().filter(|own| own.resource_version() >= seen.resource_version());
         let base = match newest.map(|own| own.view::<Pod>()) {
             Some(Ok(own)) => own.status,
             _ => pod.status.clone(),

@@ -203,6 +203,7 @@ impl Worker {
             }
         }
         let known = |id: &ContainerId| runtime.containers.iter().any(|c| c.id == *id);
+        self.host.prober.retain(self.pod.uid(), known);
         self.memory.messages.retain(|id, _| known(id));
         self.memory.announced.retain(known);
     }

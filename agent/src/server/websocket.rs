@@ -8,8 +8,10 @@ use futures::{SinkExt, StreamExt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::mpsc;
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
 /// The subprotocols of exec and attach, the best first.
 pub(super) const CHANNELS: [&str; 2] = ["v5.channel.k8s.io", "v4.channel.k8s.io"];
@@ -132,12 +134,17 @@ async fn write(
 async fn close(mut sink: SplitSink<Socket, Message>, last: Message) {
     let done = async {
         sink.send(last).await?;
-        sink.send(Message::Close(None)).await?;
+        sink.send(goodbye()).await?;
         sink.close().await
     };
     if let Err(error) = done.await {
         tracing::debug!(%error, "client was gone before the end");
     }
+}
+
+/// Clients take an end without a code for a failure.
+fn goodbye() -> Message {
+    Message::Close(Some(CloseFrame { code: CloseCode::Normal, reason: Utf8Bytes::default() }))
 }
 
 fn frame(channel: u8, data: &[u8]) -> Message {
@@ -174,7 +181,7 @@ pub(super) async fn tunnel(raw: Raw) -> DuplexStream {
                     return;
                 }
             }
-            if let Err(error) = sink.close().await {
+            if let Err(error) = sink.send(goodbye()).await {
                 tracing::debug!(%error, "client was gone before the end");
             }
         };

@@ -63,11 +63,17 @@ async fn exec(address: &str, query: &str, input: &[Message]) -> [String; 4] {
         socket.send(message.clone()).await.expect("sends");
     }
     let mut channels = [const { String::new() }; 4];
+    let mut code = None;
     while let Some(Ok(message)) = socket.next().await {
-        if let Message::Binary(data) = message {
-            channels[usize::from(data[0])].push_str(&String::from_utf8_lossy(&data[1..]));
+        match message {
+            Message::Binary(data) => {
+                channels[usize::from(data[0])].push_str(&String::from_utf8_lossy(&data[1..]));
+            }
+            Message::Close(frame) => code = frame.map(|frame| u16::from(frame.code)),
+            _ => {}
         }
     }
+    assert_eq!(code, Some(1000), "a normal end");
     channels
 }
 
