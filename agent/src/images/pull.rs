@@ -36,7 +36,7 @@ pub(super) async fn pull(
     let _one = store.inner.writer.lock().await;
     let parsed: ImageConfiguration = serde_json::from_str(&config)
         .map_err(|e| Error::Invalid(format!("malformed image configuration: {e}")))?;
-    let _reserved = store.reserve(parsed.rootfs().diff_ids());
+    let _reserved = store.reserve(parsed.rootfs().diff_ids())?;
     let size = fetch_layers(store, &client, &image, &manifest, &parsed).await?;
     let digests = [reference::with_digest(&image, &digest)];
     let names = if image.digest().is_some() { vec![] } else { vec![image.whole()] };

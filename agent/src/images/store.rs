@@ -4,16 +4,19 @@
 //! index.json            which images there are, replaced atomically
 //! blobs/sha256/<hex>    configurations
 //! layers/<hex>/         unpacked layers, named by the digest of their tar, shared by images
-//! tmp/                  what is being unpacked; emptied when the store is opened
+//! tmp/                  what is being unpacked; emptied when the first process opens the store
+//! *.lock                see `shared`
 //! ```
 //! A layer that an image or a pin (a container) has stays; the others are removed with the last
 //! image that names them.
 
 mod inner;
+mod shared;
 #[cfg(test)]
 mod tests;
 
 use self::inner::remove_tree;
+use self::shared::{Guard, Shared, Stamp};
 use super::archive::{ArchiveFile, Found};
 use super::{Credentials, ImageId, ImageStatus, Images, blob, layer, reference};
 use crate::runtime::{Error, Result};
@@ -27,7 +30,8 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Images in a folder. Cheap to clone; all clones are one store. One process at a time may have it open.
+/// Images in a folder. Cheap to clone; all clones are one store. Several processes may have it open; what one
+/// adds the others see.
 #[derive(Clone)]
 pub struct ImageStore {
     pub(super) inner: Arc<Inner>,
@@ -35,6 +39,7 @@ pub struct ImageStore {
 
 pub(super) struct Inner {
     root: PathBuf,
+    shared: Shared,
     state: Mutex<State>,
     /// One import or pull commits at a time.
     pub(super) writer: tokio::sync::Mutex<()>,
@@ -43,6 +48,8 @@ pub(super) struct Inner {
 #[derive(Default)]
 struct State {
     images: BTreeMap<String, Record>,
+    /// Of the index that was read last.
+    stamp: Stamp,
     pins: HashMap<String, usize>,
 }
 
@@ -61,6 +68,7 @@ pub(crate) struct Record {
 pub struct Pin {
     inner: Arc<Inner>,
     layers: Vec<String>,
+    adding: Option<Guard>,
 }
 
 // === impl ImageStore ===
@@ -73,19 +81,16 @@ impl ImageStore {
     pub fn open(root: impl Into<PathBuf>) -> Result<Self> {
         let root = root.into();
         let tmp = root.join("tmp");
-        remove_tree(&tmp)?;
-        for folder in [root.join("blobs/sha256"), root.join("layers"), tmp] {
+        for folder in [root.join("blobs/sha256"), root.join("layers"), tmp.clone()] {
             fs::create_dir_all(&folder).map_err(|e| io_error(&folder, e))?;
         }
-        let path = root.join("index.json");
-        let images = match fs::read(&path) {
-            Ok(bytes) => serde_json::from_slice(&bytes)
-                .map_err(|e| Error::Failed(format!("{}: {e}", path.display())))?,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => BTreeMap::new(),
-            Err(e) => return Err(io_error(&path, e)),
-        };
-        let state = Mutex::new(State { images, pins: HashMap::new() });
-        let inner = Inner { root, state, writer: tokio::sync::Mutex::new(()) };
+        let shared = Shared::open(&root)?;
+        if shared.is_owner() && shared.nobody_adds().is_some() {
+            inner::empty(&tmp)?;
+        }
+        let inner =
+            Inner { root, shared, state: Mutex::default(), writer: tokio::sync::Mutex::new(()) };
+        drop(inner.state()?);
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -109,23 +114,24 @@ impl ImageStore {
     /// # Errors
     /// [`Error::NotFound`] when the image is not here.
     pub fn layers(&self, id: &ImageId) -> Result<(Vec<PathBuf>, Pin)> {
-        let mut state = self.inner.state.lock();
+        let mut state = self.inner.state()?;
         let record = state.images.get(&id.0);
         let layers =
             record.ok_or_else(|| Error::NotFound(format!("image {}", id.0)))?.layers.clone();
-        Ok((self.inner.folders(&layers), self.inner.pin(&mut state, layers)))
+        Ok((self.inner.folders(&layers), self.inner.pin(&mut state, layers, None)))
     }
 
     /// Keeps layers by the folders [`ImageStore::layers`] gave in an earlier life of the process.
     pub fn pin(&self, folders: &[PathBuf]) -> Pin {
         let layers = folders.iter().filter_map(|f| f.file_name());
         let layers = layers.map(|n| format!("sha256:{}", n.to_string_lossy())).collect();
-        self.inner.pin(&mut self.inner.state.lock(), layers)
+        self.inner.pin(&mut self.inner.state.lock(), layers, None)
     }
 
     /// Keeps layers that are being added, before an image names them.
-    pub(super) fn reserve(&self, diffs: &[String]) -> Pin {
-        self.inner.pin(&mut self.inner.state.lock(), diffs.to_vec())
+    pub(super) fn reserve(&self, diffs: &[String]) -> Result<Pin> {
+        let adding = self.inner.shared.adding()?;
+        Ok(self.inner.pin(&mut self.inner.state.lock(), diffs.to_vec(), Some(adding)))
     }
 
     /// Unpacks a layer unless it is here, and checks it. `diff` is the digest its tar must have,
@@ -170,7 +176,8 @@ impl ImageStore {
         let id = blob::digest_of(config);
         let parsed = parse_config(config)?;
         let hex = blob::hex_of(&id).unwrap_or_default();
-        let mut state = self.inner.state.lock();
+        let _writing = self.inner.shared.writing()?;
+        let mut state = self.inner.state()?;
         write_atomically(&self.inner.root.join("blobs/sha256").join(hex), config)?;
         for record in state.images.values_mut() {
             record.tags.retain(|t| !names.contains(t));
@@ -181,7 +188,7 @@ impl ImageStore {
         record.size = record.size.max(size);
         record.user = user_of(&parsed);
         record.layers = parsed.rootfs().diff_ids().clone();
-        self.inner.save(&state)?;
+        self.inner.save(&mut state)?;
         Ok(ImageId(id))
     }
 
@@ -217,7 +224,7 @@ impl ImageStore {
                 diffs.len()
             )));
         }
-        let _reserved = self.reserve(diffs);
+        let _reserved = self.reserve(diffs)?;
         let mut size = 0;
         for (layer, diff) in image.layers.iter().zip(diffs) {
             let blob = archive.read(&layer.member)?;
@@ -229,7 +236,7 @@ impl ImageStore {
     }
 
     fn find(&self, name: &str) -> Result<Option<ImageStatus>> {
-        let state = self.inner.state.lock();
+        let state = self.inner.state()?;
         if let Some(id) = reference::as_id(name) {
             return Ok(state.images.get(&id).map(|r| status(&id, r)));
         }
@@ -245,7 +252,8 @@ impl ImageStore {
 
     fn remove(&self, name: &str) -> Result<()> {
         let Some(found) = self.find(name)? else { return Ok(()) };
-        let mut state = self.inner.state.lock();
+        let _writing = self.inner.shared.writing()?;
+        let mut state = self.inner.state()?;
         if reference::as_id(name).is_some() {
             state.images.remove(&found.id.0);
         } else if let Some(record) = state.images.get_mut(&found.id.0) {
@@ -256,7 +264,7 @@ impl ImageStore {
                 state.images.remove(&found.id.0);
             }
         }
-        self.inner.save(&state)?;
+        self.inner.save(&mut state)?;
         self.inner.collect(&state)
     }
 
@@ -288,7 +296,7 @@ impl Images for ImageStore {
     }
 
     async fn list_images(&self) -> Result<Vec<ImageStatus>> {
-        let state = self.inner.state.lock();
+        let state = self.inner.state()?;
         Ok(state.images.iter().map(|(id, r)| status(id, r)).collect())
     }
 

@@ -280,3 +280,19 @@ fn walk(folder: &Path, prefix: &str) -> Vec<String> {
     });
     names.collect()
 }
+
+#[tokio::test]
+async fn what_another_process_adds_is_seen_and_kept() {
+    let ours = Setup::new();
+    let theirs = ImageStore::open(ours.dir.path().join("images")).unwrap();
+    let archive = ours.dir.path().join("theirs.tar");
+    fs::write(&archive, Layout::new(&two_layers()).archive()).unwrap();
+    theirs.import_images(&archive).await.unwrap();
+    drop(theirs);
+    let image = ours.store.image_status("app:v1").await.unwrap().expect("is seen");
+    // A container that ends makes the owner clean up.
+    let (folders, pin) = ours.store.layers(&image.id).unwrap();
+    drop(pin);
+    assert!(folders.iter().all(|folder| folder.exists()));
+    assert_eq!(ours.store.list_images().await.unwrap(), [image]);
+}
