@@ -35,8 +35,8 @@ pub enum Operation {
     Connect,
 }
 
-/// A write that is to be admitted. Objects are in the version they are stored in.
-#[derive(Debug)]
+/// A write that is to be admitted. Objects are in the version they are stored in. `Debug` does not show
+/// them: they may be secrets.
 pub struct AdmissionRequest<'a> {
     /// What is done.
     pub operation: Operation,
@@ -128,5 +128,20 @@ impl Operation {
             Self::Delete => "DELETE",
             Self::Connect => "CONNECT",
         }
+    }
+}
+
+// === impl AdmissionRequest ===
+
+impl std::fmt::Debug for AdmissionRequest<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AdmissionRequest")
+            .field("operation", &self.operation)
+            .field("resource", &self.resource)
+            .field("subresource", &self.subresource)
+            .field("namespace", &self.namespace)
+            .field("name", &self.name)
+            .field("user", &self.user.name)
+            .finish_non_exhaustive()
     }
 }

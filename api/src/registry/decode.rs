@@ -7,11 +7,12 @@ use crate::strategy::Map;
 use bytes::Bytes;
 use serde_json::Value;
 use std::borrow::Cow;
+use std::fmt;
 use windlass_core::meta::{Reason, Status, StatusCause};
 use windlass_core::scheme::GroupVersionKind;
 
-/// The body of a request.
-#[derive(Clone, Debug)]
+/// The body of a request. `Debug` shows its length only: it may hold a secret.
+#[derive(Clone)]
 pub struct Body {
     /// Its bytes.
     pub bytes: Bytes,
@@ -53,6 +54,13 @@ impl Body {
             BodyFormat::Json | BodyFormat::Protobuf => Ok(Cow::Borrowed(&self.bytes)),
             BodyFormat::Yaml => yaml_to_json(&self.bytes).map(Cow::Owned),
         }
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { bytes, format } = self;
+        write!(f, "Body({format:?}, {} bytes)", bytes.len())
     }
 }
 
