@@ -12,6 +12,8 @@ pub const ALL: &[(&str, Constructor)] = &[
     ("statefulset-controller", crate::statefulset::component),
     ("daemonset-controller", crate::daemonset::component),
     ("job-controller", crate::job::component),
+    ("cronjob-controller", crate::cronjob::component),
+    ("disruption-controller", crate::disruption::component),
     ("ttl-after-finished-controller", crate::ttl_after_finished::component),
     ("endpoints-controller", crate::endpoints::component),
     ("endpointslice-controller", crate::endpointslice::component),

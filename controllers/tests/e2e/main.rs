@@ -2,6 +2,7 @@
 
 mod cluster;
 mod collection;
+mod jobs;
 mod nodes;
 mod services;
 mod workloads;

@@ -1,0 +1,78 @@
+//! The status of a budget.
+
+use crate::support::intstr::{Round, scaled};
+use crate::support::time::{time, until};
+use crate::views::Pod;
+use jiff::Timestamp;
+use std::time::Duration;
+use windlass_core::apis::meta::v1::Condition;
+use windlass_core::apis::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetStatus};
+
+/// An eviction that was allowed is remembered so long, until the pod is seen to go.
+const EVICTION_SECONDS: i64 = 120;
+
+/// The status, and when to look again. `pods` are all it selects, `expected` how many their owners want.
+pub(super) fn plan(
+    budget: &PodDisruptionBudget,
+    pods: &[Pod],
+    expected: i32,
+    now: Timestamp,
+) -> (PodDisruptionBudgetStatus, Option<Duration>) {
+    let before = budget.status.clone().unwrap_or_default();
+    let mut evicted = before.disrupted_pods.clone().unwrap_or_default();
+    let left = |at: Timestamp| until(at, EVICTION_SECONDS, now);
+    evicted.retain(|name, at| {
+        let pod = pods.iter().find(|pod| pod.object.name() == name.as_str());
+        pod.is_some_and(|pod| !pod.object.header().deleting) && !left(at.0).is_zero()
+    });
+    let again = evicted.values().map(|at| left(at.0)).min();
+    let healthy = pods.iter().filter(|pod| {
+        pod.view.is_active() && pod.view.is_ready() && !evicted.contains_key(pod.object.name())
+    });
+    let healthy = i32::try_from(healthy.count()).unwrap_or(i32::MAX);
+    let desired = desired(budget, expected);
+    let allowed = if expected > 0 { (healthy - desired).max(0) } else { 0 };
+    let status = PodDisruptionBudgetStatus {
+        current_healthy: Some(healthy),
+        desired_healthy: Some(desired),
+        expected_pods: Some(expected),
+        disruptions_allowed: Some(allowed),
+        disrupted_pods: Some(evicted).filter(|evicted| !evicted.is_empty()),
+        observed_generation: budget.metadata.generation,
+        conditions: Some(conditions(budget, allowed > 0, now)),
+    };
+    (status, again)
+}
+
+/// How many pods must stay healthy.
+fn desired(budget: &PodDisruptionBudget, expected: i32) -> i32 {
+    let Some(spec) = &budget.spec else { return 0 };
+    match (&spec.max_unavailable, &spec.min_available) {
+        (Some(max), _) => (expected - scaled(max, expected, Round::Up)).max(0),
+        (None, Some(min)) => scaled(min, expected, Round::Up),
+        // None given: one may be away.
+        (None, None) => (expected - 1).max(0),
+    }
+}
+
+fn conditions(budget: &PodDisruptionBudget, allowed: bool, now: Timestamp) -> Vec<Condition> {
+    let (status, reason) =
+        if allowed { ("True", "SufficientPods") } else { ("False", "InsufficientPods") };
+    let mut conditions =
+        budget.status.as_ref().and_then(|status| status.conditions.clone()).unwrap_or_default();
+    let known = conditions.iter().position(|condition| condition.type_ == "DisruptionAllowed");
+    let same = known.map(|at| &conditions[at]).filter(|known| known.status == status);
+    let new = Condition {
+        type_: "DisruptionAllowed".into(),
+        status: status.into(),
+        reason: reason.into(),
+        message: String::new(),
+        last_transition_time: same.map_or(time(now), |known| known.last_transition_time.clone()),
+        observed_generation: budget.metadata.generation,
+    };
+    match known {
+        Some(at) => conditions[at] = new,
+        None => conditions.push(new),
+    }
+    conditions
+}

@@ -1,0 +1,54 @@
+use super::plan::plan;
+use crate::support::testing::{at, pod, ready};
+use crate::views::{Pod, PodView};
+use serde_json::{Value, json};
+use windlass_core::apis::policy::v1::PodDisruptionBudget;
+
+fn budget(spec: Value, status: Value) -> PodDisruptionBudget {
+    serde_json::from_value(json!({"metadata": {"generation": 1}, "spec": spec, "status": status}))
+        .unwrap()
+}
+
+#[test]
+fn a_budget_allows_what_is_left_over() {
+    let pods: Vec<Pod> = vec![
+        pod::<PodView>("a", "rs", ready(0)),
+        pod("b", "rs", ready(0)),
+        pod("c", "rs", json!({})),
+    ];
+    let evicted = json!({"disruptedPods": {"a": at(0).to_string()}, "currentHealthy": 0, "desiredHealthy": 0, "disruptionsAllowed": 0, "expectedPods": 0});
+    let none = Value::Null;
+    let cases = [
+        (json!({"minAvailable": 1}), &none, 3, (2, 1, 1)),
+        (json!({"minAvailable": "50%"}), &none, 3, (2, 2, 0)),
+        (json!({"maxUnavailable": 1}), &none, 3, (2, 2, 0)),
+        (json!({"maxUnavailable": 2}), &none, 3, (2, 1, 1)),
+        (json!({"minAvailable": 5}), &none, 3, (2, 5, 0)),
+        (json!({"minAvailable": 0}), &none, 0, (2, 0, 0)),
+        (json!({"minAvailable": 1}), &evicted, 3, (1, 1, 0)),
+    ];
+    for (spec, status, expected, wanted) in cases {
+        let (found, _) = plan(&budget(spec.clone(), status.clone()), &pods, expected, at(10));
+        assert_eq!(
+            (
+                found.current_healthy.unwrap(),
+                found.desired_healthy.unwrap(),
+                found.disruptions_allowed.unwrap()
+            ),
+            wanted,
+            "{spec} {status}"
+        );
+    }
+    let (status, again) =
+        plan(&budget(json!({"minAvailable": 1}), evicted.clone()), &pods, 3, at(20));
+    assert_eq!(
+        (again.unwrap().as_secs(), status.conditions.unwrap()[0].reason.as_str()),
+        (100, "InsufficientPods")
+    );
+    let (late, _) = plan(&budget(json!({"minAvailable": 1}), evicted), &pods, 3, at(120));
+    assert_eq!(
+        (late.current_healthy.unwrap(), late.disrupted_pods),
+        (2, None),
+        "it was not evicted after all"
+    );
+}

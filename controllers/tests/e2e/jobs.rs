@@ -1,0 +1,143 @@
+//! Jobs, by hand and by the clock; budgets.
+
+use crate::cluster::{Cluster, key, template, workload};
+use serde_json::{Value, json};
+use windlass_core::scheme;
+
+fn job(name: &str, spec: Value) -> Value {
+    let mut template = template(name, "x:1");
+    template["spec"]["restartPolicy"] = "Never".into();
+    let mut job = json!({"metadata": {"name": name}, "spec": {"template": template}});
+    for (key, value) in spec.as_object().unwrap() {
+        job["spec"][key] = value.clone();
+    }
+    job
+}
+
+fn has(object: &Value, kind: &str) -> bool {
+    let conditions = object["status"]["conditions"].as_array();
+    conditions.is_some_and(|all| all.iter().any(|c| c["type"] == kind && c["status"] == "True"))
+}
+
+fn running(pods: &[Value]) -> Vec<String> {
+    let runs =
+        |pod: &&Value| !matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed"));
+    pods.iter()
+        .filter(runs)
+        .map(|pod| pod["metadata"]["name"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+/// Ends all pods that run in this phase, again and again, until the Job is over.
+async fn end_pods(cluster: &Cluster, phase: &str, times: usize) {
+    let mut ended = 0;
+    while ended < times {
+        let pods = cluster
+            .until("a pod that runs", scheme::PODS, "", |pods| !running(pods).is_empty())
+            .await;
+        for name in running(&pods) {
+            cluster
+                .patch(
+                    &key(scheme::PODS, &name).subresource("status"),
+                    json!({"status": {"phase": phase}}),
+                )
+                .await;
+            ended += 1;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_completes_and_goes_when_its_time_is_over() {
+    let cluster = Cluster::start(&[
+        "job-controller",
+        "ttl-after-finished-controller",
+        "garbage-collector-controller",
+    ])
+    .await;
+    cluster
+        .create(
+            scheme::JOBS,
+            job(
+                "good",
+                json!({"completions": 3, "parallelism": 2, "ttlSecondsAfterFinished": 100}),
+            ),
+        )
+        .await;
+    cluster.until_count(scheme::PODS, "", 2).await;
+    end_pods(&cluster, "Succeeded", 3).await;
+    let jobs =
+        cluster.until("completion", scheme::JOBS, "", |jobs| has(&jobs[0], "Complete")).await;
+    assert_eq!(jobs[0]["status"]["succeeded"], 3, "{:#}", jobs[0]["status"]);
+    assert!(
+        cluster
+            .list(scheme::PODS, "")
+            .await
+            .iter()
+            .all(|pod| pod["metadata"]["finalizers"].is_null())
+    );
+    cluster.until_count(scheme::JOBS, "", 0).await;
+    cluster.until_count(scheme::PODS, "", 0).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_fails_after_so_many_attempts() {
+    let cluster = Cluster::start(&["job-controller"]).await;
+    cluster.create(scheme::JOBS, job("bad", json!({"backoffLimit": 1}))).await;
+    end_pods(&cluster, "Failed", 2).await;
+    let jobs = cluster.until("failure", scheme::JOBS, "", |jobs| has(&jobs[0], "Failed")).await;
+    let conditions = jobs[0]["status"]["conditions"].as_array().unwrap();
+    assert!(
+        conditions.iter().any(|c| c["type"] == "Failed" && c["reason"] == "BackoffLimitExceeded")
+    );
+    assert_eq!(jobs[0]["status"]["failed"], 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_suspended_job_has_no_pods() {
+    let cluster = Cluster::start(&["job-controller"]).await;
+    cluster.create(scheme::JOBS, job("job", json!({"parallelism": 2, "completions": 3}))).await;
+    cluster.until_count(scheme::PODS, "", 2).await;
+    cluster.patch(&key(scheme::JOBS, "job"), json!({"spec": {"suspend": true}})).await;
+    cluster.until_count(scheme::PODS, "", 0).await;
+    cluster.until("suspended", scheme::JOBS, "", |jobs| has(&jobs[0], "Suspended")).await;
+    cluster.patch(&key(scheme::JOBS, "job"), json!({"spec": {"suspend": false}})).await;
+    cluster.until_count(scheme::PODS, "", 2).await;
+    assert_eq!(
+        cluster.list(scheme::JOBS, "").await[0]["status"]["failed"],
+        Value::Null,
+        "that was no failure"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cron_job_makes_jobs_on_time() {
+    let cluster = Cluster::start(&["cronjob-controller"]).await;
+    let spec = job("minute", json!({}))["spec"].clone();
+    cluster.create(scheme::CRONJOBS, json!({"metadata": {"name": "minute"}, "spec": {"schedule": "*/4 * * * *", "jobTemplate": {"spec": spec}}})).await;
+    let jobs = cluster.until_count(scheme::JOBS, "", 3).await;
+    assert!(jobs.iter().all(|job| job["metadata"]["ownerReferences"][0]["name"] == "minute"));
+    let last = cluster
+        .until("status", scheme::CRONJOBS, "", |all| {
+            all[0]["status"]["active"].as_array().is_some_and(|all| all.len() == 3)
+        })
+        .await;
+    assert!(last[0]["status"]["lastScheduleTime"].as_str().unwrap().ends_with(":00Z"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_budget_counts_healthy_pods() {
+    let cluster = Cluster::start(&["replicaset-controller", "disruption-controller"]).await;
+    cluster.create(scheme::REPLICASETS, workload("many", json!({"replicas": 3}))).await;
+    cluster.create(scheme::PODDISRUPTIONBUDGETS, json!({"metadata": {"name": "guard"}, "spec": {"minAvailable": 2, "selector": {"matchLabels": {"app": "many"}}}})).await;
+    let says = |allowed: u64| {
+        move |all: &[Value]| {
+            all[0]["status"]["expectedPods"] == 3
+                && all[0]["status"]["desiredHealthy"] == 2
+                && all[0]["status"]["disruptionsAllowed"] == allowed
+        }
+    };
+    cluster.until("none", scheme::PODDISRUPTIONBUDGETS, "", says(0)).await;
+    cluster.run_pods();
+    cluster.until("one", scheme::PODDISRUPTIONBUDGETS, "", says(1)).await;
+}
