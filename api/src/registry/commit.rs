@@ -57,6 +57,19 @@ impl Registry {
             .retry_after(1))
     }
 
+    /// What an object would be given, for one that is not kept.
+    pub(super) async fn allocated(
+        &self,
+        write: &Write<'_>,
+        mut object: Map,
+        old: Option<&Map>,
+    ) -> Result<Map, Status> {
+        if let Some(allocator) = self.allocators.get(&write.entry.place.gvr) {
+            allocator.allocate(&mut object, old, self).await?;
+        }
+        Ok(object)
+    }
+
     async fn put_with(
         &self,
         write: &Write<'_>,

@@ -101,6 +101,6 @@ impl Registry {
         if self.storage().get(&entry.place, key, at).await?.is_some() {
             return Err(Status::already_exists(entry.group(), entry.plural(), name));
         }
-        assemble(object, 0)
+        assemble(self.allocated(write, object, None).await?, 0)
     }
 }

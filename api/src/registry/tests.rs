@@ -119,6 +119,14 @@ async fn services_get_addresses_that_are_theirs_alone() {
     assert_ne!(a["clusterIP"], b["clusterIP"]);
     assert_ne!(a["ports"][0]["nodePort"], b["ports"][0]["nodePort"]);
     assert_eq!(list(&server, scheme::IPADDRESSES).await.items.len(), 2);
+    let dry = WriteOptions { dry_run: true, ..WriteOptions::default() };
+    let body = Body::json(service("dry").to_string().into());
+    let all = target(scheme::SERVICES, "default", "");
+    match ask(&server, all, Action::Create(body, dry)).await {
+        Ok(Content::Object(shown)) => assert!(spec(&shown)["clusterIP"].is_string()),
+        _ => panic!("an object"),
+    }
+    assert_eq!(list(&server, scheme::IPADDRESSES).await.items.len(), 2);
     let mut same = service("c");
     same["spec"]["clusterIP"] = a["clusterIP"].clone();
     let taken = create(&server, scheme::SERVICES, "default", same.clone()).await;

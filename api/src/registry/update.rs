@@ -96,6 +96,7 @@ impl Registry {
             return Ok(Some(current.clone()));
         }
         if write.options.dry_run {
+            let new = self.allocated(write, new, Some(old)).await?;
             return assemble(new, current.resource_version()).map(Some);
         }
         if goes {
