@@ -17,6 +17,7 @@
 pub mod context;
 pub mod registry;
 
+pub mod clusterrole_aggregation;
 pub mod cronjob;
 pub mod daemonset;
 pub mod deployment;
@@ -29,6 +30,7 @@ pub mod job;
 pub mod namespace;
 pub mod node_ipam;
 pub mod node_lifecycle;
+pub mod persistentvolume_binder;
 pub mod pod_gc;
 pub mod replicaset;
 pub mod root_ca;
@@ -37,6 +39,7 @@ pub mod serviceaccount_token;
 pub mod statefulset;
 pub mod taint_eviction;
 pub mod ttl_after_finished;
+pub mod volume_protection;
 
 mod support;
 mod views;

@@ -107,8 +107,8 @@ fn outdated(at: &Snapshot<'_>, places: &[Place<'_>]) -> Vec<Pod> {
     };
     // Those that don't work are replaced at once: nobody loses by it.
     let budget = max.saturating_sub(ill.len());
-    let broken = ill.iter().filter_map(|place| old(place));
-    broken.chain(well.iter().filter_map(|place| old(place)).take(budget)).collect()
+    let broken = ill.iter().filter_map(&old);
+    broken.chain(well.iter().filter_map(old).take(budget)).collect()
 }
 
 fn is_new(at: &Snapshot<'_>, pod: &Pod) -> bool {

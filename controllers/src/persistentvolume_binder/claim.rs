@@ -1,0 +1,119 @@
+//! What to do about a claim.
+
+use super::fit::{best, is_reserved_for};
+use crate::support::ops::Op;
+use crate::support::owner::{name_of, namespace_of, reference, uid_of};
+use serde_json::json;
+use windlass_core::apis::core::v1::{PersistentVolume, PersistentVolumeClaim};
+use windlass_core::client::Key;
+use windlass_core::scheme::{self, GroupVersionKind};
+
+const CLAIM: GroupVersionKind = GroupVersionKind::new("", "v1", "PersistentVolumeClaim");
+const BOUND_BY: &str = "pv.kubernetes.io/bound-by-controller";
+pub(super) const COMPLETED: &str = "pv.kubernetes.io/bind-completed";
+
+/// What binds a claim, or shows that it is bound, or lost.
+pub(super) fn plan(claim: &PersistentVolumeClaim, volumes: &[PersistentVolume]) -> Vec<Op> {
+    let named =
+        claim.spec.as_ref().and_then(|spec| spec.volume_name.as_deref()).unwrap_or_default();
+    if claim.metadata.deletion_timestamp.is_some() {
+        return vec![];
+    }
+    if !is_completed(claim) {
+        return best(claim, volumes)
+            .map_or_else(|| waits(claim, named), |volume| bind(claim, volume));
+    }
+    let volume = volumes.iter().find(|volume| name_of(&volume.metadata) == named);
+    match volume.filter(|volume| is_reserved_for(volume, claim)) {
+        Some(volume) => bound(claim, volume),
+        None => lost(claim, named),
+    }
+}
+
+pub(super) fn is_completed(claim: &PersistentVolumeClaim) -> bool {
+    claim.metadata.annotations.as_ref().is_some_and(|notes| notes.contains_key(COMPLETED))
+}
+
+/// First the volume names the claim, so that nobody else takes it; then the claim names the volume.
+fn bind(claim: &PersistentVolumeClaim, volume: &PersistentVolume) -> Vec<Op> {
+    let (meta, name) = (&claim.metadata, name_of(&volume.metadata));
+    let reserved = volume.spec.as_ref().and_then(|spec| spec.claim_ref.as_ref());
+    let mut ops = vec![];
+    if reserved.and_then(|reserved| reserved.uid.as_deref()) != Some(uid_of(meta)) {
+        let claim_ref = json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "namespace": meta.namespace,
+            "name": meta.name, "uid": meta.uid, "resourceVersion": meta.resource_version});
+        let mut patch = json!({"metadata": {"resourceVersion": volume.metadata.resource_version}, "spec": {"claimRef": claim_ref}});
+        if reserved.is_none() {
+            patch["metadata"]["annotations"] = json!({BOUND_BY: "yes"});
+        }
+        ops.push(Op::Patch(Key::cluster(scheme::PERSISTENTVOLUMES, name), patch));
+    }
+    let mut notes = json!({COMPLETED: "yes"});
+    if claim.spec.as_ref().is_none_or(|spec| spec.volume_name.as_ref().is_none_or(String::is_empty))
+    {
+        notes[BOUND_BY] = "yes".into();
+    }
+    let patch = json!({"metadata": {"resourceVersion": meta.resource_version, "annotations": notes}, "spec": {"volumeName": name}});
+    ops.push(Op::Patch(key(claim), patch));
+    ops
+}
+
+fn bound(claim: &PersistentVolumeClaim, volume: &PersistentVolume) -> Vec<Op> {
+    let spec = volume.spec.as_ref();
+    let (modes, capacity) = (
+        spec.and_then(|spec| spec.access_modes.clone()),
+        spec.and_then(|spec| spec.capacity.clone()),
+    );
+    let status = claim.status.clone().unwrap_or_default();
+    if status.phase.as_deref() == Some("Bound")
+        && status.access_modes == modes
+        && status.capacity.is_some()
+    {
+        return vec![];
+    }
+    vec![set_status(claim, json!({"phase": "Bound", "accessModes": modes, "capacity": capacity}))]
+}
+
+fn lost(claim: &PersistentVolumeClaim, volume: &str) -> Vec<Op> {
+    if phase(claim) == "Lost" {
+        return vec![];
+    }
+    let message = format!(
+        "Bound claim has lost reference to PersistentVolume {volume}. Data on the volume is lost!"
+    );
+    let event = Op::warning(reference(&CLAIM, &claim.metadata), "ClaimLost", message);
+    vec![set_status(claim, json!({"phase": "Lost", "accessModes": null, "capacity": null})), event]
+}
+
+fn waits(claim: &PersistentVolumeClaim, named: &str) -> Vec<Op> {
+    let mut ops = vec![];
+    if phase(claim) != "Pending" {
+        ops.push(set_status(claim, json!({"phase": "Pending"})));
+    }
+    let class =
+        claim.spec.as_ref().and_then(|spec| spec.storage_class_name.as_deref()).unwrap_or_default();
+    if class.is_empty() && named.is_empty() {
+        let message = "no persistent volumes available for this claim and no storage class is set";
+        ops.push(Op::normal(reference(&CLAIM, &claim.metadata), "FailedBinding", message));
+    }
+    ops
+}
+
+fn phase(claim: &PersistentVolumeClaim) -> &str {
+    claim.status.as_ref().and_then(|status| status.phase.as_deref()).unwrap_or_default()
+}
+
+fn set_status(claim: &PersistentVolumeClaim, status: serde_json::Value) -> Op {
+    Op::Patch(
+        key(claim).subresource("status"),
+        json!({"metadata": {"uid": claim.metadata.uid}, "status": status}),
+    )
+}
+
+fn key(claim: &PersistentVolumeClaim) -> Key {
+    Key::new(
+        scheme::PERSISTENTVOLUMECLAIMS,
+        namespace_of(&claim.metadata),
+        name_of(&claim.metadata),
+    )
+}

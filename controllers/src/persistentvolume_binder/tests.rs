@@ -1,0 +1,112 @@
+use super::claim;
+use super::fit::best;
+use super::volume;
+use crate::support::ops::Op;
+use crate::support::testing::merged;
+use serde_json::{Value, json};
+use windlass_core::apis::core::v1::{PersistentVolume, PersistentVolumeClaim};
+
+fn pv(name: &str, size: &str, more: Value) -> PersistentVolume {
+    let base = json!({"metadata": {"name": name, "uid": name}, "spec": {"capacity": {"storage": size}, "accessModes": ["ReadWriteOnce"], "storageClassName": "c"},
+        "status": {"phase": "Available"}});
+    serde_json::from_value(merged(base, more)).unwrap()
+}
+
+fn pvc(size: &str, more: Value) -> PersistentVolumeClaim {
+    let base = json!({"metadata": {"name": "want", "namespace": "ns", "uid": "u"}, "spec": {"accessModes": ["ReadWriteOnce"], "storageClassName": "c",
+        "resources": {"requests": {"storage": size}}}});
+    serde_json::from_value(merged(base, more)).unwrap()
+}
+
+fn reserved(uid: &str) -> Value {
+    json!({"spec": {"claimRef": {"namespace": "ns", "name": "want", "uid": uid}}})
+}
+
+#[test]
+fn a_claim_takes_the_smallest_that_fits() {
+    let volumes = [
+        pv("large", "5Gi", json!({})),
+        pv("small", "1Gi", json!({"metadata": {"labels": {"disk": "ssd"}}})),
+        pv("other-class", "1Gi", json!({"spec": {"storageClassName": "d"}})),
+        pv(
+            "taken",
+            "1Gi",
+            json!({"spec": {"claimRef": {"namespace": "ns", "name": "x", "uid": "x"}}}),
+        ),
+        pv("many", "8Gi", json!({"spec": {"accessModes": ["ReadWriteOnce", "ReadWriteMany"]}})),
+        pv("raw", "1Gi", json!({"spec": {"volumeMode": "Block"}})),
+    ];
+    let cases = [
+        ("1Gi", json!({}), Some("small")),
+        ("2Gi", json!({}), Some("large")),
+        ("9Gi", json!({}), None),
+        ("1Gi", json!({"spec": {"accessModes": ["ReadWriteMany"]}}), Some("many")),
+        ("1Gi", json!({"spec": {"selector": {"matchLabels": {"disk": "hdd"}}}}), None),
+        ("1Gi", json!({"spec": {"volumeName": "large"}}), Some("large")),
+        ("1Gi", json!({"spec": {"volumeMode": "Block"}}), Some("raw")),
+        ("1Gi", json!({"spec": {"storageClassName": ""}}), None),
+    ];
+    for (size, more, wanted) in cases {
+        let found = best(&pvc(size, more.clone()), &volumes)
+            .and_then(|volume| volume.metadata.name.as_deref());
+        assert_eq!(found, wanted, "{size} {more}");
+    }
+    let set_aside = [pv("small", "1Gi", json!({})), pv("mine", "9Gi", reserved(""))];
+    assert_eq!(
+        best(&pvc("1Gi", json!({})), &set_aside).unwrap().metadata.name.as_deref(),
+        Some("mine")
+    );
+}
+
+#[test]
+fn both_sides_name_each_other() {
+    let keys = |ops: &[Op]| {
+        ops.iter()
+            .filter_map(|op| match op {
+                Op::Patch(key, patch) => Some(format!(
+                    "{key} {}",
+                    patch.get("status").map_or(&Value::Null, |status| &status["phase"])
+                )),
+                _ => None,
+            })
+            .collect::<Vec<_>>()
+    };
+    let ops = claim::plan(&pvc("1Gi", json!({})), &[pv("v", "1Gi", json!({}))]);
+    assert_eq!(keys(&ops), ["persistentvolumes/v null", "persistentvolumeclaims/ns/want null"]);
+    let named = pvc(
+        "1Gi",
+        json!({"metadata": {"annotations": {claim::COMPLETED: "yes"}}, "spec": {"volumeName": "v"}}),
+    );
+    assert_eq!(
+        keys(&claim::plan(&named, &[pv("v", "1Gi", reserved("u"))])),
+        ["persistentvolumeclaims/ns/want/status \"Bound\""]
+    );
+    assert_eq!(keys(&claim::plan(&named, &[])), ["persistentvolumeclaims/ns/want/status \"Lost\""]);
+    assert_eq!(
+        keys(&claim::plan(&pvc("1Gi", json!({})), &[])),
+        ["persistentvolumeclaims/ns/want/status \"Pending\""]
+    );
+}
+
+#[test]
+fn a_volume_says_whose_it_is() {
+    let claim = pvc("1Gi", json!({"spec": {"volumeName": "v"}}));
+    let phase =
+        |volume: PersistentVolume, claim: Option<&PersistentVolumeClaim>| match volume::plan(
+            &volume, claim,
+        )
+        .as_slice()
+        {
+            [Op::Patch(_, patch)] => patch["status"]["phase"].as_str().map(str::to_owned),
+            [] => None,
+            other => panic!("{other:?}"),
+        };
+    let pending =
+        |more: Value| pv("v", "1Gi", merged(json!({"status": {"phase": "Pending"}}), more));
+    assert_eq!(phase(pending(json!({})), None).as_deref(), Some("Available"));
+    assert_eq!(phase(pending(reserved("u")), Some(&claim)).as_deref(), Some("Bound"));
+    assert_eq!(phase(pending(reserved("u")), None).as_deref(), Some("Released"));
+    assert_eq!(phase(pending(reserved("other")), Some(&claim)).as_deref(), Some("Released"));
+    assert_eq!(phase(pending(reserved("u")), Some(&pvc("1Gi", json!({})))), None);
+    assert_eq!(phase(pv("v", "1Gi", json!({})), None), None);
+}

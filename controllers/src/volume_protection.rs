@@ -1,0 +1,54 @@
+//! Claims and volumes that are in use are not deleted: a finalizer holds them, and goes when nobody uses them any more.
+//!
+//! Watches: claims; pods, which map to the claims they use; volumes.
+
+mod plan;
+mod sync;
+
+#[cfg(test)]
+mod tests;
+
+use crate::Context;
+use crate::support::wiring;
+use crate::views;
+use windlass_core::component::Component;
+use windlass_core::controller::{Controller, ObjectKey};
+use windlass_core::scheme;
+
+const BY_CLAIM: &str = "claim";
+
+/// The controller that protects claims that pods use.
+#[must_use]
+pub fn claims(context: &Context) -> Box<dyn Component> {
+    let claims = views::headers(context, scheme::PERSISTENTVOLUMECLAIMS);
+    let pods = views::pods(context);
+    pods.add_index(BY_CLAIM, |pod| {
+        let key = |claim: &str| ObjectKey::new(pod.object.namespace(), claim).to_string();
+        pod.view.claims().map(key).collect()
+    });
+    let sync = sync::Claims::new(context, claims.clone(), pods.clone());
+    let controller =
+        Controller::new("pvc-protection", sync).after(claims.synced()).after(pods.synced());
+    let queue = controller.queue();
+    wiring::itself(&claims, &queue);
+    pods.on_change(move |change| {
+        let pod = change.entry();
+        for claim in pod.view.claims() {
+            let held = claims.get(pod.object.namespace(), claim);
+            if held.is_some_and(|claim| claim.object.header().deleting) {
+                queue.add(ObjectKey::new(pod.object.namespace(), claim));
+            }
+        }
+    });
+    Box::new(controller)
+}
+
+/// The controller that protects volumes that claims are bound to.
+#[must_use]
+pub fn volumes(context: &Context) -> Box<dyn Component> {
+    let volumes = views::headers(context, scheme::PERSISTENTVOLUMES);
+    let sync = sync::Volumes::new(context, volumes.clone());
+    let controller = Controller::new("pv-protection", sync).after(volumes.synced());
+    wiring::itself(&volumes, &controller.queue());
+    Box::new(controller)
+}

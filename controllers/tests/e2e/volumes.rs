@@ -1,0 +1,83 @@
+//! Claims and volumes.
+
+use crate::cluster::{Cluster, key};
+use serde_json::{Value, json};
+use windlass_core::client::DeleteOptions;
+use windlass_core::scheme;
+
+fn volume(name: &str, size: &str) -> Value {
+    json!({"metadata": {"name": name}, "spec": {"capacity": {"storage": size}, "accessModes": ["ReadWriteOnce"], "storageClassName": "c",
+        "persistentVolumeReclaimPolicy": "Retain", "hostPath": {"path": "/tmp/x"}}})
+}
+
+fn claim(name: &str, size: &str) -> Value {
+    json!({"metadata": {"name": name}, "spec": {"accessModes": ["ReadWriteOnce"], "storageClassName": "c", "resources": {"requests": {"storage": size}}}})
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_is_bound_and_its_volume_released_after_it() {
+    let all = [
+        "persistentvolume-binder-controller",
+        "persistentvolumeclaim-protection-controller",
+        "persistentvolume-protection-controller",
+    ];
+    let cluster = Cluster::start(&all).await;
+    for (name, size) in [("large", "5Gi"), ("small", "1Gi")] {
+        cluster.create(scheme::PERSISTENTVOLUMES, volume(name, size)).await;
+    }
+    let phases = |wanted: [&'static str; 2]| {
+        move |all: &[Value]| {
+            all.len() == 2
+                && all.iter().zip(wanted).all(|(one, phase)| one["status"]["phase"] == phase)
+        }
+    };
+    cluster
+        .until("available", scheme::PERSISTENTVOLUMES, "", phases(["Available", "Available"]))
+        .await;
+    cluster.create(scheme::PERSISTENTVOLUMECLAIMS, claim("want", "1Gi")).await;
+    let bound = cluster
+        .until("bound", scheme::PERSISTENTVOLUMECLAIMS, "", |all| {
+            all[0]["status"]["phase"] == "Bound"
+        })
+        .await;
+    assert_eq!(
+        (&bound[0]["spec"]["volumeName"], &bound[0]["status"]["capacity"]["storage"]),
+        (&json!("small"), &json!("1Gi"))
+    );
+    cluster.until("taken", scheme::PERSISTENTVOLUMES, "", phases(["Available", "Bound"])).await;
+
+    let user = json!({"metadata": {"name": "user"}, "spec": {"terminationGracePeriodSeconds": 0, "containers": [{"name": "c", "image": "x"}],
+        "volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "want"}}]}});
+    cluster.create(scheme::PODS, user).await;
+    cluster
+        .until("protected", scheme::PERSISTENTVOLUMECLAIMS, "", |all| {
+            all[0]["metadata"]["finalizers"][0] == "kubernetes.io/pvc-protection"
+        })
+        .await;
+    cluster.delete(&key(scheme::PERSISTENTVOLUMECLAIMS, "want"), DeleteOptions::default()).await;
+    cluster.pass(60).await;
+    assert_eq!(cluster.list(scheme::PERSISTENTVOLUMECLAIMS, "").await.len(), 1, "a pod uses it");
+    cluster.delete(&key(scheme::PODS, "user"), DeleteOptions::default()).await;
+    cluster.until_count(scheme::PERSISTENTVOLUMECLAIMS, "", 0).await;
+    cluster
+        .until("released", scheme::PERSISTENTVOLUMES, "", phases(["Available", "Released"]))
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_waits_for_a_volume() {
+    let cluster = Cluster::start(&["persistentvolume-binder-controller"]).await;
+    cluster.create(scheme::PERSISTENTVOLUMECLAIMS, claim("want", "2Gi")).await;
+    cluster.create(scheme::PERSISTENTVOLUMES, volume("small", "1Gi")).await;
+    cluster.pass(60).await;
+    assert_eq!(
+        cluster.list(scheme::PERSISTENTVOLUMECLAIMS, "").await[0]["status"]["phase"],
+        "Pending"
+    );
+    cluster.create(scheme::PERSISTENTVOLUMES, volume("large", "2Gi")).await;
+    cluster
+        .until("bound", scheme::PERSISTENTVOLUMECLAIMS, "", |all| {
+            all[0]["status"]["phase"] == "Bound"
+        })
+        .await;
+}
