@@ -21,8 +21,8 @@ use windlass_core::{Object, ObjectList};
 
 /// Pieces are about this long.
 const PIECE: usize = 64 << 10;
-/// Shorter answers are not compressed.
-const WORTH_COMPRESSING: u64 = 128 << 10;
+/// Shorter answers are not compressed. (Kubernetes begins at 128 KiB, but its objects carry more managed fields.)
+const WORTH_COMPRESSING: u64 = 32 << 10;
 
 /// How much of each object a table's row carries.
 pub(super) fn include_object(info: &RequestInfo) -> Result<IncludeObject, Status> {

@@ -4,7 +4,7 @@ use super::identity::{Identity, make_private_dir};
 use super::parts::Parts;
 use super::{Error, Options};
 use async_trait::async_trait;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use windlass_api::admission::{
@@ -19,6 +19,7 @@ use windlass_api::nodes::{NodeClient, connects};
 use windlass_api::pki::server_tls;
 use windlass_api::reviews::Reviews;
 use windlass_api::server::{ApiServer, ServeOptions};
+use windlass_api::strategy::ServiceConfig;
 use windlass_core::cache::InformerFactory;
 use windlass_core::client::Client;
 use windlass_core::component::{BoxError, Component, Ready, Shutdown};
@@ -46,7 +47,8 @@ impl ControlPlane {
         let rbac = Arc::new(Rbac::default());
         let server = build(options, &identity, store, rbac.clone(), advertise, listen).await?;
         let client: Arc<dyn Client> = Arc::new(LocalClient::new(server.clone(), User::admin()));
-        let service_ip = first_address(&options.service_cidr)?;
+        // The first address is the Service `kubernetes`.
+        let service_ip = first_after(services(&options.service_cidr)?.network);
         let port = listen.map_or(6443, |listen| listen.port());
         let endpoint = Endpoint { service_ip, address: advertise, port };
         bootstrap(&*client, endpoint).await.map_err(|e| Error::part("bootstrap", e))?;
@@ -99,6 +101,7 @@ async fn build(
     let mut builder = ApiServer::builder()
         .store(store)
         .env(env)
+        .services(services(&options.service_cidr)?)
         .address(SocketAddr::new(advertise, port).to_string())
         .authenticator(Arc::new(InProcess))
         .authenticator(Arc::new(ClientCertificate))
@@ -124,14 +127,25 @@ async fn build(
     builder.build().await.map_err(|status| Error::part("api server", status))
 }
 
-/// The first address of a range, which is the Service `kubernetes`.
-fn first_address(cidr: &str) -> Result<IpAddr, Error> {
-    let bad =
-        || Error::part("service-cidr", format!("{cidr:?} is no range of addresses: 10.96.0.0/16"));
-    let base: IpAddr = cidr.split_once('/').ok_or_else(bad)?.0.parse().map_err(|_| bad())?;
-    Ok(match base {
-        IpAddr::V4(base) => IpAddr::V4((u32::from(base) + 1).into()),
-        IpAddr::V6(base) => IpAddr::V6((u128::from(base) + 1).into()),
+fn first_after(network: Ipv4Addr) -> IpAddr {
+    Ipv4Addr::from_bits(network.to_bits() | 1).into()
+}
+
+/// The range of Services.
+fn services(cidr: &str) -> Result<ServiceConfig, Error> {
+    let parsed = cidr.split_once('/').and_then(|(network, prefix)| {
+        let config = ServiceConfig::default();
+        Some(ServiceConfig {
+            network: network.parse().ok()?,
+            prefix: prefix.parse().ok()?,
+            ..config
+        })
+    });
+    parsed.filter(|config| (12..=30).contains(&config.prefix)).ok_or_else(|| {
+        let why = format!(
+            "{cidr:?} is no range of IPv4 addresses with a prefix from 12 to 30: 10.96.0.0/16"
+        );
+        Error::part("service-cidr", why)
     })
 }
 

@@ -6,6 +6,7 @@ use windlass_core::cache::InformerFactory;
 use windlass_core::clock::Env;
 use windlass_core::component::Component;
 use windlass_proxy::Proxy;
+use windlass_proxy::backend::health_checks::HealthChecks;
 use windlass_proxy::backend::nftables::{NftablesBackend, Settings};
 use windlass_proxy::backend::userspace::{UserspaceBackend, UserspaceConfig};
 
@@ -29,7 +30,11 @@ pub fn proxy(
             let backend = NftablesBackend::open(&settings).map_err(|error| {
                 Error::part("proxy", format!("{error}. Without nftables use --proxy userspace"))
             })?;
-            Proxy::builder(node, informers, backend)
+            Proxy::builder(
+                node,
+                informers,
+                HealthChecks::new(backend, Ipv4Addr::UNSPECIFIED.into()),
+            )
         }
         ProxyMode::Userspace => {
             let any = vec![IpAddr::V4(Ipv4Addr::UNSPECIFIED)];

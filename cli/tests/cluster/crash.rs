@@ -2,12 +2,10 @@
 //!
 //! Runs in a network namespace of its own. Without root the node is left out, and with it the containers.
 
-mod support;
-
+use crate::support::{Running, Scene};
 use kube::api::{Api, ObjectMeta, PostParams};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use support::{Running, Scene};
 use windlass_core::apis::core::v1::{ConfigMap, Pod};
 use windlass_core::component::BoxError;
 
@@ -34,8 +32,7 @@ async fn write_until_killed(client: kube::Client, acknowledged: Arc<AtomicUsize>
         }
     };
     futures::future::join_all((0..WRITERS).map(writer)).await;
-    let names = names.lock().expect("no panic").clone();
-    names
+    std::mem::take(&mut *names.lock().expect("no panic"))
 }
 
 /// Kills the cluster once enough writes were acknowledged.

@@ -1,10 +1,8 @@
 //! A cluster as a process, in a network namespace of its own.
-#![allow(dead_code, reason = "each test uses a part")]
 
 use kube::api::{Api, DeleteParams, PostParams};
 use kube::runtime::wait::{await_condition, conditions};
 use std::fs::File;
-use std::future::Future;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -12,20 +10,20 @@ use std::time::Duration;
 use windlass_core::apis::core::v1::Pod;
 use windlass_core::component::BoxError;
 
-pub type Result<T> = std::result::Result<T, BoxError>;
+pub(crate) type Result<T> = std::result::Result<T, BoxError>;
 
 const DEADLINE: Duration = Duration::from_secs(60);
 const IMAGE: &str = "docker.io/library/busybox:windlass";
 const WINDLASS: &str = env!("CARGO_BIN_EXE_windlass");
 
 /// A folder, and as root a network namespace with an address.
-pub struct Scene {
+pub(crate) struct Scene {
     dir: tempfile::TempDir,
     netns: Option<Netns>,
 }
 
 /// `windlass up`, all parts ready.
-pub struct Running {
+pub(crate) struct Running {
     child: Child,
     // Kept open: the cluster writes to it when it stops.
     stdout: BufReader<ChildStdout>,
@@ -35,7 +33,7 @@ struct Netns(String);
 
 impl Scene {
     /// Runs a test in a scene of its own, on a thread that is in its namespace.
-    pub fn play<F>(name: &str, act: F) -> Result<()>
+    pub(crate) fn play<F>(name: &str, act: F) -> Result<()>
     where
         F: AsyncFnOnce(&Scene) -> Result<()> + Send + 'static,
     {
@@ -52,7 +50,7 @@ impl Scene {
         thread.join().map_err(|_| BoxError::from("the test panicked"))?
     }
 
-    pub fn has_node(&self) -> bool {
+    pub(crate) fn has_node(&self) -> bool {
         self.netns.is_some()
     }
 
@@ -64,12 +62,12 @@ impl Scene {
         Ok(())
     }
 
-    pub fn data_dir(&self) -> PathBuf {
+    pub(crate) fn data_dir(&self) -> PathBuf {
         self.dir.path().join("data")
     }
 
     /// `windlass up …` with this data directory. A child of this thread: in the same namespace.
-    pub fn command(&self) -> Command {
+    pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(WINDLASS);
         command
             .arg("up")
@@ -83,7 +81,7 @@ impl Scene {
     }
 
     /// Starts the cluster; returns when all its parts are ready.
-    pub fn start(&self) -> Result<Running> {
+    pub(crate) fn start(&self) -> Result<Running> {
         let mut child = self.command().stdout(Stdio::piped()).spawn()?;
         let stdout = child.stdout.take().ok_or("piped")?;
         let mut stdout = BufReader::new(stdout);
@@ -97,14 +95,14 @@ impl Scene {
         Ok(Running { child, stdout })
     }
 
-    pub async fn client(&self) -> Result<kube::Client> {
+    pub(crate) async fn client(&self) -> Result<kube::Client> {
         let file = kube::config::Kubeconfig::read_from(self.data_dir().join("admin.kubeconfig"))?;
         let config = kube::Config::from_custom_kubeconfig(file, &Default::default()).await?;
         Ok(kube::Client::try_from(config)?)
     }
 
     /// Brings the image and runs a pod that stays.
-    pub async fn run_pod(&self, client: &kube::Client, name: &str) -> Result<()> {
+    pub(crate) async fn run_pod(&self, client: &kube::Client, name: &str) -> Result<()> {
         self.import_image()?;
         let pod: Pod = serde_json::from_value(serde_json::json!({
             "metadata": {"name": name},
@@ -124,14 +122,14 @@ impl Scene {
         self.wait_ready(client, name).await
     }
 
-    pub async fn wait_ready(&self, client: &kube::Client, name: &str) -> Result<()> {
+    pub(crate) async fn wait_ready(&self, client: &kube::Client, name: &str) -> Result<()> {
         let api = Api::<Pod>::namespaced(client.clone(), "default");
         let ready = await_condition(api, name, conditions::is_pod_running());
         tokio::time::timeout(DEADLINE, ready).await??;
         Ok(())
     }
 
-    pub async fn delete_pod(&self, client: &kube::Client, name: &str) -> Result<()> {
+    pub(crate) async fn delete_pod(&self, client: &kube::Client, name: &str) -> Result<()> {
         let api = Api::<Pod>::namespaced(client.clone(), "default");
         let uid = api.get(name).await?.metadata.uid.unwrap_or_default();
         api.delete(name, &DeleteParams::default()).await?;
@@ -153,14 +151,14 @@ impl Scene {
 
 impl Running {
     /// `kill -9`.
-    pub fn kill(mut self) -> Result<()> {
+    pub(crate) fn kill(mut self) -> Result<()> {
         self.child.kill()?;
         self.child.wait()?;
         Ok(())
     }
 
     /// SIGTERM; the exit code must be 0.
-    pub fn stop(mut self) -> Result<()> {
+    pub(crate) fn stop(mut self) -> Result<()> {
         run(Command::new("kill").args(["-TERM", &self.child.id().to_string()]))?;
         let status = self.child.wait()?;
         if status.success() {
@@ -203,7 +201,7 @@ impl Drop for Netns {
 }
 
 /// Runs a command to its end; an error when it fails.
-pub fn run(command: &mut Command) -> Result<()> {
+pub(crate) fn run(command: &mut Command) -> Result<()> {
     let status = command.status()?;
     if status.success() { Ok(()) } else { Err(format!("{command:?}: {status}").into()) }
 }

@@ -1,0 +1,5 @@
+//! `windlass up` as a process.
+
+mod bad_input;
+mod crash;
+mod support;
