@@ -14,6 +14,8 @@
 //! # }
 //! ```
 
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test fails where it must"))]
+
 pub mod context;
 pub mod registry;
 

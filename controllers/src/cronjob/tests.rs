@@ -6,6 +6,9 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use windlass_core::apis::batch::v1::{CronJob, Job};
 
+/// Its name, the CronJob, the Jobs, the time, what is done.
+type Case = (&'static str, Value, Vec<Job>, &'static str, &'static [&'static str]);
+
 #[test]
 fn schedules_give_the_next_time() {
     let cases = [
@@ -71,18 +74,18 @@ fn short(plan: &Plan) -> Vec<String> {
 
 #[test]
 fn a_job_is_made_when_its_time_has_come() {
+    const MADE: &[&str] = &["+cron-29539380", "SuccessfulCreate"];
     let running = || vec![job("one", None, "2026-03-01T10:00:00Z")];
-    let made = ["+cron-29539380", "SuccessfulCreate"];
     let policy = |policy: &str| json!({"spec": {"concurrencyPolicy": policy}, "status": {"active": [{"uid": "one", "name": "one"}]}});
-    let cases: &[(&str, Value, Vec<Job>, &str, &[&str])] = &[
+    let cases: &[Case] = &[
         ("not yet", json!({}), vec![], "2026-03-01T10:30:00Z", &[]),
-        ("now", json!({}), vec![], "2026-03-01T11:00:00Z", &made),
+        ("now", json!({}), vec![], "2026-03-01T11:00:00Z", MADE),
         (
             "the last of several",
             json!({"metadata": {"creationTimestamp": "2026-03-01T05:00:00Z"}}),
             vec![],
             "2026-03-01T11:20:00Z",
-            &made,
+            MADE,
         ),
         (
             "used already",
@@ -99,7 +102,7 @@ fn a_job_is_made_when_its_time_has_come() {
             &[],
         ),
         ("suspended", json!({"spec": {"suspend": true}}), vec![], "2026-03-01T11:00:00Z", &[]),
-        ("two at once", policy("Allow"), running(), "2026-03-01T11:00:00Z", &made),
+        ("two at once", policy("Allow"), running(), "2026-03-01T11:00:00Z", MADE),
         (
             "not two at once",
             policy("Forbid"),

@@ -35,10 +35,13 @@ fn short(plan: &Plan) -> Vec<String> {
     made.chain(plan.delete.iter().map(|pod| format!("-{}", pod.object.name()))).collect()
 }
 
+/// A pod: its name, its node, its state.
+type OnNode = (&'static str, &'static str, Value);
+
 #[test]
 fn every_node_has_one_pod() {
     let failed = json!({"status": {"phase": "Failed"}});
-    let cases: &[(&str, &[(&str, &str, Value)], &[&str])] = &[
+    let cases: &[(&str, &[OnNode], &[&str])] = &[
         ("none yet", &[], &["+n1", "+n2", "+n3"]),
         ("one lacks", &[("a", "n1", ready(0)), ("b", "n2", json!({}))], &["+n3"]),
         (

@@ -29,9 +29,12 @@ fn ending() -> Value {
     json!({"metadata": {"deletionTimestamp": "2027-01-15T08:00:00Z"}, "status": {"phase": "Running"}})
 }
 
+/// A pod: its name, its state.
+type Named = (&'static str, Value);
+
 #[test]
 fn pods_that_count_are_brought_to_the_number_asked_for() {
-    let cases: &[(Value, &[(&str, Value)], usize, &[&str])] = &[
+    let cases: &[(Value, &[Named], usize, &[&str])] = &[
         (json!({}), &[], 2, &[]),
         (json!({}), &[("a", ready(0))], 1, &[]),
         (json!({}), &[("a", ready(0)), ("b", ready(0))], 0, &[]),

@@ -1,5 +1,7 @@
 //! Every controller against a whole API server in this process, in virtual time.
 
+#![allow(clippy::unwrap_used, reason = "a test fails where it must")]
+
 mod access;
 mod cluster;
 mod collection;
