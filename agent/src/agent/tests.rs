@@ -130,6 +130,6 @@ fn pod(name: &str, spec: &Value) -> Value {
 }
 
 /// What a container is told to do stands in its first argument.
-fn says<'a>(config: &'a ContainerConfig) -> &'a str {
+fn says(config: &ContainerConfig) -> &str {
     config.args.first().map_or("", String::as_str)
 }

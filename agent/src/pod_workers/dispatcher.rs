@@ -161,6 +161,10 @@ async fn what_is_left(host: &Host) -> HashSet<String> {
         Ok(folders) => uids.extend(folders),
         Err(error) => tracing::warn!(%error, "can't look for folders of earlier pods"),
     }
+    match host.log_folders().await {
+        Ok(folders) => uids.extend(folders.into_keys()),
+        Err(error) => tracing::warn!(%error, "can't look for logs of earlier pods"),
+    }
     uids
 }
 
@@ -175,6 +179,9 @@ async fn remove_orphans(host: Arc<Host>, uids: HashSet<String>) {
         }
         if let Err(error) = host.volumes.unmount(uid).await {
             tracing::warn!(uid, %error, "can't remove volumes");
+        }
+        if let Err(error) = host.remove_logs(uid).await {
+            tracing::warn!(uid, %error, "can't remove logs");
         }
     }
     host.refresh().await;

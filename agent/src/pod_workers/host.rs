@@ -10,6 +10,9 @@ use crate::references::References;
 use crate::runtime::Runtime;
 use crate::volumes::VolumeManager;
 use jiff::Timestamp;
+use std::collections::HashMap;
+use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 use windlass_core::apis::core::v1::Pod;
@@ -67,6 +70,31 @@ impl Host {
             services.extend(self.services.list(Some(pod.namespace())));
         }
         service_variables(services.iter().map(|entry| &**entry), pod.namespace(), links)
+    }
+
+    /// The folders of pods' logs, by uid.
+    pub(crate) async fn log_folders(&self) -> io::Result<HashMap<String, PathBuf>> {
+        let mut folders = HashMap::new();
+        let mut entries = match tokio::fs::read_dir(self.config.logs_dir()).await {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(folders),
+            entries => entries?,
+        };
+        while let Some(entry) = entries.next_entry().await? {
+            // `<ns>_<name>_<uid>`; what has another name is none of ours.
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if let [_, _, uid] = name.split('_').collect::<Vec<_>>()[..] {
+                folders.insert(uid.to_owned(), entry.path());
+            }
+        }
+        Ok(folders)
+    }
+
+    /// Removes the logs of a pod. Does nothing when there are none.
+    pub(crate) async fn remove_logs(&self, uid: &str) -> io::Result<()> {
+        match self.log_folders().await?.remove(uid) {
+            Some(folder) => tokio::fs::remove_dir_all(folder).await,
+            None => Ok(()),
+        }
     }
 
     /// Looks at the runtime after something was done to it.

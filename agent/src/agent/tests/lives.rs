@@ -190,9 +190,13 @@ async fn what_no_pod_owns_is_removed_by_the_next_agent() {
     node.start_agent(&second, None).await;
     node.api.put("pods", pod("b", &json!({})));
     node.until("b", |pod| status(pod)["ready"] == true).await;
+    // The clock moves once all tasks wait: then all is removed.
+    tokio::time::sleep(Duration::from_millis(1)).await;
     let sandboxes = runtime.list_sandboxes().await.expect("lists");
     let names: Vec<_> = sandboxes.iter().map(|s| s.config.name.as_str()).collect();
     assert_eq!(names, ["b"]);
+    assert!(!node.root.path().join("pods/uid-a").exists());
+    assert!(!node.root.path().join("logs/default_a_uid-a").exists());
     second.cancel();
 }
 
