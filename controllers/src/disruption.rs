@@ -10,11 +10,12 @@ mod sync;
 mod tests;
 
 use crate::Context;
-use crate::support::wiring;
-use crate::views;
+use crate::support::wiring::{self, Queue};
+use crate::views::{self, Workloads};
+use windlass_core::Object;
 use windlass_core::cache::Change;
 use windlass_core::component::Component;
-use windlass_core::controller::Controller;
+use windlass_core::controller::{Controller, ObjectKey};
 use windlass_core::scheme;
 
 /// The controller of PodDisruptionBudgets.
@@ -32,12 +33,20 @@ pub fn component(context: &Context) -> Box<dyn Component> {
     let queue = controller.queue();
     wiring::itself(&budgets, &queue);
     pods.on_change(move |change| {
-        wiring::selecting(&budgets, change.object(), &queue);
+        request(&budgets, change.object(), &queue);
         if let Change::Updated { old, new } = change
             && old.object.header().labels != new.object.header().labels
         {
-            wiring::selecting(&budgets, &old.object, &queue);
+            request(&budgets, &old.object, &queue);
         }
     });
     Box::new(controller)
+}
+
+fn request(budgets: &Workloads, pod: &Object, queue: &Queue) {
+    for budget in budgets.list(Some(pod.namespace())) {
+        if budget.view.spec.selector.matches_or_all(&pod.header().labels) {
+            queue.add(ObjectKey::of(&budget.object));
+        }
+    }
 }

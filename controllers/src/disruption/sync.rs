@@ -91,7 +91,9 @@ impl Reconciler for Sync {
         let budget: PodDisruptionBudget = entry.object.view()?;
         let selector = &entry.view.spec.selector;
         let mut pods = self.pods.list(Some(&request.namespace));
-        pods.retain(|pod| !pod.view.is_terminal() && selector.matches(&pod.object.header().labels));
+        pods.retain(|pod| {
+            !pod.view.is_terminal() && selector.matches_or_all(&pod.object.header().labels)
+        });
         let expected = self.expected(&request.namespace, &pods)?;
         let (new, again) = plan(&budget, &pods, expected, time::now(&self.context.env));
         if Some(&new) != budget.status.as_ref() {

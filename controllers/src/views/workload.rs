@@ -32,6 +32,11 @@ enum Written {
 // === impl Selector ===
 
 impl Selector {
+    /// The same for kinds of which an empty selector selects everything: disruption budgets.
+    pub(crate) fn matches_or_all(&self, labels: &[(Str, Str)]) -> bool {
+        self.0.as_ref().is_some_and(|selector| selector.matches(labels))
+    }
+
     pub(crate) fn matches(&self, labels: &[(Str, Str)]) -> bool {
         self.0
             .as_ref()

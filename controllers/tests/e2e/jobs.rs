@@ -140,4 +140,14 @@ async fn a_budget_counts_healthy_pods() {
     cluster.until("none", scheme::PODDISRUPTIONBUDGETS, "", says(0)).await;
     cluster.run_pods();
     cluster.until("one", scheme::PODDISRUPTIONBUDGETS, "", says(1)).await;
+    cluster
+        .patch(
+            &key(scheme::PODDISRUPTIONBUDGETS, "guard"),
+            json!({"spec": {"selector": {"matchLabels": null}}}),
+        )
+        .await;
+    let same = |all: &[Value]| {
+        all[0]["status"]["observedGeneration"] == 2 && all[0]["status"]["expectedPods"] == 3
+    };
+    cluster.until("an empty selector takes all", scheme::PODDISRUPTIONBUDGETS, "", same).await;
 }
