@@ -3,7 +3,7 @@
 use kube::api::{Api, DeleteParams, PostParams};
 use kube::runtime::wait::{await_condition, conditions};
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
@@ -25,7 +25,6 @@ pub(crate) struct Scene {
 /// `windlass up`, all parts ready.
 pub(crate) struct Running {
     child: Child,
-    // Kept open: the cluster writes to it when it stops.
     stdout: BufReader<ChildStdout>,
 }
 
