@@ -89,6 +89,10 @@ fn place<R: Read>(
         return make_opaque(&folder);
     }
     if let Some(gone) = name.to_str().and_then(|n| n.strip_prefix(WHITEOUT)) {
+        // `.wh...` would take away the folder above.
+        if matches!(gone, "" | "." | "..") {
+            return Err(io::Error::other("a whiteout of no file"));
+        }
         return make_whiteout(&folder.join(gone));
     }
     let dest = folder.join(name);
@@ -220,4 +224,34 @@ fn copy_owner(source: &Path, dest: &Path) -> io::Result<()> {
         return Ok(());
     }
     fs::set_permissions(dest, fs::Permissions::from_mode(meta.mode() & 0o7777))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tar_of(name: &str) -> Vec<u8> {
+        let mut header = tar::Header::new_gnu();
+        // Written by hand: the crate's own writer refuses some of these.
+        header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
+        header.set_size(0);
+        header.set_mode(0o644);
+        header.set_cksum();
+        let mut tar = tar::Builder::new(Vec::new());
+        tar.append(&header, io::empty()).unwrap();
+        tar.into_inner().unwrap()
+    }
+
+    #[test]
+    fn no_whiteout_reaches_out_of_its_folder() {
+        let dir = tempfile::tempdir().unwrap();
+        let neighbour = dir.path().join("neighbour");
+        fs::write(&neighbour, "stays").unwrap();
+        for name in [".wh...", ".wh..", ".wh.", "../neighbour"] {
+            let layer = dir.path().join("layer");
+            assert!(unpack(&tar_of(name)[..], &layer).is_err(), "{name}");
+            assert!(layer.is_dir(), "{name}");
+            assert_eq!(fs::read_to_string(&neighbour).unwrap(), "stays", "{name}");
+        }
+    }
 }
