@@ -86,8 +86,15 @@ impl AgentBuilder {
     /// The agent.
     ///
     /// # Errors
-    /// When client, informers or runtime are missing.
-    pub fn build(self) -> Result<Agent, BuildError> {
+    /// When client, informers or runtime are missing, or a folder is given by a relative path and there is no
+    /// working directory.
+    pub fn build(mut self) -> Result<Agent, BuildError> {
+        let config = &mut self.config;
+        // What is mounted is known by its absolute path, and containers have working directories of their own.
+        for folder in std::iter::once(&mut config.root_dir).chain(&mut config.pod_logs_dir) {
+            *folder = std::path::absolute(&*folder)
+                .map_err(|_| BuildError("working directory, or absolute paths"))?;
+        }
         Ok(Agent {
             config: Arc::new(self.config),
             client: self.client.ok_or(BuildError("client"))?,

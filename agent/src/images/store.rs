@@ -79,7 +79,9 @@ impl ImageStore {
     /// # Errors
     /// When the folder can't be made or its index can't be read.
     pub fn open(root: impl Into<PathBuf>) -> Result<Self> {
+        // Layers are mounted by processes with working directories of their own.
         let root = root.into();
+        let root = std::path::absolute(&root).map_err(|e| io_error(&root, e))?;
         let tmp = root.join("tmp");
         for folder in [root.join("blobs/sha256"), root.join("layers"), tmp.clone()] {
             fs::create_dir_all(&folder).map_err(|e| io_error(&folder, e))?;

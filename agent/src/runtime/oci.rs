@@ -126,7 +126,11 @@ impl OciRuntime {
     ///
     /// # Errors
     /// When a folder can't be made or read, or the process is not root.
-    pub async fn open(options: OciOptions) -> Result<Self> {
+    pub async fn open(mut options: OciOptions) -> Result<Self> {
+        // Containers and shims have working directories of their own.
+        for folder in [&mut options.state_dir, &mut options.run_dir] {
+            *folder = std::path::absolute(&*folder).map_err(|e| state::io_error(folder, e))?;
+        }
         if !rustix::process::geteuid().is_root() {
             return Err(Error::Invalid("running containers needs root".into()));
         }

@@ -25,7 +25,8 @@ pub(super) fn write(
     if let Some(old) = &old
         && holds(&dir.join(old), payload)?
     {
-        return Ok(());
+        // An earlier agent may have ended before it had shown all.
+        return show(dir, payload);
     }
     let folder = dir.join(fresh);
     fs::create_dir(&folder).map_err(at(&folder))?;

@@ -40,10 +40,15 @@ pub(super) fn bind(source: &Path, target: &Path) -> Result<(), VolumeError> {
 
 /// Takes a folder away, and first all that is mounted in it.
 pub(super) fn remove_tree(dir: &Path) -> Result<(), VolumeError> {
+    // The table names real, absolute paths; what is not found in it would be deleted through its mount.
+    let real = match fs::canonicalize(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        real => real.map_err(at(dir))?,
+    };
     let table = fs::read_to_string("/proc/self/mountinfo")
         .map_err(at(Path::new("/proc/self/mountinfo")))?;
     // The last mounted comes off first.
-    for point in mount_points(&table, dir).into_iter().rev() {
+    for point in mount_points(&table, &real).into_iter().rev() {
         umount2(Path::new(&point), MntFlags::MNT_DETACH)
             .map_err(|e| at(Path::new(&point))(e.into()))?;
     }

@@ -23,7 +23,7 @@ pub(super) fn resolve(
     bind: bool,
 ) -> Result<PathBuf, VolumeError> {
     let found = open(root, sub_path)?;
-    let by_fd = PathBuf::from(format!("/proc/self/fd/{}", found.as_raw_fd()));
+    let by_fd = by_fd(&found);
     if !bind {
         return fs::read_link(&by_fd).map_err(at(&by_fd));
     }
@@ -38,6 +38,11 @@ pub(super) fn resolve(
     }
     mounts::bind(&by_fd, target)?;
     Ok(target.to_path_buf())
+}
+
+/// Another name for what is open.
+fn by_fd(open: &OwnedFd) -> PathBuf {
+    PathBuf::from(format!("/proc/self/fd/{}", open.as_raw_fd()))
 }
 
 fn open(root: &Path, sub_path: &Path) -> Result<OwnedFd, VolumeError> {
@@ -65,13 +70,19 @@ fn open(root: &Path, sub_path: &Path) -> Result<OwnedFd, VolumeError> {
     }
     let mut made = PathBuf::new();
     let mut parent = within(Path::new(".")).map_err(|e| fail(Path::new("."), e))?;
+    let mode = fs::metadata(by_fd(&root_fd)).map_err(at(root))?.permissions();
     for part in sub_path.components() {
         made.push(part);
-        match mkdirat(&parent, Path::new(part.as_os_str()), Mode::from_raw_mode(0o750)) {
-            Ok(()) | Err(Errno::EXIST) => {}
+        let fresh = match mkdirat(&parent, Path::new(part.as_os_str()), Mode::RWXU) {
+            Ok(()) => true,
+            Err(Errno::EXIST) => false,
             Err(error) => return Err(fail(&made, error)),
-        }
+        };
         parent = within(&made).map_err(|e| fail(&made, e))?;
+        // Whoever may use the volume may use what is made in it, whatever the umask says.
+        if fresh {
+            fs::set_permissions(by_fd(&parent), mode.clone()).map_err(at(&root.join(&made)))?;
+        }
     }
     Ok(parent)
 }
