@@ -41,12 +41,8 @@ pub(super) fn make(plan: &Plan<'_>) -> Result<Option<Child>> {
             unshare(flags)
                 .map_err(|e| Error::Io { context: "unshare".into(), source: e.into() })?;
             furnish(plan.config, &kinds)?;
-            let child = shared_pid.then(|| hold_pid(plan)).transpose()?;
             kinds.iter().try_for_each(|kind| keep(plan, kind, "/proc/thread-self"))?;
-            if let Some(child) = &child {
-                keep(plan, "pid", &format!("/proc/{}", child.id()))?;
-            }
-            Ok(child)
+            shared_pid.then(|| hold_pid(plan)).transpose()
         });
         worker.join().unwrap_or_else(|_| Err(Error::Failed("making namespaces failed".into())))
     })
@@ -113,7 +109,19 @@ fn ipc_sysctl(name: &str) -> bool {
         || name.starts_with("kernel.shm")
 }
 
+/// Starts the process that holds a process namespace.
 fn hold_pid(plan: &Plan<'_>) -> Result<Child> {
+    let mut child = start_pause(plan)?;
+    keep(plan, "pid", &format!("/proc/{}", child.id())).inspect_err(|_| {
+        // Nobody would know of it.
+        if let Err(error) = child.kill().and_then(|()| child.wait()) {
+            tracing::warn!(%error, "can't end the process of a sandbox that failed");
+        }
+    })?;
+    Ok(child)
+}
+
+fn start_pause(plan: &Plan<'_>) -> Result<Child> {
     Command::new(plan.helper)
         .args(["oci-shim", "pause"])
         .env_clear()

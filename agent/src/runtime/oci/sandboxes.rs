@@ -32,16 +32,25 @@ pub(super) async fn run(inner: &Arc<Inner>, config: SandboxConfig) -> Result<San
     state::write(&path, &record)?;
     let made = furnish(inner, &mut record).await.and_then(|()| state::write(&path, &record));
     if let Err(e) = made {
-        if let Err(more) = dismantle(inner, &record).await {
-            tracing::warn!(sandbox = record.id.0, error = %more, "can't undo a sandbox that failed");
+        match dismantle(inner, &record).await {
+            Ok(()) => state::remove(&path)?,
+            Err(more) => {
+                tracing::warn!(sandbox = record.id.0, error = %more, "can't undo a sandbox that failed");
+                // It stays known, not ready, and so is removed later.
+                record.ready = false;
+                keep(inner, record);
+            }
         }
-        state::remove(&path)?;
         return Err(e);
     }
+    Ok(keep(inner, record))
+}
+
+fn keep(inner: &Inner, record: SandboxRecord) -> SandboxStatus {
     let status = record.status();
     let sandbox = Sandbox { record: Mutex::new(record), change: tokio::sync::Mutex::default() };
     inner.sandboxes.lock().insert(status.id.clone(), Arc::new(sandbox));
-    Ok(status)
+    status
 }
 
 fn check(config: &SandboxConfig) -> Result<()> {

@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 
 /// How much is read at once.
 const CHUNK: usize = 32 * 1024;
-/// Most connections at once.
-const MAX_CLIENTS: usize = 256;
+/// Most connections at once; each has up to four descriptors, of the usual 1024.
+const MAX_CLIENTS: usize = 128;
 /// How long the shim stays, after the container has ended, for those who are slow to read.
 const LINGER: Duration = Duration::from_secs(10);
 
