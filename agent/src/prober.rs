@@ -204,6 +204,17 @@ impl Prober {
         self.results.lock().get(uid).cloned().unwrap_or_default()
     }
 
+    /// Takes over what an earlier agent found of a container that runs: a new agent must not take it out of
+    /// service until its own first result.
+    pub(crate) fn adopt(&self, uid: &str, id: &ContainerId, started: bool, ready: bool) {
+        let mut results = self.results.lock();
+        for (kind, held) in [(Kind::Startup, started), (Kind::Readiness, ready)] {
+            if held {
+                results.entry(uid.to_owned()).or_default().set(id, kind, true);
+            }
+        }
+    }
+
     /// Forgets what was found of containers that are no more.
     pub(crate) fn retain(&self, uid: &str, known: impl Fn(&ContainerId) -> bool) {
         if let Some(pod) = self.results.lock().get_mut(uid) {

@@ -21,7 +21,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use windlass_core::Object;
-use windlass_core::apis::core::v1::Pod;
+use windlass_core::apis::core::v1::{Pod, PodStatus};
 use windlass_core::component::Shutdown;
 use windlass_core::events::EventType;
 
@@ -64,6 +64,7 @@ impl Worker {
             Latest::Gone => None,
         };
         let old = pod.status.clone().unwrap_or_default();
+        adopt_probes(&host, pod.uid(), &old);
         let start_time = status::start_time(&old).unwrap_or_else(|| host.now());
         let start_time = Some(status::whole_seconds(start_time).0);
         let memory = Memory { rejected, start_time, status: old, ..Memory::default() };
@@ -391,6 +392,22 @@ impl Worker {
         tracing::error!(pod = self.pod.full_name(), %error, "an effect broke off");
         if self.effects.is_empty() {
             self.memory.busy = super::memory::Busy::default();
+        }
+    }
+}
+
+/// What the API shows of containers that still run was found by an earlier agent, and holds until it is found otherwise.
+fn adopt_probes(host: &Host, uid: &str, shown: &PodStatus) {
+    let runtime = host.cache.pod(uid);
+    let lists = [&shown.init_container_statuses, &shown.container_statuses];
+    for container in lists.into_iter().flatten().flatten() {
+        let known = runtime.running().find(|running| {
+            container.container_id.as_deref().and_then(|full| full.split_once("://"))
+                == Some((host.runtime_name.as_str(), running.id.0.as_str()))
+        });
+        if let Some(running) = known {
+            let started = container.started == Some(true);
+            host.prober.adopt(uid, &running.id, started, container.ready);
         }
     }
 }

@@ -30,6 +30,7 @@ pub(crate) fn patch(uid: &str, old: Option<&PodStatus>, new: &PodStatus) -> Opti
             continue;
         }
         let value = match (*field, after) {
+            ("conditions", Some(Value::Array(new))) => without_leftovers(before, new),
             ("podIPs", Some(Value::Array(ips))) => replace_list(ips, before.is_some()),
             (_, Some(after)) => after.clone(),
             (_, None) => Value::Null,
@@ -53,6 +54,24 @@ fn fields(status: Option<&PodStatus>) -> Map<String, Value> {
 fn only_others(field: &str, before: Option<&Value>, after: Option<&Value>) -> bool {
     let list = |value: Option<&Value>| value.and_then(Value::as_array).cloned().unwrap_or_default();
     field == "conditions" && list(after).iter().all(|condition| list(before).contains(condition))
+}
+
+/// Conditions are merged by type, field by field: what a condition says no longer must be taken from it.
+fn without_leftovers(before: Option<&Value>, new: &[Value]) -> Value {
+    let before = before.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let cleared = |condition: &Value| {
+        let mut condition = condition.clone();
+        let old = before.iter().find(|old| old["type"] == condition["type"]);
+        for field in ["reason", "message"] {
+            if condition[field].is_null() && old.is_some_and(|old| !old[field].is_null()) {
+                condition[field] = Value::Null;
+            } else if condition[field].is_null() {
+                condition.as_object_mut().map(|fields| fields.remove(field));
+            }
+        }
+        condition
+    };
+    new.iter().map(cleared).collect()
 }
 
 /// A list that a strategic merge would mix with the old one.

@@ -32,3 +32,15 @@ fn only_what_differs_is_written() {
     }});
     assert_eq!(patch("u", Some(&old), &new), Some(expected));
 }
+
+#[test]
+fn a_condition_that_holds_again_keeps_no_old_reason() {
+    let unready =
+        json!({"type": "Ready", "status": "False", "reason": "ContainersNotReady", "message": "c"});
+    let old = status(json!({"conditions": [condition("PodScheduled", "True"), unready]}));
+    let ready = [condition("PodScheduled", "True"), condition("Ready", "True")];
+    let new = status(json!({"conditions": ready}));
+    let patch = patch("u", Some(&old), &new).expect("something differs");
+    let cleared = json!({"type": "Ready", "status": "True", "reason": null, "message": null});
+    assert_eq!(patch["status"]["conditions"], json!([condition("PodScheduled", "True"), cleared]));
+}

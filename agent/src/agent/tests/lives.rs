@@ -212,3 +212,31 @@ async fn a_token_is_renewed_before_it_expires() {
     assert_eq!(std::fs::read_to_string(file).expect("it is there"), "token 1");
     tokio::time::timeout(Duration::from_secs(810), node.api.tokens(2)).await.expect("renewed");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_restart_of_the_agent_takes_no_pod_out_of_service() {
+    let probed = Probed::default();
+    let node = TestNode::start(probed.clone()).await;
+    let up = probe("up", json!({"periodSeconds": 1}));
+    let ready = probe("ready", json!({"periodSeconds": 5, "failureThreshold": 3}));
+    let fields = json!({"startupProbe": up, "readinessProbe": ready});
+    node.api.put("pods", pod("a", &with(fields)));
+    node.until("a", |pod| status(pod)["ready"] == true).await;
+    node.shutdown.cancel();
+    probed.say("ready", 1);
+    probed.say("up", 1);
+    let second = Shutdown::new();
+    node.start_agent(&second, None).await;
+    // Another pod shows that the new agent works.
+    node.api.put("pods", pod("b", &json!({})));
+    node.until("b", |pod| status(pod)["ready"] == true).await;
+    let seen = node.api.read("pods", "default", "a");
+    assert_eq!((&status(&seen)["started"], &status(&seen)["ready"]), (&json!(true), &json!(true)));
+    // What the new agent finds counts as ever.
+    let seen = node.until("a", |pod| status(pod)["ready"] == false).await;
+    assert_eq!(
+        (&status(&seen)["started"], &status(&seen)["restartCount"]),
+        (&json!(true), &json!(0))
+    );
+    second.cancel();
+}
