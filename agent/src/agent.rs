@@ -86,12 +86,11 @@ impl Agent {
         }
         tasks.spawn(PodWorkers::new(host, pods).run(shutdown.clone()));
         ready.set();
-        shutdown.cancelled().await;
+        // Until shutdown all parts run; without one of them the node would look well and do nothing.
         while let Some(ended) = tasks.join_next().await {
-            if let Err(error) = ended {
-                tracing::error!(%error, "a part of the agent broke off");
-            }
+            ended?;
         }
+        shutdown.cancelled().await;
         Ok(())
     }
 

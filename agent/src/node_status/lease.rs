@@ -29,9 +29,12 @@ pub(crate) async fn renew_leases(
             return;
         }
         let renew = renew(&config, &*client, env.clock.now(), &uid);
+        // A connection that hangs must not keep the next try from being made in time.
+        let renew = tokio::time::timeout(config.lease_period, renew);
         match shutdown.run_until_cancelled(renew).await {
-            Some(Err(error)) => tracing::warn!(%error, "node lease not renewed, will retry"),
-            Some(Ok(())) => {}
+            Some(Ok(Err(error))) => tracing::warn!(%error, "node lease not renewed, will retry"),
+            Some(Err(_)) => tracing::warn!("node lease not renewed in time, will retry"),
+            Some(Ok(Ok(()))) => {}
             None => return,
         }
     }

@@ -101,6 +101,12 @@ impl NodeStatus {
         let mut written = tokio::time::Instant::now();
         let period = LOOK_PERIOD.min(self.config.status_period);
         while shutdown.run_until_cancelled(tokio::time::sleep(period)).await.is_some() {
+            // As the API shows it: others may have written that the node is silent, which is over then.
+            match shutdown.run_until_cancelled(self.client.get_as::<Node>(&self.key())).await {
+                Some(Ok(shown)) => node = shown,
+                Some(Err(error)) => tracing::debug!(%error, "node not read"),
+                None => return,
+            }
             let old = node.status.as_ref();
             let changed = essence(&self.look(old).await) != old.map(essence).unwrap_or_default();
             if !changed && written.elapsed() < self.config.status_period {

@@ -5,10 +5,12 @@ use super::host::Host;
 use super::worker::{Latest, Worker};
 use crate::pod::PodExt;
 use crate::resources::requests;
+use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use windlass_core::Object;
 use windlass_core::apis::core::v1::{Node, Pod};
 use windlass_core::cache::{HeaderOnly, Informer};
 use windlass_core::client::{ClientExt, Key};
@@ -93,6 +95,10 @@ impl PodWorkers {
         }
         let (Some(object), Some(uid)) = (object, uid) else { return };
         if let Some(handle) = self.workers.get(&uid) {
+            if is_over(&object) {
+                // It stays in the API, perhaps for long, but takes nothing of the node any more.
+                self.taken.remove(&uid);
+            }
             handle.object.send_replace(Latest::Is(object));
             return;
         }
@@ -150,6 +156,28 @@ impl PodWorkers {
             && self.names.get(&handle.key).is_some_and(|named| named == uid)
         {
             self.names.remove(&handle.key);
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct PhaseView {
+    #[serde(default)]
+    status: Phase,
+}
+
+#[derive(Default, Deserialize)]
+struct Phase {
+    phase: Option<String>,
+}
+
+/// Whether the pod's containers have ended for good.
+fn is_over(object: &Object) -> bool {
+    match object.view::<PhaseView>() {
+        Ok(pod) => pod.status.phase.as_deref().is_some_and(crate::status::is_terminal),
+        Err(error) => {
+            tracing::error!(pod = object.name(), %error, "pod's phase can't be read");
+            false
         }
     }
 }

@@ -191,3 +191,43 @@ async fn a_volume_follows_its_config_map() {
     tokio::time::sleep(Duration::from_millis(1)).await;
     assert_eq!(std::fs::read_to_string(&file).expect("it is there"), "2");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_that_has_ended_takes_nothing_of_the_node() {
+    let node = TestNode::start(Finishing).await;
+    let all = format!("{}m", Config::default().machine.milli_cpu);
+    let whole_node = |says: &str| {
+        json!({"restartPolicy": "Never", "containers": [
+            {"name": "c", "image": "busybox:1", "args": [says], "resources": {"requests": {"cpu": all}}}]})
+    };
+    node.api.put("pods", pod("a", &whole_node("0")));
+    node.until("a", |pod| pod["status"]["phase"] == "Succeeded").await;
+    node.api.put("pods", pod("b", &whole_node("go on")));
+    let seen = node.until("b", |pod| ["Running", "Failed"].contains(&phase(pod))).await;
+    assert_eq!(phase(&seen), "Running", "{}", seen["status"]);
+    node.api.put("pods", pod("c", &whole_node("go on")));
+    let seen = node.until("c", |pod| ["Running", "Failed"].contains(&phase(pod))).await;
+    assert_eq!(seen["status"]["reason"], "OutOfcpu", "b has it all");
+}
+
+fn phase(pod: &Value) -> &str {
+    pod["status"]["phase"].as_str().unwrap_or_default()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_was_taken_for_silent_says_soon_that_it_is_not() {
+    let node = TestNode::start(Steady).await;
+    let mut shown = node.api.read("nodes", "", "n1");
+    for condition in shown["status"]["conditions"].as_array_mut().expect("conditions") {
+        condition["status"] = json!("Unknown");
+    }
+    let begin = node.env.clock.now();
+    node.api.put("nodes", shown);
+    let again = node.api.until("nodes", "", "n1", |node| {
+        let conditions = node.and_then(|node| node["status"]["conditions"].as_array());
+        conditions.into_iter().flatten().all(|condition| condition["status"] != "Unknown")
+    });
+    tokio::time::timeout(DEADLINE, again).await.expect("it says so");
+    let took = node.env.clock.now().duration_since(begin).as_secs();
+    assert!(took <= 10, "{took} s");
+}
