@@ -15,6 +15,9 @@ use windlass_core::scheme::GroupVersionResource;
 /// How long to wait for the first answer about an object.
 const FIRST_ANSWER: Duration = Duration::from_secs(10);
 
+/// No token is asked for anew sooner than this.
+const SHORTEST_LIFE: Duration = Duration::from_secs(10);
+
 /// Called with a pod's uid when an object it names has changed.
 pub(crate) type Notify = Arc<dyn Fn(&str) + Send + Sync>;
 
@@ -122,7 +125,21 @@ impl Drop for References {
 }
 
 /// A time a pod's token must be renewed at, before that it expires.
+///
+/// Never at once: where the clocks of node and server differ, a new token may seem to have expired already.
 pub(crate) fn renewal(now: Timestamp, expires: Timestamp) -> Timestamp {
-    let life = expires.duration_since(now);
-    now + life.mul_f64(0.8)
+    let life = Duration::try_from(expires.duration_since(now)).unwrap_or_default();
+    now + life.mul_f64(0.8).max(SHORTEST_LIFE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_are_renewed_in_time_and_not_at_once() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        assert_eq!(renewal(at(0), at(1000)), at(800));
+        assert_eq!(renewal(at(1000), at(0)), at(1010));
+    }
 }

@@ -14,11 +14,15 @@ use serde_json::Value;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use windlass_core::apis::core::v1::Pod;
 use windlass_core::client::{DeleteOptions, Key, Patch, WriteOptions};
 use windlass_core::scheme::PODS;
 use windlass_core::{Error, Object};
+
+/// How long a removal that failed rests: whoever planned it plans it again as soon as it is told.
+const REMOVAL_RETRY: Duration = Duration::from_secs(5);
 
 /// What was done.
 pub(super) enum Outcome {
@@ -103,6 +107,7 @@ impl Effect {
     pub(super) async fn remove_sandbox(self, id: SandboxId) -> Outcome {
         if let Err(error) = self.host.runtime.remove_sandbox(&id).await {
             tracing::warn!(pod = self.pod.full_name(), %error, "can't remove an old sandbox");
+            tokio::time::sleep(REMOVAL_RETRY).await;
         }
         self.host.refresh().await;
         Outcome::SandboxRemoved(id)
@@ -125,7 +130,10 @@ impl Effect {
     pub(super) async fn remove_container(self, id: ContainerId) -> Outcome {
         let log = self.runtime.containers.iter().find(|c| c.id == id).map(|c| c.log_path.clone());
         match self.host.runtime.remove_container(&id).await {
-            Err(error) => tracing::warn!(container = id.0, %error, "can't remove an old container"),
+            Err(error) => {
+                tracing::warn!(container = id.0, %error, "can't remove an old container");
+                tokio::time::sleep(REMOVAL_RETRY).await;
+            }
             Ok(()) => {
                 if let Some(log) = log
                     && let Err(error) = tokio::fs::remove_file(&log).await
