@@ -35,6 +35,7 @@ pub mod node_lifecycle;
 pub mod persistentvolume_binder;
 pub mod pod_gc;
 pub mod replicaset;
+pub mod resource_quota;
 pub mod root_ca;
 pub mod serviceaccount;
 pub mod serviceaccount_token;

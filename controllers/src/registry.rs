@@ -14,6 +14,7 @@ pub const ALL: &[(&str, Constructor)] = &[
     ("job-controller", crate::job::component),
     ("cronjob-controller", crate::cronjob::component),
     ("disruption-controller", crate::disruption::component),
+    ("resourcequota-controller", crate::resource_quota::component),
     ("persistentvolume-binder-controller", crate::persistentvolume_binder::component),
     ("persistentvolumeclaim-protection-controller", crate::volume_protection::claims),
     ("persistentvolume-protection-controller", crate::volume_protection::volumes),

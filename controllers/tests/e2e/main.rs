@@ -7,6 +7,7 @@ mod cluster;
 mod collection;
 mod jobs;
 mod nodes;
+mod quotas;
 mod services;
 mod volumes;
 mod workloads;

@@ -1,0 +1,221 @@
+use super::amount::Amount;
+use super::names::{Source, source};
+use super::plan::{Snapshot, plan, same};
+use crate::support::testing::{at, entry, pod};
+use serde_json::{Value, json};
+use windlass_core::apis::core::v1::ResourceQuota;
+use windlass_core::scheme;
+
+fn quota(spec: Value, status: Value) -> ResourceQuota {
+    serde_json::from_value(json!({"metadata": {}, "spec": spec, "status": status})).unwrap()
+}
+
+/// What is used of `names`, as JSON.
+fn used(spec: Value, names: &[&str], snapshot: &Snapshot) -> Value {
+    let mut spec = spec;
+    spec["hard"] = names.iter().map(|name| ((*name).to_owned(), json!("9"))).collect();
+    let (status, _) = plan(&quota(spec, Value::Null), snapshot, at(0));
+    json!(status.used)
+}
+
+fn container(requests: Value, limits: Value) -> Value {
+    json!({"name": "c", "resources": {"requests": requests, "limits": limits}})
+}
+
+#[test]
+fn amounts_keep_their_form() {
+    let cases: [(&[&str], &str); 10] = [
+        (&[], "0"),
+        (&["100m", "200m"], "300m"),
+        (&["500m", "1500m"], "2"),
+        (&["128Mi", "128Mi"], "256Mi"),
+        (&["512Mi", "512Mi"], "1Gi"),
+        (&["1Gi", "1M"], "1074741824"),
+        (&["1000"], "1k"),
+        (&["500Ki", "524Ki"], "1Mi"),
+        (&["0", "1Ki"], "1Ki"),
+        (&["0.5Ki"], "512"),
+    ];
+    for (parts, wanted) in cases {
+        let mut sum = Amount::default();
+        parts.iter().for_each(|part| sum += part.parse().unwrap());
+        assert_eq!(sum.to_string(), wanted, "{parts:?}");
+    }
+}
+
+#[test]
+fn names_have_their_sources() {
+    let cases = [
+        ("pods", Some(Source::Pods)),
+        ("count/pods", Some(Source::Pods)),
+        ("cpu", Some(Source::Pods)),
+        ("limits.ephemeral-storage", Some(Source::Pods)),
+        ("requests.hugepages-2Mi", Some(Source::Pods)),
+        ("requests.example.com/gpu", Some(Source::Pods)),
+        ("requests.storage", Some(Source::Claims)),
+        ("gold.storageclass.storage.k8s.io/requests.storage", Some(Source::Claims)),
+        ("services.loadbalancers", Some(Source::Services)),
+        ("configmaps", Some(Source::Objects(scheme::CONFIGMAPS))),
+        ("count/deployments.apps", Some(Source::Objects(scheme::DEPLOYMENTS))),
+        ("count/jobs.batch", Some(Source::Objects(scheme::JOBS))),
+        ("deployments.apps", None),
+        ("count/nodes", None),
+        ("count/nothing.at.all", None),
+        ("example.com/gpu", None),
+        ("limits.example.com/gpu", None),
+    ];
+    for (name, wanted) in cases {
+        assert_eq!(source(name), wanted, "{name}");
+    }
+}
+
+#[test]
+fn pods_use_what_their_containers_ask_for() {
+    let small = || container(json!({"cpu": "100m", "memory": "64Mi"}), json!({"memory": "128Mi"}));
+    let large = || container(json!({"cpu": "1", "example.com/gpu": "2"}), json!({"cpu": "2"}));
+    let sidecar = || {
+        let mut sidecar = container(json!({"cpu": "300m"}), json!({}));
+        sidecar["restartPolicy"] = json!("Always");
+        sidecar
+    };
+    let names = ["pods", "cpu", "requests.memory", "limits.cpu", "limits.memory"];
+    let gpus = "requests.example.com/gpu";
+    let cases = [
+        (json!({"containers": [small(), small()]}), ["1", "200m", "128Mi", "0", "256Mi"], "0"),
+        (
+            json!({"containers": [small()], "initContainers": [large()]}),
+            ["1", "1", "64Mi", "2", "128Mi"],
+            "2",
+        ),
+        (
+            json!({"containers": [small()], "initContainers": [sidecar(), large()]}),
+            ["1", "1300m", "64Mi", "2", "128Mi"],
+            "2",
+        ),
+        (
+            json!({"containers": [small()], "initContainers": [large(), sidecar()]}),
+            ["1", "1", "64Mi", "2", "128Mi"],
+            "2",
+        ),
+        (
+            json!({"containers": [small()], "overhead": {"cpu": "50m", "memory": "64Mi"}}),
+            ["1", "150m", "128Mi", "0", "192Mi"],
+            "0",
+        ),
+        (
+            json!({"containers": [small()], "resources": {"requests": {"cpu": "3"}}}),
+            ["1", "3", "64Mi", "0", "128Mi"],
+            "0",
+        ),
+    ];
+    for (spec, wanted, wanted_gpus) in cases {
+        let pods = vec![pod("a", "", json!({"spec": spec}))];
+        let found = used(json!({}), &names, &Snapshot { pods, ..Snapshot::default() });
+        let found: Vec<_> = names.iter().map(|name| found[name].as_str().unwrap()).collect();
+        assert_eq!(found, wanted, "{spec}");
+        let pods = vec![pod("a", "", json!({"spec": spec}))];
+        let found = used(json!({}), &[gpus], &Snapshot { pods, ..Snapshot::default() });
+        assert_eq!(found[gpus], wanted_gpus, "{spec}");
+    }
+}
+
+#[test]
+fn pods_that_ended_are_objects_only() {
+    let spec = json!({"containers": [container(json!({"cpu": "1"}), json!({}))]});
+    let ended = json!({"spec": spec, "status": {"phase": "Succeeded"}});
+    let going = json!({"spec": spec, "metadata": {"deletionTimestamp": at(10).to_string(), "deletionGracePeriodSeconds": 30}});
+    let pods = vec![pod("ended", "", ended), pod("going", "", going)];
+    let snapshot = Snapshot { pods, ..Snapshot::default() };
+    let hard = json!({"hard": {"pods": "5", "count/pods": "5", "cpu": "5"}});
+    let cases = [(0, Some(40), "1"), (39, Some(1), "1"), (40, None, "0"), (99, None, "0")];
+    for (now, wanted, running) in cases {
+        let (status, again) = plan(&quota(hard.clone(), Value::Null), &snapshot, at(now));
+        let wanted_used = json!({"pods": running, "count/pods": "2", "cpu": running});
+        assert_eq!(json!(status.used), wanted_used, "after {now} s");
+        assert_eq!(again.map(|again| again.as_secs()), wanted, "after {now} s");
+    }
+}
+
+#[test]
+fn scopes_choose_pods() {
+    let asks = container(json!({"cpu": "1"}), json!({}));
+    let plain = json!({"containers": [{"name": "c"}]});
+    let deadline = json!({"containers": [asks], "activeDeadlineSeconds": 5});
+    let high = json!({"containers": [asks], "priorityClassName": "high"});
+    let term = json!({"topologyKey": "zone", "namespaceSelector": {}});
+    let affine = json!({"containers": [asks], "affinity": {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}});
+    let class = |operator: &str, values: Value| json!({"scopeSelector": {"matchExpressions": [{"scopeName": "PriorityClass", "operator": operator, "values": values}]}});
+    let cases = [
+        (json!({}), "4", "1"),
+        (json!({"scopes": ["Terminating"]}), "1", "0"),
+        (json!({"scopes": ["NotTerminating"]}), "3", "0"),
+        (json!({"scopes": ["BestEffort"]}), "1", "0"),
+        (json!({"scopes": ["NotBestEffort"]}), "3", "0"),
+        (json!({"scopes": ["NotBestEffort", "Terminating"]}), "1", "0"),
+        (json!({"scopes": ["CrossNamespacePodAffinity"]}), "1", "0"),
+        (json!({"scopes": ["PriorityClass"]}), "1", "0"),
+        (class("In", json!(["high"])), "1", "0"),
+        (class("In", json!(["low"])), "0", "0"),
+        (class("NotIn", json!(["low"])), "4", "0"),
+        (class("DoesNotExist", Value::Null), "3", "0"),
+        (json!({"scopes": ["VolumeAttributesClass"]}), "0", "0"),
+    ];
+    let all = [plain, deadline, high, affine];
+    for (spec, pods_wanted, services_wanted) in cases {
+        let pods = all.iter().enumerate();
+        let pods = pods.map(|(n, spec)| pod(&format!("p{n}"), "", json!({"spec": spec}))).collect();
+        let services = vec![entry(json!({"metadata": {"name": "s"}, "spec": {}}))];
+        let snapshot = Snapshot { pods, services, ..Snapshot::default() };
+        let found = used(spec.clone(), &["pods", "services"], &snapshot);
+        assert_eq!(found, json!({"pods": pods_wanted, "services": services_wanted}), "{spec}");
+    }
+}
+
+#[test]
+fn services_and_claims_use_what_they_are() {
+    let service = |spec: Value| entry(json!({"metadata": {"name": "s"}, "spec": spec}));
+    let ports = json!([{"port": 1, "nodePort": 30000}, {"port": 2}]);
+    let services = vec![
+        service(json!({"type": "ClusterIP", "ports": ports})),
+        service(json!({"type": "NodePort", "ports": ports})),
+        service(json!({"type": "LoadBalancer", "ports": ports})),
+        service(
+            json!({"type": "LoadBalancer", "ports": ports, "allocateLoadBalancerNodePorts": false}),
+        ),
+    ];
+    let claim = |class: &str, size: &str, set_aside: &str| {
+        entry(json!({"metadata": {"name": "c"},
+            "spec": {"storageClassName": class, "resources": {"requests": {"storage": size}}},
+            "status": {"allocatedResources": {"storage": set_aside}}}))
+    };
+    let claims = vec![claim("gold", "1Gi", "3Gi"), claim("tin", "2Gi", "0")];
+    let objects = [(Source::Objects(scheme::CONFIGMAPS), 3)].into_iter().collect();
+    let snapshot = Snapshot { services, claims, objects, ..Snapshot::default() };
+    let wanted = json!({"count/services": "4", "services": "4", "services.nodeports": "5", "services.loadbalancers": "2",
+        "persistentvolumeclaims": "2", "requests.storage": "5Gi", "configmaps": "3", "count/configmaps": "3",
+        "gold.storageclass.storage.k8s.io/requests.storage": "3Gi",
+        "gold.storageclass.storage.k8s.io/persistentvolumeclaims": "1"});
+    let names: Vec<_> = wanted.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(used(json!({}), &names, &snapshot), wanted);
+}
+
+#[test]
+fn what_is_not_known_stays_as_it_was() {
+    let status = json!({"hard": {}, "used": {"configmaps": "7", "secrets": "1", "gone": "1"}});
+    let quota = quota(json!({"hard": {"configmaps": "9", "secrets": "9", "other": "1"}}), status);
+    let unknown = [Source::Objects(scheme::CONFIGMAPS)].into_iter().collect();
+    let (status, _) = plan(&quota, &Snapshot { unknown, ..Snapshot::default() }, at(0));
+    assert_eq!(json!(status.used), json!({"configmaps": "7", "secrets": "0"}));
+    assert_eq!(status.hard, quota.spec.unwrap().hard);
+}
+
+#[test]
+fn a_status_in_another_form_is_the_same() {
+    let status = |hard: &str, used: &str| {
+        serde_json::from_value(json!({"hard": {"cpu": hard}, "used": {"cpu": used}})).unwrap()
+    };
+    assert!(same(&status("1", "1000m"), &status("1000m", "1")));
+    assert!(!same(&status("1", "1"), &status("1", "2")));
+    assert!(!same(&status("1", "1"), &status("2", "1")));
+    assert!(!same(&Default::default(), &status("1", "1")));
+}

@@ -1,0 +1,71 @@
+//! Claims of storage.
+
+use super::{Amount, List, Uses};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+const CLASS: &str = "volume.beta.kubernetes.io/storage-class";
+
+/// What a claim uses.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(from = "Claim")]
+pub(in crate::resource_quota) struct ClaimUsage(pub(in crate::resource_quota) Uses);
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Claim {
+    metadata: Metadata,
+    spec: Spec,
+    status: Status,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Metadata {
+    annotations: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Spec {
+    storage_class_name: Option<String>,
+    resources: Resources,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Resources {
+    requests: List,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Status {
+    allocated_resources: List,
+}
+
+impl From<Claim> for ClaimUsage {
+    fn from(claim: Claim) -> Self {
+        let storage = |list: &List| {
+            let found = super::amounts(list).find(|(name, _)| *name == "storage");
+            found.map_or_else(Amount::default, |(_, amount)| amount)
+        };
+        // While a volume grows, and when that failed, more may be set aside than is asked for.
+        let asked = storage(&claim.spec.resources.requests)
+            .or_larger(storage(&claim.status.allocated_resources));
+        let one = Amount::count(1);
+        let mut uses: Uses = vec![
+            ("count/persistentvolumeclaims".into(), one),
+            ("persistentvolumeclaims".into(), one),
+            ("requests.storage".into(), asked),
+        ];
+        let annotated = claim.metadata.annotations.and_then(|mut all| all.remove(CLASS));
+        let class = annotated.or(claim.spec.storage_class_name).filter(|class| !class.is_empty());
+        if let Some(class) = class {
+            let of = |what: &str| format!("{class}.storageclass.storage.k8s.io/{what}");
+            uses.push((of("persistentvolumeclaims"), one));
+            uses.push((of("requests.storage"), asked));
+        }
+        Self(uses)
+    }
+}
