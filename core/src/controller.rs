@@ -9,6 +9,9 @@ use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// So many failures of a request in a row are told to everyone; fewer only to those who ask for details.
+const WORTH_A_WARNING: u32 = 5;
+
 /// Makes the world as an object says it shall be.
 #[async_trait]
 pub trait Reconciler: Send + Sync + 'static {
@@ -117,8 +120,14 @@ impl<R: Reconciler> Controller<R> {
                 self.queue.add_after(request.clone(), delay);
             }
             Err(error) => {
-                tracing::warn!(controller = self.name, ?request, %error, "reconcile failed, will retry");
-                self.queue.add_rate_limited(request.clone());
+                let failures = self.queue.add_rate_limited(request.clone());
+                let controller = self.name;
+                // Another writer came first, a part is not there yet: a few attempts set that right.
+                if failures < WORTH_A_WARNING {
+                    tracing::debug!(controller, ?request, %error, failures, "will retry");
+                } else {
+                    tracing::warn!(controller, ?request, %error, failures, "reconcile keeps failing");
+                }
             }
         }
     }

@@ -103,14 +103,17 @@ impl<K: Hash + Eq + Clone> WorkQueue<K> {
     }
 
     /// Work on this key again because it failed: after a wait that grows with each failure in a row.
-    pub fn add_rate_limited(&self, key: K) {
+    /// Says how many there are by now.
+    pub fn add_rate_limited(&self, key: K) -> u32 {
         let mut state = self.state.lock();
         let failures = state.failures.entry(key.clone()).or_insert(0);
         let wait = self.backoff.wait(*failures);
         *failures += 1;
+        let failures = *failures;
         state.add_at(key, Instant::now() + wait);
         drop(state);
         self.wake.notify_one();
+        failures
     }
 
     /// This key succeeded: its next failure is a first one.
