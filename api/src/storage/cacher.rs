@@ -54,7 +54,8 @@ impl Cacher {
         let kv = Kv::new(backend);
         let reached = watch::Sender::new(0);
         let feed = Arc::new(Feed { caches: RwLock::default(), reached });
-        let stream = feed.follow(&kv).await?;
+        let (stream, revision) = feed.follow(&kv).await?;
+        feed.reached.send_replace(revision);
         tokio::spawn(feed::run(feed.clone(), kv.clone(), stream, shutdown));
         Ok(Self { kv, feed })
     }

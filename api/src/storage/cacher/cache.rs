@@ -137,8 +137,7 @@ impl Cache {
         drop(watchers);
         Ok(queue.map(|queue| {
             let first = first.events(&self.resource, &query.selection);
-            let first = (!first.is_empty()).then_some(Ok(first));
-            stream::iter(first).chain(live(queue)).boxed()
+            stream::iter(batches(first).map(Ok)).chain(live(queue)).boxed()
         }))
     }
 
@@ -195,6 +194,15 @@ impl First {
             }
         }
     }
+}
+
+/// Many events in batches, so that they need not be encoded all at once.
+fn batches(events: Events) -> impl Iterator<Item = Events> + Send {
+    let mut events = events.into_iter();
+    std::iter::from_fn(move || {
+        let batch: Events = events.by_ref().take(BATCH).collect();
+        (!batch.is_empty()).then_some(batch)
+    })
 }
 
 /// What arrives, in as large batches as it arrives in.

@@ -47,13 +47,11 @@ pub(super) async fn run(feed: Arc<Feed>, kv: Kv, mut stream: WatchStream, shutdo
 // === impl Feed ===
 
 impl Feed {
-    /// Begins to watch all objects from now on.
-    pub(super) async fn follow(&self, kv: &Kv) -> Result<WatchStream, Status> {
+    /// Begins to watch all objects from now on: from the revision that is returned.
+    pub(super) async fn follow(&self, kv: &Kv) -> Result<(WatchStream, Revision), Status> {
         let revision = kv.revision().await?;
         let stream = kv.backend().watch(Resource::everything(), revision).await;
-        let stream = stream.map_err(|error| store_status(&error))?;
-        self.reached.send_replace(revision);
-        Ok(stream)
+        Ok((stream.map_err(|error| store_status(&error))?, revision))
     }
 
     /// Puts a commit into the caches it concerns.
@@ -115,8 +113,10 @@ impl Feed {
             // Anew each time: a cache that was loaded before the watch began has a hole.
             self.reset();
             match self.follow(kv).await {
-                Ok(stream) => {
+                Ok((stream, revision)) => {
                     self.reset();
+                    // Only now: nobody may take a cache with a hole for one that came this far.
+                    self.reached.send_replace(revision);
                     return stream;
                 }
                 Err(status) => tracing::warn!(%status, "the store can't be watched"),
