@@ -36,10 +36,7 @@ pub trait Authenticator: Send + Sync {
     ///
     /// # Errors
     /// `Unauthorized` when the credentials are of this kind and wrong.
-    async fn authenticate(
-        &self,
-        request: &http::request::Parts,
-    ) -> Result<Option<User>, Status>;
+    async fn authenticate(&self, request: &http::request::Parts) -> Result<Option<User>, Status>;
 }
 
 /// The certificates a TLS client showed, its own first; they were checked against the server's

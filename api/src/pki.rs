@@ -166,6 +166,15 @@ pub fn token_key(dir: Option<&Path>) -> Result<(String, String)> {
     Ok((private, pair.public_key_pem()))
 }
 
+/// The public half of a key (PEM, both), as [`crate::authentication::TokenKeys`] wants it.
+///
+/// # Errors
+/// When it is no key.
+pub fn public_half(private: &str) -> Result<String> {
+    let pair = KeyPair::from_pem(private).map_err(|e| invalid("private key", &e))?;
+    Ok(pair.public_key_pem())
+}
+
 fn new_authority(name: &str, now: Timestamp) -> Result<KeyedCertificate> {
     let mut params = leaf(name, now);
     params.not_after = at(now) + Duration::days(AUTHORITY_DAYS);

@@ -10,6 +10,8 @@ pub mod standalone;
 #[cfg(feature = "cli")]
 pub mod verbs;
 
+mod tokens;
+
 #[cfg(feature = "cli")]
 mod program;
 #[cfg(feature = "cli")]

@@ -1,5 +1,7 @@
 //! Service account tokens: JWTs that the API server signs and recognizes (KEP-1205).
 
+mod legacy;
+
 use super::{AUTHENTICATED, Authenticator, User, bearer};
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -79,6 +81,20 @@ pub struct ServiceAccountTokens {
     clock: Arc<dyn Clock>,
 }
 
+/// The forms of tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    /// With an end, and bound to objects.
+    Bound,
+    /// Kept in a Secret.
+    Legacy,
+}
+
+#[derive(Deserialize)]
+struct Issued {
+    iss: String,
+}
+
 // === impl TokenKeys ===
 
 impl TokenKeys {
@@ -102,11 +118,11 @@ impl TokenKeys {
         &self.issuer
     }
 
-    /// A token that says this.
+    /// A token that says this: [`Claims`], or those of a token that is kept in a Secret.
     ///
     /// # Errors
     /// When the key can't sign.
-    pub fn sign(&self, claims: &Claims) -> Result<String, Status> {
+    pub fn sign(&self, claims: &impl Serialize) -> Result<String, Status> {
         let header = Header::new(Algorithm::ES256);
         jsonwebtoken::encode(&header, claims, &self.signing).map_err(Status::internal)
     }
@@ -127,10 +143,14 @@ impl TokenKeys {
         if now < claims.nbf || now >= claims.exp { Err(unauthorized()) } else { Ok(claims) }
     }
 
-    /// Whether a token names this issuer: whether it is ours to judge.
-    fn issued(&self, token: &str) -> bool {
-        let claims = jsonwebtoken::dangerous::insecure_decode::<serde_json::Value>(token);
-        claims.is_ok_and(|token| token.claims.get("iss").is_some_and(|iss| *iss == *self.issuer))
+    /// What a token claims to be; none when it names another issuer and is not ours to judge.
+    fn form(&self, token: &str) -> Option<Form> {
+        let token = jsonwebtoken::dangerous::insecure_decode::<Issued>(token).ok()?;
+        match token.claims.iss {
+            iss if iss == self.issuer => Some(Form::Bound),
+            iss if iss == legacy::ISSUER => Some(Form::Legacy),
+            _ => None,
+        }
     }
 }
 
@@ -149,13 +169,21 @@ impl ServiceAccountTokens {
         Self { keys, objects, clock }
     }
 
-    /// Who a token stands for, if it is meant for one of `audiences` (all that Windlass knows when empty).
+    /// Who a token stands for, if it is meant for one of `audiences` (this server when empty), and for
+    /// which of them it is meant.
     ///
     /// # Errors
     /// `Unauthorized` when it stands for nobody any more.
-    pub async fn user(&self, token: &str, audiences: &[&str]) -> Result<User, Status> {
+    pub async fn user(
+        &self,
+        token: &str,
+        audiences: &[&str],
+    ) -> Result<(User, Vec<String>), Status> {
         let own = [self.keys.issuer()];
         let audiences = if audiences.is_empty() { &own[..] } else { audiences };
+        if self.keys.form(token) == Some(Form::Legacy) {
+            return self.legacy_user(token, audiences).await;
+        }
         let claims = self.keys.read(token, audiences, self.clock.now())?;
         let (namespace, private) = (&claims.kubernetes.namespace, &claims.kubernetes);
         self.check(scheme::SERVICEACCOUNTS, namespace, &private.serviceaccount).await?;
@@ -165,7 +193,8 @@ impl ServiceAccountTokens {
                 self.check(resource, namespace, bound).await?;
             }
         }
-        Ok(user(&claims))
+        let meant = audiences.iter().filter(|one| claims.aud.iter().any(|aud| aud == *one));
+        Ok((user(&claims), meant.map(|one| (*one).to_owned()).collect()))
     }
 
     /// Whether this very object is still there.
@@ -190,7 +219,9 @@ impl Authenticator for ServiceAccountTokens {
     async fn authenticate(&self, request: &http::request::Parts) -> Result<Option<User>, Status> {
         match bearer::token(request) {
             Some(token) if token.len() > LONGEST => Err(unauthorized()),
-            Some(token) if self.keys.issued(token) => self.user(token, &[]).await.map(Some),
+            Some(token) if self.keys.form(token).is_some() => {
+                self.user(token, &[]).await.map(|(user, _)| Some(user))
+            }
             _ => Ok(None),
         }
     }
@@ -198,17 +229,7 @@ impl Authenticator for ServiceAccountTokens {
 
 fn user(claims: &Claims) -> User {
     let private = &claims.kubernetes;
-    let groups = [
-        "system:serviceaccounts".to_owned(),
-        format!("system:serviceaccounts:{}", private.namespace),
-    ];
-    let groups = groups.into_iter().chain([AUTHENTICATED.to_owned()]).collect();
-    let mut user = User {
-        name: claims.sub.clone(),
-        uid: private.serviceaccount.uid.clone(),
-        groups,
-        ..User::default()
-    };
+    let mut user = account(&claims.sub, &private.namespace, &private.serviceaccount.uid);
     let prefix = "authentication.kubernetes.io/";
     let mut say = |name: &str, value: &str| {
         user.extra.insert(format!("{prefix}{name}"), vec![value.to_owned()]);
@@ -221,6 +242,13 @@ fn user(claims: &Claims) -> User {
         }
     }
     user
+}
+
+/// A service account as a user.
+fn account(name: &str, namespace: &str, uid: &str) -> User {
+    let own = format!("system:serviceaccounts:{namespace}");
+    let groups = ["system:serviceaccounts".to_owned(), own, AUTHENTICATED.to_owned()];
+    User { name: name.into(), uid: uid.into(), groups: groups.into(), ..User::default() }
 }
 
 fn unauthorized() -> Status {

@@ -49,7 +49,8 @@ fn what_is_no_certificate_is_refused() {
 #[test]
 fn the_token_key_is_kept() {
     let dir = tempfile::tempdir().expect("a folder");
-    let (first, again) = (token_key(Some(dir.path())).expect("made"), token_key(Some(dir.path())).expect("read"));
+    let (first, again) =
+        (token_key(Some(dir.path())).expect("made"), token_key(Some(dir.path())).expect("read"));
     assert_eq!(first, again);
     assert_ne!(first, token_key(None).expect("made"));
 }

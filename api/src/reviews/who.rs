@@ -30,7 +30,9 @@ impl Creater for TokenReview {
         let objects = Arc::new(call.objects().clone());
         let tokens = ServiceAccountTokens::new(self.0.clone(), objects, call.env().clock.clone());
         let status = match tokens.user(token, &audiences).await {
-            Ok(user) => json!({"authenticated": true, "user": info(&user), "audiences": audiences}),
+            Ok((user, meant)) => {
+                json!({"authenticated": true, "user": info(&user), "audiences": meant})
+            }
             Err(refusal) => json!({"authenticated": false, "error": refusal.message}),
         };
         // The token is not shown again.

@@ -1,10 +1,14 @@
 //! `windlass-controller-manager`
 
 use super::remote::Remote;
+use crate::tokens::Signer;
 use clap::Parser;
 use std::net::SocketAddr;
-use std::path::PathBuf;
-use windlass_controllers::{Context, Settings, registry};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use windlass_api::authentication::TokenKeys;
+use windlass_api::pki::public_half;
+use windlass_controllers::{Context, Settings, TokenSigner, registry};
 use windlass_core::component::BoxError;
 
 /// The controllers
@@ -27,6 +31,9 @@ pub struct ControllerManager {
     /// The cluster's authority, for `kube-root-ca.crt`
     #[arg(long, value_name = "FILE")]
     root_ca_file: Option<PathBuf>,
+    /// The key that signs the tokens kept in Secrets; without it such Secrets stay empty
+    #[arg(long, value_name = "FILE")]
+    service_account_private_key_file: Option<PathBuf>,
     /// Where `/healthz` answers
     #[arg(long, default_value = "127.0.0.1:10252", value_name = "ADDR:PORT")]
     health_address: SocketAddr,
@@ -38,13 +45,10 @@ impl ControllerManager {
     /// # Errors
     /// What is wrong, in one line.
     pub async fn run(self) -> Result<(), BoxError> {
-        let ca_pem = match &self.root_ca_file {
-            Some(path) => {
-                std::fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))?
-            }
-            None => String::new(),
-        };
-        let settings = Settings { ca_pem, cluster_cidr: self.cluster_cidr, ..Settings::default() };
+        let ca_pem = self.root_ca_file.as_deref().map_or(Ok(String::new()), read)?;
+        let tokens = self.service_account_private_key_file.as_deref().map(signer).transpose()?;
+        let cluster_cidr = self.cluster_cidr;
+        let settings = Settings { ca_pem, tokens, cluster_cidr, ..Settings::default() };
         let connected = self.remote.connect().await?;
         let (client, env) = (connected.client.clone(), connected.env.clone());
         let context = Context::new(client, env, connected.shutdown.clone()).with_settings(settings);
@@ -62,4 +66,17 @@ impl ControllerManager {
         }
         connected.run(registry::start(&context, wanted), Some(self.health_address)).await
     }
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// Signs with the key of a file. The tokens name their issuer themselves.
+fn signer(path: &Path) -> Result<Arc<dyn TokenSigner>, BoxError> {
+    let private = read(path)?;
+    let named = |error| format!("{}: {error}", path.display());
+    let public = public_half(&private).map_err(named)?;
+    let keys = TokenKeys::new("", &private, &public).map_err(named)?;
+    Ok(Arc::new(Signer(Arc::new(keys))))
 }

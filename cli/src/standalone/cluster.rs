@@ -3,6 +3,7 @@
 use super::control_plane::ControlPlane;
 use super::parts::Parts;
 use super::{Error, Options, node};
+use crate::tokens::Signer;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::time::Instant;
@@ -108,6 +109,7 @@ async fn start_controllers(
     if options.controllers {
         let settings = Settings {
             ca_pem: control_plane.identity.authority.certificate().to_owned(),
+            tokens: Some(Arc::new(Signer(control_plane.identity.tokens.clone()))),
             cluster_cidr: options.pod_cidr.clone(),
             ..Settings::default()
         };

@@ -31,7 +31,8 @@ fn a_token_holds_in_its_time_for_its_audience() {
     for (audience, second) in [("us", 99), ("us", 200), ("them", 150)] {
         assert!(keys.read(&token, &[audience], at(second)).is_err(), "{audience} {second}");
     }
-    assert!(keys.issued(&token) && !super::tests::keys("others").issued(&token));
+    assert_eq!(keys.form(&token), Some(Form::Bound));
+    assert_eq!(self::keys("others").form(&token), None);
 }
 
 #[test]
@@ -49,4 +50,52 @@ fn foreign_and_tampered_tokens_are_refused() {
     // {"alg":"none"}
     let none = format!("eyJhbGciOiJub25lIn0.{}.", own.split('.').nth(1).expect("claims"));
     assert!(ours.read(&none, &["us"], at(150)).is_err());
+}
+
+/// A server with an account, and a Secret that keeps a token for it.
+async fn with_kept_token() -> (ServiceAccountTokens, crate::local::LocalClient, String) {
+    use serde_json::json;
+    use windlass_core::client::{WriteOptions, Writer};
+    let server = crate::server::ApiServer::builder().build().await.expect("a server");
+    let client = crate::local::LocalClient::new(server.clone(), User::admin());
+    let create = async |resource, object: serde_json::Value| {
+        let key = Key::new(resource, "default", "");
+        let bytes = object.to_string().into();
+        client.create(&key, bytes, &WriteOptions::default()).await.expect("created")
+    };
+    let namespace = json!({"metadata": {"name": "default"}}).to_string().into();
+    let key = Key::cluster(scheme::NAMESPACES, "");
+    client.create(&key, namespace, &WriteOptions::default()).await.expect("a namespace");
+    let account = create(scheme::SERVICEACCOUNTS, json!({"metadata": {"name": "bot"}})).await;
+    let keys = keys("us");
+    let token = keys
+        .sign(&json!({
+            "iss": "kubernetes/serviceaccount", "sub": "system:serviceaccount:default:bot",
+            "kubernetes.io/serviceaccount/namespace": "default",
+            "kubernetes.io/serviceaccount/secret.name": "kept",
+            "kubernetes.io/serviceaccount/service-account.name": "bot",
+            "kubernetes.io/serviceaccount/service-account.uid": account.header().uid,
+        }))
+        .expect("signed");
+    create(scheme::SECRETS, json!({"metadata": {"name": "kept"}, "stringData": {"token": token}}))
+        .await;
+    let clock = server.env().clock.clone();
+    let objects = Arc::new(server.objects().clone());
+    (ServiceAccountTokens::new(Arc::new(keys), objects, clock), client, token)
+}
+
+#[tokio::test]
+async fn a_kept_token_goes_with_its_secret() {
+    use windlass_core::client::{DeleteOptions, Writer};
+    let (tokens, client, token) = with_kept_token().await;
+    let (user, audiences) = tokens.user(&token, &[]).await.expect("known");
+    assert_eq!(user.name, "system:serviceaccount:default:bot");
+    assert!(user.is_in("system:serviceaccounts:default") && user.is_in(AUTHENTICATED));
+    assert_eq!(audiences, ["us"]);
+    assert!(tokens.user(&token, &["them"]).await.is_err(), "meant for the server only");
+    let foreign = keys("us").sign(&serde_json::json!({"iss": legacy::ISSUER})).expect("signed");
+    assert!(tokens.user(&foreign, &[]).await.is_err(), "another key");
+    let secret = Key::new(scheme::SECRETS, "default", "kept");
+    client.delete(&secret, &DeleteOptions::default()).await.expect("deleted");
+    assert!(tokens.user(&token, &[]).await.is_err(), "its Secret is gone");
 }
