@@ -9,15 +9,16 @@ pub use union::{Masters, Union};
 use crate::authentication::User;
 use async_trait::async_trait;
 use windlass_core::meta::{Reason, Status};
-use windlass_core::request::{ResourceTarget, Verb};
+use windlass_core::request::ResourceTarget;
+use windlass_core::scheme;
 
 /// What somebody wants to do.
 #[derive(Clone, Copy, Debug)]
 pub struct Attributes<'a> {
     /// Who.
     pub user: &'a User,
-    /// What.
-    pub verb: Verb,
+    /// What: the verb of a request, or a word that only roles know (`use`, `bind`, `approve`).
+    pub verb: &'a str,
     /// With what: a resource, or none for a path.
     pub resource: Option<&'a ResourceTarget>,
     /// The path, for requests that are about no resource.
@@ -56,10 +57,21 @@ impl Authorizer for AlwaysAllow {
 // === impl Attributes ===
 
 impl Attributes<'_> {
+    /// The namespace whose roles count. A namespace lies in itself, so that who rules it may see it.
+    #[must_use]
+    pub fn namespace(&self) -> Option<&str> {
+        let target = self.resource?;
+        let own = target.name.as_deref().filter(|_| {
+            *target.resource.group == *scheme::NAMESPACES.group
+                && *target.resource.resource == *scheme::NAMESPACES.resource
+        });
+        target.namespace.as_deref().or(own)
+    }
+
     /// How the refusal reads.
     #[must_use]
     pub fn forbidden(&self, reason: &str) -> Status {
-        let (user, verb) = (&self.user.name, self.verb.as_str());
+        let (user, verb) = (&self.user.name, self.verb);
         let more = if reason.is_empty() { String::new() } else { format!(": {reason}") };
         let Some(target) = self.resource else {
             let text = format!("User \"{user}\" cannot {verb} path \"{}\"{more}", self.path);
@@ -70,7 +82,7 @@ impl Attributes<'_> {
             Some(subresource) => format!("{}/{subresource}", target.resource.resource),
             None => target.resource.resource.to_string(),
         };
-        let place = match &target.namespace {
+        let place = match self.namespace() {
             Some(namespace) => format!("in the namespace \"{namespace}\""),
             None => "at the cluster scope".to_owned(),
         };

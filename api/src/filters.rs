@@ -10,7 +10,7 @@ use futures::FutureExt;
 use http::request::Parts;
 use http::{Response, StatusCode};
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 use tokio::time::Instant;
 use windlass_core::meta::{Reason, Status};
@@ -58,15 +58,31 @@ pub(crate) async fn guarded(
     answer: impl Future<Output = Response<Body>>,
 ) -> Response<Body> {
     let start = Instant::now();
-    server.metrics.inflight.fetch_add(1, Ordering::Relaxed);
+    let counted = Counted::new(&server.metrics.inflight);
     let answer = AssertUnwindSafe(limited(server, info, answer)).catch_unwind();
     let response = answer.await.unwrap_or_else(|_| {
         tracing::error!(path = %info.path, "a request made the server panic");
         plain(&Status::internal("the server panicked"))
     });
-    server.metrics.inflight.fetch_sub(1, Ordering::Relaxed);
+    drop(counted);
     server.metrics.note(info, response.status(), start.elapsed());
     response
+}
+
+/// A request among those that are worked on, until it is answered or its client is gone.
+struct Counted<'a>(&'a AtomicI64);
+
+impl<'a> Counted<'a> {
+    fn new(count: &'a AtomicI64) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 async fn limited(

@@ -41,8 +41,8 @@ impl Handler {
     /// Does what is asked.
     pub(crate) async fn handle(&self, request: Request) -> Result<Answer, Status> {
         let Request { user, target, action } = &request;
-        self.authorize(&Attributes { user, verb: action.verb(), resource: Some(target), path: "" })
-            .await?;
+        let verb = action.verb().as_str();
+        self.authorize(&Attributes { user, verb, resource: Some(target), path: "" }).await?;
         let entry = self.find(target)?;
         self.check_verb(&entry, target, action)?;
         self.dispatch(&entry, &request).await
@@ -78,6 +78,10 @@ impl Handler {
         action: &Action,
     ) -> Result<(), Status> {
         let verb = action.verb().as_str();
+        let everywhere = entry.info.namespaced && target.namespace.is_none();
+        if everywhere && matches!(action, Action::DeleteCollection(..)) {
+            return Err(not_allowed());
+        }
         let served = match &target.subresource {
             None => entry.info.has_verb(verb) && is_named_right(target, action),
             Some(name) => {

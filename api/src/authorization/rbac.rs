@@ -85,10 +85,9 @@ impl Rbac {
 #[async_trait]
 impl Authorizer for Rbac {
     async fn authorize(&self, attributes: &Attributes<'_>) -> Decision {
-        let namespace = attributes.resource.and_then(|target| target.namespace.as_deref());
         let index = self.index.read();
         let allowed = index
-            .rules(attributes.user, namespace.unwrap_or_default())
+            .rules(attributes.user, attributes.namespace().unwrap_or_default())
             .any(|rule| rule.allows(attributes));
         if allowed { Decision::Allow } else { Decision::NoOpinion(String::new()) }
     }

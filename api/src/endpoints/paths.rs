@@ -28,7 +28,9 @@ pub(super) async fn serve(
     user: &User,
     parts: &Parts,
 ) -> Result<Response<Body>, Status> {
-    let attributes = Attributes { user, verb: info.verb, resource: None, path: &info.path };
+    // About paths, roles speak of methods.
+    let verb = parts.method.as_str().to_ascii_lowercase();
+    let attributes = Attributes { user, verb: &verb, resource: None, path: &info.path };
     server.handler.authorize(&attributes).await?;
     let path = info.path.trim_matches('/');
     let segments: Vec<&str> = path.split('/').collect();

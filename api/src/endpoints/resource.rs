@@ -10,7 +10,8 @@ use http::{Response, StatusCode};
 use std::borrow::Cow;
 use std::sync::Arc;
 use windlass_core::meta::Status;
-use windlass_core::request::{RequestInfo, ResourceTarget};
+use windlass_core::request::{RequestInfo, ResourceTarget, Verb};
+use windlass_core::scheme;
 
 pub(super) async fn serve(
     server: &Arc<ApiServer>,
@@ -23,6 +24,11 @@ pub(super) async fn serve(
     if let Some(connect) = server.connects.get(&(target.resource.clone(), subresource)) {
         let attributes = attributes(info, target, &user);
         server.handler.authorize(&attributes).await?;
+        if runs_something(target) {
+            // A WebSocket begins with a GET, but who may only look into pods may not work in them.
+            let create = Attributes { verb: Verb::Create.as_str(), ..attributes };
+            server.handler.authorize(&create).await?;
+        }
         server.handler.find(target)?;
         let objects = server.objects();
         return connect.connect(ConnectCall { user: &user, target, info, objects }, request).await;
@@ -54,7 +60,14 @@ fn attributes<'a>(
     target: &'a ResourceTarget,
     user: &'a User,
 ) -> Attributes<'a> {
-    Attributes { user, verb: info.verb, resource: Some(target), path: &info.path }
+    Attributes { user, verb: info.verb.as_str(), resource: Some(target), path: &info.path }
+}
+
+/// Whether the conversation is one that works in a pod.
+fn runs_something(target: &ResourceTarget) -> bool {
+    let subresource = target.subresource.as_deref();
+    target.resource == scheme::PODS
+        && matches!(subresource, Some("exec" | "attach" | "portforward"))
 }
 
 /// Whether there is anything under this path.

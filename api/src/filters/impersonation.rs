@@ -3,10 +3,10 @@
 use crate::authentication::{ANONYMOUS, AUTHENTICATED, UNAUTHENTICATED, User};
 use crate::authorization::Attributes;
 use crate::server::ApiServer;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 use percent_encoding::percent_decode_str;
 use windlass_core::meta::Status;
-use windlass_core::request::{ResourceTarget, Verb};
+use windlass_core::request::ResourceTarget;
 use windlass_core::scheme::GroupVersionResource;
 
 const USER: &str = "impersonate-user";
@@ -25,7 +25,7 @@ pub(super) async fn apply(
     let Some(wanted) = wanted(headers)? else { return Ok(user) };
     for target in targets(&wanted) {
         let attributes =
-            Attributes { user: &user, verb: Verb::Impersonate, resource: Some(&target), path: "" };
+            Attributes { user: &user, verb: "impersonate", resource: Some(&target), path: "" };
         server.handler.authorize(&attributes).await?;
     }
     Ok(completed(wanted))
@@ -33,19 +33,13 @@ pub(super) async fn apply(
 
 /// Who is named in the headers.
 fn wanted(headers: &HeaderMap) -> Result<Option<User>, Status> {
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let mut wanted = User {
-        name: text(USER).unwrap_or_default().to_owned(),
-        uid: text(UID).unwrap_or_default().to_owned(),
-        ..User::default()
-    };
-    let groups = headers.get_all(GROUP).iter().filter_map(|value| value.to_str().ok());
-    wanted.groups = groups.map(str::to_owned).collect();
+    let one = |name: &str| headers.get(name).map_or(Ok(String::new()), text);
+    let mut wanted = User { name: one(USER)?, uid: one(UID)?, ..User::default() };
+    wanted.groups = headers.get_all(GROUP).iter().map(text).collect::<Result<_, _>>()?;
     for (name, value) in headers {
         let Some(key) = name.as_str().strip_prefix(EXTRA) else { continue };
         let key = percent_decode_str(key).decode_utf8_lossy().into_owned();
-        let value = value.to_str().unwrap_or_default().to_owned();
-        wanted.extra.entry(key).or_default().push(value);
+        wanted.extra.entry(key).or_default().push(text(value)?);
     }
     if !wanted.name.is_empty() {
         return Ok(Some(wanted));
@@ -55,6 +49,12 @@ fn wanted(headers: &HeaderMap) -> Result<Option<User>, Status> {
         return Err(Status::bad_request(text));
     }
     Ok(None)
+}
+
+/// A header that can't be read must not leave the request to the one who sent it.
+fn text(value: &HeaderValue) -> Result<String, Status> {
+    let text = std::str::from_utf8(value.as_bytes()).map(str::to_owned);
+    text.map_err(|_| Status::bad_request("an impersonation header is not valid UTF-8"))
 }
 
 /// What one must be allowed to impersonate to be this user.

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use windlass_core::meta::Status;
-use windlass_core::request::{ResourceTarget, Verb};
+use windlass_core::request::ResourceTarget;
 use windlass_core::scheme::GroupVersionResource;
 
 /// Of whom a review speaks.
@@ -99,7 +99,6 @@ impl Access {
                 ));
             }
         };
-        let verb = Verb::from_word(verb);
         let attributes = Attributes { user, verb, resource: target.as_ref(), path };
         Ok(match self.authorizer.authorize(&attributes).await {
             Decision::Allow => json!({"allowed": true}),

@@ -35,6 +35,7 @@ async fn methods_and_media_types() {
     for (verb, path) in [
         (Method::POST, "/api/v1/nodes/x/status"),
         (Method::PUT, "/api/v1/nodes"),
+        (Method::DELETE, "/api/v1/configmaps"),
         (Method::POST, "/api/v1/nodes/x"),
         (Method::GET, "/api/v1/namespaces/default/bindings"),
         (Method::OPTIONS, "/api/v1/nodes"),

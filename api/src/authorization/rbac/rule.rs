@@ -27,7 +27,7 @@ impl Rule {
     /// Whether it allows this.
     #[must_use]
     pub fn allows(&self, attributes: &Attributes<'_>) -> bool {
-        if !has(&self.verbs, attributes.verb.as_str()) {
+        if !has(&self.verbs, attributes.verb) {
             return false;
         }
         let Some(target) = attributes.resource else { return self.allows_path(attributes.path) };

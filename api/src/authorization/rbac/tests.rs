@@ -21,7 +21,7 @@ fn rbac() -> Rbac {
     set(
         "",
         "reader",
-        json!([{"verbs": ["get", "list"], "apiGroups": [""], "resources": ["pods", "pods/log"]}]),
+        json!([{"verbs": ["get", "list"], "apiGroups": [""], "resources": ["pods", "pods/log", "namespaces"]}]),
     );
     set("", "probe", json!([{"verbs": ["get"], "nonResourceURLs": ["/healthz", "/metrics/*"]}]));
     set(
@@ -48,7 +48,7 @@ async fn allowed(rbac: &Rbac, user: &User, method: &str, path: &str) -> bool {
         Target::Resource(target) => Some(target),
         Target::Path => None,
     };
-    let attributes = Attributes { user, verb: info.verb, resource, path: &info.path };
+    let attributes = Attributes { user, verb: info.verb.as_str(), resource, path: &info.path };
     rbac.authorize(&attributes).await == Decision::Allow
 }
 
@@ -67,6 +67,9 @@ async fn rules_hold_where_they_are_bound() {
         (&account, "GET", "/api/v1/namespaces/a/pods", true),
         (&account, "GET", "/api/v1/namespaces/b/pods", false),
         (&account, "GET", "/api/v1/pods", false),
+        (&account, "GET", "/api/v1/namespaces/a", true),
+        (&account, "GET", "/api/v1/namespaces/b", false),
+        (&account, "GET", "/api/v1/namespaces", false),
         (&ann, "PATCH", "/apis/apps/v1/namespaces/a/deployments/web/scale", true),
         (&ann, "PATCH", "/apis/apps/v1/namespaces/a/deployments/db/scale", false),
         (&ann, "PATCH", "/apis/apps/v1/namespaces/a/deployments/web", false),
@@ -89,4 +92,32 @@ async fn a_binding_that_goes_takes_its_rules_along() {
     rbac.index.write().remove_binding("1");
     assert!(!allowed(&rbac, &reader, "GET", "/api/v1/pods").await);
     assert!(rbac.rules_for(&User::new("ann", []), "a").len() == 2);
+}
+
+#[tokio::test]
+async fn verbs_that_no_request_has_are_words_of_their_own() {
+    use windlass_core::request::ResourceTarget;
+    let (rbac, user) = (Rbac::default(), User::new("ann", []));
+    let rules = json!([{"verbs": ["use"], "apiGroups": ["*"], "resources": ["*"]}]);
+    let role = json!({"kind": "ClusterRole", "metadata": {"name": "r"}});
+    let role = Object::from_wire(role.to_string().into()).expect("an object");
+    let rules = serde_json::from_value(rules).expect("rules");
+    let binding = json!({"roleRef": {"kind": "ClusterRole", "name": "r"}, "subjects": [{"kind": "User", "name": "ann"}]});
+    let binding: Binding = serde_json::from_value(binding).expect("a binding");
+    rbac.index.write().set_role(RoleKey::of(&role), rules);
+    rbac.index.write().set_binding("1", "", &binding);
+    let target = ResourceTarget {
+        resource: scheme::CLUSTERROLES,
+        namespace: None,
+        name: Some("r".into()),
+        subresource: None,
+        rest: String::new(),
+    };
+    for (verb, expected) in [("use", true), ("bind", false), ("escalate", false), ("get", false)] {
+        let attributes = Attributes { user: &user, verb, resource: Some(&target), path: "" };
+        let decision = rbac.authorize(&attributes).await;
+        assert_eq!(decision == Decision::Allow, expected, "{verb}");
+        let text = attributes.forbidden("").message;
+        assert!(text.contains(&format!("cannot {verb} resource \"clusterroles\"")), "{text}");
+    }
 }
