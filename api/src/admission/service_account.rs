@@ -2,12 +2,13 @@
 
 use super::{Admission, AdmissionRequest, Operation};
 use crate::strategy::Map;
+use crate::strategy::json::str_at;
 use async_trait::async_trait;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use windlass_core::client::{Key, Reader};
-use windlass_core::meta::{Reason, Status};
+use windlass_core::meta::Status;
 use windlass_core::scheme::{self, GroupVersionResource};
 
 const MOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
@@ -37,14 +38,16 @@ impl ServiceAccount {
         Self { objects, suffix: Box::new(suffix) }
     }
 
-    async fn account(&self, namespace: &str, name: &str) -> Result<AccountView, Status> {
+    /// The account of a pod.
+    async fn account(&self, namespace: &str, name: &str, pod: &str) -> Result<AccountView, Status> {
         let key = Key::new(scheme::SERVICEACCOUNTS, namespace, name);
         let found = self.objects.get(&key).await.and_then(|object| object.view());
         found.map_err(|error| match error.is_not_found() {
-            true => Status::failure(
-                Reason::Forbidden,
-                format!("error looking up service account {namespace}/{name}: serviceaccount \"{name}\" not found"),
-            ),
+            true => {
+                let why = format!("serviceaccount \"{name}\" not found");
+                let why = format!("error looking up service account {namespace}/{name}: {why}");
+                Status::forbidden("", "pods", pod, &why)
+            }
             false => Status::internal(error),
         })
     }
@@ -60,6 +63,7 @@ impl Admission for ServiceAccount {
         let (namespace, pod) = (request.namespace, request.object.as_mut());
         let Some(pod) = pod.filter(|_| request.subresource.is_empty()) else { return Ok(()) };
         let mirror = pod.get("metadata").is_some_and(|meta| !meta["annotations"][MIRROR].is_null());
+        let title = title(pod);
         let Some(spec) = pod.get_mut("spec").and_then(Value::as_object_mut).filter(|_| !mirror)
         else {
             return Ok(());
@@ -70,7 +74,7 @@ impl Admission for ServiceAccount {
         };
         spec.insert("serviceAccountName".into(), name.clone().into());
         spec.insert("serviceAccount".into(), name.clone().into());
-        let account = self.account(namespace, &name).await?;
+        let account = self.account(namespace, &name, &title).await?;
         if let (Some(secrets), None) = (account.image_pull_secrets, spec.get("imagePullSecrets")) {
             spec.insert("imagePullSecrets".into(), secrets.into());
         }
@@ -80,6 +84,12 @@ impl Admission for ServiceAccount {
         }
         Ok(())
     }
+}
+
+/// The name of a pod, or how it will begin.
+fn title(pod: &Map) -> String {
+    let given = |field| str_at(pod, &["metadata", field]);
+    if given("name").is_empty() { given("generateName") } else { given("name") }.to_owned()
 }
 
 /// Gives the volume to every container that has nothing of its own in that place.
