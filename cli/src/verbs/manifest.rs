@@ -83,7 +83,11 @@ fn parse(text: &str, namespace: &str) -> Result<Vec<Manifest>, BoxError> {
         let items = match value {
             Value::Null => Vec::new(),
             Value::Object(mut list) if list.get("kind").is_some_and(|kind| kind == "List") => {
-                list["items"].as_array_mut().map(std::mem::take).unwrap_or_default()
+                match list.remove("items") {
+                    Some(Value::Array(items)) => items,
+                    None | Some(Value::Null) => Vec::new(),
+                    Some(_) => return Err("the items of a List are no list".into()),
+                }
             }
             object => vec![object],
         };
@@ -137,5 +141,7 @@ mod tests {
         );
         assert!(parse("kind: Gizmo\napiVersion: v1\nmetadata: {name: g}", "mine").is_err());
         assert!(parse("a: [", "mine").is_err());
+        assert!(parse("{kind: List, apiVersion: v1}", "mine").expect("an empty list").is_empty());
+        assert!(parse("{kind: List, apiVersion: v1, items: 1}", "mine").is_err());
     }
 }
