@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use windlass_api::admission::{
-    DefaultTolerationSeconds, Priority, ServiceAccount, StorageObjectInUseProtection,
+    DefaultTolerationSeconds, LimitRanger, Priority, ServiceAccount, StorageObjectInUseProtection,
     TaintNodesByCondition,
 };
 use windlass_api::authentication::{ClientCertificate, InProcess, ServiceAccountTokens, User};
@@ -109,6 +109,7 @@ async fn build(
         .admission_with(move |objects| {
             Arc::new(ServiceAccount::new(Arc::new(objects.clone()), move || suffix.suffix(5)))
         })
+        .admission_with(|objects| Arc::new(LimitRanger::new(Arc::new(objects.clone()))))
         .admission_with(|objects| Arc::new(Priority::new(Arc::new(objects.clone()))))
         .admission(Arc::new(DefaultTolerationSeconds))
         .admission(Arc::new(TaintNodesByCondition))
