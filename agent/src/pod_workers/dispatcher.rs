@@ -9,7 +9,7 @@ use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinError, JoinSet};
 use windlass_core::Object;
 use windlass_core::apis::core::v1::{Node, Pod};
 use windlass_core::cache::{HeaderOnly, Informer};
@@ -29,6 +29,8 @@ pub(crate) struct PodWorkers {
     names: HashMap<ObjectKey, String>,
     taken: Taken,
     running: JoinSet<String>,
+    /// Which worker works on which uid, should it break off.
+    tasks: HashMap<Id, String>,
 }
 
 struct Handle {
@@ -49,6 +51,7 @@ impl PodWorkers {
             names: HashMap::new(),
             taken: Taken::new(),
             running: JoinSet::new(),
+            tasks: HashMap::new(),
         }
     }
 
@@ -73,10 +76,9 @@ impl PodWorkers {
                     self.dispatch(&key, &shutdown).await;
                     queue.done(&key);
                 }
-                Some(ended) = self.running.join_next(), if !self.running.is_empty() => match ended {
-                    Ok(uid) => self.remove(&uid),
-                    Err(error) => tracing::error!(%error, "a pod worker broke off"),
-                },
+                Some(ended) = self.running.join_next_with_id(), if !self.running.is_empty() => {
+                    self.ended(ended);
+                }
             }
         }
         orphans.abort();
@@ -129,7 +131,8 @@ impl PodWorkers {
         }
         let (object, receiver) = watch::channel(latest);
         let worker = Worker::new(self.host.clone(), pod, receiver, rejection);
-        self.running.spawn(worker.run(shutdown.clone()));
+        let task = self.running.spawn(worker.run(shutdown.clone()));
+        self.tasks.insert(task.id(), uid.clone());
         self.workers.insert(uid, Handle { object, key: key.clone() });
     }
 
@@ -146,6 +149,17 @@ impl PodWorkers {
                 tracing::warn!(%error, "can't read the Node's labels");
                 pod.pod_spec().node_selector.clone().unwrap_or_default()
             }
+        }
+    }
+
+    fn ended(&mut self, ended: Result<(Id, String), JoinError>) {
+        let id = ended.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
+        let Some(uid) = self.tasks.remove(&id) else { return };
+        let key = self.workers.get(&uid).map(|handle| handle.key.clone());
+        self.remove(&uid);
+        if let (Err(error), Some(key)) = (ended, key) {
+            tracing::error!(pod = %key, %error, "a pod worker broke off; another takes its place");
+            self.queue.add_rate_limited(key);
         }
     }
 

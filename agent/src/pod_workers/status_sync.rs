@@ -57,6 +57,11 @@ impl StatusSync {
         self.retry_at.filter(|_| !self.writing && !self.in_sync)
     }
 
+    /// A write may have ended without a word.
+    pub(super) fn broke_off(&mut self) {
+        (self.writing, self.last_patch) = (false, None);
+    }
+
     /// Takes in how the write went; whether the pod is gone.
     pub(super) fn done(&mut self, result: Result<Arc<Object>, Error>) -> bool {
         self.writing = false;

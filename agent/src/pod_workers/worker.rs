@@ -50,6 +50,8 @@ pub(super) struct Worker {
     probed: Vec<(ContainerId, prober::Kind)>,
     finish_retry: Option<(Instant, u32)>,
     finished: bool,
+    /// An effect panicked, and others are still under way.
+    broken: bool,
 }
 
 impl Worker {
@@ -82,6 +84,7 @@ impl Worker {
             probed: Vec::new(),
             finish_retry: None,
             finished: false,
+            broken: false,
         }
     }
 
@@ -89,6 +92,13 @@ impl Worker {
     pub(super) async fn run(mut self, shutdown: Shutdown) -> String {
         let bell = self.bell.clone();
         while !self.finished {
+            if self.broken && self.effects.is_empty() {
+                // Which effect it was is not known; that none is under way is.
+                self.memory.busy = super::memory::Busy::default();
+                self.status.broke_off();
+                (self.broken, self.start) = (false, None);
+                self.stops.clear();
+            }
             let wake = self.turn().await;
             let alarm = async {
                 match wake {
@@ -390,9 +400,7 @@ impl Worker {
     /// An effect panicked: what it did is found out from the runtime.
     fn broke_off(&mut self, error: &tokio::task::JoinError) {
         tracing::error!(pod = self.pod.full_name(), %error, "an effect broke off");
-        if self.effects.is_empty() {
-            self.memory.busy = super::memory::Busy::default();
-        }
+        self.broken = true;
     }
 }
 

@@ -240,3 +240,25 @@ async fn a_restart_of_the_agent_takes_no_pod_out_of_service() {
     );
     second.cancel();
 }
+
+/// Panics at the first container it is asked about.
+#[derive(Default)]
+struct Stumbling(std::sync::atomic::AtomicBool);
+
+impl Director for Stumbling {
+    fn container(&self, config: &ContainerConfig) -> Script {
+        assert!(self.0.swap(true, std::sync::atomic::Ordering::Relaxed), "the first one fails");
+        Steady.container(config)
+    }
+
+    fn exec(&self, config: &ContainerConfig, command: &[String]) -> Script {
+        Steady.exec(config, command)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_effect_that_breaks_off_does_not_hold_its_pod_for_ever() {
+    let node = TestNode::start(Stumbling::default()).await;
+    node.api.put("pods", pod("a", &json!({})));
+    node.until("a", |pod| status(pod)["ready"] == true).await;
+}
