@@ -29,8 +29,11 @@ pub(super) async fn run(inner: &Arc<Inner>, config: SandboxConfig) -> Result<San
     };
     // Written first: after a crash in the middle it is found, not ready, and can be removed.
     let path = inner.layout.sandbox(&record.id);
-    state::write(&path, &record)?;
-    let made = furnish(inner, &mut record).await.and_then(|()| state::write(&path, &record));
+    save(inner, &record).await?;
+    let made = match furnish(inner, &mut record).await {
+        Ok(()) => save(inner, &record).await,
+        failed => failed,
+    };
     if let Err(e) = made {
         match dismantle(inner, &record).await {
             Ok(()) => state::remove(&path)?,
@@ -51,6 +54,12 @@ fn keep(inner: &Inner, record: SandboxRecord) -> SandboxStatus {
     let sandbox = Sandbox { record: Mutex::new(record), change: tokio::sync::Mutex::default() };
     inner.sandboxes.lock().insert(status.id.clone(), Arc::new(sandbox));
     status
+}
+
+/// Writes a sandbox's record; that waits for the disk.
+async fn save(inner: &Inner, record: &SandboxRecord) -> Result<()> {
+    let (path, record) = (inner.layout.sandbox(&record.id), record.clone());
+    tokio::task::spawn_blocking(move || state::write(&path, &record)).await.map_err(lost)?
 }
 
 fn check(config: &SandboxConfig) -> Result<()> {
@@ -100,7 +109,7 @@ pub(super) async fn stop(inner: &Arc<Inner>, id: &SandboxId) -> Result<()> {
     dismantle(inner, &record).await?;
     record.ready = false;
     record.pause = None;
-    state::write(&inner.layout.sandbox(id), &record)?;
+    save(inner, &record).await?;
     *sandbox.record.lock() = record;
     Ok(())
 }
