@@ -16,8 +16,8 @@ mod tests;
 
 use crate::Context;
 use crate::support::kinds::{Definition, Kind, WithKinds};
-use crate::views;
 use std::sync::Arc;
+use windlass_core::cache::HeaderOnly;
 use windlass_core::component::{Component, Shutdown};
 use windlass_core::controller::Controller;
 use windlass_core::scheme;
@@ -37,7 +37,8 @@ fn build(context: &Context, kinds: Vec<Kind>, shutdown: &Shutdown) -> Box<dyn Co
     let queue = controller.queue();
     // Events own nothing and are owned by nothing.
     for kind in kinds.into_iter().filter(|kind| kind.resource != scheme::EVENTS) {
-        let cache = views::headers(context, kind.resource.clone());
+        // Without the indexes that other controllers need: all objects there are go through here.
+        let cache = context.informers.informer::<HeaderOnly>(kind.resource.clone());
         watch::follow(&cache, &kind, &graph, &queue);
         controller = controller.after(cache.synced());
     }

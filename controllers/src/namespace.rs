@@ -11,8 +11,8 @@ mod tests;
 use crate::Context;
 use crate::support::kinds::{Definition, Kind, WithKinds};
 use crate::support::wiring::{self, Queue};
-use crate::views::{self, Headers};
-use windlass_core::cache::Change;
+use crate::views::Headers;
+use windlass_core::cache::{Change, HeaderOnly};
 use windlass_core::component::{Component, Shutdown};
 use windlass_core::controller::{Controller, ObjectKey};
 use windlass_core::scheme;
@@ -24,11 +24,11 @@ pub fn component(context: &Context) -> Box<dyn Component> {
 }
 
 fn build(context: &Context, kinds: Vec<Kind>, _: &Shutdown) -> Box<dyn Component> {
-    let namespaces = views::headers(context, scheme::NAMESPACES);
+    let headers = |resource| context.informers.informer::<HeaderOnly>(resource);
+    let namespaces = headers(scheme::NAMESPACES);
     let namespaced: Vec<Kind> = kinds.into_iter().filter(|kind| kind.namespaced).collect();
     let definitions = context.informers.informer::<Definition>(scheme::CUSTOMRESOURCEDEFINITIONS);
-    let caches: Vec<_> =
-        namespaced.iter().map(|kind| views::headers(context, kind.resource.clone())).collect();
+    let caches: Vec<_> = namespaced.iter().map(|kind| headers(kind.resource.clone())).collect();
     let sync = sync::Sync::new(context, namespaces.clone(), namespaced, definitions);
     let controller = Controller::new("namespace", sync)
         .workers(context.settings.workers)
