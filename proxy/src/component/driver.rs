@@ -14,6 +14,9 @@ use crate::metrics::Sync;
 /// Waits between attempts after a failure.
 const RETRY: Backoff = Backoff { first: Duration::from_millis(100), max: Duration::from_secs(30) };
 
+/// After a failure a change is tried no sooner than this.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 pub(super) struct Driver {
     shared: Arc<Shared>,
     backend: Box<dyn Backend>,
@@ -100,7 +103,15 @@ impl Driver {
     /// Waits for a reason to sync. The pause after each sync lets the changes of a burst go together.
     async fn until_next(&mut self) {
         if self.failures > 0 {
-            return sleep(RETRY.wait(self.failures - 1)).await;
+            let pause = RETRY.wait(self.failures - 1);
+            // A port that can't be served for long must not keep the changes of others back as long.
+            sleep(pause.min(PATIENCE)).await;
+            let rest = sleep(pause.saturating_sub(PATIENCE));
+            tokio::select! {
+                () = rest => {}
+                () = self.shared.changed.notified() => {}
+            }
+            return;
         }
         sleep(self.min_interval).await;
         tokio::select! {

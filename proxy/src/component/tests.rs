@@ -181,6 +181,19 @@ async fn failures_are_retried_with_a_full_resync() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_change_does_not_wait_for_a_failure_of_long_standing() {
+    let mut proxy = start(FakeBackend::new().failing(8), |builder| builder);
+    // The eighth attempt fails by then; the ninth would be made more than ten seconds later.
+    tokio::time::sleep(Duration::from_secs(14)).await;
+    assert!(!proxy.ready.is_set(), "all attempts have failed so far");
+    let changed = tokio::time::Instant::now();
+    proxy.slice(&["10.0.0.1", "10.0.0.2"], 2).await;
+    proxy.until("the change", |recorded| serving(recorded) == 2).await;
+    assert!(changed.elapsed() <= Duration::from_secs(1), "{:?}", changed.elapsed());
+    proxy.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_others_take_away_is_put_back_but_not_in_a_frenzy() {
     let started = tokio::time::Instant::now();
     let mut proxy = start(FakeBackend::new().losing(6), |builder| builder);
