@@ -1,6 +1,6 @@
 //! JSON patch (RFC 6902).
 
-use super::limits::{MAX_OPERATIONS, check_size};
+use super::limits::{Growth, MAX_OPERATIONS, check_size};
 use crate::strategy::Map;
 use serde_json::Value;
 use windlass_core::meta::{Reason, Status};
@@ -9,7 +9,7 @@ use windlass_core::meta::{Reason, Status};
 ///
 /// # Errors
 /// `BadRequest` when it is no JSON patch, `RequestEntityTooLarge` when it has more than 10,000
-/// operations, `Invalid` when it can't be applied to this object (a `test` fails, a path is not there).
+/// operations or copies too much, `Invalid` when it can't be applied to this object (a `test` fails, a path is not there).
 pub fn json(current: &Map, patch: &[u8]) -> Result<Map, Status> {
     check_size(patch)?;
     let patch: json_patch::Patch = serde_json::from_slice(patch)
@@ -22,7 +22,15 @@ pub fn json(current: &Map, patch: &[u8]) -> Result<Map, Status> {
         return Err(Status::failure(Reason::RequestEntityTooLarge, text));
     }
     let mut value = Value::Object(current.clone());
-    json_patch::patch(&mut value, &patch).map_err(|error| refused(&error))?;
+    let mut growth = Growth::default();
+    for (operation, step) in patch.iter().enumerate() {
+        growth.check(&value, step)?;
+        // On an error the value is thrown away.
+        json_patch::patch_unsafe(&mut value, std::slice::from_ref(step)).map_err(|mut error| {
+            error.operation = operation;
+            refused(&error)
+        })?;
+    }
     match value {
         Value::Object(map) => Ok(map),
         _ => Err(Status::bad_request("the patch does not leave an object")),

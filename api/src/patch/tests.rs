@@ -33,6 +33,28 @@ fn json_patches() {
     );
 }
 
+#[test]
+fn a_json_patch_does_not_grow_without_end() {
+    let current = map(json!({"data": {"y": "2"}}));
+    let copy = |n| json!({"op": "copy", "from": "/data", "path": format!("/data/{n}")});
+    let doubling = Value::from((0..40).map(copy).collect::<Vec<_>>()).to_string();
+    assert_eq!(json(&current, doubling.as_bytes()).expect_err("doubling").code, 413);
+    let few = json!([{"op": "copy", "from": "/data", "path": "/data/x"}]).to_string();
+    assert_eq!(json(&current, few.as_bytes()).expect("copied")["data"]["x"], json!({"y": "2"}));
+    let wrap = [
+        json!({"op": "move", "from": "/data", "path": "/t"}),
+        json!({"op": "add", "path": "/data", "value": {}}),
+        json!({"op": "move", "from": "/t", "path": "/data/x"}),
+    ];
+    let nesting =
+        Value::from(wrap.iter().cloned().cycle().take(9000).collect::<Vec<_>>()).to_string();
+    assert_eq!(json(&current, nesting.as_bytes()).expect_err("nesting").code, 413);
+    let deep =
+        json!([{"op": "test", "path": "/data/y", "value": "2"}, {"op": "remove", "path": "/z"}]);
+    let error = json(&current, deep.to_string().as_bytes()).expect_err("refused");
+    assert!(error.message.contains("/1"), "it names the operation: {}", error.message);
+}
+
 fn tree() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),

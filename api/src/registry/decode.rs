@@ -1,5 +1,7 @@
 //! From the body of a request to an object.
 
+mod yaml;
+
 use super::Write;
 use crate::schema::decode::{self, DecodeError, Decoded};
 use crate::schema::protobuf;
@@ -69,7 +71,7 @@ pub(super) fn yaml_to_json(yaml: &[u8]) -> Result<Vec<u8>, Status> {
     let bad = |error: &dyn std::fmt::Display| {
         Status::bad_request(format!("error converting YAML to JSON: {error}"))
     };
-    let value: Value = yaml_serde::from_slice(yaml).map_err(|error| bad(&error))?;
+    let value = yaml::read(yaml).map_err(|error| bad(&error))?;
     serde_json::to_vec(&value).map_err(|error| bad(&error))
 }
 
