@@ -61,7 +61,8 @@ impl Handler {
         let entry = self.registry.objects.entry(&target.resource)?;
         let namespaced = entry.info.namespaced;
         let misplaced = match (&target.namespace, &target.name) {
-            (Some(_), _) => !namespaced,
+            // An empty name stands between two slashes, and means no namespace at all.
+            (Some(namespace), _) => !namespaced || namespace.is_empty(),
             (None, Some(_)) => namespaced,
             (None, None) => false,
         };

@@ -16,7 +16,13 @@ async fn what_is_not_there() {
     let none = http.get(&format!("{CONFIGMAPS}/none")).await;
     let text = refused(&none, StatusCode::NOT_FOUND, "NotFound");
     assert_eq!(text, "configmaps \"none\" not found");
-    for path in ["/apis/no.such.group/v1/things", "/nowhere", "/apis/none/v1", "/api/v1/pods/x"] {
+    for path in [
+        "/apis/no.such.group/v1/things",
+        "/nowhere",
+        "/apis/none/v1",
+        "/api/v1/pods/x",
+        "/api/v1/namespaces//pods",
+    ] {
         let read = http.get(path).await;
         assert_eq!(
             (read.code, read.text().as_str()),
