@@ -1,7 +1,14 @@
-use super::{defaults, limits};
+use super::{Admission, LimitRanger, defaults, limits};
+use crate::authentication::User;
+use crate::local::LocalClient;
+use crate::registry::Loopback;
+use crate::server::ApiServer;
 use crate::strategy::Map;
 use serde_json::{Value, json};
+use std::sync::Arc;
 use windlass_core::apis::core::v1::LimitRangeItem;
+use windlass_core::client::{ClientExt, Key};
+use windlass_core::scheme;
 
 fn items(limits: Value) -> Vec<LimitRangeItem> {
     serde_json::from_value(limits).unwrap()
@@ -174,4 +181,32 @@ fn claims_stay_within_bounds() {
         let claim = map(json!({"spec": {"resources": {"requests": {"storage": size}}}}));
         assert_eq!(limits::of_claim(&claim, &limit), Vec::from_iter(wanted.map(str::to_owned)));
     }
+}
+
+#[tokio::test]
+async fn a_server_fills_in_and_refuses() {
+    let plugin = |objects: &Loopback| -> Arc<dyn Admission> {
+        Arc::new(LimitRanger::new(Arc::new(objects.clone())))
+    };
+    let server = ApiServer::builder().admission_with(plugin).build().await.unwrap();
+    let client = LocalClient::new(server, User::admin());
+    let namespace = json!({"metadata": {"name": "ns"}});
+    client.create_from(&Key::cluster(scheme::NAMESPACES, ""), &namespace).await.unwrap();
+    let limits = json!([{"type": "Container", "default": {"cpu": "200m", "memory": "64Mi"},
+        "defaultRequest": {"cpu": "100m"}, "max": {"cpu": "1"}}]);
+    let range = json!({"metadata": {"name": "l"}, "spec": {"limits": limits}});
+    client.create_from(&Key::new(scheme::LIMITRANGES, "ns", ""), &range).await.unwrap();
+
+    let pods = Key::new(scheme::PODS, "ns", "");
+    let none = json!({"metadata": {"name": "none"}, "spec": {"containers": [{"name": "c", "image": "x"}]}});
+    let made: Value = client.create_from(&pods, &none).await.unwrap().view().unwrap();
+    let wanted = json!({"limits": {"cpu": "200m", "memory": "64Mi"}, "requests": {"cpu": "100m", "memory": "64Mi"}});
+    assert_eq!(made["spec"]["containers"][0]["resources"], wanted);
+
+    let mut much = none;
+    much["metadata"]["name"] = json!("much");
+    much["spec"]["containers"][0]["resources"] = json!({"limits": {"cpu": "2"}});
+    let refused = client.create_from(&pods, &much).await.unwrap_err().to_string();
+    let words = "pods \"much\" is forbidden: maximum cpu usage per Container is 1, but limit is 2";
+    assert!(refused.contains(words), "{refused}");
 }
