@@ -16,8 +16,8 @@ mod tests;
 
 use crate::Context;
 use crate::support::wiring;
-use crate::views;
 use std::sync::Arc;
+use windlass_core::cache::HeaderOnly;
 use windlass_core::component::Component;
 use windlass_core::controller::Controller;
 use windlass_core::scheme;
@@ -25,7 +25,7 @@ use windlass_core::scheme;
 /// The controller of ResourceQuotas.
 #[must_use]
 pub fn component(context: &Context) -> Box<dyn Component> {
-    let quotas = views::headers(context, scheme::RESOURCEQUOTAS);
+    let quotas = context.informers.informer::<HeaderOnly>(scheme::RESOURCEQUOTAS);
     let caches = Arc::new(caches::Caches::new(context, quotas.clone()));
     let controller =
         Controller::new("resourcequota", sync::Sync::new(context, quotas.clone(), caches.clone()))
