@@ -47,10 +47,12 @@ pub enum Error {
     #[error("{0}")]
     Pki(#[from] windlass_api::pki::Error),
     /// The address is taken, or not this machine's.
-    #[error("can't listen on {address}: {source}. Choose another with --listen")]
+    #[error("can't listen on {address}: {source}. Choose another with {option}")]
     Listen {
         /// The address.
         address: std::net::SocketAddr,
+        /// The option that names it.
+        option: &'static str,
         /// What the system said.
         source: std::io::Error,
     },

@@ -67,6 +67,7 @@ impl Agent {
             name: &self.node_name,
             address: self.node_ip,
             port: self.port,
+            port_option: "--port",
             pod_cidr: &self.cluster_cidr,
             service_cidr: &self.service_cidr,
             own: &own,

@@ -82,7 +82,7 @@ async fn open_store(options: &Options) -> Result<Arc<dyn Backend>, Error> {
 async fn listen(options: &Options) -> Result<Option<TcpListener>, Error> {
     let Some(address) = options.listen else { return Ok(None) };
     let listener = TcpListener::bind(address).await;
-    listener.map(Some).map_err(|source| Error::Listen { address, source })
+    listener.map(Some).map_err(|source| Error::Listen { address, option: "--listen", source })
 }
 
 async fn build(

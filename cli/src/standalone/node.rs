@@ -66,6 +66,7 @@ pub(super) async fn start(
         name: &name,
         address,
         port: node.agent_port,
+        port_option: "--agent-port",
         pod_cidr: &options.pod_cidr,
         service_cidr: &options.service_cidr,
         own: &control_plane.identity.agent(&name, address)?,

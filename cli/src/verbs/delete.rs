@@ -10,6 +10,7 @@ use windlass_core::component::BoxError;
 /// Delete objects by name, or those of manifests
 #[derive(Args)]
 #[command(
+    override_usage = "windlass delete [OPTIONS] <RESOURCE> <NAME>...\n       windlass delete [OPTIONS] -f <FILENAME>",
     after_help = "Examples:\n  windlass delete pod web-1 web-2\n  windlass delete -f app.yaml"
 )]
 pub(super) struct Delete {

@@ -28,6 +28,8 @@ pub struct Place<'a> {
     pub address: IpAddr,
     /// The port it listens on.
     pub port: u16,
+    /// The option that names the port, for who must choose another.
+    pub port_option: &'static str,
     /// Addresses of all pods.
     pub pod_cidr: &'a str,
     /// Addresses of Services.
@@ -69,7 +71,8 @@ pub async fn build(place: Place<'_>) -> Result<Agent, Error> {
     let tls = ServerTls { config: config_tls, clients: vec![API_SERVER.to_owned()] };
     let address = SocketAddr::new(place.address, place.port);
     let listener = TcpListener::bind(address).await;
-    let listener = listener.map_err(|source| Error::Listen { address, source })?;
+    let listener =
+        listener.map_err(|source| Error::Listen { address, option: place.port_option, source })?;
     Agent::builder()
         .config(config)
         .client(place.client)
