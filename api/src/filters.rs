@@ -65,7 +65,14 @@ pub(crate) async fn guarded(
         plain(&Status::internal("the server panicked"))
     });
     drop(counted);
-    server.metrics.note(info, response.status(), start.elapsed());
+    // A name that nobody serves is a client's own text: it does not belong into metrics.
+    let resource = match &info.target {
+        Target::Resource(target) if server.handler.find(target).is_ok() => {
+            &*target.resource.resource
+        }
+        _ => "",
+    };
+    server.metrics.note(info.verb, resource, response.status(), start.elapsed());
     response
 }
 

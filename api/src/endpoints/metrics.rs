@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 use std::fmt::Write;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
-use windlass_core::request::{RequestInfo, Target, Verb};
+use windlass_core::request::Verb;
 
 /// What is counted.
 #[derive(Default)]
@@ -30,19 +30,16 @@ struct Count {
     seconds: f64,
 }
 
-/// More series are not kept: resources' names come from clients.
+/// More series are not kept: custom resources come from users.
 const SERIES: usize = 4096;
 
 // === impl Metrics ===
 
 impl Metrics {
-    /// Notes an answer.
-    pub(crate) fn note(&self, info: &RequestInfo, code: StatusCode, took: Duration) {
-        let resource = match &info.target {
-            Target::Resource(target) => target.resource.resource.to_string(),
-            Target::Path => String::new(),
-        };
-        let series = Series { verb: word(info.verb), resource, code: code.as_u16() };
+    /// Notes an answer about a resource, if it is about one that is served.
+    pub(crate) fn note(&self, verb: Verb, resource: &str, code: StatusCode, took: Duration) {
+        let series =
+            Series { verb: word(verb), resource: resource.to_owned(), code: code.as_u16() };
         let mut requests = self.requests.lock();
         if requests.len() >= SERIES && !requests.contains_key(&series) {
             return;
