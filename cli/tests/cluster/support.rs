@@ -3,7 +3,7 @@
 use kube::api::{Api, DeleteParams, PostParams};
 use kube::runtime::wait::{await_condition, conditions};
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
@@ -25,7 +25,8 @@ pub(crate) struct Scene {
 /// `windlass up`, all parts ready.
 pub(crate) struct Running {
     child: Child,
-    stdout: BufReader<ChildStdout>,
+    /// Held open: what is written after the start must find a reader.
+    _stdout: BufReader<ChildStdout>,
 }
 
 struct Netns(String);
@@ -91,7 +92,7 @@ impl Scene {
                 return Err(format!("the cluster ended: {}", child.wait()?).into());
             }
         }
-        Ok(Running { child, stdout })
+        Ok(Running { child, _stdout: stdout })
     }
 
     pub(crate) async fn client(&self) -> Result<kube::Client> {
