@@ -24,6 +24,9 @@ use windlass_core::{Error, Object};
 /// How long a removal that failed rests: whoever planned it plans it again as soon as it is told.
 const REMOVAL_RETRY: Duration = Duration::from_secs(5);
 
+/// How long a write of a status may take.
+const STATUS_WRITE: Duration = Duration::from_secs(30);
+
 /// What was done.
 pub(super) enum Outcome {
     Volumes(Result<Option<Timestamp>, String>),
@@ -48,7 +51,11 @@ pub(super) struct Effect {
 pub(super) async fn write_status(host: Arc<Host>, pod: Arc<Pod>, patch: Value) -> Outcome {
     let key = Key::new(PODS, pod.namespace(), pod.name()).subresource("status");
     let options = WriteOptions::manager("kubelet");
-    Outcome::Status(host.client.patch(&key, Patch::strategic(&patch), &options).await)
+    let written = host.client.patch(&key, Patch::strategic(&patch), &options);
+    // One that hangs would keep all later ones back.
+    let written = tokio::time::timeout(STATUS_WRITE, written).await;
+    let late = |_| Err(Error::Transport("the API server does not answer".into()));
+    Outcome::Status(written.unwrap_or_else(late))
 }
 
 impl Effect {

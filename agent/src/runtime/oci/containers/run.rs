@@ -120,19 +120,24 @@ fn conclude(inner: &Weak<Inner>, entry: &Entry) {
 /// Takes the shim's record of the end; where there is none, kills what is left and writes one.
 pub(super) fn settle(inner: &Inner, entry: &Entry, why: &str) -> Result<()> {
     let path = entry.folder.join("exit.json");
-    let exit = match state::read::<ExitRecord>(&path)? {
-        Some(exit) => exit,
-        None => {
-            let killed = cgroup::kill_all(&entry.record.cgroup)
-                .and_then(|()| cgroup::remove(&entry.record.cgroup));
-            let exit = lost_record(inner, entry, why);
-            state::write(&path, &exit)?;
-            killed.map_err(|e| io_error(&entry.record.cgroup, e))?;
-            exit
+    match state::read::<ExitRecord>(&path) {
+        Ok(Some(exit)) => {
+            entry.state.send_replace(exit.state());
+            return Ok(());
         }
-    };
+        Ok(None) => {}
+        Err(e) => {
+            tracing::warn!(container = entry.record.id.0, error = %e, "a record is of no use")
+        }
+    }
+    let group = &entry.record.cgroup;
+    let killed = cgroup::kill_all(group).and_then(|()| cgroup::remove(group));
+    let exit = lost_record(inner, entry, why);
+    // Also when it can't be written down, on a full disk say: the next agent finds it out again.
     entry.state.send_replace(exit.state());
-    Ok(())
+    let written = state::write(&path, &exit);
+    killed.map_err(|e| io_error(group, e))?;
+    written
 }
 
 fn lost_record(inner: &Inner, entry: &Entry, why: &str) -> ExitRecord {
