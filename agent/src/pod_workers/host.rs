@@ -15,7 +15,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
-use windlass_core::apis::core::v1::Pod;
+use windlass_core::apis::core::v1::{Pod, PodStatus};
 use windlass_core::cache::Informer;
 use windlass_core::client::Client;
 use windlass_core::clock::Env;
@@ -43,6 +43,21 @@ pub(crate) struct Host {
 impl Host {
     pub(crate) fn now(&self) -> Timestamp {
         self.env.clock.now()
+    }
+
+    /// What the API shows of containers that still run was found by an earlier agent, and holds until it is
+    /// found otherwise.
+    pub(crate) fn adopt_probes(&self, uid: &str, shown: &PodStatus) {
+        let runtime = self.cache.pod(uid);
+        let lists = [&shown.init_container_statuses, &shown.container_statuses];
+        for container in lists.into_iter().flatten().flatten() {
+            let id = container.container_id.as_deref().and_then(|full| full.split_once("://"));
+            let is_it = |id_here: &str| id == Some((self.runtime_name.as_str(), id_here));
+            if let Some(running) = runtime.running().find(|running| is_it(&running.id.0)) {
+                let started = container.started == Some(true);
+                self.prober.adopt(uid, &running.id, started, container.ready);
+            }
+        }
     }
 
     /// Records an event about a container.

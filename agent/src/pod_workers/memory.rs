@@ -111,6 +111,30 @@ pub(crate) fn retry_after(failures: u32, first: Duration) -> Duration {
     first.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(LAST_RETRY)
 }
 
+// === impl Memory ===
+
+impl Memory {
+    /// The volumes show something else than they should.
+    pub(crate) fn volumes_stale(&mut self) {
+        if let Volumes::Ready { stale, .. } = &mut self.volumes {
+            *stale = true;
+        }
+    }
+
+    /// What the pod names has changed: what failed for its sake may work now.
+    pub(crate) fn references_changed(&mut self, now: Timestamp) {
+        self.volumes_stale();
+        if let Volumes::Failed(failure) = &mut self.volumes {
+            failure.retry_at = now;
+        }
+        for waiting in self.waiting.values_mut() {
+            if waiting.reason == "CreateContainerConfigError" {
+                waiting.retry_at = now;
+            }
+        }
+    }
+}
+
 impl Failure {
     /// One more failure.
     pub(crate) fn after(

@@ -21,7 +21,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use windlass_core::Object;
-use windlass_core::apis::core::v1::{Pod, PodStatus};
+use windlass_core::apis::core::v1::Pod;
 use windlass_core::component::Shutdown;
 use windlass_core::events::EventType;
 
@@ -66,7 +66,7 @@ impl Worker {
             Latest::Gone => None,
         };
         let old = pod.status.clone().unwrap_or_default();
-        adopt_probes(&host, pod.uid(), &old);
+        host.adopt_probes(pod.uid(), &old);
         let start_time = status::start_time(&old).unwrap_or_else(|| host.now());
         let start_time = Some(status::whole_seconds(start_time).0);
         let memory = Memory { rejected, start_time, status: old, ..Memory::default() };
@@ -135,7 +135,7 @@ impl Worker {
                 let meta =
                     |pod: &Pod| (pod.metadata.labels.clone(), pod.metadata.annotations.clone());
                 if meta(&pod) != meta(&self.pod) {
-                    self.volumes_stale();
+                    self.memory.volumes_stale();
                 }
                 self.pod = Arc::new(pod);
                 self.object = Some(object);
@@ -144,30 +144,10 @@ impl Worker {
         }
     }
 
-    fn volumes_stale(&mut self) {
-        if let Volumes::Ready { stale, .. } = &mut self.memory.volumes {
-            *stale = true;
-        }
-    }
-
-    /// What the pod names has changed: what failed for its sake may work now.
-    fn references_changed(&mut self) {
-        let now = self.host.now();
-        self.volumes_stale();
-        if let Volumes::Failed(failure) = &mut self.memory.volumes {
-            failure.retry_at = now;
-        }
-        for waiting in self.memory.waiting.values_mut() {
-            if waiting.reason == "CreateContainerConfigError" {
-                waiting.retry_at = now;
-            }
-        }
-    }
-
     /// Looks, plans and acts once; when to look again at the latest.
     async fn turn(&mut self) -> Option<Instant> {
         if self.bell.references_changed() {
-            self.references_changed();
+            self.memory.references_changed(self.host.now());
         }
         let runtime = self.host.cache.pod(self.pod.uid());
         self.read_messages(&runtime).await;
@@ -401,21 +381,5 @@ impl Worker {
     fn broke_off(&mut self, error: &tokio::task::JoinError) {
         tracing::error!(pod = self.pod.full_name(), %error, "an effect broke off");
         self.broken = true;
-    }
-}
-
-/// What the API shows of containers that still run was found by an earlier agent, and holds until it is found otherwise.
-fn adopt_probes(host: &Host, uid: &str, shown: &PodStatus) {
-    let runtime = host.cache.pod(uid);
-    let lists = [&shown.init_container_statuses, &shown.container_statuses];
-    for container in lists.into_iter().flatten().flatten() {
-        let known = runtime.running().find(|running| {
-            container.container_id.as_deref().and_then(|full| full.split_once("://"))
-                == Some((host.runtime_name.as_str(), running.id.0.as_str()))
-        });
-        if let Some(running) = known {
-            let started = container.started == Some(true);
-            host.prober.adopt(uid, &running.id, started, container.ready);
-        }
     }
 }
