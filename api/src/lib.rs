@@ -1,9 +1,6 @@
-//! The API server as a library: the Kubernetes API, whole or in part, over any store.
+#![doc = include_str!("../README.md")]
 //!
-//! [`server::ApiServer::builder`] puts a server together. It is reached on a socket
-//! ([`server::ApiServer::serve`]), as a tower service ([`server::ApiServer::service`]), or by a client in the same
-//! process ([`local::LocalClient`]). All three enter by the same door: authentication aside, a request
-//! passes authorization, admission, its kind's strategy and the storage whichever way it came.
+//! # The ways in
 //!
 //! ```text
 //! HTTP ── endpoints ──┐

@@ -1,5 +1,4 @@
-//! What every part of Windlass stands on: the object model, the client traits, caches and the
-//! reconcile harness. Nothing in here knows of a store, a server or a node.
+#![doc = include_str!("../README.md")]
 
 pub mod apis;
 pub mod cache;
