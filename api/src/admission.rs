@@ -1,6 +1,7 @@
 //! What may be written, and what is filled in: plugins between a request and the registry.
 
 mod default_toleration_seconds;
+mod escalation;
 mod limit_ranger;
 mod namespace_lifecycle;
 mod priority;
@@ -9,6 +10,7 @@ mod storage_protection;
 mod taint_nodes;
 
 pub use default_toleration_seconds::DefaultTolerationSeconds;
+pub use escalation::EscalationPrevention;
 pub use limit_ranger::LimitRanger;
 pub use namespace_lifecycle::NamespaceLifecycle;
 pub use priority::Priority;

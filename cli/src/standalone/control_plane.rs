@@ -8,8 +8,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use windlass_api::admission::{
-    DefaultTolerationSeconds, LimitRanger, Priority, ServiceAccount, StorageObjectInUseProtection,
-    TaintNodesByCondition,
+    DefaultTolerationSeconds, EscalationPrevention, LimitRanger, Priority, ServiceAccount,
+    StorageObjectInUseProtection, TaintNodesByCondition,
 };
 use windlass_api::authentication::{ClientCertificate, InProcess, ServiceAccountTokens, User};
 use windlass_api::authorization::{Masters, Rbac, Union};
@@ -114,6 +114,10 @@ async fn build(
         .admission(Arc::new(DefaultTolerationSeconds))
         .admission(Arc::new(TaintNodesByCondition))
         .admission(Arc::new(StorageObjectInUseProtection));
+    let (held, asked) = (rbac.clone(), authorizer.clone());
+    builder = builder.admission_with(move |objects| {
+        Arc::new(EscalationPrevention::new(held, asked, Arc::new(objects.clone())))
+    });
     let reading = keys.clone();
     builder = builder.authenticator_with(move |objects| {
         Arc::new(ServiceAccountTokens::new(reading, Arc::new(objects.clone()), clock))
