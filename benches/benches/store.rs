@@ -7,7 +7,7 @@ use futures::future::join_all;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::runtime::Runtime;
-use windlass_store::{Backend, Commit, Embedded, EmbeddedOptions, Memory, Txn};
+use windlass_store::{Backend, Embedded, EmbeddedOptions, Memory, Txn};
 
 const PER_WRITER: u64 = 64;
 
