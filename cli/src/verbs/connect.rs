@@ -46,3 +46,11 @@ impl Connect {
         self.kubeconfig.clone().or_else(|| Some(local).filter(|local| !given && local.exists()))
     }
 }
+
+/// What the server said, in its own words.
+pub(super) fn plain(error: kube::Error) -> BoxError {
+    match error {
+        kube::Error::Api(status) => status.message.clone().into(),
+        other => other.into(),
+    }
+}

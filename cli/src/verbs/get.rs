@@ -1,6 +1,6 @@
 //! `windlass get`
 
-use super::connect::Connect;
+use super::connect::{Connect, plain};
 use super::resource;
 use clap::{Args, ValueEnum};
 use http::{Request, header};
@@ -71,7 +71,7 @@ impl Get {
         let table = matches!(self.output, Output::Table | Output::Wide);
         let accept = if table { TABLE } else { "application/json" };
         let request = Request::get(path).header(header::ACCEPT, accept).body(Vec::new())?;
-        let text = connection.kube.request_text(request).await?;
+        let text = connection.kube.request_text(request).await.map_err(plain)?;
         match self.output {
             Output::Table | Output::Wide => self.print(&serde_json::from_str(&text)?),
             Output::Name => print_names(&self.resource, &serde_json::from_str(&text)?),

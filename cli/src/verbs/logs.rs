@@ -1,6 +1,6 @@
 //! `windlass logs`
 
-use super::connect::Connect;
+use super::connect::{Connect, plain};
 use clap::Args;
 use futures::AsyncReadExt;
 use http::Request;
@@ -39,7 +39,7 @@ impl Logs {
         let connection = self.connect.open().await?;
         let key = Key::new(scheme::PODS, &connection.namespace, &self.pod).subresource("log");
         let request = Request::get(with_query(&key_path(&key), &self.query())).body(Vec::new())?;
-        let mut stream = Box::pin(connection.kube.request_stream(request).await?);
+        let mut stream = Box::pin(connection.kube.request_stream(request).await.map_err(plain)?);
         let mut buffer = vec![0; 16 << 10];
         loop {
             match stream.read(&mut buffer).await? {
