@@ -4,30 +4,21 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 out=${CARGO_TARGET_DIR:-$here/target}/release idle=${1:-60}
 cargo build --release --quiet --manifest-path "$here/Cargo.toml" --package windlass --package windlass-benches --bins
+# shellcheck source=../examples/cluster.sh
+. "$here/examples/cluster.sh"
 work=$(mktemp -d)
-cleanup() {
-  [[ -z ${cluster-} ]] || { kill -TERM "$cluster" 2>/dev/null && wait "$cluster" || true; }
-  rm -rf "$work"
-}
-trap cleanup EXIT
-up=(up --data-dir "$work/data" --listen 127.0.0.1:16444)
-
-start() {
-  rm -f "$work/ready"
-  "$out/windlass" "${up[@]}" --ready-file "$work/ready" >/dev/null 2>"$work/log" &
-  cluster=$!
-  until [[ -e $work/ready ]]; do
-    kill -0 "$cluster" 2>/dev/null || { cat "$work/log"; cluster=; exit 1; }
-    sleep 0.1
-  done
-}
+trap 'stop_cluster; rm -rf "$work"' EXIT
+listen=(--listen 127.0.0.1:16444)
 ticks() { awk '{ print $14 + $15 }' "/proc/$cluster/stat"; }
 
-start; kill -TERM "$cluster"; wait "$cluster" || true; cluster=
-for _ in 1 2 3 4 5; do "$out/startup" "$out/windlass" "$work/data/admin.kubeconfig" "${up[@]}"; done |
+start_cluster "$work/data" "${listen[@]}" >/dev/null
+stop_cluster
+for _ in 1 2 3 4 5; do
+  "$out/startup" "$windlass" "$work/data/admin.kubeconfig" up --data-dir "$work/data" "${listen[@]}"
+done |
   sort -n | sed -n '3s/^/exec to \/readyz, data directory there, median of 5: /p'
 
-start
+start_cluster "$work/data" "${listen[@]}" >/dev/null
 sleep 20
 before=$(ticks)
 sleep "$idle"
