@@ -1,6 +1,6 @@
 //! Who owns which field: `metadata.managedFields` (KEP-555).
 //!
-//! [`FieldSet`] is a set of paths, [`shape`] says from the schema what a path's steps are, `walk` finds the
+//! `FieldSet` is a set of paths, `shape` says from the schema what a path's steps are, `walk` finds the
 //! set of a value and of a difference, `managers` reads and writes the entries, `update` notes a write.
 
 mod element;

@@ -1,6 +1,7 @@
 //! One pipeline for each verb, for all resources.
 //!
-//! What is particular about a resource is data: its [`ResourceInfo`] and its [`Strategy`]. The rest is
+//! What is particular about a resource is data: its [`windlass_core::scheme::ResourceInfo`] and its
+//! [`crate::strategy::Strategy`]. The rest is
 //! the same for all of them, built in or not.
 
 mod commit;
