@@ -13,13 +13,13 @@ use windlass_core::component::BoxError;
 #[derive(Args)]
 #[command(after_help = "Examples:
   windlass up                                             data in /var/lib/windlass, API on port 6443
-  windlass up --data-dir ./data --listen 127.0.0.1:6443   as you like it
+  windlass up --data-dir ./data --listen 127.0.0.1:6443   for this machine only, not for its pods
   windlass up --no-node --data-dir ./data                 a control plane only; needs no root")]
 pub(super) struct Up {
     /// Where everything is kept
     #[arg(long, default_value = DATA_DIR)]
     data_dir: PathBuf,
-    /// Where the API server listens
+    /// Where the API server listens; pods can't reach it on a loopback address
     #[arg(long, default_value = "0.0.0.0:6443", value_name = "ADDR:PORT")]
     listen: SocketAddr,
     /// Where pods and other machines reach the API server [default: found out]
