@@ -1,8 +1,12 @@
 //! The traits a store implements. Each method may be called from many tasks at once.
 
-use crate::{Batch, Committed, KeyRange, KeyValue, RangeResult, Result, Revision, Txn};
+use crate::{
+    Batch, Committed, KeyRange, KeyValue, LeaseId, LeaseStatus, RangeResult, Result, Revision, Txn,
+};
 use async_trait::async_trait;
+use bytes::Bytes;
 use futures::stream::BoxStream;
+use std::time::Duration;
 
 /// Batches in the order of their revisions. Ends after an error; ends without one when the store closes.
 pub type WatchStream = BoxStream<'static, Result<Batch>>;
@@ -39,7 +43,8 @@ pub trait Commit: Send + Sync {
     ///
     /// # Errors
     /// [`crate::Error::Precondition`] when one does not hold, [`crate::Error::Invalid`] for an empty
-    /// key, a key named twice or a value over the limit, [`crate::Error::Io`] when it could not be made durable.
+    /// key, a key named twice or a value over the limit, [`crate::Error::LeaseNotFound`], [`crate::Error::Io`]
+    /// when it could not be made durable, [`crate::Error::Unavailable`] when nobody knows.
     async fn commit(&self, txn: Txn) -> Result<Committed>;
 }
 
@@ -66,6 +71,43 @@ pub trait Compact: Send + Sync {
     /// Forgets all that only reads and watches before or at `up_to` need. What a key holds now, and
     /// what it held at any later revision, stays. Calling it again with the same or a lower revision does nothing.
     async fn compact(&self, up_to: Revision) -> Result<()>;
+}
+
+/// Keys that go away by themselves.
+///
+/// A lease lives for its time to live (TTL) from the last [`Lease::keep_alive`], and is then revoked. Ends
+/// are never early; they are late by a second or two at most while the store runs. A store
+/// that was down gives every lease its whole TTL again.
+#[async_trait]
+pub trait Lease: Send + Sync {
+    /// Makes a lease, with this name or one of the store's choice. The TTL is in whole seconds, rounded up,
+    /// and at least one; a store may give more than was asked for: the status says how much.
+    ///
+    /// # Errors
+    /// [`crate::Error::LeaseExists`], [`crate::Error::Invalid`] for a TTL over 9,000,000,000 seconds.
+    async fn grant(&self, ttl: Duration, id: Option<LeaseId>) -> Result<LeaseStatus>;
+
+    /// Starts the time to live again, and returns it.
+    ///
+    /// # Errors
+    /// [`crate::Error::LeaseNotFound`].
+    async fn keep_alive(&self, id: LeaseId) -> Result<Duration>;
+
+    /// Ends the lease and removes its keys, all at one revision, which is returned: the current one when it
+    /// had none.
+    ///
+    /// # Errors
+    /// [`crate::Error::LeaseNotFound`].
+    async fn revoke(&self, id: LeaseId) -> Result<Revision>;
+
+    /// What a lease has left, and the keys that go with it, in order.
+    ///
+    /// # Errors
+    /// [`crate::Error::LeaseNotFound`].
+    async fn time_to_live(&self, id: LeaseId) -> Result<(LeaseStatus, Vec<Bytes>)>;
+
+    /// All leases, in no order.
+    async fn leases(&self) -> Result<Vec<LeaseId>>;
 }
 
 /// A whole store.

@@ -1,6 +1,6 @@
 //! What can go wrong, and whether trying again helps.
 
-use crate::Revision;
+use crate::{LeaseId, Revision};
 
 /// Result of a store operation.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -59,6 +59,22 @@ pub enum Error {
         /// What the operating system said.
         source: std::io::Error,
     },
+    /// There is no such lease, or no longer. Grant one anew.
+    #[error("lease {id:x} is not there: it ended, or was never granted")]
+    LeaseNotFound {
+        /// Its name.
+        id: LeaseId,
+    },
+    /// A lease of this name is there already. Grant one with another name, or leave the choice to the store.
+    #[error("lease {id:x} is there already")]
+    LeaseExists {
+        /// Its name.
+        id: LeaseId,
+    },
+    /// The store can't be reached or gave no answer in time. A commit may or may not have happened: read,
+    /// then retry.
+    #[error("the store can't be reached: {0}")]
+    Unavailable(String),
     /// The store was shut down.
     #[error("the store is closed")]
     Closed,

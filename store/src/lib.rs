@@ -10,11 +10,12 @@ mod mvcc;
 pub mod testing;
 mod types;
 
-pub use backend::{Backend, Commit, Compact, Read, Watch, WatchStream};
+pub use backend::{Backend, Commit, Compact, Lease, Read, Watch, WatchStream};
 pub use embedded::{Durability, Embedded, EmbeddedOptions, Log, Record};
 pub use error::{Error, Result};
 pub use limits::Limits;
 pub use memory::Memory;
 pub use types::{
-    Batch, Committed, Event, KeyRange, KeyValue, Op, Precondition, RangeResult, Revision, Txn,
+    Batch, Committed, Event, KeyRange, KeyValue, LeaseId, LeaseStatus, Op, Precondition,
+    RangeResult, Revision, Txn,
 };

@@ -1,6 +1,6 @@
 //! What a store refuses because it is too much.
 
-use crate::{Error, Op, Result, Txn};
+use crate::{Error, Op, Precondition, Result, Txn};
 use bytes::Bytes;
 use std::collections::HashSet;
 
@@ -33,7 +33,11 @@ impl Default for Limits {
 impl Limits {
     /// Whether the store may take this transaction at all.
     pub(crate) fn check(&self, txn: &Txn) -> Result<()> {
-        let keys = txn.preconditions.iter().map(|p| p.key()).chain(txn.ops.iter().map(Op::key));
+        let keys = txn
+            .preconditions
+            .iter()
+            .filter_map(Precondition::key)
+            .chain(txn.ops.iter().map(Op::key));
         if keys.into_iter().any(Bytes::is_empty) {
             return Err(Error::Invalid("the key is empty".into()));
         }
@@ -47,7 +51,7 @@ impl Limits {
         let mut total = 0usize;
         for op in ops {
             total = total.saturating_add(op.key().len());
-            let Op::Put { key, value } = op else { continue };
+            let Op::Put { key, value, .. } = op else { continue };
             total = total.saturating_add(value.len());
             if value.len() > self.value_bytes {
                 let (len, limit) = (value.len(), self.value_bytes);

@@ -8,6 +8,9 @@ use std::sync::Arc;
 /// The number of a commit. The first commit of a store has revision 2, an empty store is at 1.
 pub type Revision = u64;
 
+/// The name of a lease. Kept when the store is opened again.
+pub type LeaseId = std::num::NonZeroU64;
+
 /// A key with its value at some revision. Cheap to clone: the bytes are shared.
 /// `Debug` shows the length of the value only: it may be a secret.
 #[derive(Clone, PartialEq, Eq)]
@@ -22,6 +25,8 @@ pub struct KeyValue {
     pub mod_revision: Revision,
     /// How many times the key was written since its creation; 1 for a new key.
     pub version: u64,
+    /// The lease it was last written with: the key goes when that ends.
+    pub lease: Option<LeaseId>,
 }
 
 /// Keys from `start` (included) to `end` (excluded).
@@ -44,6 +49,9 @@ pub enum Precondition {
     ModRevision(Bytes, Revision),
     /// The key has this value.
     Value(Bytes, Bytes),
+    /// No key of the range was written or removed after this revision. A transaction that stands
+    /// on what it read of a range pins it so. A revision that is compacted is [`crate::Error::Compacted`].
+    Unchanged(KeyRange, Revision),
 }
 
 /// One change of a transaction. A key may be named by one operation of a transaction only.
@@ -56,6 +64,9 @@ pub enum Op {
         key: Bytes,
         /// The value.
         value: Bytes,
+        /// The lease the key goes with, in place of the one it had. A lease that is not there is
+        /// [`crate::Error::LeaseNotFound`].
+        lease: Option<LeaseId>,
     },
     /// Removes a key; one that is not there is left out without an error.
     Delete {
@@ -92,6 +103,17 @@ pub struct RangeResult {
     pub remaining: u64,
     /// The revision that was read.
     pub revision: Revision,
+}
+
+/// A lease and its times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeaseStatus {
+    /// Its name.
+    pub id: LeaseId,
+    /// The whole time to live it was given.
+    pub granted: std::time::Duration,
+    /// What is left of it.
+    pub remaining: std::time::Duration,
 }
 
 /// A change of one key.
@@ -181,7 +203,19 @@ impl Txn {
     /// keeps all of that buffer in memory.
     #[must_use]
     pub fn put(mut self, key: impl Into<Bytes>, value: impl Into<Bytes>) -> Self {
-        self.ops.push(Op::Put { key: key.into(), value: value.into() });
+        self.ops.push(Op::Put { key: key.into(), value: value.into(), lease: None });
+        self
+    }
+
+    /// Adds the writing of a key that goes when the lease ends.
+    #[must_use]
+    pub fn put_leased(
+        mut self,
+        key: impl Into<Bytes>,
+        value: impl Into<Bytes>,
+        lease: LeaseId,
+    ) -> Self {
+        self.ops.push(Op::Put { key: key.into(), value: value.into(), lease: Some(lease) });
         self
     }
 
@@ -196,14 +230,15 @@ impl Txn {
 // === impl Precondition ===
 
 impl Precondition {
-    /// The key it speaks of.
+    /// The one key it speaks of; `None` for [`Precondition::Unchanged`], which speaks of a range.
     #[must_use]
-    pub fn key(&self) -> &Bytes {
+    pub fn key(&self) -> Option<&Bytes> {
         match self {
             Self::Exists(key)
             | Self::Absent(key)
             | Self::ModRevision(key, _)
-            | Self::Value(key, _) => key,
+            | Self::Value(key, _) => Some(key),
+            Self::Unchanged(..) => None,
         }
     }
 }

@@ -78,7 +78,8 @@ impl Registry {
         companions: Vec<Companion>,
     ) -> Result<(Attempt, Option<Arc<Object>>), Status> {
         let value = canonical(object);
-        let own = Op::Put { key: guard.key().clone(), value: value.clone() };
+        let key = guard.key().expect("a guard speaks of the object's own key").clone();
+        let own = Op::Put { key, value: value.clone(), lease: None };
         let attempt = self.transact(write, guard, own, companions).await?;
         let Attempt::Committed(revision) = attempt else { return Ok((attempt, None)) };
         let object = Object::from_stored(value, revision).map_err(Status::internal)?;

@@ -383,8 +383,8 @@ async fn one_commit_of_many_objects_is_whole() {
     let txn = Txn {
         preconditions: vec![Precondition::Exists(world.key("a"))],
         ops: vec![
-            Op::Put { key: "/registry/ranges/x".into(), value: "1".into() },
-            Op::Put { key: world.key("b"), value: body },
+            Op::Put { key: "/registry/ranges/x".into(), value: "1".into(), lease: None },
+            Op::Put { key: world.key("b"), value: body, lease: None },
             Op::Delete { key: world.key("a") },
         ],
     };

@@ -104,7 +104,7 @@ impl Companion {
     /// Makes a key that must not be there yet.
     pub(super) fn create(key: Bytes, value: Bytes, on_conflict: OnConflict) -> Self {
         let precondition = Some(Precondition::Absent(key.clone()));
-        Self { precondition, op: Op::Put { key, value }, on_conflict }
+        Self { precondition, op: Op::Put { key, value, lease: None }, on_conflict }
     }
 }
 

@@ -66,7 +66,9 @@ impl Record {
 impl From<&Batch> for Record {
     fn from(batch: &Batch) -> Self {
         let ops = batch.events.iter().map(|event| match event {
-            Event::Put { now, .. } => Op::Put { key: now.key.clone(), value: now.value.clone() },
+            Event::Put { now, .. } => {
+                Op::Put { key: now.key.clone(), value: now.value.clone(), lease: now.lease }
+            }
             Event::Delete { previous } => Op::Delete { key: previous.key.clone() },
         });
         Self::Commit { revision: batch.revision, ops: ops.collect() }

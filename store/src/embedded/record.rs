@@ -61,7 +61,7 @@ pub(super) fn write(record: &Record, out: &mut Vec<u8>) {
 
 fn write_op(op: &Op, out: &mut Vec<u8>) {
     let (key, len, value) = match op {
-        Op::Put { key, value } => (key, length(value.len()), &value[..]),
+        Op::Put { key, value, .. } => (key, length(value.len()), &value[..]),
         Op::Delete { key } => (key, REMOVED, &[][..]),
     };
     out.extend(length(key.len()).to_le_bytes());
@@ -88,7 +88,7 @@ fn read_op(input: &mut Input<'_>) -> Option<Op> {
     let key = input.bytes(key_len)?;
     match len {
         REMOVED => Some(Op::Delete { key }),
-        len => Some(Op::Put { key, value: input.bytes(len)? }),
+        len => Some(Op::Put { key, value: input.bytes(len)?, lease: None }),
     }
 }
 
@@ -109,7 +109,7 @@ pub(super) fn read_key_value(input: &mut Input<'_>) -> Option<KeyValue> {
     let (create_revision, mod_revision) = (input.u64()?, input.u64()?);
     let version = input.u64()?;
     let (key, value) = (input.bytes(key_len)?, input.bytes(value_len)?);
-    Some(KeyValue { key, value, create_revision, mod_revision, version })
+    Some(KeyValue { key, value, create_revision, mod_revision, version, lease: None })
 }
 
 fn length(len: usize) -> u32 {

@@ -1,6 +1,6 @@
 //! What a key holds, and held.
 
-use crate::{KeyValue, Revision};
+use crate::{KeyValue, LeaseId, Revision};
 use bytes::Bytes;
 
 /// A key's value from one change until the next; without a value the key was removed.
@@ -9,6 +9,7 @@ pub(super) struct Version {
     pub(super) create_revision: Revision,
     pub(super) mod_revision: Revision,
     pub(super) version: u64,
+    pub(super) lease: Option<LeaseId>,
 }
 
 /// All versions of a key that can still be read. Most keys have one: the others are behind a thin pointer.
@@ -30,6 +31,7 @@ impl Version {
             create_revision: self.create_revision,
             mod_revision: self.mod_revision,
             version: self.version,
+            lease: self.lease,
         })
     }
 }
@@ -41,6 +43,7 @@ impl From<&KeyValue> for Version {
             create_revision: kv.create_revision,
             mod_revision: kv.mod_revision,
             version: kv.version,
+            lease: kv.lease,
         }
     }
 }

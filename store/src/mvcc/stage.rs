@@ -1,7 +1,11 @@
 //! Deciding what transactions do, before anyone can see it.
 
 use super::State;
-use crate::{Batch, Committed, Error, Event, KeyValue, Op, Precondition, Result, Revision, Txn};
+use super::state::touches;
+use crate::{
+    Batch, Committed, Error, Event, KeyRange, KeyValue, LeaseId, Op, Precondition, Result,
+    Revision, Txn,
+};
 use bytes::Bytes;
 use std::collections::HashMap;
 
@@ -28,9 +32,10 @@ impl Pending {
 
     pub(crate) fn stage(&mut self, state: &State, txn: Txn) -> Result<Committed> {
         self.absorb();
-        let holds = |p: &Precondition| p.holds(self.now(state, p.key()).as_ref());
-        if let Some(index) = txn.preconditions.iter().position(|p| !holds(p)) {
-            return Err(Error::Precondition { index });
+        for (index, precondition) in txn.preconditions.iter().enumerate() {
+            if !self.holds(state, precondition)? {
+                return Err(Error::Precondition { index });
+            }
         }
         let revision = self.revision + 1;
         let mut events = Vec::with_capacity(txn.ops.len());
@@ -45,6 +50,25 @@ impl Pending {
             self.batches.push(Batch { revision, events: events.into() });
         }
         Ok(Committed { revision: self.revision, previous })
+    }
+
+    fn holds(&self, state: &State, precondition: &Precondition) -> Result<bool> {
+        let now = || self.now(state, precondition.key()?);
+        Ok(match precondition {
+            Precondition::Exists(_) => now().is_some(),
+            Precondition::Absent(_) => now().is_none(),
+            Precondition::ModRevision(_, at) => now().is_some_and(|kv| kv.mod_revision == *at),
+            Precondition::Value(_, value) => now().is_some_and(|kv| kv.value == *value),
+            Precondition::Unchanged(range, since) => self.unchanged(state, range, *since)?,
+        })
+    }
+
+    fn unchanged(&self, state: &State, range: &KeyRange, since: Revision) -> Result<bool> {
+        if since > self.revision {
+            return Err(Error::Future { asked: since, current: self.revision });
+        }
+        let mut fresh = self.batches.iter().filter(|batch| batch.revision > since);
+        Ok(!fresh.any(|batch| touches(batch, range)) && !state.changed(range, since)?)
     }
 
     /// Notes what the latest batches change: only a group of more than one needs to know.
@@ -67,19 +91,6 @@ impl Pending {
     }
 }
 
-// === impl Precondition ===
-
-impl Precondition {
-    fn holds(&self, now: Option<&KeyValue>) -> bool {
-        match self {
-            Self::Exists(_) => now.is_some(),
-            Self::Absent(_) => now.is_none(),
-            Self::ModRevision(_, revision) => now.is_some_and(|kv| kv.mod_revision == *revision),
-            Self::Value(_, value) => now.is_some_and(|kv| kv.value == *value),
-        }
-    }
-}
-
 // === impl Op ===
 
 impl Op {
@@ -87,10 +98,10 @@ impl Op {
     fn event(self, previous: Option<KeyValue>, revision: Revision) -> Option<Event> {
         match self {
             Self::Delete { .. } => previous.map(|previous| Event::Delete { previous }),
-            Self::Put { key, value } => {
+            Self::Put { key, value, lease } => {
                 let now = match &previous {
-                    Some(before) => before.followed_by(value, revision),
-                    None => KeyValue::born(&key, value, revision),
+                    Some(before) => before.followed_by(value, lease, revision),
+                    None => KeyValue::born(&key, value, lease, revision),
                 };
                 Some(Event::Put { now, previous })
             }
@@ -102,18 +113,19 @@ impl Op {
 
 impl KeyValue {
     /// A new key. Its bytes are copied: they live long, and must not keep a larger buffer alive.
-    fn born(key: &[u8], value: Bytes, revision: Revision) -> Self {
+    fn born(key: &[u8], value: Bytes, lease: Option<LeaseId>, revision: Revision) -> Self {
         let key = Bytes::copy_from_slice(key);
-        Self { key, value, create_revision: revision, mod_revision: revision, version: 1 }
+        Self { key, value, create_revision: revision, mod_revision: revision, version: 1, lease }
     }
 
-    fn followed_by(&self, value: Bytes, revision: Revision) -> Self {
+    fn followed_by(&self, value: Bytes, lease: Option<LeaseId>, revision: Revision) -> Self {
         Self {
             key: self.key.clone(),
             value,
             create_revision: self.create_revision,
             mod_revision: revision,
             version: self.version + 1,
+            lease,
         }
     }
 }

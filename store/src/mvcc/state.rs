@@ -173,7 +173,8 @@ impl State {
             Event::Put { now, .. } => (&now.key, Version::from(now)),
             Event::Delete { previous } => {
                 let (create_revision, mod_revision) = (previous.create_revision, revision);
-                let version = Version { value: None, create_revision, mod_revision, version: 0 };
+                let version =
+                    Version { value: None, create_revision, mod_revision, version: 0, lease: None };
                 (&previous.key, version)
             }
         };
@@ -196,7 +197,7 @@ impl State {
         if after > self.readable(None)? {
             return Err(Error::Future { asked: after, current: self.revision });
         }
-        let forgotten = (self.revision - self.log.len() as u64).max(self.compacted);
+        let forgotten = self.forgotten();
         if after < forgotten {
             return Err(Error::Compacted { compacted: forgotten });
         }
@@ -205,6 +206,20 @@ impl State {
         let next = self.log.range(first..first + fresh.min(most));
         out.extend(next.filter_map(|batch| select(batch, range)));
         Ok(after + fresh.min(most) as u64)
+    }
+
+    /// Whether a commit after `since` touched the range.
+    pub(super) fn changed(&self, range: &KeyRange, since: Revision) -> Result<bool> {
+        if since < self.forgotten() {
+            return Err(Error::Compacted { compacted: self.forgotten() });
+        }
+        let fresh = self.log.iter().rev().take_while(|batch| batch.revision > since);
+        Ok(fresh.into_iter().any(|batch| touches(batch, range)))
+    }
+
+    /// The last revision whose changes are gone.
+    fn forgotten(&self) -> Revision {
+        (self.revision - self.log.len() as u64).max(self.compacted)
     }
 
     pub(super) fn can_compact(&self, up_to: Revision) -> Result<bool> {
@@ -247,6 +262,11 @@ impl State {
     pub(super) fn close(&mut self) {
         self.closed = true;
     }
+}
+
+/// Whether a commit touches the range.
+pub(super) fn touches(batch: &Batch, range: &KeyRange) -> bool {
+    batch.events.iter().any(|event| range.contains(event.key()))
 }
 
 /// The part of a commit that touches the range: the very same events when that is all of them.

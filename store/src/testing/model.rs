@@ -39,13 +39,19 @@ impl Model {
     }
 
     fn holds(&self, precondition: &Precondition) -> bool {
-        let kv = self.current().1.get(precondition.key());
+        let kv = precondition.key().and_then(|key| self.current().1.get(key));
         match precondition {
             Precondition::Exists(_) => kv.is_some(),
             Precondition::Absent(_) => kv.is_none(),
             Precondition::ModRevision(_, at) => kv.is_some_and(|kv| kv.mod_revision == *at),
             Precondition::Value(_, value) => kv.is_some_and(|kv| kv.value == *value),
+            Precondition::Unchanged(range, since) => self.unchanged(range, *since),
         }
+    }
+
+    fn unchanged(&self, range: &KeyRange, since: Revision) -> bool {
+        let later = self.batches.iter().filter(|batch| batch.revision > since);
+        !later.flat_map(|batch| batch.events.iter()).any(|event| range.contains(event.key()))
     }
 
     /// The revision and what was before; or the place of the precondition that fails.
@@ -83,13 +89,14 @@ fn change(
 ) -> Option<Event> {
     match op {
         Op::Delete { key } => state.remove(key).map(|previous| Event::Delete { previous }),
-        Op::Put { key, value } => {
+        Op::Put { key, value, lease } => {
             let now = KeyValue {
                 key: key.clone(),
                 value: value.clone(),
                 create_revision: previous.as_ref().map_or(revision, |kv| kv.create_revision),
                 mod_revision: revision,
                 version: previous.as_ref().map_or(1, |kv| kv.version + 1),
+                lease: *lease,
             };
             state.insert(key.clone(), now.clone());
             Some(Event::Put { now, previous })

@@ -21,6 +21,7 @@ impl Debug for KeyValue {
             .field("create_revision", &self.create_revision)
             .field("mod_revision", &self.mod_revision)
             .field("version", &self.version)
+            .field("lease", &self.lease)
             .finish()
     }
 }
@@ -28,9 +29,12 @@ impl Debug for KeyValue {
 impl Debug for Op {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         match self {
-            Self::Put { key, value } => {
-                f.debug_struct("Put").field("key", key).field("value", &Hidden(value)).finish()
-            }
+            Self::Put { key, value, lease } => f
+                .debug_struct("Put")
+                .field("key", key)
+                .field("value", &Hidden(value))
+                .field("lease", lease)
+                .finish(),
             Self::Delete { key } => f.debug_struct("Delete").field("key", key).finish(),
         }
     }
@@ -46,6 +50,9 @@ impl Debug for Precondition {
             }
             Self::Value(key, value) => {
                 f.debug_tuple("Value").field(key).field(&Hidden(value)).finish()
+            }
+            Self::Unchanged(range, since) => {
+                f.debug_tuple("Unchanged").field(range).field(since).finish()
             }
         }
     }

@@ -54,7 +54,7 @@ fn value() -> impl Strategy<Value = Bytes> {
 
 fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
-        3 => (key(), value()).prop_map(|(key, value)| Op::Put { key, value }),
+        3 => (key(), value()).prop_map(|(key, value)| Op::Put { key, value, lease: None }),
         2 => key().prop_map(|key| Op::Delete { key }),
     ]
 }

@@ -34,7 +34,7 @@ impl Keys {
                 assert!(!held.contains_key(key), "{key:?} is taken");
             }
             match &companion.op {
-                Op::Put { key, value } => _ = held.insert(key.clone(), value.clone()),
+                Op::Put { key, value, .. } => _ = held.insert(key.clone(), value.clone()),
                 Op::Delete { key } => assert!(held.remove(key).is_some(), "{key:?} was not taken"),
             }
         }
