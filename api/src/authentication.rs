@@ -2,12 +2,15 @@
 
 mod bearer;
 mod in_process;
+mod openid;
 mod service_account;
 mod x509;
 
 pub use in_process::InProcess;
 pub use service_account::{Bound, Claims, Private, ServiceAccountTokens, TokenKeys};
 pub use x509::ClientCertificate;
+
+pub(crate) use openid::OpenId;
 
 use async_trait::async_trait;
 use rustls::pki_types::CertificateDer;

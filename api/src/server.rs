@@ -10,7 +10,7 @@ pub use connect::{Connect, ConnectCall, ConnectRequest};
 pub use listener::ServeOptions;
 pub use service::Service;
 
-use crate::authentication::Authenticator;
+use crate::authentication::{Authenticator, OpenId};
 use crate::endpoints::{Documents, Metrics};
 use crate::handler::{Answer, Handler, Request};
 use crate::registry::Loopback;
@@ -34,6 +34,7 @@ pub struct ApiServer {
     pub(crate) anonymous: bool,
     pub(crate) connects: Connects,
     pub(crate) documents: Documents,
+    pub(crate) openid: Option<OpenId>,
     pub(crate) metrics: Metrics,
     /// How many requests are worked on at once; watches do not count.
     pub(crate) in_flight: Semaphore,

@@ -4,9 +4,12 @@ mod legacy;
 
 use super::{AUTHENTICATED, Authenticator, User, bearer};
 use async_trait::async_trait;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use windlass_core::client::{Key, Reader};
 use windlass_core::clock::Clock;
@@ -15,6 +18,9 @@ use windlass_core::scheme;
 
 /// No header of a request is longer; neither is a token.
 const LONGEST: usize = 16 << 10;
+
+/// An uncompressed point of P-256: a byte that says so, and two coordinates of 32 bytes.
+const POINT: usize = 65;
 
 /// What a token says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,6 +76,10 @@ pub struct Bound {
 /// Signs tokens and reads its own. `Debug` shows no key.
 pub struct TokenKeys {
     issuer: String,
+    /// Names the key in the head of each token and among the published ones.
+    id: String,
+    /// The public half, as a point of the curve.
+    point: [u8; POINT],
     signing: EncodingKey,
     reading: DecodingKey,
 }
@@ -103,13 +113,21 @@ impl TokenKeys {
     /// # Errors
     /// When one is no such key.
     pub fn new(issuer: &str, private: &str, public: &str) -> Result<Self, crate::pki::Error> {
-        let bad = |error: jsonwebtoken::errors::Error| crate::pki::Error::Invalid {
-            what: "service account key".into(),
-            reason: error.to_string(),
-        };
-        let signing = EncodingKey::from_ec_pem(private.as_bytes()).map_err(bad)?;
-        let reading = DecodingKey::from_ec_pem(public.as_bytes()).map_err(bad)?;
-        Ok(Self { issuer: issuer.into(), signing, reading })
+        let signing = EncodingKey::from_ec_pem(private.as_bytes()).map_err(broken)?;
+        let reading = DecodingKey::from_ec_pem(public.as_bytes()).map_err(broken)?;
+        let (_, pem) = x509_parser::pem::parse_x509_pem(public.as_bytes()).map_err(broken)?;
+        let point = *pem.contents.last_chunk().ok_or_else(|| broken("it is too short"))?;
+        let id = URL_SAFE_NO_PAD.encode(Sha256::digest(&pem.contents));
+        Ok(Self { issuer: issuer.into(), id, point, signing, reading })
+    }
+
+    /// The public half as a JSON Web Key (RFC 7517).
+    pub(super) fn public(&self) -> serde_json::Value {
+        let (x, y) = self.point[1..].split_at(POINT / 2);
+        serde_json::json!({
+            "use": "sig", "kty": "EC", "kid": self.id, "crv": "P-256", "alg": "ES256",
+            "x": URL_SAFE_NO_PAD.encode(x), "y": URL_SAFE_NO_PAD.encode(y),
+        })
     }
 
     /// Who signs.
@@ -123,7 +141,7 @@ impl TokenKeys {
     /// # Errors
     /// When the key can't sign.
     pub fn sign(&self, claims: &impl Serialize) -> Result<String, Status> {
-        let header = Header::new(Algorithm::ES256);
+        let header = Header { kid: Some(self.id.clone()), ..Header::new(Algorithm::ES256) };
         jsonwebtoken::encode(&header, claims, &self.signing).map_err(Status::internal)
     }
 
@@ -225,6 +243,10 @@ impl Authenticator for ServiceAccountTokens {
             _ => Ok(None),
         }
     }
+}
+
+fn broken(reason: impl std::fmt::Display) -> crate::pki::Error {
+    crate::pki::Error::Invalid { what: "service account key".into(), reason: reason.to_string() }
 }
 
 fn user(claims: &Claims) -> User {

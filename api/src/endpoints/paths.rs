@@ -5,11 +5,12 @@ use super::health;
 use super::negotiate::takes_gzip;
 use super::respond::{json, not_found, text, with_type};
 use super::{Body, metrics};
-use crate::authentication::User;
+use crate::authentication::{OpenId, User};
 use crate::authorization::Attributes;
 use crate::discovery::{self, Aggregated, Root};
 use crate::openapi::{Document, V2_PROTOBUF};
 use crate::server::ApiServer;
+use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_ENCODING, ETAG, HeaderValue, IF_NONE_MATCH, VARY};
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
@@ -43,6 +44,10 @@ pub(super) async fn serve(
         ["metrics"] => text(StatusCode::OK, metrics::text(server)),
         ["openapi", rest @ ..] => openapi(server, rest, info, parts).await?,
         ["api", ..] | ["apis", ..] => discovered(server, &segments, parts),
+        [".well-known", "openid-configuration"] => {
+            openid(server, |it| &it.configuration, "application/json")
+        }
+        ["openid", "v1", "jwks"] => openid(server, |it| &it.keys, "application/jwk-set+json"),
         [""] => json(root(server)),
         _ => not_found(),
     })
@@ -62,6 +67,18 @@ fn version() -> String {
         "platform": format!("linux/{}", architecture()),
     });
     serde_json::to_string_pretty(&info).unwrap_or_default()
+}
+
+fn openid(
+    server: &ApiServer,
+    part: impl Fn(&OpenId) -> &Bytes,
+    media_type: &'static str,
+) -> Response<Body> {
+    let Some(known) = &server.openid else { return not_found() };
+    let mut response = with_type(StatusCode::OK, media_type, Body::whole(part(known).clone()));
+    let an_hour = HeaderValue::from_static("public, max-age=3600");
+    response.headers_mut().insert(http::header::CACHE_CONTROL, an_hour);
+    response
 }
 
 /// The machine in the words of Go.

@@ -2,7 +2,7 @@
 
 use super::{ApiServer, Connect, Connects};
 use crate::admission::{Admission, Chain, NamespaceLifecycle};
-use crate::authentication::Authenticator;
+use crate::authentication::{Authenticator, OpenId, TokenKeys};
 use crate::authorization::{AlwaysAllow, Authorizer};
 use crate::endpoints::{Documents, Metrics};
 use crate::handler::{Creaters, Handler};
@@ -38,6 +38,7 @@ pub struct Builder {
     creaters: Creaters,
     connects: Connects,
     in_flight: usize,
+    openid: Option<Arc<TokenKeys>>,
     address: String,
 }
 
@@ -57,6 +58,7 @@ impl Default for Builder {
             creaters: Creaters::default(),
             connects: Connects::default(),
             in_flight: IN_FLIGHT,
+            openid: None,
             address: "127.0.0.1:6443".into(),
         }
     }
@@ -192,6 +194,13 @@ impl Builder {
         self
     }
 
+    /// Publishes the public half of the keys that sign service account tokens, for others to check them by.
+    #[must_use]
+    pub fn openid(mut self, keys: Arc<TokenKeys>) -> Self {
+        self.openid = Some(keys);
+        self
+    }
+
     /// Makes the server. Nothing is read from the store yet: that happens when a resource is first asked for.
     ///
     /// # Errors
@@ -223,6 +232,7 @@ impl Builder {
             backend,
             objects,
         };
+        let openid = self.openid.map(|keys| OpenId::new(&keys, &self.address));
         let documents = Documents::new(registry.objects.resources().clone(), self.address);
         let handler = Handler { registry, authorizer, creaters, shutdown: shutdown.clone() };
         Ok(Arc::new(ApiServer {
@@ -231,6 +241,7 @@ impl Builder {
             anonymous: self.anonymous,
             connects: self.connects,
             documents,
+            openid,
             metrics: Metrics::default(),
             in_flight: Semaphore::new(self.in_flight),
             shutdown,

@@ -1,5 +1,6 @@
 //! What goes over the wire: media types, codes, frames, documents.
 
+mod endpoints;
 mod every_kind;
 mod reads;
 mod refusals;
@@ -15,7 +16,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use tower::ServiceExt;
 use windlass_api::endpoints::Body;
-use windlass_api::server::ApiServer;
+use windlass_api::server::{ApiServer, Builder};
 
 /// A server without a socket.
 pub(crate) struct Http {
@@ -32,7 +33,12 @@ pub(crate) struct Read {
 impl Http {
     /// With the namespace `default`.
     pub(crate) async fn start() -> Self {
-        let http = Self { server: ApiServer::builder().build().await.expect("a server") };
+        Self::with(ApiServer::builder()).await
+    }
+
+    /// Such a server, with the namespace `default`.
+    pub(crate) async fn with(builder: Builder) -> Self {
+        let http = Self { server: builder.build().await.expect("a server") };
         http.post("/api/v1/namespaces", &json!({"metadata": {"name": "default"}})).await;
         http
     }

@@ -103,6 +103,7 @@ async fn build(
         .env(env)
         .services(services(&options.service_cidr)?)
         .address(SocketAddr::new(advertise, port).to_string())
+        .openid(keys.clone())
         .authenticator(Arc::new(InProcess))
         .authenticator(Arc::new(ClientCertificate))
         .authorizer(authorizer.clone())

@@ -99,3 +99,19 @@ async fn a_kept_token_goes_with_its_secret() {
     client.delete(&secret, &DeleteOptions::default()).await.expect("deleted");
     assert!(tokens.user(&token, &[]).await.is_err(), "its Secret is gone");
 }
+
+#[test]
+fn others_check_a_token_by_the_published_key() {
+    let keys = keys("us");
+    let token = keys.sign(&claims()).expect("signed");
+    let published = crate::authentication::OpenId::new(&keys, "127.0.0.1:6443").keys;
+    let set: jsonwebtoken::jwk::JwkSet = serde_json::from_slice(&published).expect("a key set");
+    let head = jsonwebtoken::decode_header(&token).expect("a head");
+    let key = set.find(&head.kid.expect("a key id")).expect("it is published");
+    let mut rules = Validation::new(Algorithm::ES256);
+    rules.set_audience(&["us"]);
+    rules.validate_exp = false;
+    let key = DecodingKey::from_jwk(key).expect("usable");
+    let read = jsonwebtoken::decode::<Claims>(&token, &key, &rules).expect("it fits");
+    assert_eq!(read.claims, claims());
+}
