@@ -1,0 +1,46 @@
+//! Load for a store, over gRPC (etcd's or this project's server) or in this process.
+//! Each command prints one line of names and figures. `benches/store-vs-etcd.sh` puts them side by side.
+
+mod disk;
+mod fill;
+mod put;
+mod range;
+mod session;
+mod target;
+mod usage;
+mod watch;
+
+use clap::Parser;
+use std::error::Error;
+
+type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
+
+/// Load for a store.
+#[derive(Parser)]
+enum Command {
+    /// Durable puts of new keys by concurrent clients
+    Put(put::Options),
+    /// Puts at a steady rate while many watch
+    Watch(watch::Options),
+    /// Puts many keys, many in a transaction
+    Fill(fill::Options),
+    /// Opens or reaches a store, and reads ranges of it
+    Range(range::Options),
+    /// What syncing a write costs on the disk of a directory
+    Disk(disk::Options),
+}
+
+fn main() -> Result<()> {
+    let command = Command::parse();
+    // As many threads as the machine has cores, as the servers have.
+    let runtime = tokio::runtime::Runtime::new()?;
+    runtime.block_on(async {
+        match command {
+            Command::Put(options) => put::run(options).await,
+            Command::Watch(options) => watch::run(options).await,
+            Command::Fill(options) => fill::run(options).await,
+            Command::Range(options) => range::run(options).await,
+            Command::Disk(options) => disk::run(&options),
+        }
+    })
+}
