@@ -1,6 +1,8 @@
 //! A durable store in one directory, for one process.
 
 mod disk;
+#[cfg_attr(not(feature = "testing"), expect(unreachable_pub, reason = "public for tests only"))]
+mod files;
 mod frame;
 mod log;
 mod options;
@@ -11,6 +13,13 @@ mod snapshot;
 mod snapshots;
 mod writer;
 
+#[cfg_attr(
+    not(feature = "testing"),
+    expect(unreachable_pub, reason = "public for tests only")
+)]
+pub use files::FileSystem;
+#[cfg(feature = "testing")]
+pub use files::{Action, FileOp};
 pub use log::{Log, Record};
 pub use options::{Durability, EmbeddedOptions};
 
@@ -21,6 +30,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use disk::DataDir;
+use files::Machine;
 use parking_lot::Mutex;
 use segments::SegmentLog;
 use snapshots::Snapshots;
@@ -53,7 +63,20 @@ impl Embedded {
     /// [`Error::Locked`] when a store has it open, [`Error::Corrupt`] when a file is damaged in
     /// a way that no crash explains, [`Error::Io`].
     pub fn open(options: EmbeddedOptions) -> Result<Self> {
-        let dir = Arc::new(DataDir::open(&options.dir)?);
+        Self::open_through(options, Arc::new(Machine))
+    }
+
+    /// The same through another file system: for tests of what a store does when one fails.
+    ///
+    /// # Errors
+    /// As for [`Embedded::open`].
+    #[cfg(feature = "testing")]
+    pub fn open_on(options: EmbeddedOptions, files: Arc<dyn FileSystem>) -> Result<Self> {
+        Self::open_through(options, files)
+    }
+
+    fn open_through(options: EmbeddedOptions, files: Arc<dyn FileSystem>) -> Result<Self> {
+        let dir = Arc::new(DataDir::open(&options.dir, files)?);
         let log = SegmentLog::new(dir.clone(), &options);
         Self::start(options, dir, Box::new(log))
     }
@@ -63,7 +86,7 @@ impl Embedded {
     /// # Errors
     /// As for [`Embedded::open`].
     pub fn open_with(options: EmbeddedOptions, log: Box<dyn Log>) -> Result<Self> {
-        let dir = Arc::new(DataDir::open(&options.dir)?);
+        let dir = Arc::new(DataDir::open(&options.dir, Arc::new(Machine))?);
         Self::start(options, dir, log)
     }
 

@@ -25,6 +25,8 @@ pub mod reads;
 pub mod watches;
 
 use crate::Backend;
+#[cfg(feature = "testing")]
+pub use crate::embedded::{Action, FileOp, FileSystem};
 
 /// Runs all cases, each on a fresh, empty store from `make`.
 ///

@@ -1,12 +1,13 @@
 //! The data directory and the first bytes of its files.
 
+use super::files::{Action, FileOp, FileSystem};
 use crate::{Error, Result, Revision};
 use rustix::fs::FlockOperation;
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{ErrorKind, Read};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 /// The version of the formats of all files.
 const FORMAT: u32 = 1;
@@ -35,7 +36,10 @@ pub(super) struct Header {
 /// A directory that no other process uses.
 pub(super) struct DataDir {
     pub(super) path: PathBuf,
+    files: Arc<dyn FileSystem>,
     lock: File,
+    /// Why the log can't be written any more.
+    broken: OnceLock<&'static str>,
 }
 
 /// An [`Error::Io`] about a path.
@@ -44,22 +48,13 @@ pub(super) fn io_error(what: &str, path: &Path) -> impl FnOnce(std::io::Error) -
     move |source| Error::Io { context, source }
 }
 
-/// Makes a file that only its owner may read, or empties the one that is there.
-pub(super) fn create(path: &Path) -> Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(true).mode(0o600);
-    options.open(path).map_err(io_error("create", path))
+/// Opens a file to read and write.
+pub(super) fn open(path: &Path) -> Result<File> {
+    OpenOptions::new().read(true).write(true).open(path).map_err(io_error("open", path))
 }
 
-/// Gives a finished, synced file its name for good.
-pub(super) fn publish(unfinished: &Path, path: &Path) -> Result<()> {
-    std::fs::rename(unfinished, path).map_err(io_error("rename to", path))?;
-    sync_dir(path.parent().expect("files are in the data directory"))
-}
-
-/// Makes names that came or went durable.
-pub(super) fn sync_dir(path: &Path) -> Result<()> {
-    File::open(path).and_then(|dir| dir.sync_all()).map_err(io_error("sync", path))
+fn perform(files: &dyn FileSystem, path: &Path, action: Action<'_>) -> Result<()> {
+    files.perform(FileOp { path, action }).map_err(io_error(action.verb(), path))
 }
 
 // === impl Kind ===
@@ -151,14 +146,46 @@ impl Header {
 
 impl DataDir {
     /// Takes a directory; makes it when it is not there. Unfinished files are removed.
-    pub(super) fn open(path: &Path) -> Result<Self> {
-        make_dir(path)?;
-        let lock = lock(path)?;
-        let dir = Self { path: path.to_owned(), lock };
+    pub(super) fn open(path: &Path, files: Arc<dyn FileSystem>) -> Result<Self> {
+        make_dir(&*files, path)?;
+        let lock = lock(&*files, path)?;
+        let dir = Self { path: path.to_owned(), files, lock, broken: OnceLock::new() };
         for path in dir.unfinished()? {
-            std::fs::remove_file(&path).map_err(io_error("remove", &path))?;
+            dir.perform(&path, Action::Remove)?;
         }
         Ok(dir)
+    }
+
+    /// Changes a file in the directory.
+    pub(super) fn perform(&self, path: &Path, action: Action<'_>) -> Result<()> {
+        perform(&*self.files, path, action)
+    }
+
+    /// A sync that the log stands on. When it fails, what is on disk is unknown from then on, and a second
+    /// one would not tell: nothing more is written.
+    pub(super) fn sync(&self, path: &Path, action: Action<'_>) -> Result<()> {
+        let synced = self.perform(path, action);
+        if synced.is_err() {
+            self.give_up("an earlier sync failed; open it again");
+        }
+        synced
+    }
+
+    /// Lets nothing more be written to the log.
+    pub(super) fn give_up(&self, reason: &'static str) {
+        self.broken.get_or_init(|| reason);
+    }
+
+    /// Whether the log may still be written.
+    pub(super) fn usable(&self) -> Result<()> {
+        let Some(reason) = self.broken.get() else { return Ok(()) };
+        Err(io_error("append to the log in", &self.path)(std::io::Error::other(*reason)))
+    }
+
+    /// A new, empty file.
+    pub(super) fn create(&self, path: &Path) -> Result<File> {
+        self.perform(path, Action::Create)?;
+        open(path)
     }
 
     fn names(&self) -> Result<Vec<String>> {
@@ -193,7 +220,7 @@ impl Drop for DataDir {
 }
 
 /// Makes a directory and those above it, durably.
-fn make_dir(path: &Path) -> Result<()> {
+fn make_dir(files: &dyn FileSystem, path: &Path) -> Result<()> {
     if path.is_dir() {
         return Ok(());
     }
@@ -201,18 +228,23 @@ fn make_dir(path: &Path) -> Result<()> {
         Some(above) if !above.as_os_str().is_empty() => above,
         _ => Path::new("."),
     };
-    make_dir(above)?;
-    match DirBuilder::new().mode(0o700).create(path) {
-        Ok(()) => sync_dir(above),
+    make_dir(files, above)?;
+    match perform(files, path, Action::CreateDir) {
+        Ok(()) => perform(files, above, Action::SyncDir),
         // Somebody else was quicker.
-        Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
-        Err(error) => Err(io_error("create", path)(error)),
+        Err(Error::Io { source, .. })
+            if source.kind() == ErrorKind::AlreadyExists && path.is_dir() =>
+        {
+            Ok(())
+        }
+        failed => failed,
     }
 }
 
-fn lock(dir: &Path) -> Result<File> {
+fn lock(files: &dyn FileSystem, dir: &Path) -> Result<File> {
     let path = dir.join("LOCK");
-    let lock = create(&path)?;
+    perform(files, &path, Action::Create)?;
+    let lock = open(&path)?;
     match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(lock),
         Err(rustix::io::Errno::WOULDBLOCK) => Err(Error::Locked(dir.display().to_string())),

@@ -14,6 +14,8 @@ use std::path::{Path, PathBuf};
 const HEAD: usize = 24;
 const MAGIC: u32 = 0x4d52_4657;
 const ALIGN: usize = 8;
+/// How much of a file is looked through at once.
+const WINDOW: usize = 1 << 20;
 
 /// The head of a frame.
 #[derive(Clone, Copy)]
@@ -30,6 +32,7 @@ pub(super) struct Frames<R> {
     salt: u32,
     offset: u64,
     file_len: u64,
+    durable: u64,
     payload: Vec<u8>,
 }
 
@@ -80,9 +83,23 @@ pub(super) fn build(out: &mut Vec<u8>, durable: u64, salt: u32, write: impl FnOn
 
 /// Whether the bytes after a damaged place at `offset` hold a head that says that this place was on
 /// disk once. `rest` begins at the damaged place.
-pub(super) fn was_durable(rest: &[u8], offset: u64, salt: u32) -> bool {
-    let heads = (0..rest.len()).step_by(ALIGN).filter_map(|at| Head::parse(&rest[at..], salt));
-    heads.into_iter().any(|head| head.durable > offset)
+pub(super) fn was_durable(mut rest: impl Read, offset: u64, salt: u32) -> std::io::Result<bool> {
+    let mut window = Vec::with_capacity(WINDOW);
+    loop {
+        let room = (WINDOW - window.len()) as u64;
+        let read = rest.by_ref().take(room).read_to_end(&mut window)?;
+        let heads = (0..window.len()).step_by(ALIGN);
+        let mut heads = heads.filter_map(|at| Head::parse(&window[at..], salt));
+        if heads.any(|head| head.durable > offset) {
+            return Ok(true);
+        }
+        if read == 0 {
+            return Ok(false);
+        }
+        // A head may go on in the next piece.
+        let keep = (window.len().saturating_sub(HEAD)).next_multiple_of(ALIGN).min(window.len());
+        window.drain(..keep);
+    }
 }
 
 fn sum(bytes: &[u8], salt: u32) -> u32 {
@@ -96,8 +113,13 @@ fn sum(bytes: &[u8], salt: u32) -> u32 {
 impl<R: Read> Frames<R> {
     /// Frames from `offset` of a file of `file_len` bytes; `input` stands there.
     pub(super) fn new(input: R, path: &Path, salt: u32, offset: u64, file_len: u64) -> Self {
-        let payload = Vec::new();
-        Self { input, path: path.to_owned(), salt, offset, file_len, payload }
+        let (path, payload) = (path.to_owned(), Vec::new());
+        Self { input, path, salt, offset, file_len, durable: offset, payload }
+    }
+
+    /// Up to where the file was on disk when the last good frame was written.
+    pub(super) fn durable(&self) -> u64 {
+        self.durable
     }
 
     /// Where the next frame begins.
@@ -145,6 +167,7 @@ impl<R: Read> Frames<R> {
             return Ok(Next::Damaged("the checksum is wrong"));
         }
         self.offset += HEAD as u64 + padded;
+        self.durable = head.durable.max(self.durable);
         Ok(Next::Frame)
     }
 

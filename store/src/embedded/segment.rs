@@ -1,18 +1,21 @@
 //! One file of the log.
 
 use super::Durability;
-use super::disk::{self, HEADER, Header, Kind, UNFINISHED, io_error};
+use super::disk::{self, DataDir, HEADER, Header, Kind, UNFINISHED, io_error};
+use super::files::Action;
 use super::frame::{Frames, Next, build, was_durable};
 use crate::{Error, Result, Revision};
-use rustix::fs::FallocateFlags;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Space is taken from the file system in pieces of this size, ahead of the writing: syncing space that
 /// is there already costs less than syncing a file that grows.
 const AHEAD: u64 = 16 << 20;
+/// How much is read at once of what is written again or looked through.
+const COPY: usize = 1 << 20;
 
 /// Makes an error about the frame that is being looked at.
 type Blame<'a> = &'a dyn Fn(&str) -> Error;
@@ -21,6 +24,7 @@ pub(super) type EachFrame<'a> = dyn FnMut(&[u8], Blame<'_>) -> Result<()> + 'a;
 
 /// A segment that is being written.
 pub(super) struct Segment {
+    dir: Arc<DataDir>,
     file: File,
     path: PathBuf,
     header: Header,
@@ -32,56 +36,51 @@ pub(super) struct Segment {
     durable: u64,
     /// Written to since the last mark of a clean end.
     dirty: bool,
-    /// Why nothing more can be written.
-    broken: Option<&'static str>,
 }
 
 // === impl Segment ===
 
 impl Segment {
     /// A new segment whose first commit will be `first`. It has its name only when it is sound.
-    pub(super) fn create(dir: &Path, first: Revision) -> Result<Self> {
-        let path = dir.join(Kind::Log.name(first));
+    pub(super) fn create(dir: &Arc<DataDir>, first: Revision) -> Result<Self> {
+        let path = dir.path.join(Kind::Log.name(first));
         let unfinished = path.with_extension(UNFINISHED);
         let header = Header::new(Kind::Log, first);
-        let file = disk::create(&unfinished)?;
-        file.write_all_at(&header.to_bytes(), 0).map_err(io_error("write", &unfinished))?;
-        file.sync_all().map_err(io_error("sync", &unfinished))?;
-        disk::publish(&unfinished, &path)?;
-        let end = HEADER as u64;
-        Ok(Self {
-            file,
-            path,
-            header,
-            end,
-            allocated: end,
-            durable: end,
-            dirty: false,
-            broken: None,
-        })
+        let file = dir.create(&unfinished)?;
+        let bytes = &header.to_bytes();
+        dir.perform(&unfinished, Action::Write { file: &file, offset: 0, bytes })?;
+        dir.sync(&unfinished, Action::SyncAll { file: &file })?;
+        dir.perform(&unfinished, Action::Rename { to: &path })?;
+        dir.sync(&dir.path, Action::SyncDir)?;
+        let (dir, end) = (dir.clone(), HEADER as u64);
+        Ok(Self { dir, file, path, header, end, allocated: end, durable: end, dirty: false })
     }
 
     /// Reads a segment that is there, with the payload of each frame and its offset. An end that was
     /// torn by a crash is left out, but only in the last segment and where nothing acknowledged can
     /// have been: the others were cut to length before the next was begun.
-    pub(super) fn open(path: &Path, last: bool, each: &mut EachFrame<'_>) -> Result<Self> {
+    pub(super) fn open(
+        dir: &Arc<DataDir>,
+        path: &Path,
+        last: bool,
+        each: &mut EachFrame<'_>,
+    ) -> Result<Self> {
         let failed = |what| io_error(what, path);
-        let mut file =
-            OpenOptions::new().read(true).write(true).open(path).map_err(failed("open"))?;
+        let mut file = disk::open(path)?;
         let allocated = file.metadata().map_err(failed("stat"))?.len();
         let header = Header::read(&mut file, Kind::Log, path)?;
         let input = BufReader::with_capacity(1 << 20, &file);
         let mut frames = Frames::new(input, path, header.salt, HEADER as u64, allocated);
         let reason = read_frames(&mut frames, each)?;
-        let end = frames.offset();
+        let (end, durable) = (frames.offset(), frames.durable());
         let corrupt = frames.corrupt(end, reason);
         drop(frames);
         let torn = end < allocated;
         if torn && (!last || damaged_middle(&mut file, end, header.salt).map_err(failed("read"))?) {
             return Err(corrupt);
         }
-        let path = path.to_owned();
-        Ok(Self { file, path, header, end, allocated, durable: end, dirty: false, broken: None })
+        let (dir, path) = (dir.clone(), path.to_owned());
+        Ok(Self { dir, file, path, header, end, allocated, durable, dirty: false })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -96,11 +95,34 @@ impl Segment {
         self.end
     }
 
+    /// Makes sure of what was read, and removes all that stands after the last good frame.
+    ///
+    /// After a sync that failed the system may show what is not on disk, and may not write it any more when
+    /// it is asked to sync again. So what no frame calls durable is written once more.
+    pub(super) fn recover(&mut self) -> Result<()> {
+        let (mut at, mut buffer) = (self.durable, vec![0; COPY]);
+        while at < self.end {
+            let len = COPY.min(usize::try_from(self.end - at).unwrap_or(COPY));
+            let bytes = &mut buffer[..len];
+            self.file.read_exact_at(bytes, at).map_err(io_error("read", &self.path))?;
+            let action = Action::Write { file: &self.file, offset: at, bytes };
+            self.dir.perform(&self.path, action)?;
+            at += len as u64;
+        }
+        self.cut_tail()
+    }
+
     /// Removes all that stands after the last good frame, and makes that durable.
-    pub(super) fn cut_tail(&mut self) -> Result<()> {
-        self.file.set_len(self.end).map_err(io_error("cut", &self.path))?;
+    fn cut_tail(&mut self) -> Result<()> {
+        self.set_len(self.end)?;
         self.allocated = self.end;
-        self.file.sync_all().map_err(io_error("sync", &self.path))
+        self.dir.sync(&self.path, Action::SyncAll { file: &self.file })?;
+        self.durable = self.end;
+        Ok(())
+    }
+
+    fn set_len(&self, len: u64) -> Result<()> {
+        self.dir.perform(&self.path, Action::SetLen { file: &self.file, len })
     }
 
     /// Writes one frame, all of it or nothing.
@@ -110,12 +132,12 @@ impl Segment {
         durability: Durability,
         write: impl FnOnce(&mut Vec<u8>),
     ) -> Result<()> {
-        self.usable()?;
         build(buffer, self.durable, self.header.salt, write);
         self.make_room(buffer.len() as u64)?;
-        if let Err(error) = self.file.write_all_at(buffer, self.end) {
+        let write = Action::Write { file: &self.file, offset: self.end, bytes: buffer };
+        if let Err(error) = self.dir.perform(&self.path, write) {
             self.take_back();
-            return Err(io_error("write", &self.path)(error));
+            return Err(error);
         }
         if durability == Durability::Fsync {
             self.sync_to(self.end + buffer.len() as u64)?;
@@ -128,7 +150,7 @@ impl Segment {
     /// Makes everything durable and gives unused space back. With `mark`, notes that the end is the
     /// end: damage before it can then be told from a torn write.
     pub(super) fn finish(&mut self, mark: bool) -> Result<()> {
-        self.usable()?;
+        self.dir.usable()?;
         self.sync_to(self.end)?;
         if mark && self.dirty {
             self.append(&mut Vec::new(), Durability::Fsync, |_| {})?;
@@ -137,25 +159,20 @@ impl Segment {
         self.cut_tail()
     }
 
-    fn usable(&self) -> Result<()> {
-        let Some(reason) = self.broken else { return Ok(()) };
-        Err(io_error("append to", &self.path)(std::io::Error::other(reason)))
-    }
-
     fn make_room(&mut self, bytes: u64) -> Result<()> {
         let needed = self.end + bytes;
         if needed <= self.allocated {
             return Ok(());
         }
         let len = needed.max(self.allocated + AHEAD) - self.allocated;
-        let flags = FallocateFlags::empty();
-        match rustix::fs::fallocate(&self.file, flags, self.allocated, len) {
+        let action = Action::Allocate { file: &self.file, offset: self.allocated, len };
+        match self.dir.perform(&self.path, action) {
             Ok(()) => self.allocated += len,
             Err(_) => {
                 // No such thing on this file system, or no room for so much: writing tells. What was
                 // taken all the same is given back first.
                 self.take_back();
-                self.usable()?;
+                self.dir.usable()?;
                 self.allocated = needed;
             }
         }
@@ -164,19 +181,20 @@ impl Segment {
 
     /// Removes what a failed write left.
     fn take_back(&mut self) {
-        match self.file.set_len(self.end) {
+        match self.set_len(self.end) {
             Ok(()) => self.allocated = self.end,
-            Err(_) => self.broken = Some("a failed write could not be taken back; open it again"),
+            Err(_) => self.dir.give_up("a failed write could not be taken back; open it again"),
         }
     }
 
     fn sync_to(&mut self, end: u64) -> Result<()> {
-        if self.durable < end
-            && let Err(error) = self.file.sync_data()
-        {
-            // What is on disk now is unknown, and a second sync would not tell.
-            self.broken = Some("an earlier sync failed; open it again");
-            return Err(io_error("sync", &self.path)(error));
+        if self.durable < end {
+            let synced = self.dir.sync(&self.path, Action::SyncData { file: &self.file });
+            if let Err(error) = synced {
+                // What was refused should not be there when the store is opened again.
+                self.take_back();
+                return Err(error);
+            }
         }
         self.durable = end;
         Ok(())
@@ -199,8 +217,6 @@ fn read_frames<R: Read>(frames: &mut Frames<R>, each: &mut EachFrame<'_>) -> Res
 
 /// Whether what stands at `end`, where no good frame is, was on disk before something after it.
 fn damaged_middle(file: &mut File, end: u64, salt: u32) -> std::io::Result<bool> {
-    let mut rest = Vec::new();
     file.seek(SeekFrom::Start(end))?;
-    file.read_to_end(&mut rest)?;
-    Ok(was_durable(&rest, end, salt))
+    was_durable(file, end, salt)
 }

@@ -1,6 +1,7 @@
 //! The log of this crate: a row of files, each sealed when it is long enough.
 
-use super::disk::{DataDir, Kind, io_error, sync_dir};
+use super::disk::{DataDir, Kind};
+use super::files::Action;
 use super::log::{Log, Record};
 use super::record::{self, Input};
 use super::segment::Segment;
@@ -49,7 +50,7 @@ impl SegmentLog {
         each: &mut dyn FnMut(Record) -> Result<()>,
     ) -> Result<Segment> {
         let next = &mut self.next;
-        Segment::open(&path, last, &mut |payload, corrupt| {
+        Segment::open(&self.dir, &path, last, &mut |payload, corrupt| {
             let mut input = Input(payload);
             while !input.is_empty() {
                 let record = record::read(&mut input).ok_or_else(|| corrupt("not a record"))?;
@@ -70,12 +71,12 @@ impl SegmentLog {
         let full = |s: &&mut Segment| s.end() >= self.segment_bytes && s.first() < self.next;
         if let Some(old) = self.active.as_mut().filter(full) {
             old.finish(false)?;
-            let new = Segment::create(&self.dir.path, self.next)?;
+            let new = Segment::create(&self.dir, self.next)?;
             self.sealed.push_back((old.first(), old.path().to_owned()));
             *old = new;
         }
         if self.active.is_none() {
-            self.active = Some(Segment::create(&self.dir.path, self.next)?);
+            self.active = Some(Segment::create(&self.dir, self.next)?);
         }
         Ok(self.active.as_mut().expect("set above"))
     }
@@ -83,6 +84,7 @@ impl SegmentLog {
 
 impl Log for SegmentLog {
     fn append(&mut self, records: &[Record]) -> Result<()> {
+        self.dir.usable()?;
         let durability = self.durability;
         let mut buffer = std::mem::take(&mut self.buffer);
         let segment = self.segment()?;
@@ -119,7 +121,7 @@ impl Log for SegmentLog {
             }
         }
         self.next = self.next.max(from);
-        self.active.as_mut().map_or(Ok(()), Segment::cut_tail)
+        self.active.as_mut().map_or(Ok(()), Segment::recover)
     }
 
     fn truncate(&mut self, up_to: Revision) -> Result<()> {
@@ -129,10 +131,10 @@ impl Log for SegmentLog {
             if end > up_to + 1 {
                 break;
             }
-            std::fs::remove_file(path).map_err(io_error("remove", path))?;
+            self.dir.perform(path, Action::Remove)?;
             self.sealed.pop_front();
         }
-        sync_dir(&self.dir.path)
+        self.dir.perform(&self.dir.path, Action::SyncDir)
     }
 
     fn close(&mut self) -> Result<()> {

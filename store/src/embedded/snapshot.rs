@@ -1,12 +1,13 @@
 //! The live keys at one revision, in one file.
 
-use super::disk::{self, DataDir, HEADER, Header, Kind, UNFINISHED, io_error};
+use super::disk::{DataDir, HEADER, Header, Kind, UNFINISHED, io_error};
+use super::files::Action;
 use super::frame::{Frames, Next, build};
 use super::record::{self, Input};
 use crate::mvcc::{Mvcc, State};
 use crate::{Error, KeyValue, Result, Revision};
 use std::fs::File;
-use std::io::{BufReader, Read, Write};
+use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
 /// A frame is closed when it has this many bytes.
@@ -55,26 +56,31 @@ fn read_frame<R: Read>(frames: &mut Frames<R>, keys: &mut Vec<KeyValue>) -> Resu
 pub(super) fn write(dir: &DataDir, mvcc: &Mvcc, revision: Revision) -> Result<u64> {
     let path = dir.path.join(Kind::Snapshot.name(revision));
     let unfinished = path.with_extension(UNFINISHED);
-    let written = Output::create(&unfinished, revision).and_then(|out| out.copy(mvcc, revision));
-    let bytes = written.and_then(|bytes| disk::publish(&unfinished, &path).map(|()| bytes));
-    let bytes = bytes.map_err(|error| discard(&unfinished, error))?;
+    let output = Output::create(dir, &unfinished, revision);
+    let written = output.and_then(|output| output.copy(mvcc, revision)).and_then(|bytes| {
+        dir.perform(&unfinished, Action::Rename { to: &path })?;
+        Ok(bytes)
+    });
+    let bytes = written.map_err(|error| discard(dir, &unfinished, error))?;
+    dir.perform(&dir.path, Action::SyncDir)?;
     for (older, path) in dir.files(Kind::Snapshot)? {
         if older < revision {
-            std::fs::remove_file(&path).map_err(io_error("remove", &path))?;
+            dir.perform(&path, Action::Remove)?;
         }
     }
     Ok(bytes)
 }
 
 /// Removes what can't be finished. The reason for that is the error worth telling.
-fn discard(unfinished: &Path, error: Error) -> Error {
-    if let Err(left) = std::fs::remove_file(unfinished) {
-        tracing::warn!(path = %unfinished.display(), error = %left, "could not remove");
+fn discard(dir: &DataDir, unfinished: &Path, error: Error) -> Error {
+    if let Err(left) = dir.perform(unfinished, Action::Remove) {
+        tracing::warn!(error = %left, "an unfinished snapshot is left");
     }
     error
 }
 
-struct Output {
+struct Output<'a> {
+    dir: &'a DataDir,
     file: File,
     path: PathBuf,
     salt: u32,
@@ -84,12 +90,12 @@ struct Output {
 
 // === impl Output ===
 
-impl Output {
-    fn create(path: &Path, revision: Revision) -> Result<Self> {
+impl<'a> Output<'a> {
+    fn create(dir: &'a DataDir, path: &Path, revision: Revision) -> Result<Self> {
         let header = Header::new(Kind::Snapshot, revision);
-        let file = disk::create(path)?;
+        let file = dir.create(path)?;
         let (path, salt) = (path.to_owned(), header.salt);
-        let mut output = Self { file, path, salt, written: 0, synced: 0 };
+        let mut output = Self { dir, file, path, salt, written: 0, synced: 0 };
         output.put(&header.to_bytes())?;
         Ok(output)
     }
@@ -114,7 +120,7 @@ impl Output {
             self.put_frame(&mut payload, &mut frame)?;
         }
         self.put_frame(&mut payload, &mut frame)?;
-        self.file.sync_all().map_err(io_error("sync", &self.path))?;
+        self.dir.perform(&self.path, Action::SyncAll { file: &self.file })?;
         Ok(self.written)
     }
 
@@ -122,14 +128,15 @@ impl Output {
         build(frame, 0, self.salt, |out| out.append(payload));
         self.put(frame)?;
         if self.written - self.synced >= SYNC_EVERY {
-            self.file.sync_data().map_err(io_error("sync", &self.path))?;
+            self.dir.perform(&self.path, Action::SyncData { file: &self.file })?;
             self.synced = self.written;
         }
         Ok(())
     }
 
     fn put(&mut self, bytes: &[u8]) -> Result<()> {
-        self.file.write_all(bytes).map_err(io_error("write", &self.path))?;
+        let action = Action::Write { file: &self.file, offset: self.written, bytes };
+        self.dir.perform(&self.path, action)?;
         self.written += bytes.len() as u64;
         Ok(())
     }
