@@ -36,7 +36,7 @@ use segments::SegmentLog;
 use snapshots::Snapshots;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use writer::{Appender, Job};
 
 /// All keys in memory, every change in a log on disk.
@@ -49,8 +49,8 @@ use writer::{Appender, Job};
 pub struct Embedded {
     mvcc: Arc<Mvcc>,
     jobs: Option<mpsc::Sender<Job>>,
-    thread: Mutex<Option<JoinHandle<Result<()>>>>,
-    ended: Mutex<Option<oneshot::Receiver<()>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    ended: watch::Receiver<Option<Result<()>>>,
 }
 
 // === impl Embedded ===
@@ -105,34 +105,33 @@ impl Embedded {
             running: None,
         };
         let appender = Appender { mvcc: mvcc.clone(), writer, log, snapshots };
-        let (end, ended) = oneshot::channel::<()>();
+        let (end, ended) = watch::channel(None);
         let work = move || {
-            let result = appender.run(queue);
-            drop(end);
-            result
+            end.send_replace(Some(appender.run(queue)));
         };
         let thread = std::thread::Builder::new().name("store-writer".into()).spawn(work);
         let thread = thread.map_err(disk::io_error("start a thread for", &options.dir))?;
-        let (thread, ended) = (Mutex::new(Some(thread)), Mutex::new(Some(ended)));
-        Ok(Self { mvcc, jobs: Some(jobs), thread, ended })
+        Ok(Self { mvcc, jobs: Some(jobs), thread: Mutex::new(Some(thread)), ended })
     }
 
     /// Finishes the commits that wait, ends all streams, and lets go of the directory. From then on
-    /// everything answers [`Error::Closed`]. Calling it again does nothing.
+    /// everything answers [`Error::Closed`]. Whoever calls it, once more or at the same time, waits for
+    /// the same end and is told the same.
     ///
     /// # Errors
     /// [`Error::Io`] when the end of the log could not be written; what was acknowledged is durable
-    /// all the same (with [`Durability::Buffered`] it may not be).
+    /// all the same (with [`Durability::Buffered`] it may not be). [`Error::Closed`] when the thread that writes
+    /// ended by a panic.
     pub async fn close(&self) -> Result<()> {
         // A refusal means that it closes already.
         let _closing = self.send(Job::Close).await;
-        let ended = self.ended.lock().take();
-        if let Some(ended) = ended {
-            // Never sent, only dropped: at the very end of the thread.
-            let _ended = ended.await;
+        let mut ended = self.ended.clone();
+        let result = ended.wait_for(Option::is_some).await;
+        match result.as_deref() {
+            Ok(Some(Err(error))) => Err(error.again()),
+            Ok(_) => Ok(()),
+            Err(_) => Err(Error::Closed),
         }
-        let thread = self.thread.lock().take();
-        thread.map_or(Ok(()), join)
     }
 
     async fn send(&self, job: Job) -> Result<()> {
@@ -150,14 +149,14 @@ impl Embedded {
 impl Drop for Embedded {
     fn drop(&mut self) {
         self.jobs = None;
-        if let Some(Err(error)) = self.thread.lock().take().map(join) {
+        let joined = self.thread.lock().take().map(JoinHandle::join);
+        if let Some(Err(_)) = joined {
+            tracing::error!("the thread that writes the store panicked");
+        }
+        if let Some(Err(error)) = &*self.ended.borrow() {
             tracing::warn!(%error, "the store did not close cleanly");
         }
     }
-}
-
-fn join(thread: JoinHandle<Result<()>>) -> Result<()> {
-    thread.join().unwrap_or(Err(Error::Closed))
 }
 
 /// Brings the state up to the end of the log. How many bytes that took.

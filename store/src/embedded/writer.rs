@@ -74,9 +74,14 @@ impl Appender {
             }
             self.work(taken.drain(..));
         }
+        self.end();
+        self.log.close()
+    }
+
+    /// Ends all streams, then waits for a snapshot that is under way.
+    fn end(&mut self) {
         self.mvcc.close();
         self.snapshots.join();
-        self.log.close()
     }
 
     fn work(&mut self, jobs: impl Iterator<Item = Job>) {
@@ -137,5 +142,12 @@ impl Appender {
             true => self.log.append(&[Record::Compact { up_to }]),
             false => Ok(()),
         }
+    }
+}
+
+impl Drop for Appender {
+    /// Also after a panic: nobody must wait for what does not come any more.
+    fn drop(&mut self) {
+        self.end();
     }
 }

@@ -1,6 +1,7 @@
 //! What the tests on disk share.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use windlass_store::{Commit, Embedded, EmbeddedOptions, KeyRange, Read, Result, Revision, Txn};
 
 /// The only file of a log, as it is on disk at some moment.
@@ -82,4 +83,9 @@ pub(crate) async fn write_until_snapshot(dir: &Path) -> u64 {
         }
     }
     panic!("no snapshot after 20,000 commits");
+}
+
+/// What comes, if it comes in time.
+pub(crate) async fn within<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(30), future).await.expect("it comes in time")
 }

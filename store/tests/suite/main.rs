@@ -1,6 +1,7 @@
 //! Tests of the stores through their public interface.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod close;
 mod common;
 mod concurrent;
 mod contract;
