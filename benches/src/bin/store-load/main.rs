@@ -9,6 +9,7 @@ mod session;
 mod target;
 mod usage;
 mod watch;
+mod wire;
 
 use clap::Parser;
 use std::error::Error;

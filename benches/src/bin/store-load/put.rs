@@ -3,6 +3,7 @@
 use crate::Result;
 use crate::session::Session;
 use crate::target::Which;
+use crate::wire;
 use bytes::Bytes;
 use clap::Args;
 use futures::future::try_join_all;
@@ -14,6 +15,9 @@ use std::time::{Duration, Instant};
 pub(crate) struct Options {
     #[command(flatten)]
     which: Which,
+    /// Uses a whole gRPC client, as programs do, in place of one that is made to cost nothing
+    #[arg(long, requires = "endpoint")]
+    whole_client: bool,
     /// Clients that put at the same time
     #[arg(long, default_value_t = 64)]
     clients: usize,
@@ -29,8 +33,8 @@ pub(crate) struct Options {
 }
 
 /// What the clients share.
-struct Run {
-    value: Bytes,
+pub(crate) struct Run {
+    pub(crate) value: Bytes,
     count: u64,
     next: AtomicU64,
     prefix: String,
@@ -51,14 +55,43 @@ pub(crate) async fn run(options: Options) -> Result<()> {
         prefix,
         deadline: start + Duration::from_secs_f64(options.seconds),
     });
-    let clients = (0..options.clients).map(|n| tokio::spawn(put(target.session(n), run.clone())));
-    let mut times = Vec::new();
-    for client in try_join_all(clients).await? {
-        times.extend(client?);
-    }
+    let times = match options.which.endpoint() {
+        Some(address) if !options.whole_client => {
+            over_wire(address, options.which.connections(), options.clients, run).await?
+        }
+        _ => {
+            let clients = (0..options.clients).map(|n| put(target.session(n), run.clone()));
+            all(clients).await?
+        }
+    };
     let (passed, cpu) = (start.elapsed(), process.cpu()? - cpu);
     report(times, passed, cpu);
     Ok(())
+}
+
+/// Shares the clients out to connections.
+async fn over_wire(
+    address: &str,
+    connections: usize,
+    clients: usize,
+    run: Arc<Run>,
+) -> Result<Vec<u64>> {
+    let connections = connections.min(clients);
+    let puts = (0..connections).map(|n| {
+        let share = clients / connections + usize::from(n < clients % connections);
+        let (address, run) = (address.to_owned(), run.clone());
+        async move { wire::put(&address, share, &run).await }
+    });
+    all(puts).await
+}
+
+/// Runs all at once, each as a task; what they found.
+async fn all<F>(clients: impl Iterator<Item = F>) -> Result<Vec<u64>>
+where
+    F: Future<Output = Result<Vec<u64>>> + Send + 'static,
+{
+    let times = try_join_all(clients.map(tokio::spawn)).await?;
+    Ok(times.into_iter().collect::<Result<Vec<_>>>()?.concat())
 }
 
 async fn warm_up(session: &mut Session, prefix: &str) -> Result<()> {
@@ -68,18 +101,28 @@ async fn warm_up(session: &mut Session, prefix: &str) -> Result<()> {
 /// Puts until there is enough; how long each took, in nanoseconds.
 async fn put(mut session: Session, run: Arc<Run>) -> Result<Vec<u64>> {
     let mut times = Vec::new();
-    let mut before = Instant::now();
-    while before < run.deadline {
-        let number = run.next.fetch_add(1, Ordering::Relaxed);
-        if number >= run.count {
-            break;
-        }
-        session.put(format!("{}/{number:012}", run.prefix), &run.value).await?;
-        let after = Instant::now();
-        times.push(u64::try_from((after - before).as_nanos())?);
-        before = after;
+    while let Some(key) = run.next_key() {
+        let start = Instant::now();
+        session.put(key, &run.value).await?;
+        times.push(u64::try_from(start.elapsed().as_nanos())?);
     }
     Ok(times)
+}
+
+// === impl Run ===
+
+impl Run {
+    /// The next key to put; none when there is enough.
+    pub(crate) fn next_key(&self) -> Option<String> {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let more = number < self.count && Instant::now() < self.deadline;
+        more.then(|| format!("{}/{number:012}", self.prefix))
+    }
+
+    /// Enough bytes for a request.
+    pub(crate) fn request_bytes(&self) -> usize {
+        self.value.len() + self.prefix.len() + 32
+    }
 }
 
 fn report(mut times: Vec<u64>, passed: Duration, cpu: Duration) {

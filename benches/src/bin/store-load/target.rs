@@ -58,10 +58,18 @@ impl Which {
         Ok(Target::Here(store))
     }
 
+    pub(crate) fn endpoint(&self) -> Option<&str> {
+        self.endpoint.as_deref()
+    }
+
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.max(1)
+    }
+
     async fn connect(&self, endpoint: &str) -> Result<Target> {
         let options = ConnectOptions::new().with_timeout(PATIENCE);
         let mut clients = Vec::new();
-        for _ in 0..self.connections.max(1) {
+        for _ in 0..self.connections() {
             clients.push(Client::connect([endpoint], Some(options.clone())).await?);
         }
         Ok(Target::Server(clients))
