@@ -90,7 +90,7 @@ pub trait Lease: Send + Sync {
     /// Starts the time to live again, and returns it.
     ///
     /// # Errors
-    /// [`crate::Error::LeaseNotFound`].
+    /// [`crate::Error::LeaseNotFound`], also for a lease whose time is over and whose end is under way.
     async fn keep_alive(&self, id: LeaseId) -> Result<Duration>;
 
     /// Ends the lease and removes its keys, all at one revision, which is returned: the current one when it
@@ -111,6 +111,6 @@ pub trait Lease: Send + Sync {
 }
 
 /// A whole store.
-pub trait Backend: Read + Commit + Watch + Compact {}
+pub trait Backend: Read + Commit + Watch + Compact + Lease {}
 
-impl<T: Read + Commit + Watch + Compact> Backend for T {}
+impl<T: Read + Commit + Watch + Compact + Lease> Backend for T {}

@@ -4,9 +4,12 @@ mod disk;
 #[cfg_attr(not(feature = "testing"), expect(unreachable_pub, reason = "public for tests only"))]
 mod files;
 mod frame;
+mod group;
+mod leases;
 mod log;
 mod options;
 mod record;
+mod replay;
 mod segment;
 mod segments;
 mod snapshot;
@@ -23,7 +26,7 @@ pub use files::{Action, FileOp};
 pub use log::{Log, Record};
 pub use options::{Durability, EmbeddedOptions};
 
-use crate::mvcc::{Mvcc, Pending, State};
+use crate::mvcc::Mvcc;
 use crate::{
     Commit, Committed, Compact, Error, KeyRange, KeyValue, RangeResult, Read, Result, Revision,
     Txn, Watch, WatchStream,
@@ -43,7 +46,8 @@ use writer::{Appender, Job};
 ///
 /// Commits that come together share one sync of the disk; each is acknowledged, and seen by
 /// readers and watchers, when it is durable. After a restart revisions go on where they were. History
-/// then begins with the log that is left: a watch from before it gets [`Error::Compacted`].
+/// then begins with the log that is left: a watch from before it gets [`Error::Compacted`]. Leases
+/// have their whole time again. They end while [`Embedded::expiry`] runs.
 ///
 /// Dropping it closes it, and blocks for the last write.
 pub struct Embedded {
@@ -92,7 +96,7 @@ impl Embedded {
 
     fn start(options: EmbeddedOptions, dir: Arc<DataDir>, mut log: Box<dyn Log>) -> Result<Self> {
         let (mut state, last) = snapshot::load(&dir)?;
-        let logged = replay(&mut *log, &mut state, &options)?;
+        let logged = replay::replay(&mut *log, &mut state, &options)?;
         let (mvcc, writer) = Mvcc::new(state, options.limits);
         let (jobs, queue) = mpsc::channel(writer::QUEUE);
         let snapshots = Snapshots {
@@ -157,38 +161,6 @@ impl Drop for Embedded {
             tracing::warn!(%error, "the store did not close cleanly");
         }
     }
-}
-
-/// Brings the state up to the end of the log. How many bytes that took.
-fn replay(log: &mut dyn Log, state: &mut State, options: &EmbeddedOptions) -> Result<u64> {
-    let mut bytes = 0;
-    log.replay(state.revision() + 1, &mut |record| {
-        bytes += record.weight() as u64;
-        apply(record, state, options)
-    })?;
-    Ok(bytes)
-}
-
-fn apply(record: Record, state: &mut State, options: &EmbeddedOptions) -> Result<()> {
-    let (revision, ops) = match record {
-        Record::Commit { revision, ops } => (revision, ops),
-        // One that was noted before what is left of the log began.
-        Record::Compact { up_to } if up_to > state.revision() => return Ok(()),
-        Record::Compact { up_to } => {
-            state.compact(up_to)?;
-            state.forget(usize::MAX);
-            return Ok(());
-        }
-    };
-    let mut pending = Pending::after(state.revision());
-    let committed = pending.stage(state, Txn { preconditions: Vec::new(), ops })?;
-    if committed.revision != revision || pending.batches().is_empty() {
-        let (file, offset) = (options.dir.display().to_string(), 0);
-        let reason = format!("the log gives revision {revision} after {}", state.revision());
-        return Err(Error::Corrupt { file, offset, reason });
-    }
-    pending.batches().iter().for_each(|batch| state.apply(batch));
-    Ok(())
 }
 
 #[async_trait]

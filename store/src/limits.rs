@@ -3,6 +3,7 @@
 use crate::{Error, Op, Precondition, Result, Txn};
 use bytes::Bytes;
 use std::collections::HashSet;
+use std::time::Duration;
 
 /// Bounds of a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +21,9 @@ const FEW: usize = 16;
 
 /// A group of commits must fit in a frame on disk, whose length has 32 bits.
 const MAX_TXN_BYTES: usize = 256 << 20;
+
+/// Longest time to live of a lease: etcd's.
+const MAX_TTL_SECONDS: u64 = 9_000_000_000;
 
 // === impl Limits ===
 
@@ -45,6 +49,16 @@ impl Limits {
             return Err(Error::Invalid(format!("key {key:?} is named by two operations")));
         }
         self.check_size(&txn.ops)
+    }
+
+    /// The time to live of a lease that asks for `ttl`: in whole seconds, at least one.
+    pub(crate) fn ttl(ttl: Duration) -> Result<Duration> {
+        let seconds = ttl.as_secs().saturating_add(u64::from(ttl.subsec_nanos() > 0)).max(1);
+        if seconds > MAX_TTL_SECONDS {
+            let reason = format!("a lease of {seconds} s; the limit is {MAX_TTL_SECONDS}");
+            return Err(Error::Invalid(reason));
+        }
+        Ok(Duration::from_secs(seconds))
     }
 
     fn check_size(&self, ops: &[Op]) -> Result<()> {

@@ -1,19 +1,24 @@
 //! A store in memory, for tests and simulation.
 
-use crate::mvcc::{Mvcc, State, Writer};
+use crate::mvcc::{Mvcc, Pending, State, Writer, expire};
 use crate::{
-    Commit, Committed, Compact, KeyRange, KeyValue, Limits, RangeResult, Read, Result, Revision,
-    Txn, Watch, WatchStream,
+    Commit, Committed, Compact, Error, KeyRange, KeyValue, Lease, LeaseId, LeaseStatus, Limits,
+    RangeResult, Read, Result, Revision, Txn, Watch, WatchStream,
 };
 use async_trait::async_trait;
+use bytes::Bytes;
 use parking_lot::Mutex;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
 
-/// A store that lives as long as its process: the same versions, history and watches as the
+/// A store that lives as long as its process: the same versions, history, watches and leases as the
 /// durable ones, and no thread, file or timer of its own. Streams end when it is dropped.
+///
+/// Leases end while [`Memory::expiry`] runs.
 pub struct Memory {
     mvcc: Arc<Mvcc>,
-    writer: Mutex<Writer>,
+    writer: Arc<Mutex<Writer>>,
 }
 
 // === impl Memory ===
@@ -29,8 +34,33 @@ impl Memory {
     #[must_use]
     pub fn with_limits(limits: Limits) -> Self {
         let (mvcc, writer) = Mvcc::new(State::default(), limits);
-        Self { mvcc, writer: Mutex::new(writer) }
+        Self { mvcc, writer: Arc::new(Mutex::new(writer)) }
     }
+
+    /// Ends leases when their time is over, until the store is dropped, which it does not hold up. Run
+    /// it once, as a task; without it leases end only when they are revoked.
+    pub fn expiry(&self) -> impl Future<Output = ()> + Send + 'static + use<> {
+        let writer = Arc::downgrade(&self.writer);
+        expire(Arc::downgrade(&self.mvcc), move |id, due| {
+            let writer = writer.upgrade().ok_or(Error::Closed);
+            let revoked = writer.and_then(|writer| {
+                write(&writer, |writer, group| writer.revoke(group, id, Some(due)))
+            });
+            std::future::ready(revoked.map(|_revision| ()))
+        })
+    }
+}
+
+/// Decides and shows one thing.
+fn write<T>(
+    writer: &Mutex<Writer>,
+    stage: impl FnOnce(&Writer, &mut Pending) -> Result<T>,
+) -> Result<T> {
+    let mut writer = writer.lock();
+    let mut group = writer.pending();
+    let staged = stage(&writer, &mut group)?;
+    writer.publish(&group);
+    Ok(staged)
 }
 
 impl Default for Memory {
@@ -69,11 +99,7 @@ impl Read for Memory {
 impl Commit for Memory {
     async fn commit(&self, txn: Txn) -> Result<Committed> {
         self.mvcc.limits().check(&txn)?;
-        let mut writer = self.writer.lock();
-        let mut pending = writer.pending();
-        let committed = writer.stage(&mut pending, txn)?;
-        writer.publish(pending.batches());
-        Ok(committed)
+        write(&self.writer, |writer, group| writer.stage(group, txn))
     }
 }
 
@@ -92,5 +118,30 @@ impl Watch for Memory {
 impl Compact for Memory {
     async fn compact(&self, up_to: Revision) -> Result<()> {
         self.mvcc.compact(up_to).await
+    }
+}
+
+#[async_trait]
+impl Lease for Memory {
+    async fn grant(&self, ttl: Duration, id: Option<LeaseId>) -> Result<LeaseStatus> {
+        let ttl = Limits::ttl(ttl)?;
+        let now = Instant::now();
+        write(&self.writer, |writer, group| writer.grant(group, (ttl, id), now))
+    }
+
+    async fn keep_alive(&self, id: LeaseId) -> Result<Duration> {
+        self.mvcc.keep_alive(id)
+    }
+
+    async fn revoke(&self, id: LeaseId) -> Result<Revision> {
+        write(&self.writer, |writer, group| writer.revoke(group, id, None))
+    }
+
+    async fn time_to_live(&self, id: LeaseId) -> Result<(LeaseStatus, Vec<Bytes>)> {
+        self.mvcc.time_to_live(id)
+    }
+
+    async fn leases(&self) -> Result<Vec<LeaseId>> {
+        self.mvcc.leases()
     }
 }

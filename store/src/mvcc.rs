@@ -7,19 +7,24 @@
 //!
 //! Locks are taken in this order: hub, state.
 
+mod expiry;
 mod hub;
 mod index;
+mod leases;
 mod queue;
 mod slot;
 mod stage;
 mod state;
 mod watcher;
 
+pub(crate) use expiry::expire;
+pub(crate) use leases::{LeaseChange, Leases};
 pub(crate) use stage::Pending;
 pub(crate) use state::State;
 
 use crate::{
-    Batch, Committed, Error, KeyRange, KeyValue, Limits, RangeResult, Result, Revision, Txn,
+    Committed, Error, KeyRange, KeyValue, LeaseId, LeaseStatus, Limits, RangeResult, Result,
+    Revision, Txn,
 };
 use bytes::Bytes;
 use hub::Hub;
@@ -27,6 +32,9 @@ use parking_lot::{Mutex, RwLock};
 use state::Scan;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::Instant;
 use watcher::Watcher;
 
 /// How many keys are looked at, or commits forgotten, in one go under the lock.
@@ -41,6 +49,16 @@ pub(crate) struct Mvcc {
     state: RwLock<State>,
     hub: Mutex<Hub>,
     limits: Limits,
+    /// Told when a lease ends sooner than all others did, and when the store closes.
+    sooner: watch::Sender<()>,
+}
+
+/// A revision and the leases there were then.
+pub(crate) struct Moment {
+    pub(crate) revision: Revision,
+    pub(crate) leases: Vec<(LeaseId, Duration)>,
+    /// At least as many as were ever granted.
+    pub(crate) grants: u64,
 }
 
 /// The right to change an [`Mvcc`]. There is one for each.
@@ -54,7 +72,8 @@ impl Mvcc {
     /// Readers and the writer of `state`.
     pub(crate) fn new(state: State, limits: Limits) -> (Arc<Self>, Writer) {
         let hub = Mutex::new(Hub::default());
-        let mvcc = Arc::new(Self { state: RwLock::new(state), hub, limits });
+        let (state, sooner) = (RwLock::new(state), watch::Sender::new(()));
+        let mvcc = Arc::new(Self { state, hub, limits, sooner });
         (mvcc.clone(), Writer { mvcc })
     }
 
@@ -64,6 +83,47 @@ impl Mvcc {
 
     pub(crate) fn revision(&self) -> Result<Revision> {
         self.state.read().readable(None)
+    }
+
+    /// Now.
+    pub(crate) fn moment(&self) -> Result<Moment> {
+        let state = self.state.read();
+        let (revision, leases) = (state.readable(None)?, state.leases());
+        Ok(Moment { revision, leases: leases.all().collect(), grants: leases.grants() })
+    }
+
+    /// See [`crate::Lease::keep_alive`].
+    pub(crate) fn keep_alive(&self, id: LeaseId) -> Result<Duration> {
+        let mut state = self.state.write();
+        state.readable(None)?;
+        // The time is taken under the lock: nobody has found it to be over before.
+        let ttl = state.leases_mut().keep_alive(id, Instant::now());
+        ttl.ok_or(Error::LeaseNotFound { id })
+    }
+
+    /// See [`crate::Lease::time_to_live`].
+    pub(crate) fn time_to_live(&self, id: LeaseId) -> Result<(LeaseStatus, Vec<Bytes>)> {
+        let state = self.state.read();
+        state.readable(None)?;
+        let status = state.leases().status(id, Instant::now());
+        let status = status.ok_or(Error::LeaseNotFound { id })?;
+        Ok((status, state.leases().keys(id).cloned().collect()))
+    }
+
+    /// See [`crate::Lease::leases`].
+    pub(crate) fn leases(&self) -> Result<Vec<LeaseId>> {
+        Ok(self.moment()?.leases.into_iter().map(|(id, _)| id).collect())
+    }
+
+    /// When the next lease ends.
+    fn next_end(&self) -> Result<Option<Instant>> {
+        let state = self.state.read();
+        state.readable(None)?;
+        Ok(state.leases().next_end())
+    }
+
+    fn due(&self, now: Instant, most: usize) -> Vec<LeaseId> {
+        self.state.read().leases().due(now, most)
     }
 
     pub(crate) fn get(&self, key: &[u8], at: Option<Revision>) -> Result<Option<KeyValue>> {
@@ -171,6 +231,7 @@ impl Mvcc {
         let wakers = hub.close();
         drop(hub);
         wakers.into_iter().for_each(std::task::Waker::wake);
+        self.sooner.send_replace(());
     }
 
     fn forget_watcher(&self, place: &hub::Place) {
@@ -192,15 +253,42 @@ impl Writer {
         pending.stage(&self.mvcc.state.read(), txn)
     }
 
+    /// The same for a lease that begins at `now`.
+    pub(crate) fn grant(
+        &self,
+        pending: &mut Pending,
+        (ttl, id): (Duration, Option<LeaseId>),
+        now: Instant,
+    ) -> Result<LeaseStatus> {
+        let id = pending.grant(&self.mvcc.state.read(), id, ttl, now)?;
+        Ok(LeaseStatus { id, granted: ttl, remaining: ttl })
+    }
+
+    /// The same for the end of a lease; see [`Pending::revoke`].
+    pub(crate) fn revoke(
+        &self,
+        pending: &mut Pending,
+        id: LeaseId,
+        due: Option<Instant>,
+    ) -> Result<Revision> {
+        pending.revoke(&self.mvcc.state.read(), id, due)
+    }
+
     /// Shows a group to readers, then to watchers.
-    pub(crate) fn publish(&mut self, batches: &[Batch]) {
+    pub(crate) fn publish(&mut self, group: &Pending) {
         let mut hub = self.mvcc.hub.lock();
-        {
+        let sooner = {
             let mut state = self.mvcc.state.write();
-            batches.iter().for_each(|batch| state.apply(batch));
-        }
-        let wakers = hub.publish(batches);
+            let before = state.leases().next_end();
+            state.apply_group(group);
+            let next = state.leases().next_end();
+            next.is_some_and(|next| before.is_none_or(|before| next < before))
+        };
+        let wakers = hub.publish(group.batches());
         drop(hub);
         wakers.into_iter().for_each(std::task::Waker::wake);
+        if sooner {
+            self.mvcc.sooner.send_replace(());
+        }
     }
 }

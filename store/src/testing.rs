@@ -7,8 +7,13 @@
 //! # async fn main() {
 //! use windlass_store::{Memory, testing};
 //!
-//! // Called once for each case: a fresh, empty store.
-//! testing::contract(async || Memory::new()).await;
+//! // Called once for each case: a fresh, empty store that ends leases by itself.
+//! testing::contract(async || {
+//!     let store = Memory::new();
+//!     tokio::spawn(store.expiry());
+//!     store
+//! })
+//! .await;
 //! # }
 //! ```
 //!
@@ -20,15 +25,17 @@
 pub mod commits;
 pub mod compaction;
 mod helpers;
+pub mod leases;
 pub mod model;
 pub mod reads;
+pub mod unchanged;
 pub mod watches;
 
 use crate::Backend;
 #[cfg(feature = "testing")]
 pub use crate::embedded::{Action, FileOp, FileSystem};
 
-/// Runs all cases, each on a fresh, empty store from `make`.
+/// Runs all cases, each on a fresh, empty store from `make` whose leases end by themselves.
 ///
 /// # Panics
 /// When the store breaks the contract.
@@ -37,4 +44,6 @@ pub async fn contract<B: Backend>(make: impl AsyncFn() -> B) {
     commits::contract(&make).await;
     watches::contract(&make).await;
     compaction::contract(&make).await;
+    unchanged::contract(&make).await;
+    leases::contract(&make).await;
 }

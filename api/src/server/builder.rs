@@ -207,7 +207,11 @@ impl Builder {
     /// When the store can't be watched.
     pub async fn build(self) -> Result<Arc<ApiServer>, Status> {
         let shutdown = Shutdown::new();
-        let backend = self.store.unwrap_or_else(|| Arc::new(Memory::new()));
+        let backend = self.store.unwrap_or_else(|| {
+            let memory = Memory::new();
+            tokio::spawn(memory.expiry());
+            Arc::new(memory)
+        });
         let tasks = Shutdown::new();
         let cacher = Cacher::start(backend.clone(), tasks.clone()).await?;
         let resources: Resources = match self.resources {

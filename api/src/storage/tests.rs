@@ -11,8 +11,8 @@ use windlass_core::meta::{FieldSelector, LabelSelector, Reason};
 use windlass_core::object::canonical;
 use windlass_core::scheme;
 use windlass_store::{
-    Backend, Batch, Commit, Compact, KeyRange, KeyValue, Limits, Memory, Op, Precondition,
-    RangeResult, Read, Watch,
+    Backend, Batch, Commit, Compact, KeyRange, KeyValue, Lease, LeaseId, LeaseStatus, Limits,
+    Memory, Op, Precondition, RangeResult, Read, Watch,
 };
 
 /// Selects by `spec.nodeName`.
@@ -349,6 +349,36 @@ impl Watch for Fragile {
 impl Compact for Fragile {
     async fn compact(&self, up_to: Revision) -> windlass_store::Result<()> {
         self.memory.compact(up_to).await
+    }
+}
+
+#[async_trait]
+impl Lease for Fragile {
+    async fn grant(
+        &self,
+        ttl: Duration,
+        id: Option<LeaseId>,
+    ) -> windlass_store::Result<LeaseStatus> {
+        self.memory.grant(ttl, id).await
+    }
+
+    async fn keep_alive(&self, id: LeaseId) -> windlass_store::Result<Duration> {
+        self.memory.keep_alive(id).await
+    }
+
+    async fn revoke(&self, id: LeaseId) -> windlass_store::Result<Revision> {
+        self.memory.revoke(id).await
+    }
+
+    async fn time_to_live(
+        &self,
+        id: LeaseId,
+    ) -> windlass_store::Result<(LeaseStatus, Vec<bytes::Bytes>)> {
+        self.memory.time_to_live(id).await
+    }
+
+    async fn leases(&self) -> windlass_store::Result<Vec<LeaseId>> {
+        self.memory.leases().await
     }
 }
 

@@ -71,12 +71,19 @@ impl ControlPlane {
 }
 
 async fn open_store(options: &Options) -> Result<Arc<dyn Backend>, Error> {
-    let Some(dir) = &options.data_dir else { return Ok(Arc::new(Memory::new())) };
+    let Some(dir) = &options.data_dir else {
+        let store = Memory::new();
+        tokio::spawn(store.expiry());
+        return Ok(Arc::new(store));
+    };
     make_private_dir(dir).map_err(|source| Error::DataDir { path: dir.clone(), source })?;
     let open = EmbeddedOptions::new(dir.join("store"));
     // Reads the whole store.
     let opened = tokio::task::spawn_blocking(|| Embedded::open(open)).await;
-    Ok(Arc::new(opened.map_err(|error| Error::part("store", error))??))
+    let store = opened.map_err(|error| Error::part("store", error))??;
+    // Ends with the store.
+    tokio::spawn(store.expiry());
+    Ok(Arc::new(store))
 }
 
 async fn listen(options: &Options) -> Result<Option<TcpListener>, Error> {

@@ -9,8 +9,8 @@ use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-/// The version of the formats of all files.
-const FORMAT: u32 = 1;
+/// The version of the formats of all files that are written. Version 1, without leases, is read as well.
+pub(super) const FORMAT: u32 = 2;
 /// Bytes at the start of a file.
 pub(super) const HEADER: usize = 32;
 /// Ends the name of a file that is not finished.
@@ -29,6 +29,7 @@ pub(super) enum Kind {
 #[derive(Clone, Copy)]
 pub(super) struct Header {
     pub(super) kind: Kind,
+    pub(super) format: u32,
     pub(super) salt: u32,
     pub(super) revision: Revision,
 }
@@ -93,13 +94,13 @@ impl Header {
     pub(super) fn new(kind: Kind, revision: Revision) -> Self {
         let bytes = RandomState::new().build_hasher().finish().to_le_bytes();
         let salt = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
-        Self { kind, salt, revision }
+        Self { kind, format: FORMAT, salt, revision }
     }
 
     pub(super) fn to_bytes(self) -> [u8; HEADER] {
         let mut bytes = [0; HEADER];
         bytes[..8].copy_from_slice(self.kind.magic());
-        bytes[8..12].copy_from_slice(&FORMAT.to_le_bytes());
+        bytes[8..12].copy_from_slice(&self.format.to_le_bytes());
         bytes[12..16].copy_from_slice(&self.salt.to_le_bytes());
         bytes[16..24].copy_from_slice(&self.revision.to_le_bytes());
         let sum = crc32fast::hash(&bytes[..28]);
@@ -133,12 +134,13 @@ impl Header {
         if u32_at(28) != crc32fast::hash(&bytes[..28]) {
             return Err(corrupt(28, "the checksum of the header is wrong"));
         }
-        if u32_at(8) != FORMAT {
-            let reason = format!("format version {}, this build reads {FORMAT}", u32_at(8));
+        let format = u32_at(8);
+        if !(1..=FORMAT).contains(&format) {
+            let reason = format!("format version {format}, this build reads up to {FORMAT}");
             return Err(corrupt(8, &reason));
         }
         let revision = u64::from(u32_at(16)) | u64::from(u32_at(20)) << 32;
-        Ok(Self { kind, salt: u32_at(12), revision })
+        Ok(Self { kind, format, salt: u32_at(12), revision })
     }
 }
 

@@ -1,6 +1,11 @@
 //! What an engine must give to carry an embedded store.
 
-use crate::{Batch, Event, Op, Result, Revision};
+use crate::mvcc::LeaseChange;
+use crate::{Batch, Event, LeaseId, Op, Result, Revision};
+use std::time::Duration;
+
+/// What a lease that comes or goes counts.
+const LEASE_WEIGHT: usize = 32;
 
 /// One entry of a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +22,22 @@ pub enum Record {
         /// The last forgotten revision.
         up_to: Revision,
     },
+    /// A lease came.
+    Grant {
+        /// The revision of the last commit before it.
+        after: Revision,
+        /// Its name.
+        id: LeaseId,
+        /// Its whole time to live, in whole seconds.
+        ttl: Duration,
+    },
+    /// A lease ended; the commit before has removed its keys.
+    Revoke {
+        /// The revision of the last commit before it.
+        after: Revision,
+        /// Its name.
+        id: LeaseId,
+    },
 }
 
 /// A durable log of records. It has one user, on one thread.
@@ -27,14 +48,15 @@ pub trait Log: Send {
     /// [`crate::Error::Io`]: none of the records is in the log, and the next append may succeed.
     fn append(&mut self, records: &[Record]) -> Result<()>;
 
-    /// Calls `each` with all commits at or after revision `from`, and the other records between
-    /// them, in order. Called once, before anything else.
+    /// Calls `each` with all commits at or after revision `from`, and with all records of other kinds
+    /// that are left, in order; who calls leaves out those that are too old. Called once, before anything else.
     ///
     /// # Errors
     /// [`crate::Error::Corrupt`] when a record is damaged or missing; errors of `each`.
     fn replay(&mut self, from: Revision, each: &mut dyn FnMut(Record) -> Result<()>) -> Result<()>;
 
-    /// Allows the log to forget commits up to this revision: a snapshot holds what they did.
+    /// Allows the log to forget commits up to this revision, and records of other kinds before the last of
+    /// these: a snapshot holds what they did.
     ///
     /// # Errors
     /// [`crate::Error::Io`]; the log may be longer than it needs to be, and is sound.
@@ -52,9 +74,13 @@ pub trait Log: Send {
 // === impl Record ===
 
 impl Record {
-    /// The bytes of keys and values in it.
+    /// About how many bytes it is long.
     pub(crate) fn weight(&self) -> usize {
-        let Self::Commit { ops, .. } = self else { return 0 };
+        let ops = match self {
+            Self::Commit { ops, .. } => ops,
+            Self::Compact { .. } => return 0,
+            Self::Grant { .. } | Self::Revoke { .. } => return LEASE_WEIGHT,
+        };
         let value = |op: &Op| match op {
             Op::Put { value, .. } => value.len(),
             Op::Delete { .. } => 0,
@@ -72,5 +98,15 @@ impl From<&Batch> for Record {
             Event::Delete { previous } => Op::Delete { key: previous.key.clone() },
         });
         Self::Commit { revision: batch.revision, ops: ops.collect() }
+    }
+}
+
+impl From<&LeaseChange> for Record {
+    fn from(change: &LeaseChange) -> Self {
+        let LeaseChange { after, id, grant } = *change;
+        match grant {
+            Some(grant) => Self::Grant { after, id, ttl: grant.ttl },
+            None => Self::Revoke { after, id },
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! One file of the log.
 
 use super::Durability;
-use super::disk::{self, DataDir, HEADER, Header, Kind, UNFINISHED, io_error};
+use super::disk::{self, DataDir, FORMAT, HEADER, Header, Kind, UNFINISHED, io_error};
 use super::files::Action;
 use super::frame::{Frames, Next, build, was_durable};
 use crate::{Error, Result, Revision};
@@ -93,6 +93,11 @@ impl Segment {
 
     pub(super) fn end(&self) -> u64 {
         self.end
+    }
+
+    /// Whether it may hold all that is written now.
+    pub(super) fn is_current(&self) -> bool {
+        self.header.format == FORMAT
     }
 
     /// Makes sure of what was read, and removes all that stands after the last good frame.

@@ -57,10 +57,11 @@ impl SegmentLog {
                 if let Record::Commit { revision, .. } = &record {
                     follows(*next, *revision, from).map_err(|reason| corrupt(&reason))?;
                     *next = revision + 1;
+                    if *next <= from {
+                        continue;
+                    }
                 }
-                if *next > from {
-                    each(record)?;
-                }
+                each(record)?;
             }
             Ok(())
         })
@@ -68,7 +69,11 @@ impl SegmentLog {
 
     /// The segment to write to, with an old one sealed that is long enough.
     fn segment(&mut self) -> Result<&mut Segment> {
-        let full = |s: &&mut Segment| s.end() >= self.segment_bytes && s.first() < self.next;
+        // An empty one of an older format is replaced.
+        self.active.take_if(|s| !s.is_current() && s.first() >= self.next);
+        let full = |s: &&mut Segment| {
+            (s.end() >= self.segment_bytes && s.first() < self.next) || !s.is_current()
+        };
         if let Some(old) = self.active.as_mut().filter(full) {
             old.finish(false)?;
             let new = Segment::create(&self.dir, self.next)?;
@@ -93,7 +98,7 @@ impl Log for SegmentLog {
         })?;
         let last = records.iter().rev().find_map(|record| match record {
             Record::Commit { revision, .. } => Some(revision + 1),
-            Record::Compact { .. } => None,
+            _ => None,
         });
         self.next = last.unwrap_or(self.next);
         buffer.clear();

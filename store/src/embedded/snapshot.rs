@@ -3,12 +3,15 @@
 use super::disk::{DataDir, HEADER, Header, Kind, UNFINISHED, io_error};
 use super::files::Action;
 use super::frame::{Frames, Next, build};
-use super::record::{self, Input};
-use crate::mvcc::{Mvcc, State};
-use crate::{Error, KeyValue, Result, Revision};
+use super::record::{self, Input, Item};
+use crate::mvcc::{Leases, Moment, Mvcc, State};
+use crate::{Error, KeyValue, LeaseId, Result, Revision};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// A frame is closed when it has this many bytes.
 const FRAME: usize = 1 << 20;
@@ -29,13 +32,46 @@ fn read(path: &Path) -> Result<(State, u64)> {
     let header = Header::read(&mut file, Kind::Snapshot, path)?;
     let input = BufReader::new(file);
     let mut frames = Frames::new(input, path, header.salt, HEADER as u64, file_len);
-    let mut keys = Vec::new();
-    while read_frame(&mut frames, &mut keys)? {}
-    Ok((State::restored(keys, header.revision), file_len))
+    let mut content = Content::default();
+    while read_frame(&mut frames, header.format, &mut content)? {}
+    let Content { keys, leases, grants } = content;
+    let leases = Leases::restored(leases, grants, Instant::now());
+    Ok((State::restored(keys, leases, header.revision), file_len))
 }
 
-/// Reads a frame of keys; `false` at the one without keys, which is the last.
-fn read_frame<R: Read>(frames: &mut Frames<R>, keys: &mut Vec<KeyValue>) -> Result<bool> {
+/// What a snapshot holds.
+#[derive(Default)]
+struct Content {
+    keys: Vec<KeyValue>,
+    leases: BTreeMap<LeaseId, Duration>,
+    grants: u64,
+}
+
+// === impl Content ===
+
+impl Content {
+    /// `None` for a key whose lease is not there.
+    fn add(&mut self, item: Item) -> Option<()> {
+        match item {
+            Item::Key(kv) if kv.lease.is_some_and(|id| !self.leases.contains_key(&id)) => None,
+            Item::Key(kv) => {
+                self.keys.push(kv);
+                Some(())
+            }
+            Item::Lease(id, ttl) => {
+                self.leases.insert(id, ttl);
+                Some(())
+            }
+            Item::Grants(grants) => {
+                self.grants = grants;
+                Some(())
+            }
+        }
+    }
+}
+
+/// Reads a frame; `false` at the one without anything in it, which is the last.
+fn read_frame<R: Read>(frames: &mut Frames<R>, format: u32, to: &mut Content) -> Result<bool> {
     let start = frames.offset();
     match frames.read_next()? {
         Next::Frame => {}
@@ -43,21 +79,26 @@ fn read_frame<R: Read>(frames: &mut Frames<R>, keys: &mut Vec<KeyValue>) -> Resu
         Next::Damaged(reason) => return Err(frames.corrupt(start, reason)),
     }
     let mut input = Input(frames.payload());
-    let before = keys.len();
+    let is_last = input.is_empty();
     while !input.is_empty() {
-        let kv = record::read_key_value(&mut input);
-        keys.push(kv.ok_or_else(|| frames.corrupt(start, "not a key with its value"))?);
+        let item = match format {
+            1 => record::read_key_value(&mut input, None).map(Item::Key),
+            _ => record::read_item(&mut input),
+        };
+        let added = item.and_then(|item| to.add(item));
+        added.ok_or_else(|| frames.corrupt(start, "not a key with its value, nor a lease"))?;
     }
-    Ok(keys.len() > before)
+    Ok(!is_last)
 }
 
-/// Writes a snapshot of `revision` and removes older ones. Its length in bytes. Readers and the
+/// Writes a snapshot of a moment and removes older ones. Its length in bytes. Readers and the
 /// writer go on meanwhile.
-pub(super) fn write(dir: &DataDir, mvcc: &Mvcc, revision: Revision) -> Result<u64> {
+pub(super) fn write(dir: &DataDir, mvcc: &Mvcc, moment: &Moment) -> Result<u64> {
+    let revision = moment.revision;
     let path = dir.path.join(Kind::Snapshot.name(revision));
     let unfinished = path.with_extension(UNFINISHED);
     let output = Output::create(dir, &unfinished, revision);
-    let written = output.and_then(|output| output.copy(mvcc, revision)).and_then(|bytes| {
+    let written = output.and_then(|output| output.copy(mvcc, moment)).and_then(|bytes| {
         dir.perform(&unfinished, Action::Rename { to: &path })?;
         Ok(bytes)
     });
@@ -100,11 +141,15 @@ impl<'a> Output<'a> {
         Ok(output)
     }
 
-    fn copy(mut self, mvcc: &Mvcc, revision: Revision) -> Result<u64> {
+    fn copy(mut self, mvcc: &Mvcc, moment: &Moment) -> Result<u64> {
         let (mut payload, mut frame) = (Vec::new(), Vec::new());
         let mut last = None;
+        record::write_grants(moment.grants, &mut payload);
+        for (id, ttl) in &moment.leases {
+            record::write_lease(*id, *ttl, &mut payload);
+        }
         loop {
-            let page = mvcc.page(last.as_ref(), revision)?;
+            let page = mvcc.page(last.as_ref(), moment.revision)?;
             for kv in &page {
                 record::write_key_value(kv, &mut payload);
                 if payload.len() >= FRAME {

@@ -93,13 +93,15 @@ impl Snapshots {
     }
 }
 
-/// Writes a snapshot of now, or of a later now when that one is compacted meanwhile.
+/// Writes a snapshot of now, or of a later now when that one is compacted meanwhile. Up to where the log
+/// is not needed, and the snapshot's length.
 fn take(dir: &DataDir, mvcc: &Mvcc) -> Result<(Revision, u64)> {
     loop {
-        let revision = mvcc.revision()?;
-        match snapshot::write(dir, mvcc, revision) {
+        let moment = mvcc.moment()?;
+        match snapshot::write(dir, mvcc, &moment) {
             Err(Error::Compacted { .. }) => {}
-            result => return result.map(|bytes| (revision, bytes)),
+            // Leases have no revision: those that came after the last commit may be in the log only.
+            result => return result.map(|bytes| (moment.revision - 1, bytes)),
         }
     }
 }

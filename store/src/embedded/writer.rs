@@ -1,24 +1,37 @@
 //! The one thread that writes: it takes all commits that wait, decides them in order, makes them
 //! durable together, and only then shows and acknowledges them.
 
+use super::group::{Answer, Group, Reply};
 use super::log::{Log, Record};
 use super::snapshots::Snapshots;
-use crate::mvcc::{Mvcc, Pending, Writer};
-use crate::{Committed, Error, Result, Revision, Txn};
+use crate::mvcc::{Mvcc, Writer};
+use crate::{Committed, LeaseId, LeaseStatus, Result, Revision, Txn};
 use std::sync::Arc;
-use tokio::sync::{mpsc, oneshot};
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 /// How many jobs may wait; who comes later waits for a place.
 pub(super) const QUEUE: usize = 4096;
 /// A group that has this many bytes is written before more is decided.
 const GROUP_BYTES: usize = 8 << 20;
 
-/// Where the answer to a job goes. Nobody may be waiting any more.
-type Reply<T> = oneshot::Sender<Result<T>>;
-
 /// What the thread is asked to do.
 pub(super) enum Job {
     Commit(Txn, Reply<Committed>),
+    /// Makes a lease that begins at `now`: the thread's own clock may be another one.
+    Grant {
+        ttl: Duration,
+        id: Option<LeaseId>,
+        now: Instant,
+        reply: Reply<LeaseStatus>,
+    },
+    /// Ends a lease; with `due` only one whose time was over then.
+    Revoke {
+        id: LeaseId,
+        due: Option<Instant>,
+        reply: Reply<Revision>,
+    },
     /// Notes a compaction.
     Compact(Revision, Reply<()>),
     /// A snapshot ended, well or not.
@@ -33,33 +46,6 @@ pub(super) struct Appender {
     pub(super) writer: Writer,
     pub(super) log: Box<dyn Log>,
     pub(super) snapshots: Snapshots,
-}
-
-/// Commits that were decided and wait to be durable.
-struct Group {
-    pending: Pending,
-    records: Vec<Record>,
-    bytes: usize,
-    replies: Vec<(Reply<Committed>, Result<Committed>)>,
-}
-
-// === impl Group ===
-
-impl Group {
-    fn new(writer: &Writer) -> Self {
-        Self { pending: writer.pending(), records: Vec::new(), bytes: 0, replies: Vec::new() }
-    }
-
-    fn add(&mut self, writer: &Writer, txn: Txn, reply: Reply<Committed>) {
-        let before = self.pending.batches().len();
-        let result = writer.stage(&mut self.pending, txn);
-        for batch in &self.pending.batches()[before..] {
-            let record = Record::from(batch);
-            self.bytes += record.weight();
-            self.records.push(record);
-        }
-        self.replies.push((reply, result));
-    }
 }
 
 // === impl Appender ===
@@ -88,7 +74,15 @@ impl Appender {
         let mut group = Group::new(&self.writer);
         for job in jobs {
             match job {
-                Job::Commit(txn, reply) => group.add(&self.writer, txn, reply),
+                Job::Commit(txn, reply) => {
+                    group.add(|g| Answer::Commit(reply, self.writer.stage(g, txn)));
+                }
+                Job::Grant { ttl, id, now, reply } => {
+                    group.add(|g| Answer::Grant(reply, self.writer.grant(g, (ttl, id), now)));
+                }
+                Job::Revoke { id, due, reply } => {
+                    group.add(|g| Answer::Revoke(reply, self.writer.revoke(g, id, due)));
+                }
                 Job::Close => {}
                 job => {
                     group = self.flush(group);
@@ -103,22 +97,18 @@ impl Appender {
         self.snapshots.start_if_due();
     }
 
-    /// Makes a group durable, shows it, answers. What was decided on top of commits that could not be
-    /// made durable is void with them. The next group.
+    /// Makes a group durable, shows it, answers. What was decided on top of what could not be made
+    /// durable is void with them. The next group.
     fn flush(&mut self, group: Group) -> Group {
         let appended = match &group.records[..] {
             [] => Ok(()),
             records => self.log.append(records),
         };
         if appended.is_ok() && !group.records.is_empty() {
-            self.writer.publish(group.pending.batches());
+            self.writer.publish(&group.pending);
             self.snapshots.logged(group.bytes as u64);
         }
-        for (reply, result) in group.replies {
-            let result = appended.as_ref().map_err(Error::again).and(result);
-            // The one who asked may have gone; the commit stands.
-            let _gone = reply.send(result);
-        }
+        group.answer(&appended);
         Group::new(&self.writer)
     }
 
@@ -133,7 +123,9 @@ impl Appender {
                     tracing::warn!(%error, "could not shorten the log");
                 }
             }
-            Job::Commit(..) | Job::Close => unreachable!("handled with the group"),
+            Job::Commit(..) | Job::Grant { .. } | Job::Revoke { .. } | Job::Close => {
+                unreachable!("handled with the group")
+            }
         }
     }
 

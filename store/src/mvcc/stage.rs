@@ -1,5 +1,7 @@
 //! Deciding what transactions do, before anyone can see it.
 
+mod leases;
+
 use super::State;
 use super::state::touches;
 use crate::{
@@ -7,6 +9,7 @@ use crate::{
     Revision, Txn,
 };
 use bytes::Bytes;
+use leases::Leasing;
 use std::collections::HashMap;
 
 /// Transactions that were decided, each on top of those before it, but are not published yet.
@@ -16,13 +19,15 @@ pub(crate) struct Pending {
     /// What the first `absorbed` batches leave behind under the keys they touch.
     changed: HashMap<Bytes, Option<KeyValue>>,
     absorbed: usize,
+    leasing: Leasing,
 }
 
 // === impl Pending ===
 
 impl Pending {
     pub(crate) fn after(revision: Revision) -> Self {
-        Self { revision, batches: Vec::new(), changed: HashMap::new(), absorbed: 0 }
+        let (batches, changed) = (Vec::new(), HashMap::new());
+        Self { revision, batches, changed, absorbed: 0, leasing: Leasing::default() }
     }
 
     /// The commits of the group, in order.
@@ -37,6 +42,7 @@ impl Pending {
                 return Err(Error::Precondition { index });
             }
         }
+        self.check_leases(state, &txn.ops)?;
         let revision = self.revision + 1;
         let mut events = Vec::with_capacity(txn.ops.len());
         let mut previous = Vec::with_capacity(txn.ops.len());
@@ -79,6 +85,7 @@ impl Pending {
                 Event::Delete { .. } => None,
             };
             self.changed.insert(event.key().clone(), now);
+            self.leasing.absorb(event);
         }
         self.absorbed = self.batches.len();
     }

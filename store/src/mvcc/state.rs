@@ -1,5 +1,7 @@
 //! Keys, history and events: a plain structure without locks or waiting.
 
+use super::Pending;
+use super::leases::{LeaseChange, Leases};
 use super::slot::{Slot, Version};
 use crate::{Batch, Error, Event, KeyRange, KeyValue, Result, Revision};
 use bytes::Bytes;
@@ -21,6 +23,7 @@ pub(crate) struct State {
     revision: Revision,
     /// The last revision that can't be read any more.
     compacted: Revision,
+    leases: Leases,
     closed: bool,
 }
 
@@ -56,21 +59,31 @@ impl<'a> Scan<'a> {
 
 impl Default for State {
     fn default() -> Self {
-        Self::restored(Vec::new(), EMPTY)
+        Self::restored(Vec::new(), Leases::default(), EMPTY)
     }
 }
 
 impl State {
-    /// The state at a revision, from its keys in order.
-    pub(crate) fn restored(keys: Vec<KeyValue>, revision: Revision) -> Self {
+    /// The state at a revision, from its keys in order and the leases they name.
+    pub(crate) fn restored(keys: Vec<KeyValue>, mut leases: Leases, revision: Revision) -> Self {
+        keys.iter().for_each(|kv| leases.moved(&kv.key, None, kv.lease));
         let slots = keys.into_iter().map(|kv| (kv.key.clone(), Slot::new(Version::from(&kv))));
         Self {
             keys: slots.collect(),
             log: VecDeque::new(),
             revision,
             compacted: revision - 1,
+            leases,
             closed: false,
         }
+    }
+
+    pub(crate) fn leases(&self) -> &Leases {
+        &self.leases
+    }
+
+    pub(crate) fn leases_mut(&mut self) -> &mut Leases {
+        &mut self.leases
     }
 
     pub(crate) fn revision(&self) -> Revision {
@@ -158,8 +171,28 @@ impl State {
         Ok(())
     }
 
+    /// Puts a group in place: it must have been decided on top of this state.
+    pub(crate) fn apply_group(&mut self, group: &Pending) {
+        let mut leases = group.leases().iter().peekable();
+        for batch in group.batches() {
+            while let Some(change) = leases.next_if(|change| change.after < batch.revision) {
+                self.apply_lease(change);
+            }
+            self.apply(batch);
+        }
+        leases.for_each(|change| self.apply_lease(change));
+    }
+
+    /// Makes or forgets a lease; the keys of one that goes must be gone.
+    pub(crate) fn apply_lease(&mut self, change: &LeaseChange) {
+        match change.grant {
+            Some(grant) => self.leases.grant(change.id, grant),
+            None => self.leases.revoke(change.id),
+        }
+    }
+
     /// Puts a commit in place: it must be the one after the last.
-    pub(crate) fn apply(&mut self, batch: &Batch) {
+    fn apply(&mut self, batch: &Batch) {
         debug_assert_eq!(batch.revision, self.revision + 1);
         self.revision = batch.revision;
         for event in batch.events.iter() {
@@ -170,8 +203,13 @@ impl State {
 
     fn apply_event(&mut self, event: &Event, revision: Revision) {
         let (key, version) = match event {
-            Event::Put { now, .. } => (&now.key, Version::from(now)),
+            Event::Put { now, previous } => {
+                let before = previous.as_ref().and_then(|kv| kv.lease);
+                self.leases.moved(&now.key, before, now.lease);
+                (&now.key, Version::from(now))
+            }
             Event::Delete { previous } => {
+                self.leases.moved(&previous.key, previous.lease, None);
                 let (create_revision, mod_revision) = (previous.create_revision, revision);
                 let version =
                     Version { value: None, create_revision, mod_revision, version: 0, lease: None };

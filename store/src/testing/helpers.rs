@@ -1,14 +1,20 @@
 //! Words that the cases are written in.
 
-use crate::{Backend, Batch, Event, KeyRange, RangeResult, Result, Revision, Txn, WatchStream};
+use crate::{
+    Backend, Batch, Event, KeyRange, LeaseId, RangeResult, Result, Revision, Txn, WatchStream,
+};
 use futures::StreamExt;
 use std::time::Duration;
 
 /// How long a case waits for what must come.
-const DEADLINE: Duration = Duration::from_secs(10);
+pub(super) const DEADLINE: Duration = Duration::from_secs(10);
 
 pub(super) async fn put(store: &impl Backend, key: &str, value: &str) -> Revision {
     commit(store, Txn::new().put(key.to_owned(), value.to_owned())).await
+}
+
+pub(super) async fn put_leased(store: &impl Backend, key: &str, lease: LeaseId) -> Revision {
+    commit(store, Txn::new().put_leased(key.to_owned(), "", lease)).await
 }
 
 pub(super) async fn delete(store: &impl Backend, key: &str) -> Revision {

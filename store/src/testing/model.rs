@@ -1,9 +1,15 @@
 //! A store so simple that it is right by inspection, and a way to run the same steps on both.
 
 use super::helpers::{next, now, watch};
-use crate::{Backend, Batch, Error, Event, KeyRange, KeyValue, Op, Precondition, Revision, Txn};
+use crate::{
+    Backend, Batch, Error, Event, KeyRange, KeyValue, LeaseId, Op, Precondition, Revision, Txn,
+};
 use bytes::Bytes;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// So long that no lease of a run ends by itself.
+const TTL: Duration = Duration::from_secs(100_000);
 
 /// One step of a run.
 #[derive(Clone, Debug)]
@@ -12,8 +18,22 @@ pub enum Step {
     Commit(Txn),
     /// Makes the last precondition on a revision ask for this key's true revision, and commits.
     CommitIfUnchanged(Bytes, Txn),
+    /// Commits if the range is as it was so many revisions before the current one.
+    CommitIfRests(KeyRange, u64, Txn),
     /// Compacts up to so many revisions before the current one.
     Compact(u64),
+    /// Makes a lease of this name, which may be taken.
+    Grant(LeaseId),
+    /// Ends a lease, which may not be there.
+    Revoke(LeaseId),
+}
+
+/// Why a transaction does not happen.
+#[derive(Debug, PartialEq, Eq)]
+enum Refused {
+    Precondition(usize),
+    Compacted(Revision),
+    NoLease(LeaseId),
 }
 
 /// The state at each revision, whole.
@@ -22,17 +42,40 @@ pub struct Model {
     states: BTreeMap<Revision, BTreeMap<Bytes, KeyValue>>,
     batches: Vec<Batch>,
     compacted: Revision,
+    leases: BTreeSet<LeaseId>,
+    /// What came up to here may be forgotten, or not.
+    restarted: Revision,
 }
 
 // === impl Model ===
 
 impl Default for Model {
     fn default() -> Self {
-        Self { states: BTreeMap::from([(1, BTreeMap::new())]), batches: Vec::new(), compacted: 0 }
+        Self {
+            states: BTreeMap::from([(1, BTreeMap::new())]),
+            batches: Vec::new(),
+            compacted: 0,
+            leases: BTreeSet::new(),
+            restarted: 0,
+        }
     }
 }
 
 impl Model {
+    /// The store was opened again: it may have forgotten what changed before.
+    pub fn restarted(&mut self) {
+        self.restarted = self.current().0;
+    }
+
+    /// Whether a restart may be why the store does not know if the transaction may happen.
+    fn may_be_forgotten(&self, txn: &Txn) -> bool {
+        let since = |p: &Precondition| match p {
+            Precondition::Unchanged(_, since) => *since < self.restarted,
+            _ => false,
+        };
+        txn.preconditions.iter().any(since)
+    }
+
     fn current(&self) -> (Revision, &BTreeMap<Bytes, KeyValue>) {
         let (revision, state) = self.states.last_key_value().expect("it starts with one");
         (*revision, state)
@@ -54,11 +97,28 @@ impl Model {
         !later.flat_map(|batch| batch.events.iter()).any(|event| range.contains(event.key()))
     }
 
-    /// The revision and what was before; or the place of the precondition that fails.
-    fn commit(&mut self, txn: &Txn) -> Result<(Revision, Vec<Option<KeyValue>>), usize> {
-        if let Some(index) = txn.preconditions.iter().position(|p| !self.holds(p)) {
-            return Err(index);
+    fn check(&self, txn: &Txn) -> Result<(), Refused> {
+        for (index, precondition) in txn.preconditions.iter().enumerate() {
+            if let Precondition::Unchanged(_, since) = precondition
+                && *since < self.compacted
+            {
+                return Err(Refused::Compacted(self.compacted));
+            }
+            if !self.holds(precondition) {
+                return Err(Refused::Precondition(index));
+            }
         }
+        let named = txn.ops.iter().filter_map(|op| match op {
+            Op::Put { lease, .. } => *lease,
+            Op::Delete { .. } => None,
+        });
+        let mut missing = named.into_iter().filter(|id| !self.leases.contains(id));
+        missing.next().map_or(Ok(()), |id| Err(Refused::NoLease(id)))
+    }
+
+    /// The revision and what was before.
+    fn commit(&mut self, txn: &Txn) -> Result<(Revision, Vec<Option<KeyValue>>), Refused> {
+        self.check(txn)?;
         let (last, state) = self.current();
         let mut state = state.clone();
         let (mut events, mut previous) = (Vec::new(), Vec::new());
@@ -78,6 +138,20 @@ impl Model {
     fn range(&self, range: &KeyRange, at: Revision) -> Vec<KeyValue> {
         let items = self.states[&at].values();
         items.filter(|kv| range.contains(&kv.key)).cloned().collect()
+    }
+
+    fn keys_of(&self, id: LeaseId) -> Vec<Bytes> {
+        let keys = self.current().1.values().filter(|kv| kv.lease == Some(id));
+        keys.map(|kv| kv.key.clone()).collect()
+    }
+
+    /// The revision at which the lease and its keys are gone.
+    fn revoke(&mut self, id: LeaseId) -> Option<Revision> {
+        self.leases.contains(&id).then_some(())?;
+        let ops = self.keys_of(id).into_iter().map(|key| Op::Delete { key }).collect();
+        let gone = self.commit(&Txn { preconditions: Vec::new(), ops });
+        self.leases.remove(&id);
+        Some(gone.expect("it has no preconditions").0)
     }
 }
 
@@ -118,6 +192,21 @@ pub async fn run(store: &impl Backend, model: &mut Model, steps: &[Step]) {
                 let unchanged = Precondition::ModRevision(key.clone(), at);
                 commit(store, model, txn.clone().when(unchanged)).await;
             }
+            Step::CommitIfRests(range, back, txn) => {
+                let since = model.current().0.saturating_sub(*back).max(1);
+                let rests = Precondition::Unchanged(range.clone(), since);
+                commit(store, model, txn.clone().when(rests)).await;
+            }
+            Step::Grant(id) => match store.grant(TTL, Some(*id)).await {
+                Ok(_) => assert!(model.leases.insert(*id), "{id} was there"),
+                Err(Error::LeaseExists { .. }) => assert!(model.leases.contains(id), "no {id}"),
+                Err(error) => panic!("{error}"),
+            },
+            Step::Revoke(id) => match store.revoke(*id).await {
+                Ok(revision) => assert_eq!(Some(revision), model.revoke(*id)),
+                Err(Error::LeaseNotFound { .. }) => assert_eq!(None, model.revoke(*id)),
+                Err(error) => panic!("{error}"),
+            },
         }
     }
 }
@@ -129,12 +218,25 @@ async fn commit(store: &impl Backend, model: &mut Model, txn: Txn) {
             once.ops.push(op);
         }
     }
-    match (model.commit(&once), store.commit(once).await) {
+    let answer = store.commit(once.clone()).await;
+    if matches!(answer, Err(Error::Compacted { .. })) && model.may_be_forgotten(&once) {
+        return;
+    }
+    match (model.commit(&once), answer) {
         (Ok((revision, previous)), Ok(committed)) => {
             assert_eq!((revision, previous), (committed.revision, committed.previous));
         }
-        (Err(index), Err(Error::Precondition { index: found })) => assert_eq!(index, found),
+        (Err(refused), Err(error)) => assert_eq!(Some(refused), reason(&error), "{error}"),
         (model, store) => panic!("the model says {model:?}, the store {store:?}"),
+    }
+}
+
+fn reason(error: &Error) -> Option<Refused> {
+    match error {
+        Error::Precondition { index } => Some(Refused::Precondition(*index)),
+        Error::Compacted { compacted } => Some(Refused::Compacted(*compacted)),
+        Error::LeaseNotFound { id } => Some(Refused::NoLease(*id)),
+        _ => None,
     }
 }
 
@@ -168,6 +270,16 @@ pub async fn compare_from(store: &impl Backend, model: &Model, oldest: Revision)
     }
     for prefix in ["", "a", "b/"] {
         compare_watch(store, model, prefix, oldest).await;
+    }
+    compare_leases(store, model).await;
+}
+
+async fn compare_leases(store: &impl Backend, model: &Model) {
+    let found = store.leases().await.expect("the store is open");
+    assert_eq!(found.into_iter().collect::<BTreeSet<_>>(), model.leases);
+    for id in &model.leases {
+        let (status, keys) = store.time_to_live(*id).await.expect("it was listed");
+        assert_eq!((status.granted, keys), (TTL, model.keys_of(*id)), "{id}");
     }
 }
 

@@ -9,7 +9,8 @@ use windlass_store::testing::{
     model::{self, Model, Step},
 };
 use windlass_store::{
-    Backend, Durability, Embedded, EmbeddedOptions, Memory, Op, Precondition, Read, Txn,
+    Backend, Durability, Embedded, EmbeddedOptions, KeyRange, LeaseId, Memory, Op, Precondition,
+    Read, Txn,
 };
 
 /// Files so small that segments are sealed and snapshots taken all the time.
@@ -20,7 +21,12 @@ fn small(dir: &Path) -> EmbeddedOptions {
 
 #[tokio::test]
 async fn memory_keeps_the_contract() {
-    testing::contract(async || Memory::new()).await;
+    testing::contract(async || {
+        let store = Memory::new();
+        tokio::spawn(store.expiry());
+        store
+    })
+    .await;
 }
 
 /// Runs the contract with a directory of its own for each case.
@@ -29,7 +35,9 @@ async fn embedded_keeps_the_contract_with(durability: Durability) {
     let cases = AtomicUsize::new(0);
     testing::contract(async || {
         let case = dir.path().join(cases.fetch_add(1, Ordering::Relaxed).to_string());
-        Embedded::open(EmbeddedOptions { durability, ..small(&case) }).unwrap()
+        let store = Embedded::open(EmbeddedOptions { durability, ..small(&case) }).unwrap();
+        tokio::spawn(store.expiry());
+        store
     })
     .await;
 }
@@ -52,9 +60,15 @@ fn value() -> impl Strategy<Value = Bytes> {
     proptest::collection::vec(any::<u8>(), 0..40).prop_map(Bytes::from)
 }
 
+fn lease() -> impl Strategy<Value = LeaseId> {
+    (1u64..4).prop_map(|id| LeaseId::new(id).unwrap())
+}
+
 fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         3 => (key(), value()).prop_map(|(key, value)| Op::Put { key, value, lease: None }),
+        1 => (key(), value(), lease())
+            .prop_map(|(key, value, lease)| Op::Put { key, value, lease: Some(lease) }),
         2 => key().prop_map(|key| Op::Delete { key }),
     ]
 }
@@ -81,7 +95,11 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         12 => txn().prop_map(Step::Commit),
         3 => (key(), txn()).prop_map(|(key, txn)| Step::CommitIfUnchanged(key, txn)),
+        2 => (key(), 0u64..6, txn())
+            .prop_map(|(key, back, txn)| Step::CommitIfRests(KeyRange::prefix(key), back, txn)),
         1 => (0u64..6).prop_map(Step::Compact),
+        3 => lease().prop_map(Step::Grant),
+        1 => lease().prop_map(Step::Revoke),
     ]
 }
 
@@ -124,6 +142,7 @@ proptest! {
             drop(store);
             let store = Embedded::open(small(dir.path())).unwrap();
             let start = store.current_revision().await.unwrap();
+            model.restarted();
             model::compare_from(&store, &model, start).await;
             model::run(&store, &mut model, &second).await;
             model::compare_from(&store, &model, start).await;
