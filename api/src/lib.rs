@@ -11,9 +11,11 @@
 #![allow(clippy::result_large_err, reason = "a Status is made once for a request that fails")]
 
 pub mod admission;
+pub mod apiextensions;
 pub mod authentication;
 pub mod authorization;
 pub mod bootstrap;
+pub mod cel;
 pub mod discovery;
 pub mod endpoints;
 mod filters;

@@ -169,7 +169,30 @@ impl Errors {
         if self.is_empty() { Ok(()) } else { Err(Box::new(self.into_status(gvk, name))) }
     }
 
-    fn add(
+    /// A value is none of those that are supported, which are named in this order.
+    pub(crate) fn unsupported(
+        &mut self,
+        path: impl fmt::Display,
+        value: &Value,
+        supported: &[&str],
+    ) {
+        let known: Vec<_> = supported.iter().map(|known| format!("{known:?}")).collect();
+        let detail = format!("supported values: {}", known.join(", "));
+        self.add(ErrorType::NotSupported, path, Some(value), &detail);
+    }
+
+    /// Adds an error about a part of what stands at this path.
+    pub(crate) fn add_at(&mut self, path: impl fmt::Display, error: FieldError) {
+        self.0.push(FieldError { field: format!("{path}.{}", error.field), ..error });
+    }
+
+    /// Brings them into the order of their texts.
+    pub(crate) fn sort(&mut self) {
+        self.0.sort_by_cached_key(ToString::to_string);
+    }
+
+    /// Adds one of any kind.
+    pub(crate) fn add(
         &mut self,
         kind: ErrorType,
         path: impl fmt::Display,

@@ -41,7 +41,7 @@ impl<'a> Path<'a> {
         Path { parent: Some(self), step: Step::Index(at) }
     }
 
-    fn is_root(&self) -> bool {
+    pub(crate) fn is_root(&self) -> bool {
         self.parent.is_none() && matches!(self.step, Step::Field(""))
     }
 

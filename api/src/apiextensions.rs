@@ -1,0 +1,3 @@
+//! Kinds that users define: CustomResourceDefinitions.
+
+pub mod schema;

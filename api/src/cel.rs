@@ -1,0 +1,3 @@
+//! The Common Expression Language, as Kubernetes has it.
+
+pub(crate) mod duration;
