@@ -19,6 +19,7 @@ pub use storage_protection::StorageObjectInUseProtection;
 pub use taint_nodes::TaintNodesByCondition;
 
 use crate::authentication::User;
+use crate::registry::Loopback;
 use crate::strategy::Map;
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -64,6 +65,8 @@ pub struct AdmissionRequest<'a> {
     pub options: &'a WriteOptions,
     /// How it is deleted, for a delete.
     pub delete: Option<&'a DeleteOptions>,
+    /// The server's objects as this write sees them: with what the transaction it is part of has written.
+    pub objects: &'a Loopback,
     /// What the user is told although it is admitted.
     pub warnings: Vec<String>,
 }

@@ -18,7 +18,7 @@ use windlass_core::component::Shutdown;
 use windlass_core::meta::{Reason, Status};
 use windlass_core::object::canonical;
 use windlass_core::request::ResourceTarget;
-use windlass_core::scheme::{GroupVersionKind, GroupVersionResource};
+use windlass_core::scheme::{GroupVersionKind, GroupVersionResource, TRANSACTIONS};
 
 /// Who makes what is posted to a subresource.
 pub(crate) type Creaters = FxHashMap<(GroupVersionResource, Cow<'static, str>), Arc<dyn Creater>>;
@@ -110,6 +110,11 @@ impl Handler {
             options: action.write_options().unwrap_or(&defaults),
             warnings: Vec::new(),
         };
+        if let Action::Create(body, _) = action
+            && entry.info.gvr == TRANSACTIONS
+        {
+            return self.transact(entry, &write, body).await;
+        }
         if matches!(action, Action::Create(..))
             && let Some(creater) = self.creater(target)
         {

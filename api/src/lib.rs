@@ -33,4 +33,5 @@ pub mod server;
 pub mod storage;
 pub mod strategy;
 pub mod table;
+mod transaction;
 pub mod validation;

@@ -7,6 +7,7 @@ mod extension;
 mod key;
 mod options;
 pub mod remote;
+mod transaction;
 
 pub(crate) use options::flag;
 
@@ -15,6 +16,7 @@ pub use key::{Key, Scope};
 pub use options::{
     DeleteOptions, ListOptions, Preconditions, Propagation, VersionMatch, WriteOptions,
 };
+pub use transaction::{Action, Operation, Transaction, TransactionSpec, TransactionStatus};
 
 use crate::error::Result;
 use crate::object::{Object, ObjectList};

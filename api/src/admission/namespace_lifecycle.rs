@@ -1,7 +1,6 @@
 //! Nothing is made in a namespace that is not there or that ends; some namespaces can't be deleted.
 
 use super::{Admission, AdmissionRequest, Operation};
-use crate::registry::Loopback;
 use crate::storage::ReadVersion;
 use async_trait::async_trait;
 use windlass_core::client::Key;
@@ -11,19 +10,8 @@ use windlass_core::scheme::{self, GroupVersionResource};
 const IMMORTAL: [&str; 3] = ["default", "kube-system", "kube-public"];
 
 /// The plugin.
-pub struct NamespaceLifecycle {
-    objects: Loopback,
-}
-
-// === impl NamespaceLifecycle ===
-
-impl NamespaceLifecycle {
-    /// Looks namespaces up in a server's own objects.
-    #[must_use]
-    pub fn new(objects: Loopback) -> Self {
-        Self { objects }
-    }
-}
+#[derive(Clone, Copy, Debug)]
+pub struct NamespaceLifecycle;
 
 #[async_trait]
 impl Admission for NamespaceLifecycle {
@@ -38,15 +26,15 @@ impl Admission for NamespaceLifecycle {
         }
         if request.namespace.is_empty()
             || *request.resource == scheme::NAMESPACES
-            || !self.objects.serves(&scheme::NAMESPACES)
+            || !request.objects.serves(&scheme::NAMESPACES)
         {
             return Ok(());
         }
         let key = Key::cluster(scheme::NAMESPACES, request.namespace);
-        let cached = self.objects.get_at(&key, ReadVersion::Any).await?;
+        let cached = request.objects.get_at(&key, ReadVersion::Any).await?;
         let namespace = match cached {
             Some(namespace) => Some(namespace),
-            None => self.objects.get_at(&key, ReadVersion::Newest).await?,
+            None => request.objects.get_at(&key, ReadVersion::Newest).await?,
         };
         let Some(namespace) = namespace else {
             return Err(Status::not_found("", "namespaces", request.namespace));

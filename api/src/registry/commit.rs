@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use std::sync::Arc;
 use windlass_core::Object;
+use windlass_core::client::Preconditions;
 use windlass_core::clock::Env;
 use windlass_core::meta::{Reason, Status};
 use windlass_core::object::canonical;
@@ -104,6 +105,22 @@ impl Registry {
             Attempt::Committed(revision) => assemble(last, revision).map(Some),
             Attempt::Lost | Attempt::Retry => Ok(None),
         }
+    }
+
+    /// Goes on only if the object is there, as `wanted`, and stays at this version until what is written is
+    /// committed.
+    pub(crate) async fn pin(
+        &self,
+        write: &Write<'_>,
+        wanted: &Preconditions,
+    ) -> Result<(), Status> {
+        let current = self.stored(write.entry, write.namespace, write.name).await?;
+        write.check_preconditions(wanted, &current)?;
+        let key = write.entry.place.key(write.namespace, write.name);
+        let guard = Precondition::ModRevision(key, current.resource_version());
+        let txn = Txn::new().when(guard);
+        self.storage().commit(txn).await.map_err(|error| store_status(&error))?;
+        Ok(())
     }
 
     async fn transact(

@@ -51,7 +51,7 @@ impl Body {
     }
 
     /// As JSON, if it is text.
-    pub(super) fn as_json(&self) -> Result<Cow<'_, [u8]>, Status> {
+    pub(crate) fn as_json(&self) -> Result<Cow<'_, [u8]>, Status> {
         match self.format {
             BodyFormat::Json | BodyFormat::Protobuf => Ok(Cow::Borrowed(&self.bytes)),
             BodyFormat::Yaml => yaml_to_json(&self.bytes).map(Cow::Owned),

@@ -77,7 +77,8 @@ impl Registry {
         if self.admission.0.is_empty() {
             return Ok(());
         }
-        let mut request = write.admission(Operation::Delete, write.name, None, Some(old));
+        let mut request =
+            write.admission(Operation::Delete, write.name, None, Some(old), &self.objects);
         request.delete = Some(options);
         self.admission.admit(&mut request).await?;
         self.admission.validate(&mut request).await?;

@@ -29,6 +29,11 @@ impl Loopback {
         Self { storage, resources }
     }
 
+    /// The same resources over other storage.
+    pub(crate) fn over(&self, storage: Arc<dyn Storage>) -> Self {
+        Self { storage, resources: self.resources.clone() }
+    }
+
     /// The resources.
     #[must_use]
     pub fn resources(&self) -> &Arc<Resources> {

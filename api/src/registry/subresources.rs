@@ -115,7 +115,7 @@ impl Registry {
             return Ok(object);
         }
         let operation = crate::admission::Operation::Create;
-        let mut request = write.admission(operation, name, Some(object), None);
+        let mut request = write.admission(operation, name, Some(object), None, &self.objects);
         request.kind = kind;
         self.admission.admit(&mut request).await?;
         self.admission.validate(&mut request).await?;

@@ -1,6 +1,6 @@
 //! What all writes have: who, what, how; and the steps they share.
 
-use super::{Entry, Registry};
+use super::{Entry, Loopback, Registry};
 use crate::admission::{AdmissionRequest, Operation};
 use crate::authentication::User;
 use crate::managed_fields;
@@ -72,6 +72,7 @@ impl Write<'_> {
         name: &'b str,
         object: Option<Map>,
         old: Option<&'b Map>,
+        objects: &'b Loopback,
     ) -> AdmissionRequest<'b> {
         AdmissionRequest {
             operation,
@@ -85,6 +86,7 @@ impl Write<'_> {
             old,
             options: self.options,
             delete: None,
+            objects,
             warnings: Vec::new(),
         }
     }
@@ -107,7 +109,7 @@ impl Registry {
         if self.admission.0.is_empty() {
             return Ok(object);
         }
-        let mut request = write.admission(operation, name, Some(object), old);
+        let mut request = write.admission(operation, name, Some(object), old, &self.objects);
         let asked = self.admission.admit(&mut request).await?;
         let (object, warnings) = (request.object.take(), std::mem::take(&mut request.warnings));
         drop(request);
@@ -132,7 +134,7 @@ impl Registry {
         if self.admission.0.is_empty() {
             return Ok(object);
         }
-        let mut request = write.admission(operation, name, Some(object), old);
+        let mut request = write.admission(operation, name, Some(object), old, &self.objects);
         self.admission.validate(&mut request).await?;
         let (object, warnings) = (request.object.take(), std::mem::take(&mut request.warnings));
         drop(request);

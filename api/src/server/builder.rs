@@ -39,6 +39,7 @@ pub struct Builder {
     connects: Connects,
     in_flight: usize,
     openid: Option<Arc<TokenKeys>>,
+    transactions: bool,
     address: String,
 }
 
@@ -59,6 +60,7 @@ impl Default for Builder {
             connects: Connects::default(),
             in_flight: IN_FLIGHT,
             openid: None,
+            transactions: false,
             address: "127.0.0.1:6443".into(),
         }
     }
@@ -201,6 +203,13 @@ impl Builder {
         self
     }
 
+    /// Serves transactions, see [`windlass_core::client::Transaction`].
+    #[must_use]
+    pub fn transactions(mut self) -> Self {
+        self.transactions = true;
+        self
+    }
+
     /// Makes the server. Nothing is read from the store yet: that happens when a resource is first asked for.
     ///
     /// # Errors
@@ -218,8 +227,11 @@ impl Builder {
             Some(entries) => entries.into_iter().collect(),
             None => Scheme::builtin().iter().cloned().map(Entry::builtin).collect(),
         };
+        if self.transactions {
+            resources.install(Entry::builtin(Arc::new(crate::transaction::resource())));
+        }
         let objects = Loopback::new(Arc::new(cacher), Arc::new(resources));
-        let lifecycle: Arc<dyn Admission> = Arc::new(NamespaceLifecycle::new(objects.clone()));
+        let lifecycle: Arc<dyn Admission> = Arc::new(NamespaceLifecycle);
         let plugins = self.admission.into_iter().map(|make| make(&objects));
         let admission = Chain(std::iter::once(lifecycle).chain(plugins).collect());
         let authorizer =

@@ -3,6 +3,7 @@
 
 mod contract;
 mod kube_rs;
+mod transactions;
 
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use tokio::net::TcpListener;
 use windlass_api::authentication::{ClientCertificate, User};
 use windlass_api::local::LocalClient;
 use windlass_api::pki::{Authority, server_tls};
-use windlass_api::server::{ApiServer, ServeOptions};
+use windlass_api::server::{ApiServer, Builder, ServeOptions};
 use windlass_core::client::remote::RemoteClient;
 use windlass_core::client::{Client, ClientExt, Key};
 use windlass_core::component::Shutdown;
@@ -45,26 +46,36 @@ async fn as_a_tower_service() {
 
 #[tokio::test]
 async fn over_tls() {
+    let (client, running) = over_tls_client(ApiServer::builder()).await;
+    contract::run(client).await;
+    let Running { shutdown, serving } = running;
+    shutdown.cancel();
+    let ended = tokio::time::timeout(std::time::Duration::from_secs(10), serving).await;
+    ended.expect("it ends in time").expect("it does not panic");
+}
+
+/// A server on a socket.
+struct Running {
+    shutdown: Shutdown,
+    serving: tokio::task::JoinHandle<()>,
+}
+
+/// A client that reaches such a server over TLS.
+async fn over_tls_client(builder: Builder) -> (Arc<dyn Client>, Running) {
     let now = Timestamp::now();
     let authority = Authority::ephemeral("test", now).expect("an authority");
     let own = authority.server("apiserver", &["127.0.0.1".into()], now).expect("signed");
     let tls = server_tls(&own, authority.certificate(), false).expect("TLS");
-    let server = ApiServer::builder()
-        .authenticator(Arc::new(ClientCertificate))
-        .anonymous(false)
-        .build()
-        .await
-        .expect("a server");
+    let builder = builder.authenticator(Arc::new(ClientCertificate)).anonymous(false);
+    let server = builder.build().await.expect("a server");
     fill(server.clone()).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("bound");
     let shutdown = Shutdown::new();
     let options = ServeOptions { tls: Some(Arc::new(tls)), ..ServeOptions::default() };
     let serving = tokio::spawn(server.serve(listener, options, shutdown.clone()));
-    contract::run(Arc::new(remote(&authority, &format!("https://{address}"), now))).await;
-    shutdown.cancel();
-    let ended = tokio::time::timeout(std::time::Duration::from_secs(10), serving).await;
-    ended.expect("it ends in time").expect("it does not panic");
+    let client = remote(&authority, &format!("https://{address}"), now);
+    (Arc::new(client), Running { shutdown, serving })
 }
 
 /// A client with a certificate, as a kubeconfig would make it.

@@ -111,6 +111,7 @@ async fn build(
         .services(services(&options.service_cidr)?)
         .address(SocketAddr::new(advertise, port).to_string())
         .openid(keys.clone())
+        .transactions()
         .authenticator(Arc::new(InProcess))
         .authenticator(Arc::new(ClientCertificate))
         .authorizer(authorizer.clone())

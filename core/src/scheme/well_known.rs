@@ -204,3 +204,6 @@ pub const RESOURCECLAIMTEMPLATES: GroupVersionResource =
 /// `resourceslices` of `resource.k8s.io/v1`.
 pub const RESOURCESLICES: GroupVersionResource =
     GroupVersionResource::new("resource.k8s.io", "v1", "resourceslices");
+/// `transactions` of `windlass.dev/v1alpha1`: writes that happen together, see [`crate::client::Transaction`].
+pub const TRANSACTIONS: GroupVersionResource =
+    GroupVersionResource::new("windlass.dev", "v1alpha1", "transactions");
