@@ -2,7 +2,7 @@
 
 mod disk;
 #[cfg_attr(not(feature = "testing"), expect(unreachable_pub, reason = "public for tests only"))]
-mod files;
+pub(crate) mod files;
 mod frame;
 mod group;
 mod leases;
@@ -16,13 +16,6 @@ mod snapshot;
 mod snapshots;
 mod writer;
 
-#[cfg_attr(
-    not(feature = "testing"),
-    expect(unreachable_pub, reason = "public for tests only")
-)]
-pub use files::FileSystem;
-#[cfg(feature = "testing")]
-pub use files::{Action, FileOp};
 pub use log::{Log, Record};
 pub use options::{Durability, EmbeddedOptions};
 
@@ -33,7 +26,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use disk::DataDir;
-use files::Machine;
+use files::{FileSystem, Machine};
 use parking_lot::Mutex;
 use segments::SegmentLog;
 use snapshots::Snapshots;

@@ -33,7 +33,7 @@ pub mod watches;
 
 use crate::Backend;
 #[cfg(feature = "testing")]
-pub use crate::embedded::{Action, FileOp, FileSystem};
+pub use crate::embedded::files::{Action, FileOp, FileSystem, Machine};
 
 /// Runs all cases, each on a fresh, empty store from `make` whose leases end by themselves.
 ///

@@ -79,7 +79,8 @@ pub enum Action<'a> {
 }
 
 /// The file system of the machine.
-pub(super) struct Machine;
+#[derive(Clone, Copy, Debug)]
+pub struct Machine;
 
 // === impl Action ===
 

@@ -126,7 +126,12 @@ impl Log for SegmentLog {
             }
         }
         self.next = self.next.max(from);
-        self.active.as_mut().map_or(Ok(()), Segment::recover)
+        if let Some(active) = &mut self.active {
+            active.recover()?;
+            // The process before may have ended between giving the file its name and syncing that.
+            self.dir.sync(&self.dir.path, Action::SyncDir)?;
+        }
+        Ok(())
     }
 
     fn truncate(&mut self, up_to: Revision) -> Result<()> {

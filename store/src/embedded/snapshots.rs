@@ -45,6 +45,8 @@ impl Snapshots {
         let (dir, mvcc, done) = (self.dir.clone(), self.mvcc.clone(), self.done.clone());
         let work = move || {
             let result = take(&dir, &mvcc);
+            // Who hears of the end may close the store at once: the directory must be free then.
+            drop(dir);
             // Without a writer nobody needs to know.
             if let Some(done) = done.upgrade() {
                 let _closed = done.blocking_send(Job::Snapshotted(result));

@@ -6,5 +6,6 @@ mod common;
 mod concurrent;
 mod contract;
 mod crash;
+mod faults;
 mod kill;
 mod restart;
