@@ -10,6 +10,7 @@
 mod expiry;
 mod hub;
 mod index;
+mod keys;
 mod leases;
 mod queue;
 mod slot;
@@ -170,7 +171,10 @@ impl Mvcc {
         let state = self.state.read();
         let want = if limit == 0 { usize::MAX } else { limit - to.items.len() };
         if want == 0 {
-            to.remaining += state.count(scan, CHUNK)?;
+            to.remaining += match state.count_rest(scan)? {
+                Some(rest) => rest,
+                None => state.count(scan, CHUNK)?,
+            };
             return Ok(());
         }
         state.scan(scan, CHUNK, want, |kv| to.items.push(kv))

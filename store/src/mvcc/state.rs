@@ -1,23 +1,25 @@
 //! Keys, history and events: a plain structure without locks or waiting.
 
 use super::Pending;
+use super::keys::Keys;
 use super::leases::{LeaseChange, Leases};
-use super::slot::{Slot, Version};
+use super::slot::Version;
 use crate::{Batch, Error, Event, KeyRange, KeyValue, Result, Revision};
 use bytes::Bytes;
 use std::collections::VecDeque;
-use std::collections::btree_map::{BTreeMap, Entry};
-use std::ops::Bound;
+use std::ops::{Bound, RangeBounds};
 use std::sync::Arc;
 
 /// Room for so many commits is kept when history is forgotten.
 const CAPACITY: usize = 1024;
+/// The keys of a range at a past revision are counted by what so many commits changed since.
+const FEW: u64 = 4096;
 /// The revision of a store in which nothing was ever written.
 const EMPTY: Revision = 1;
 
 /// All that readers can see.
 pub(crate) struct State {
-    keys: BTreeMap<Bytes, Slot>,
+    keys: Keys,
     /// Every commit that is not forgotten, one for each revision without a hole up to `revision`.
     log: VecDeque<Batch>,
     revision: Revision,
@@ -67,9 +69,8 @@ impl State {
     /// The state at a revision, from its keys in order and the leases they name.
     pub(crate) fn restored(keys: Vec<KeyValue>, mut leases: Leases, revision: Revision) -> Self {
         keys.iter().for_each(|kv| leases.moved(&kv.key, None, kv.lease));
-        let slots = keys.into_iter().map(|kv| (kv.key.clone(), Slot::new(Version::from(&kv))));
         Self {
-            keys: slots.collect(),
+            keys: keys.into_iter().collect(),
             log: VecDeque::new(),
             revision,
             compacted: revision - 1,
@@ -105,13 +106,13 @@ impl State {
 
     pub(super) fn get(&self, key: &[u8], at: Option<Revision>) -> Result<Option<KeyValue>> {
         let at = self.readable(at)?;
-        let found = self.keys.get_key_value(key);
+        let found = self.keys.get(key);
         Ok(found.and_then(|(key, slot)| slot.at(at)?.key_value(key)))
     }
 
     /// What stands under a key now.
     pub(super) fn now(&self, key: &[u8]) -> Option<KeyValue> {
-        let (key, slot) = self.keys.get_key_value(key)?;
+        let (key, slot) = self.keys.get(key)?;
         slot.now()?.key_value(key)
     }
 
@@ -128,6 +129,28 @@ impl State {
             want -= 1;
             want > 0
         })
+    }
+
+    /// Ends a scan: counts what is left of it, by the keys there are now and what changed since. `None`
+    /// when that is more than looking at every key would be.
+    pub(super) fn count_rest(&self, scan: &mut Scan<'_>) -> Result<Option<u64>> {
+        let revision = self.readable(Some(scan.revision))?;
+        if self.revision - revision > FEW {
+            return Ok(None);
+        }
+        let start = scan.start.as_ref().map(|key| &key[..]);
+        let mut count = self.keys.count(start, scan.end) as u64;
+        let rest = (start, scan.end);
+        for event in self.since(revision).flat_map(|batch| batch.events.iter()) {
+            match event {
+                _ if !RangeBounds::<[u8]>::contains(&rest, &event.key()[..]) => {}
+                Event::Put { previous: Some(_), .. } => {}
+                Event::Put { previous: None, .. } => count -= 1,
+                Event::Delete { .. } => count += 1,
+            }
+        }
+        scan.done = true;
+        Ok(Some(count))
     }
 
     /// Goes on with a scan: counts the keys among the next `chunk`.
@@ -151,7 +174,7 @@ impl State {
         let start = scan.start.as_ref().map(|key| &key[..]);
         let mut looked = 0;
         let mut last = None;
-        let mut keys = self.keys.range::<[u8], _>((start, scan.end));
+        let mut keys = self.keys.range(start, scan.end);
         scan.done = loop {
             if looked == chunk {
                 break false;
@@ -165,6 +188,7 @@ impl State {
                 break false;
             }
         };
+        drop(keys);
         if let Some(last) = last {
             scan.start = Bound::Excluded(last.clone());
         }
@@ -216,12 +240,7 @@ impl State {
                 (&previous.key, version)
             }
         };
-        match self.keys.entry(key.clone()) {
-            Entry::Occupied(mut slot) => slot.get_mut().push(version),
-            Entry::Vacant(place) => {
-                place.insert(Slot::new(version));
-            }
-        }
+        self.keys.push(key, version);
     }
 
     /// Adds to `out` what touched the range in the next `most` commits after `after`. How far it came.
@@ -251,8 +270,12 @@ impl State {
         if since < self.forgotten() {
             return Err(Error::Compacted { compacted: self.forgotten() });
         }
-        let fresh = self.log.iter().rev().take_while(|batch| batch.revision > since);
-        Ok(fresh.into_iter().any(|batch| touches(batch, range)))
+        Ok(self.since(since).any(|batch| touches(batch, range)))
+    }
+
+    /// The commits after a revision that is not forgotten, the latest first.
+    fn since(&self, revision: Revision) -> impl Iterator<Item = &Batch> {
+        self.log.iter().rev().take_while(move |batch| batch.revision > revision)
     }
 
     /// The last revision whose changes are gone.
@@ -282,19 +305,12 @@ impl State {
         let gone = self.log.iter().take(most).take_while(|b| b.revision <= compacted).count();
         let batches: Vec<Batch> = self.log.drain(..gone).collect();
         for event in batches.iter().flat_map(|batch| batch.events.iter()) {
-            self.trim(event.key());
+            self.keys.trim(event.key(), compacted + 1);
         }
         if self.log.capacity() > 4 * self.log.len().max(CAPACITY) {
             self.log.shrink_to(2 * self.log.len());
         }
         batches
-    }
-
-    fn trim(&mut self, key: &Bytes) {
-        let oldest = self.compacted + 1;
-        if self.keys.get_mut(&key[..]).is_some_and(|slot| slot.trim(oldest)) {
-            self.keys.remove(&key[..]);
-        }
     }
 
     pub(super) fn close(&mut self) {
