@@ -11,6 +11,10 @@ need cc gcc
 need curl curl
 need ip iproute2
 need kubectl kubernetes-client
+need etcd etcd-server
+need etcdctl etcd-client
+need protoc protobuf-compiler
+[[ -e /usr/include/google/protobuf/descriptor.proto ]] || missing+=(libprotobuf-dev)
 [[ -x /bin/busybox ]] && ! ldd /bin/busybox >/dev/null 2>&1 || missing+=(busybox-static)
 ((${#missing[@]})) || exit 0
 

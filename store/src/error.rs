@@ -3,7 +3,7 @@
 use crate::{LeaseId, Revision};
 
 /// Result of a store operation.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why a store operation failed.
 #[derive(Debug, thiserror::Error)]
@@ -94,6 +94,9 @@ impl Error {
                 Self::Io { context: context.clone(), source }
             }
             Self::Closed => Self::Closed,
+            Self::Compacted { compacted } => Self::Compacted { compacted: *compacted },
+            Self::Overrun { at } => Self::Overrun { at: *at },
+            Self::Invalid(why) => Self::Invalid(why.clone()),
             other => {
                 let context = "the log refused the commit".to_owned();
                 Self::Io { context, source: std::io::Error::other(other.to_string()) }

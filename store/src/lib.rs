@@ -3,6 +3,8 @@
 mod backend;
 mod embedded;
 mod error;
+#[cfg(feature = "etcd")]
+mod etcd;
 mod limits;
 mod memory;
 mod mvcc;
@@ -13,6 +15,8 @@ mod types;
 pub use backend::{Backend, Commit, Compact, Lease, Read, Watch, WatchStream};
 pub use embedded::{Durability, Embedded, EmbeddedOptions, Log, Record};
 pub use error::{Error, Result};
+#[cfg(feature = "etcd")]
+pub use etcd::{Etcd, EtcdOptions, EtcdTls};
 pub use limits::Limits;
 pub use memory::Memory;
 pub use types::{

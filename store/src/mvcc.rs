@@ -8,7 +8,7 @@
 //! Locks are taken in this order: hub, state.
 
 mod expiry;
-mod hub;
+pub(crate) mod hub;
 mod index;
 mod keys;
 mod leases;
@@ -22,6 +22,8 @@ pub(crate) use expiry::expire;
 pub(crate) use leases::{LeaseChange, Leases};
 pub(crate) use stage::Pending;
 pub(crate) use state::State;
+#[cfg(feature = "etcd")]
+pub(crate) use state::select;
 
 use crate::{
     Committed, Error, KeyRange, KeyValue, LeaseId, LeaseStatus, Limits, RangeResult, Result,

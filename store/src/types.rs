@@ -51,6 +51,7 @@ pub enum Precondition {
     Value(Bytes, Bytes),
     /// No key of the range was written or removed after this revision. A transaction that stands
     /// on what it read of a range pins it so. A revision that is compacted is [`crate::Error::Compacted`].
+    /// A backend that can't see it may let pass a key that came after it and went again: the range is as it was.
     Unchanged(KeyRange, Revision),
 }
 

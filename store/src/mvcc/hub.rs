@@ -12,7 +12,7 @@ use std::task::Waker;
 ///
 /// Wakers are handed back: they are woken when no lock is held.
 #[derive(Default)]
-pub(super) struct Hub {
+pub(crate) struct Hub {
     index: RangeIndex,
     groups: HashMap<GroupId, Group>,
     by_range: HashMap<KeyRange, GroupId>,
@@ -25,16 +25,16 @@ struct Group {
 }
 
 /// Where a watcher is in the hub.
-pub(super) struct Place {
+pub(crate) struct Place {
     group: GroupId,
-    pub(super) queue: Arc<Queue>,
+    pub(crate) queue: Arc<Queue>,
 }
 
 // === impl Hub ===
 
 impl Hub {
     /// A new watcher of a range.
-    pub(super) fn add(&mut self, range: KeyRange, limit: usize) -> Place {
+    pub(crate) fn add(&mut self, range: KeyRange, limit: usize) -> Place {
         let queue = Queue::new(limit);
         let group = match self.by_range.get(&range) {
             Some(group) => *group,
@@ -55,7 +55,7 @@ impl Hub {
     }
 
     /// Forgets a watcher; one that was cut off is gone already.
-    pub(super) fn remove(&mut self, place: &Place) {
+    pub(crate) fn remove(&mut self, place: &Place) {
         let Some(group) = self.groups.get_mut(&place.group) else {
             return;
         };
@@ -72,7 +72,7 @@ impl Hub {
     }
 
     /// Brings commits to everyone concerned.
-    pub(super) fn publish(&mut self, batches: &[Batch]) -> Vec<Waker> {
+    pub(crate) fn publish(&mut self, batches: &[Batch]) -> Vec<Waker> {
         let mut wakers = Vec::new();
         let mut emptied = Vec::new();
         for batch in batches {
@@ -102,7 +102,7 @@ impl Hub {
     }
 
     /// Tells everyone that all up to `revision` was brought.
-    pub(super) fn progress(&self, revision: Revision) -> Vec<Waker> {
+    pub(crate) fn progress(&self, revision: Revision) -> Vec<Waker> {
         let mut wakers = Vec::new();
         let batch = Batch { revision, events: Arc::new([]) };
         for queue in self.groups.values().flat_map(|group| &group.queues) {
@@ -111,8 +111,16 @@ impl Hub {
         wakers
     }
 
+    /// Tells everyone that it went wrong, and that nothing more comes.
+    #[cfg(feature = "etcd")]
+    pub(crate) fn fail(&mut self, error: &crate::Error) -> Vec<Waker> {
+        let queues = self.groups.values().flat_map(|group| &group.queues);
+        queues.for_each(|queue| queue.fail(error));
+        self.close()
+    }
+
     /// Tells everyone that nothing more comes.
-    pub(super) fn close(&mut self) -> Vec<Waker> {
+    pub(crate) fn close(&mut self) -> Vec<Waker> {
         let mut wakers = Vec::new();
         for queue in self.groups.drain().flat_map(|(_, group)| group.queues) {
             queue.close(&mut wakers);

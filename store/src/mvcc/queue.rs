@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 /// A bounded queue between the writer, who never waits, and one watcher.
-pub(super) struct Queue {
+pub(crate) struct Queue {
     inner: Mutex<Inner>,
     limit: usize,
 }
@@ -20,7 +20,7 @@ struct Inner {
 
 enum End {
     Closed,
-    Overrun(Error),
+    Failed(Error),
 }
 
 // === impl Queue ===
@@ -38,7 +38,7 @@ impl Queue {
         let full = inner.batches.len() >= self.limit;
         if full {
             let at = inner.batches.back().map_or(0, |last| last.revision);
-            inner.end = Some(End::Overrun(Error::Overrun { at }));
+            inner.end = Some(End::Failed(Error::Overrun { at }));
         } else {
             inner.batches.push_back(batch.clone());
         }
@@ -55,6 +55,12 @@ impl Queue {
         }
     }
 
+    /// Nothing more comes, because of this.
+    #[cfg(feature = "etcd")]
+    pub(super) fn fail(&self, error: &Error) {
+        self.inner.lock().end.get_or_insert_with(|| End::Failed(error.again()));
+    }
+
     /// Nothing more comes.
     pub(super) fn close(&self, wakers: &mut Vec<Waker>) {
         let mut inner = self.inner.lock();
@@ -63,7 +69,7 @@ impl Queue {
     }
 
     /// Moves all that waits into `out`, which is empty. Ready with `None` when nothing more comes.
-    pub(super) fn poll_take(
+    pub(crate) fn poll_take(
         &self,
         cx: &Context<'_>,
         out: &mut VecDeque<Batch>,
@@ -74,7 +80,7 @@ impl Queue {
             return Poll::Ready(Some(Ok(())));
         }
         match inner.end.replace(End::Closed) {
-            Some(End::Overrun(error)) => Poll::Ready(Some(Err(error))),
+            Some(End::Failed(error)) => Poll::Ready(Some(Err(error))),
             Some(End::Closed) => Poll::Ready(None),
             None => {
                 inner.end = None;

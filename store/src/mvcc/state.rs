@@ -324,7 +324,7 @@ pub(super) fn touches(batch: &Batch, range: &KeyRange) -> bool {
 }
 
 /// The part of a commit that touches the range: the very same events when that is all of them.
-pub(super) fn select(batch: &Batch, range: &KeyRange) -> Option<Batch> {
+pub(crate) fn select(batch: &Batch, range: &KeyRange) -> Option<Batch> {
     let wanted = |event: &&Event| range.contains(event.key());
     let count = batch.events.iter().filter(wanted).count();
     if count == batch.events.len() {

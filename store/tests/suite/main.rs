@@ -9,3 +9,4 @@ mod crash;
 mod faults;
 mod kill;
 mod restart;
+mod steps;
