@@ -7,6 +7,7 @@ mod check;
 mod crash;
 mod disk;
 mod errors;
+mod flips;
 mod model;
 mod workload;
 
