@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # A cluster for a script: start_cluster DATA [FLAG…], stop_cluster [--with-pods]. Sets KUBECONFIG.
+# WINDLASS names another binary than that of the release build.
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-windlass=${CARGO_TARGET_DIR:-$root/target}/release/windlass
+windlass=${WINDLASS:-${CARGO_TARGET_DIR:-$root/target}/release/windlass}
 
 start_cluster() {
   local data=$1 ready; shift

@@ -12,6 +12,10 @@ pub(super) struct Autoscaler;
 const SPEC: Path<'static> = Path::new("spec");
 
 impl Strategy for Autoscaler {
+    fn prepare_for_create(&self, object: &mut Map) {
+        object.insert("status".into(), json!({"currentReplicas": 0, "desiredReplicas": 0}));
+    }
+
     fn default(&self, object: &mut Map) {
         let v2 = str_of(object, "apiVersion") == "autoscaling/v2";
         let spec = map_mut(object, "spec");

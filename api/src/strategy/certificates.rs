@@ -16,10 +16,6 @@ pub(super) struct Request;
 const SPEC: Path<'static> = Path::new("spec");
 
 impl Strategy for Request {
-    fn prepare_for_create(&self, object: &mut Map) {
-        object.shift_remove("status");
-    }
-
     fn prepare_for_update(&self, new: &mut Map, old: &Map) {
         restore(new, old, "spec");
     }

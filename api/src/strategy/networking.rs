@@ -22,6 +22,10 @@ const SPEC: Path<'static> = Path::new("spec");
 // === impl Ingress ===
 
 impl Strategy for Ingress {
+    fn prepare_for_create(&self, object: &mut Map) {
+        object.insert("status".into(), json!({"loadBalancer": {}}));
+    }
+
     fn validate(&self, object: &Map) -> Errors {
         let mut errors = Errors::default();
         let empty = Map::new();

@@ -4,6 +4,7 @@ use super::json::{fill_nil, int_of, is_nil, map_of, str_at, str_of};
 use super::{Map, Strategy};
 use crate::validation::rules::{immutable, int_or_percent, label_selector, none_or};
 use crate::validation::{Errors, Path};
+use serde_json::json;
 
 /// The rules of PodDisruptionBudgets.
 pub(super) struct DisruptionBudget;
@@ -18,6 +19,12 @@ const HIGHEST: i64 = 1_000_000_000;
 // === impl DisruptionBudget ===
 
 impl Strategy for DisruptionBudget {
+    fn prepare_for_create(&self, object: &mut Map) {
+        object.insert("status".into(), json!({
+            "currentHealthy": 0, "desiredHealthy": 0, "disruptionsAllowed": 0, "expectedPods": 0,
+        }));
+    }
+
     fn validate(&self, object: &Map) -> Errors {
         let mut errors = Errors::default();
         let empty = Map::new();

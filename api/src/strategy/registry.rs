@@ -119,6 +119,10 @@ impl Strategy for Registered {
 
     fn prepare_for_create(&self, object: &mut Map) {
         self.generic.prepare_for_create(object);
+        if self.generic.status {
+            // The status of a built-in kind is a struct: it is there from the start.
+            object.insert("status".into(), Map::new().into());
+        }
         self.own.prepare_for_create(object);
     }
 

@@ -6,11 +6,18 @@ use crate::strategy::pod::default_template;
 use crate::strategy::{Map, Strategy};
 use crate::validation::Errors;
 use crate::validation::rules::{immutable, int_or_percent, not_negative, one_of};
+use serde_json::json;
 
 /// The rules of DaemonSets.
 pub(in crate::strategy) struct DaemonSet;
 
 impl Strategy for DaemonSet {
+    fn prepare_for_create(&self, object: &mut Map) {
+        object.insert("status".into(), json!({
+            "currentNumberScheduled": 0, "desiredNumberScheduled": 0, "numberMisscheduled": 0, "numberReady": 0,
+        }));
+    }
+
     fn default(&self, object: &mut Map) {
         let spec = map_mut(object, "spec");
         let strategy = map_mut(spec, "updateStrategy");
