@@ -1,6 +1,7 @@
 //! A durable store in one directory, for one process.
 
 mod disk;
+mod encoder;
 #[cfg_attr(not(feature = "testing"), expect(unreachable_pub, reason = "public for tests only"))]
 pub(crate) mod files;
 mod frame;
@@ -10,14 +11,17 @@ mod log;
 mod options;
 mod record;
 mod replay;
+mod restore;
 mod segment;
 mod segments;
 mod snapshot;
 mod snapshots;
 mod writer;
 
+pub(crate) use encoder::Encoder;
 pub use log::{Log, Record};
 pub use options::{Durability, EmbeddedOptions};
+pub(crate) use restore::restore;
 
 use crate::mvcc::Mvcc;
 use crate::{

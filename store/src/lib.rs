@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod backend;
+pub mod backup;
 mod embedded;
 mod error;
 #[cfg(feature = "etcd")]

@@ -13,6 +13,8 @@ use std::sync::{Arc, OnceLock};
 pub(super) const FORMAT: u32 = 2;
 /// Bytes at the start of a file.
 pub(super) const HEADER: usize = 32;
+/// The file that is locked.
+pub(super) const LOCK: &str = "LOCK";
 /// Ends the name of a file that is not finished.
 pub(super) const UNFINISHED: &str = "tmp";
 
@@ -109,7 +111,7 @@ impl Header {
     }
 
     /// Reads and checks the start of the file at `path`.
-    pub(super) fn read(file: &mut File, kind: Kind, path: &Path) -> Result<Self> {
+    pub(super) fn read(file: &mut impl Read, kind: Kind, path: &Path) -> Result<Self> {
         let mut bytes = [0; HEADER];
         match file.read_exact(&mut bytes) {
             Ok(()) => Self::parse(&bytes, kind, path),
@@ -190,7 +192,7 @@ impl DataDir {
         open(path)
     }
 
-    fn names(&self) -> Result<Vec<String>> {
+    pub(super) fn names(&self) -> Result<Vec<String>> {
         let failed = || io_error("list", &self.path);
         let entries = std::fs::read_dir(&self.path).map_err(failed())?;
         let names = entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
@@ -244,7 +246,7 @@ fn make_dir(files: &dyn FileSystem, path: &Path) -> Result<()> {
 }
 
 fn lock(files: &dyn FileSystem, dir: &Path) -> Result<File> {
-    let path = dir.join("LOCK");
+    let path = dir.join(LOCK);
     perform(files, &path, Action::Create)?;
     let lock = open(&path)?;
     match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {

@@ -1,8 +1,9 @@
 //! The live keys at one revision, in one file.
 
 use super::disk::{DataDir, HEADER, Header, Kind, UNFINISHED, io_error};
+use super::encoder::Encoder;
 use super::files::Action;
-use super::frame::{Frames, Next, build};
+use super::frame::{Frames, Next};
 use super::record::{self, Input, Item};
 use crate::mvcc::{Leases, Moment, Mvcc, State};
 use crate::{Error, KeyValue, LeaseId, Result, Revision};
@@ -13,8 +14,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// A frame is closed when it has this many bytes.
-const FRAME: usize = 1 << 20;
 /// The disk is asked to keep up after this many bytes, so that the last sync does not hold up the log's.
 const SYNC_EVERY: u64 = 32 << 20;
 
@@ -33,7 +32,7 @@ fn read(path: &Path) -> Result<(State, u64)> {
     let input = BufReader::new(file);
     let mut frames = Frames::new(input, path, header.salt, HEADER as u64, file_len);
     let mut content = Content::default();
-    while read_frame(&mut frames, header.format, &mut content)? {}
+    while read_frame(&mut frames, header.format, &mut |item| content.add(item))? {}
     let Content { keys, leases, grants } = content;
     let leases = Leases::restored(leases, grants, Instant::now());
     Ok((State::restored(keys, leases, header.revision), file_len))
@@ -50,28 +49,30 @@ struct Content {
 // === impl Content ===
 
 impl Content {
-    /// `None` for a key whose lease is not there.
-    fn add(&mut self, item: Item) -> Option<()> {
+    fn add(&mut self, item: Item) -> std::result::Result<(), &'static str> {
         match item {
-            Item::Key(kv) if kv.lease.is_some_and(|id| !self.leases.contains_key(&id)) => None,
-            Item::Key(kv) => {
-                self.keys.push(kv);
-                Some(())
+            Item::Key(kv) if kv.lease.is_some_and(|id| !self.leases.contains_key(&id)) => {
+                return Err("a key has a lease that is not there");
             }
+            Item::Key(kv) => self.keys.push(kv),
             Item::Lease(id, ttl) => {
                 self.leases.insert(id, ttl);
-                Some(())
             }
-            Item::Grants(grants) => {
-                self.grants = grants;
-                Some(())
-            }
+            Item::Grants(grants) => self.grants = grants,
         }
+        Ok(())
     }
 }
 
+/// Takes an item of a snapshot, or says what is wrong with it.
+type EachItem<'a> = dyn FnMut(Item) -> std::result::Result<(), &'static str> + 'a;
+
 /// Reads a frame; `false` at the one without anything in it, which is the last.
-fn read_frame<R: Read>(frames: &mut Frames<R>, format: u32, to: &mut Content) -> Result<bool> {
+pub(super) fn read_frame<R: Read>(
+    frames: &mut Frames<R>,
+    format: u32,
+    each: &mut EachItem<'_>,
+) -> Result<bool> {
     let start = frames.offset();
     match frames.read_next()? {
         Next::Frame => {}
@@ -85,8 +86,8 @@ fn read_frame<R: Read>(frames: &mut Frames<R>, format: u32, to: &mut Content) ->
             1 => record::read_key_value(&mut input, None).map(Item::Key),
             _ => record::read_item(&mut input),
         };
-        let added = item.and_then(|item| to.add(item));
-        added.ok_or_else(|| frames.corrupt(start, "not a key with its value, nor a lease"))?;
+        let item = item.ok_or("not a key with its value, nor a lease");
+        item.and_then(&mut *each).map_err(|reason| frames.corrupt(start, reason))?;
     }
     Ok(!is_last)
 }
@@ -95,21 +96,49 @@ fn read_frame<R: Read>(frames: &mut Frames<R>, format: u32, to: &mut Content) ->
 /// writer go on meanwhile.
 pub(super) fn write(dir: &DataDir, mvcc: &Mvcc, moment: &Moment) -> Result<u64> {
     let revision = moment.revision;
-    let path = dir.path.join(Kind::Snapshot.name(revision));
-    let unfinished = path.with_extension(UNFINISHED);
-    let output = Output::create(dir, &unfinished, revision);
-    let written = output.and_then(|output| output.copy(mvcc, moment)).and_then(|bytes| {
-        dir.perform(&unfinished, Action::Rename { to: &path })?;
-        Ok(bytes)
-    });
-    let bytes = written.map_err(|error| discard(dir, &unfinished, error))?;
-    dir.perform(&dir.path, Action::SyncDir)?;
+    let bytes = publish(dir, revision, |output| copy(mvcc, moment, output))?;
     for (older, path) in dir.files(Kind::Snapshot)? {
         if older < revision {
             dir.perform(&path, Action::Remove)?;
         }
     }
     Ok(bytes)
+}
+
+/// Makes a snapshot whose content `write` adds. It has its name when it is whole and durable. Its length
+/// in bytes.
+pub(super) fn publish(
+    dir: &DataDir,
+    revision: Revision,
+    write: impl FnOnce(&mut Output<'_>) -> Result<()>,
+) -> Result<u64> {
+    let path = dir.path.join(Kind::Snapshot.name(revision));
+    let unfinished = path.with_extension(UNFINISHED);
+    let written = Output::create(dir, &unfinished, revision).and_then(|mut output| {
+        write(&mut output)?;
+        let bytes = output.finish()?;
+        dir.perform(&unfinished, Action::Rename { to: &path })?;
+        Ok(bytes)
+    });
+    let bytes = written.map_err(|error| discard(dir, &unfinished, error))?;
+    dir.perform(&dir.path, Action::SyncDir)?;
+    Ok(bytes)
+}
+
+fn copy(mvcc: &Mvcc, moment: &Moment, output: &mut Output<'_>) -> Result<()> {
+    output.grants(moment.grants)?;
+    for (id, ttl) in &moment.leases {
+        output.lease(*id, *ttl)?;
+    }
+    let mut last = None;
+    loop {
+        let page = mvcc.page(last.as_ref(), moment.revision)?;
+        page.iter().try_for_each(|kv| output.key(kv))?;
+        match page.last() {
+            Some(kv) => last = Some(kv.key.clone()),
+            None => return Ok(()),
+        }
+    }
 }
 
 /// Removes what can't be finished. The reason for that is the error worth telling.
@@ -120,11 +149,13 @@ fn discard(dir: &DataDir, unfinished: &Path, error: Error) -> Error {
     error
 }
 
-struct Output<'a> {
+/// A snapshot that is being written.
+pub(super) struct Output<'a> {
     dir: &'a DataDir,
     file: File,
     path: PathBuf,
-    salt: u32,
+    encoder: Encoder,
+    frame: Vec<u8>,
     written: u64,
     synced: u64,
 }
@@ -133,45 +164,48 @@ struct Output<'a> {
 
 impl<'a> Output<'a> {
     fn create(dir: &'a DataDir, path: &Path, revision: Revision) -> Result<Self> {
-        let header = Header::new(Kind::Snapshot, revision);
-        let file = dir.create(path)?;
-        let (path, salt) = (path.to_owned(), header.salt);
-        let mut output = Self { dir, file, path, salt, written: 0, synced: 0 };
-        output.put(&header.to_bytes())?;
+        let (file, encoder) = (dir.create(path)?, Encoder::new(revision));
+        let path = path.to_owned();
+        let frame = encoder.header().to_vec();
+        let mut output = Self { dir, file, path, encoder, frame, written: 0, synced: 0 };
+        output.put()?;
         Ok(output)
     }
 
-    fn copy(mut self, mvcc: &Mvcc, moment: &Moment) -> Result<u64> {
-        let (mut payload, mut frame) = (Vec::new(), Vec::new());
-        let mut last = None;
-        record::write_grants(moment.grants, &mut payload);
-        for (id, ttl) in &moment.leases {
-            record::write_lease(*id, *ttl, &mut payload);
+    /// Adds the count of leases.
+    pub(super) fn grants(&mut self, grants: u64) -> Result<()> {
+        self.encoder.grants(grants);
+        self.put_full_frame()
+    }
+
+    /// Adds a lease.
+    pub(super) fn lease(&mut self, id: LeaseId, ttl: Duration) -> Result<()> {
+        self.encoder.lease(id, ttl);
+        self.put_full_frame()
+    }
+
+    /// Adds a key, whose lease was added before.
+    pub(super) fn key(&mut self, kv: &KeyValue) -> Result<()> {
+        self.encoder.key(kv);
+        self.put_full_frame()
+    }
+
+    fn finish(mut self) -> Result<u64> {
+        if !self.encoder.is_empty() {
+            self.put_frame()?;
         }
-        loop {
-            let page = mvcc.page(last.as_ref(), moment.revision)?;
-            for kv in &page {
-                record::write_key_value(kv, &mut payload);
-                if payload.len() >= FRAME {
-                    self.put_frame(&mut payload, &mut frame)?;
-                }
-            }
-            match page.last() {
-                Some(kv) => last = Some(kv.key.clone()),
-                None => break,
-            }
-        }
-        if !payload.is_empty() {
-            self.put_frame(&mut payload, &mut frame)?;
-        }
-        self.put_frame(&mut payload, &mut frame)?;
+        self.put_frame()?;
         self.dir.perform(&self.path, Action::SyncAll { file: &self.file })?;
         Ok(self.written)
     }
 
-    fn put_frame(&mut self, payload: &mut Vec<u8>, frame: &mut Vec<u8>) -> Result<()> {
-        build(frame, 0, self.salt, |out| out.append(payload));
-        self.put(frame)?;
+    fn put_full_frame(&mut self) -> Result<()> {
+        if self.encoder.is_full() { self.put_frame() } else { Ok(()) }
+    }
+
+    fn put_frame(&mut self) -> Result<()> {
+        self.encoder.frame(&mut self.frame);
+        self.put()?;
         if self.written - self.synced >= SYNC_EVERY {
             self.dir.perform(&self.path, Action::SyncData { file: &self.file })?;
             self.synced = self.written;
@@ -179,10 +213,10 @@ impl<'a> Output<'a> {
         Ok(())
     }
 
-    fn put(&mut self, bytes: &[u8]) -> Result<()> {
-        let action = Action::Write { file: &self.file, offset: self.written, bytes };
+    fn put(&mut self) -> Result<()> {
+        let action = Action::Write { file: &self.file, offset: self.written, bytes: &self.frame };
         self.dir.perform(&self.path, action)?;
-        self.written += bytes.len() as u64;
+        self.written += self.frame.len() as u64;
         Ok(())
     }
 }

@@ -67,6 +67,21 @@ impl Model {
         self.restarted = self.current().0;
     }
 
+    /// All keys at a revision, in order.
+    ///
+    /// # Panics
+    /// For a revision that there never was.
+    #[must_use]
+    pub fn keys_at(&self, at: Revision) -> Vec<KeyValue> {
+        self.range(&KeyRange::all(), at)
+    }
+
+    /// All leases now, in order, with their keys.
+    #[must_use]
+    pub fn leases(&self) -> Vec<(LeaseId, Vec<Bytes>)> {
+        self.leases.iter().map(|id| (*id, self.keys_of(*id))).collect()
+    }
+
     /// Whether a restart may be why the store does not know if the transaction may happen.
     fn may_be_forgotten(&self, txn: &Txn) -> bool {
         let since = |p: &Precondition| match p {
@@ -285,9 +300,9 @@ pub async fn compare_from(store: &impl Backend, model: &Model, oldest: Revision)
 async fn compare_leases(store: &impl Backend, model: &Model) {
     let found = store.leases().await.expect("the store is open");
     assert_eq!(found.into_iter().collect::<BTreeSet<_>>(), model.leases);
-    for id in &model.leases {
-        let (status, keys) = store.time_to_live(*id).await.expect("it was listed");
-        assert_eq!((status.granted, keys), (TTL, model.keys_of(*id)), "{id}");
+    for (id, expected) in model.leases() {
+        let (status, keys) = store.time_to_live(id).await.expect("it was listed");
+        assert_eq!((status.granted, keys), (TTL, expected), "{id}");
     }
 }
 

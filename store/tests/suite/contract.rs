@@ -14,7 +14,7 @@ use windlass_store::{
 };
 
 /// Files so small that segments are sealed and snapshots taken all the time.
-fn small(dir: &Path) -> EmbeddedOptions {
+pub(crate) fn small(dir: &Path) -> EmbeddedOptions {
     let options = EmbeddedOptions::new(dir);
     EmbeddedOptions { segment_bytes: 2000, snapshot_after_bytes: 5000, ..options }
 }
@@ -71,7 +71,7 @@ async fn pinned_ranges_see_what_leaves_no_trace() {
     a_key_that_came_and_went_is_a_change(&store).await;
 }
 
-fn block_on<T>(future: impl Future<Output = T>) -> T {
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 

@@ -1,6 +1,7 @@
 //! Tests of the stores through their public interface.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod backup;
 mod close;
 mod common;
 mod concurrent;
@@ -8,5 +9,6 @@ mod contract;
 mod crash;
 mod faults;
 mod kill;
+mod leases;
 mod restart;
 mod steps;
