@@ -9,6 +9,8 @@ mod etcd;
 mod limits;
 mod memory;
 mod mvcc;
+#[cfg(feature = "server")]
+pub mod server;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod types;

@@ -120,12 +120,22 @@ impl Op {
 
 impl KeyValue {
     /// A new key. Its bytes are copied: they live long, and must not keep a larger buffer alive.
-    fn born(key: &[u8], value: Bytes, lease: Option<LeaseId>, revision: Revision) -> Self {
+    pub(crate) fn born(
+        key: &[u8],
+        value: Bytes,
+        lease: Option<LeaseId>,
+        revision: Revision,
+    ) -> Self {
         let key = Bytes::copy_from_slice(key);
         Self { key, value, create_revision: revision, mod_revision: revision, version: 1, lease }
     }
 
-    fn followed_by(&self, value: Bytes, lease: Option<LeaseId>, revision: Revision) -> Self {
+    pub(crate) fn followed_by(
+        &self,
+        value: Bytes,
+        lease: Option<LeaseId>,
+        revision: Revision,
+    ) -> Self {
         Self {
             key: self.key.clone(),
             value,
