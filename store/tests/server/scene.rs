@@ -70,9 +70,13 @@ impl Scene {
     pub(crate) async fn start(durable: bool, options: ServerOptions) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store: Arc<dyn Backend> = if durable {
-            Arc::new(Embedded::open(EmbeddedOptions::new(dir.path())).unwrap())
+            let store = Embedded::open(EmbeddedOptions::new(dir.path())).unwrap();
+            tokio::spawn(store.expiry());
+            Arc::new(store)
         } else {
-            Arc::new(Memory::new())
+            let store = Memory::new();
+            tokio::spawn(store.expiry());
+            Arc::new(store)
         };
         Self::serve(store, options, dir).await
     }

@@ -74,7 +74,13 @@ async fn the_compacted_past_can_not_be_watched() {
         assert_eq!((ended.watch_id, ended.canceled, ended.compact_revision), (0, true, 4));
         watching.create(from(4)).await;
         assert_eq!(watching.events().await, "+a=3", "from the compacted revision itself it can");
-        let negative = watching.create(from(-1)).await;
+    })
+    .await;
+    // An etcd before 3.4.24 took it for now.
+    ours(async |scene| {
+        let mut watching = scene.watching().await;
+        let before = WatchCreateRequest { start_revision: -1, ..watch("a", "") };
+        let negative = watching.create(before).await;
         assert_eq!((negative.watch_id, negative.canceled), (-1, true));
     })
     .await;
@@ -234,7 +240,7 @@ async fn a_long_answer_comes_in_fragments_if_asked_for() {
             break;
         }
     }
-    assert_eq!(sizes, [2, 2, 2, 2, 1, 1]);
+    assert_eq!(sizes, [3, 3, 3, 1]);
     scene.put("k", "short").await;
     let piece = pieces.next().await;
     assert_eq!((piece.events.len(), piece.fragment), (1, false));
