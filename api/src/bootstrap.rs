@@ -1,6 +1,9 @@
 //! What every cluster holds from its first start: namespaces, priority classes, roles, the Service `kubernetes`.
 
+mod flowcontrol;
 mod rbac;
+
+pub use flowcontrol::FlowObjects;
 
 use bytes::Bytes;
 use futures::future::try_join_all;

@@ -29,7 +29,8 @@ use windlass_core::request::{RequestInfo, Target, parse};
 pub(crate) async fn serve(server: Arc<ApiServer>, request: Request<RequestBody>) -> Response<Body> {
     let uri = request.uri();
     let info = parse(request.method(), uri.path(), uri.query());
-    filters::guarded(&server, &info, route(&server, &info, request)).await
+    let headers = request.headers().len();
+    filters::guarded(&server, &info, headers, route(&server, &info, request)).await
 }
 
 async fn route(
@@ -43,12 +44,19 @@ async fn route(
         Err(status) => return respond::refuse(&parts.headers, &status),
     };
     let headers = parts.headers.clone();
+    let visit = filters::Visit::new(info);
+    let permit = match visit.admit(server, &user).await {
+        Ok(permit) => permit,
+        Err(refusal) => return refusal,
+    };
     let answer = match &info.target {
         Target::Resource(target) => {
             let request = Request::from_parts(parts, body);
-            resource::serve(server, info, target, user, request).await
+            let seen = visit.target().unwrap_or(target);
+            resource::serve(server, info, (target, seen), user, request).await
         }
         Target::Path => paths::serve(server, info, &user, &parts).await,
     };
-    answer.unwrap_or_else(|status| respond::refuse(&headers, &status))
+    let response = answer.unwrap_or_else(|status| respond::refuse(&headers, &status));
+    permit.mark(response, server.limits.request_timeout)
 }

@@ -1,23 +1,24 @@
 //! What surrounds every HTTP request: who asks, how much at once, how long, and what if it goes wrong.
 
 mod impersonation;
+mod visit;
+
+pub(crate) use visit::Visit;
 
 use crate::authentication::{AUTHENTICATED, User};
 use crate::endpoints::Body;
-use crate::handler::CONVERSATIONS;
+use crate::handler::{CONVERSATIONS, too_busy};
 use crate::server::ApiServer;
 use futures::FutureExt;
+use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use http::request::Parts;
 use http::{Response, StatusCode};
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 use tokio::time::Instant;
-use windlass_core::meta::{Reason, Status};
+use windlass_core::meta::{Reason, Status, parse_duration};
 use windlass_core::request::{RequestInfo, Target, Verb};
-
-/// How long an answer may take to begin.
-const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Who sent a request.
 pub(crate) async fn authenticate(server: &ApiServer, parts: &Parts) -> Result<User, Status> {
@@ -55,11 +56,12 @@ fn has_token(parts: &Parts) -> bool {
 pub(crate) async fn guarded(
     server: &ApiServer,
     info: &RequestInfo,
+    headers: usize,
     answer: impl Future<Output = Response<Body>>,
 ) -> Response<Body> {
     let start = Instant::now();
     let counted = Counted::new(&server.metrics.inflight);
-    let answer = AssertUnwindSafe(limited(server, info, answer)).catch_unwind();
+    let answer = AssertUnwindSafe(limited(server, info, headers, answer)).catch_unwind();
     let response = answer.await.unwrap_or_else(|_| {
         tracing::error!(path = %info.path, "a request made the server panic");
         plain(&Status::internal("the server panicked"))
@@ -95,22 +97,42 @@ impl Drop for Counted<'_> {
 async fn limited(
     server: &ApiServer,
     info: &RequestInfo,
+    headers: usize,
     answer: impl Future<Output = Response<Body>>,
 ) -> Response<Body> {
+    let time = match check(server, info, headers) {
+        Ok(time) => time,
+        Err(refusal) => return plain(&refusal),
+    };
     if is_long(info) {
         return answer.await;
     }
-    let Ok(_permit) = server.in_flight.try_acquire() else {
-        let text = "Too many requests, please try again later.";
-        return plain(&Status::failure(Reason::TooManyRequests, text).retry_after(1));
-    };
-    match tokio::time::timeout(deadline(info), answer).await {
+    let Ok(_permit) = server.in_flight.try_acquire() else { return plain(&too_busy()) };
+    match tokio::time::timeout(time, answer).await {
         Ok(response) => response,
         Err(_) => {
             let text = "request did not complete within the allotted timeout";
             plain(&Status::failure(Reason::Timeout, format!("Timeout: {text}")))
         }
     }
+}
+
+/// What can be said of a request before anything is done for it: how long it may take.
+fn check(server: &ApiServer, info: &RequestInfo, headers: usize) -> Result<Duration, Status> {
+    if server.refusing.is_cancelled() && !is_probe(info) {
+        let text = "The apiserver is shutting down, please try again later.";
+        return Err(Status::failure(Reason::TooManyRequests, text).retry_after(5));
+    }
+    if headers > server.limits.headers {
+        let text = format!("there are more than {} headers", server.limits.headers);
+        return Err(Status { code: 431, ..Status::bad_request(text) });
+    }
+    deadline(info, server.limits.request_timeout)
+}
+
+/// Whether somebody asks how the server is.
+fn is_probe(info: &RequestInfo) -> bool {
+    ["/healthz", "/livez", "/readyz"].iter().any(|probe| info.path.starts_with(probe))
 }
 
 /// Watches and conversations take as long as they take.
@@ -121,17 +143,33 @@ fn is_long(info: &RequestInfo) -> bool {
 }
 
 /// A client may ask for less time than there is.
-fn deadline(info: &RequestInfo) -> Duration {
-    let asked = info.query.iter().find(|(name, _)| name == "timeout");
-    let asked = asked.and_then(|(_, value)| value.strip_suffix('s')?.parse().ok());
-    asked.map_or(DEADLINE, Duration::from_secs).clamp(Duration::from_secs(1), DEADLINE)
+fn deadline(info: &RequestInfo, most: Duration) -> Result<Duration, Status> {
+    let asked = info.query.iter().find(|(name, value)| name == "timeout" && !value.is_empty());
+    let Some((_, text)) = asked.filter(|_| !is_long(info)) else { return Ok(most) };
+    let asked = parse_duration(text).map_err(|why| {
+        Status::bad_request(format!("invalid timeout specified in the request URL - {why}"))
+    })?;
+    Ok(if asked.is_zero() { most } else { asked.min(most) })
+}
+
+/// The verb of a path as roles have it: the method.
+fn path_word(verb: Verb) -> &'static str {
+    match verb {
+        Verb::Create => "post",
+        Verb::Update => "put",
+        other => other.as_str(),
+    }
 }
 
 fn plain(status: &Status) -> Response<Body> {
     let mut response = Response::new(Body::whole(serde_json::to_vec(status).unwrap_or_default()));
     *response.status_mut() =
         StatusCode::from_u16(status.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let json = http::HeaderValue::from_static("application/json");
-    response.headers_mut().insert(http::header::CONTENT_TYPE, json);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let seconds = status.details.as_ref().map_or(0, |details| details.retry_after_seconds);
+    if seconds > 0 {
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
     response
 }

@@ -1,10 +1,13 @@
 //! The one way in, for HTTP and for clients in the same process: from a request to an answer.
 
 mod request;
+mod visit;
 
 pub use request::{Action, Answer, Content, Request};
+pub(crate) use visit::{about, too_busy};
 
 use crate::authorization::{Attributes, Authorizer, Decision};
+use crate::flowcontrol::{FlowControl, Watching};
 use crate::registry::{Created, Creater, Deleted, Entry, Registry, Write, unknown_resource};
 use crate::storage::EventStream;
 use futures::{StreamExt, stream};
@@ -31,6 +34,7 @@ pub(crate) struct Handler {
     pub(crate) registry: Registry,
     pub(crate) authorizer: Arc<dyn Authorizer>,
     pub(crate) creaters: Creaters,
+    pub(crate) flow: Arc<FlowControl>,
     /// Ends all watches.
     pub(crate) shutdown: Shutdown,
 }
@@ -38,14 +42,33 @@ pub(crate) struct Handler {
 // === impl Handler ===
 
 impl Handler {
-    /// Does what is asked.
+    /// Does what is asked, when its turn comes and if it may be done.
     pub(crate) async fn handle(&self, request: Request) -> Result<Answer, Status> {
         let Request { user, target, action } = &request;
+        let list = action.list_options();
+        let target = about(target, list);
+        let verb = action.verb();
+        let attributes =
+            Attributes { user, verb: verb.as_str(), resource: Some(&target), path: "" };
+        let (_permit, _) = self.admit(&attributes, verb, list).await.map_err(|_| too_busy())?;
+        self.authorized(&request).await
+    }
+
+    /// Does what is asked, if it may be done.
+    pub(crate) async fn authorized(&self, request: &Request) -> Result<Answer, Status> {
+        let Request { user, target, action } = request;
+        let target = about(target, action.list_options());
         let verb = action.verb().as_str();
-        self.authorize(&Attributes { user, verb, resource: Some(target), path: "" }).await?;
+        self.authorize(&Attributes { user, verb, resource: Some(&target), path: "" }).await?;
+        self.perform(request).await
+    }
+
+    /// Does what is asked. That it may be done was decided before.
+    pub(crate) async fn perform(&self, request: &Request) -> Result<Answer, Status> {
+        let Request { target, action, .. } = request;
         let entry = self.find(target)?;
         self.check_verb(&entry, target, action)?;
-        self.dispatch(&entry, &request).await
+        self.dispatch(&entry, request).await
     }
 
     /// Whether it may be done.
@@ -120,13 +143,18 @@ impl Handler {
         {
             return self.create_with(&**creater, write, request).await;
         }
-        let content = self.act(&mut write, action).await?;
+        let content = self.act(&mut write, target, action).await?;
         let created = matches!(content, (_, true));
         Ok(Answer { entry: entry.clone(), content: content.0, created, warnings: write.warnings })
     }
 
     /// What comes of an action, and whether it made something.
-    async fn act(&self, write: &mut Write<'_>, action: &Action) -> Result<(Content, bool), Status> {
+    async fn act(
+        &self,
+        write: &mut Write<'_>,
+        target: &ResourceTarget,
+        action: &Action,
+    ) -> Result<(Content, bool), Status> {
         let (registry, entry) = (&self.registry, write.entry);
         let is_scale = write.subresource == "scale";
         let content = match action {
@@ -138,6 +166,7 @@ impl Handler {
             }
             Action::Watch(options) => {
                 let options = about_one(options, write.name);
+                let counted = self.flow.watching(target, &options).ok_or_else(too_many)?;
                 let events = match registry.watch(entry, write.namespace, &options).await {
                     // A watch says so itself: clients look there for it.
                     Err(status) if status.reason == Reason::Expired => {
@@ -145,7 +174,7 @@ impl Handler {
                     }
                     events => events?,
                 };
-                Content::Watch(self.limited(events, &options))
+                Content::Watch(self.limited(events, &options, counted))
             }
             Action::Create(body, _) => {
                 if entry.info.namespaced && write.namespace.is_none() {
@@ -206,10 +235,16 @@ impl Handler {
     }
 
     /// A watch ends when its time is over, or the server's.
-    fn limited(&self, events: EventStream, options: &ListOptions) -> EventStream {
+    fn limited(
+        &self,
+        events: EventStream,
+        options: &ListOptions,
+        counted: Watching,
+    ) -> EventStream {
         let shutdown = self.shutdown.clone();
         let seconds = options.timeout_seconds.filter(|seconds| *seconds > 0);
         let end = async move {
+            let _counted = counted;
             match seconds {
                 Some(seconds) => {
                     let over = tokio::time::sleep(Duration::from_secs(seconds));
@@ -252,6 +287,11 @@ fn is_named_right(target: &ResourceTarget, action: &Action) -> bool {
 pub(crate) fn not_allowed() -> Status {
     let text = "the server does not allow this method on the requested resource";
     Status::failure(Reason::MethodNotAllowed, text)
+}
+
+/// There is no place for another watch.
+fn too_many() -> Status {
+    Status::failure(Reason::TooManyRequests, "there are too many watches already").retry_after(10)
 }
 
 fn no_namespace() -> Status {

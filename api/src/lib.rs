@@ -19,6 +19,7 @@ pub mod cel;
 pub mod discovery;
 pub mod endpoints;
 mod filters;
+pub mod flowcontrol;
 pub mod handler;
 pub mod local;
 pub mod managed_fields;

@@ -2,16 +2,20 @@
 
 mod builder;
 mod connect;
+mod limits;
 mod listener;
+mod patient;
 mod service;
 
 pub use builder::Builder;
 pub use connect::{Connect, ConnectCall, ConnectRequest};
+pub use limits::Limits;
 pub use listener::ServeOptions;
 pub use service::Service;
 
 use crate::authentication::{Authenticator, OpenId};
 use crate::endpoints::{Documents, Metrics};
+use crate::flowcontrol::FlowControl;
 use crate::handler::{Answer, Handler, Request};
 use crate::registry::Loopback;
 use rustc_hash::FxHashMap;
@@ -36,8 +40,13 @@ pub struct ApiServer {
     pub(crate) documents: Documents,
     pub(crate) openid: Option<OpenId>,
     pub(crate) metrics: Metrics,
-    /// How many requests are worked on at once; watches do not count.
+    /// How many requests are held at once; watches do not count.
     pub(crate) in_flight: Semaphore,
+    pub(crate) limits: Limits,
+    /// It is going to end: it says so to those who ask whether it is ready.
+    pub(crate) stopping: Shutdown,
+    /// New requests are told to ask elsewhere.
+    pub(crate) refusing: Shutdown,
     /// Ends the watches.
     pub(crate) shutdown: Shutdown,
     /// Ends the server's own tasks: requests that are being worked on still need them.
@@ -73,14 +82,26 @@ impl ApiServer {
         &self.handler.registry.objects
     }
 
+    /// What decides who is served when not all can be.
+    #[must_use]
+    pub fn flow_control(&self) -> &Arc<FlowControl> {
+        &self.handler.flow
+    }
+
     /// Time and chance, as the server has them.
     #[must_use]
     pub fn env(&self) -> &Env {
         &self.handler.registry.env
     }
 
+    /// Says from now on that it is not ready, so that load balancers turn away from it. All else goes on.
+    pub fn announce_end(&self) {
+        self.stopping.cancel();
+    }
+
     /// Ends all watches, and begins no new ones. Other requests are still answered.
     pub fn close(&self) {
+        self.stopping.cancel();
         self.shutdown.cancel();
     }
 }

@@ -54,8 +54,22 @@ pub trait Storage: Send + Sync {
     /// `Expired` when the events after the version asked for are gone.
     async fn watch(&self, query: WatchQuery) -> Result<EventStream, Status>;
 
+    /// How much there is of a resource, when that is known without looking.
+    fn stats(&self, _: &Resource) -> Option<Stats> {
+        None
+    }
+
     /// Writes. The errors are the store's own: who wrote knows what a precondition stood for.
     async fn commit(&self, txn: Txn) -> windlass_store::Result<Committed>;
+}
+
+/// How much there is of a resource.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Its objects.
+    pub objects: u64,
+    /// The length of one, about.
+    pub bytes: u64,
 }
 
 /// Which version a read may see.

@@ -4,6 +4,7 @@ mod agent;
 mod apiserver;
 mod controller_manager;
 mod health;
+mod limits;
 mod proxy;
 mod remote;
 mod scheduler;

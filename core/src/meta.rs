@@ -1,10 +1,12 @@
 //! What all objects have in common: Status, selectors, quantities, interned strings.
 
+mod duration;
 mod intern;
 mod quantity;
 mod selector;
 mod status;
 
+pub use duration::parse_duration;
 pub use intern::{Str, intern};
 pub use quantity::{Quantity, QuantityError};
 pub use selector::{

@@ -1,12 +1,17 @@
 //! Bodies, both ways.
 
+use crate::flowcontrol::Permit;
 use bytes::{Buf, Bytes, BytesMut};
 use futures::stream::BoxStream;
 use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::BodyExt;
 use http_body_util::combinators::UnsyncBoxBody;
+use parking_lot::Mutex;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::task::AbortHandle;
 use windlass_core::meta::{Reason, Status};
 
 /// Why a body broke off.
@@ -27,6 +32,7 @@ enum Inner {
     Pieces {
         pieces: Box<dyn Iterator<Item = Bytes> + Send>,
         left: Option<u64>,
+        held: Option<Held>,
     },
     /// As it comes.
     Stream(BoxStream<'static, Result<Bytes, BodyError>>),
@@ -51,7 +57,15 @@ impl Body {
         pieces: impl Iterator<Item = Bytes> + Send + 'static,
         length: Option<u64>,
     ) -> Self {
-        Self(Inner::Pieces { pieces: Box::new(pieces), left: length })
+        Self(Inner::Pieces { pieces: Box::new(pieces), left: length, held: None })
+    }
+
+    /// A body that is still to be made keeps the seats of its request until it was, or for `time`.
+    pub(crate) fn holding(mut self, permit: Permit, time: Duration) -> Self {
+        if let Inner::Pieces { held, .. } = &mut self.0 {
+            *held = Some(Held::new(permit, time));
+        }
+        self
     }
 
     /// Pieces as they come.
@@ -70,8 +84,11 @@ impl http_body::Body for Body {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match &mut self.0 {
             Inner::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Inner::Pieces { pieces, left } => {
+            Inner::Pieces { pieces, left, held } => {
                 let piece = pieces.next();
+                if piece.is_none() {
+                    *held = None;
+                }
                 if let (Some(left), Some(piece)) = (left, &piece) {
                     *left = left.saturating_sub(piece.len() as u64);
                 }
@@ -95,6 +112,31 @@ impl http_body::Body for Body {
             Inner::Pieces { left: Some(left), .. } => SizeHint::with_exact(*left),
             Inner::Pieces { left: None, .. } | Inner::Stream(_) => SizeHint::default(),
         }
+    }
+}
+
+/// Seats that are given back when this is dropped, or in time: a client may never take the rest of its answer.
+struct Held {
+    permit: Arc<Mutex<Option<Permit>>>,
+    timer: AbortHandle,
+}
+
+impl Held {
+    fn new(permit: Permit, time: Duration) -> Self {
+        let permit = Arc::new(Mutex::new(Some(permit)));
+        let late = permit.clone();
+        let timer = tokio::spawn(async move {
+            tokio::time::sleep(time).await;
+            drop(late.lock().take());
+        });
+        Self { permit, timer: timer.abort_handle() }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.timer.abort();
+        drop(self.permit.lock().take());
     }
 }
 

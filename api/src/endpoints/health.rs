@@ -53,7 +53,7 @@ async fn checks(server: &ApiServer, probe: &str) -> Vec<Check> {
     let mut checks =
         vec![Check { name: "ping", fault: None }, Check { name: "etcd", fault: store }];
     if probe == "readyz" {
-        let fault = server.shutdown.is_cancelled().then(|| "process is shutting down".to_owned());
+        let fault = server.stopping.is_cancelled().then(|| "process is shutting down".to_owned());
         checks.push(Check { name: "shutdown", fault });
     }
     checks

@@ -8,21 +8,20 @@ use crate::registry::{Body as ObjectBody, BodyFormat};
 use crate::schema::{Schema, protobuf};
 use bytes::Bytes;
 use http::{HeaderMap, header};
+use std::time::Duration;
 use windlass_core::client::{DeleteOptions, ListOptions, Patch, Propagation, WriteOptions};
 use windlass_core::clock::Env;
 use windlass_core::meta::Status;
 use windlass_core::request::{RequestInfo, Verb};
 
-/// A watch for which nobody set an end lasts this long, and up to twice of it.
-const WATCH_SECONDS: u64 = 1800;
 const DELETE_OPTIONS: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions";
 
-/// What a request asks to be done.
+/// What a request asks to be done. A watch for which it sets no end lasts at least so long, and up to twice of it.
 pub(super) async fn action(
     info: &RequestInfo,
     headers: &HeaderMap,
     body: RequestBody,
-    env: &Env,
+    (env, least): (&Env, Duration),
 ) -> Result<Action, Status> {
     let list = || ListOptions::from_query(&info.query).map_err(Status::bad_request);
     Ok(match info.verb {
@@ -30,8 +29,9 @@ pub(super) async fn action(
         Verb::List => Action::List(list()?),
         Verb::Watch => {
             let mut options = list()?;
-            let spread = env.random.next() % WATCH_SECONDS;
-            options.timeout_seconds.get_or_insert(WATCH_SECONDS + spread);
+            let least = least.as_secs().max(1);
+            let spread = env.random.next() % least;
+            options.timeout_seconds.get_or_insert(least + spread);
             Action::Watch(options)
         }
         Verb::Create => Action::Create(object(headers, body).await?, write_options(info, headers)?),

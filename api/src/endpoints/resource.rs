@@ -13,17 +13,19 @@ use windlass_core::meta::Status;
 use windlass_core::request::{RequestInfo, ResourceTarget, Verb};
 use windlass_core::scheme;
 
+/// Answers. What authorizers see of the target may be more than the path names: `seen`.
 pub(super) async fn serve(
     server: &Arc<ApiServer>,
     info: &RequestInfo,
-    target: &ResourceTarget,
+    (target, seen): (&ResourceTarget, &ResourceTarget),
     user: User,
     request: http::Request<RequestBody>,
 ) -> Result<Response<Body>, Status> {
+    // Only one who may do it is listened to any further: a body is not read before.
+    let attributes = attributes(info, seen, &user);
+    server.handler.authorize(&attributes).await?;
     let subresource = Cow::Owned(target.subresource.clone().unwrap_or_default());
     if let Some(connect) = server.connects.get(&(target.resource.clone(), subresource)) {
-        let attributes = attributes(info, target, &user);
-        server.handler.authorize(&attributes).await?;
         if runs_something(target) {
             // A WebSocket begins with a GET, but who may only look into pods may not work in them.
             let create = Attributes { verb: Verb::Create.as_str(), ..attributes };
@@ -34,14 +36,15 @@ pub(super) async fn serve(
         return connect.connect(ConnectCall { user: &user, target, info, objects }, request).await;
     }
     if !is_served(server, target) {
-        server.handler.authorize(&attributes(info, target, &user)).await?;
         return Ok(respond::not_found());
     }
     let (parts, body) = request.into_parts();
     let accepted = Accepted::of(&parts.headers)?;
-    let action = query::action(info, &parts.headers, body, server.env()).await?;
+    let watches = (server.env(), server.limits.min_request_timeout);
+    let action = query::action(info, &parts.headers, body, watches).await?;
     let include = list::include_object(info)?;
-    let answer = server.handle(Request { user, target: target.clone(), action }).await?;
+    let request = Request { user, target: target.clone(), action };
+    let answer = server.handler.perform(&request).await?;
     let code = if answer.created { StatusCode::CREATED } else { StatusCode::OK };
     let now = server.env().clock.now();
     let view = encode::View { entry: answer.entry, accepted, include, now };

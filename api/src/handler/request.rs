@@ -83,6 +83,16 @@ impl Action {
         }
     }
 
+    /// Which objects it is about, if it is about many.
+    pub(crate) fn list_options(&self) -> Option<&ListOptions> {
+        match self {
+            Self::List(options) | Self::Watch(options) | Self::DeleteCollection(options, _) => {
+                Some(options)
+            }
+            _ => None,
+        }
+    }
+
     /// How it writes, if it does.
     pub(crate) fn write_options(&self) -> Option<&WriteOptions> {
         match self {

@@ -1,10 +1,11 @@
 //! Putting a server together.
 
-use super::{ApiServer, Connect, Connects};
+use super::{ApiServer, Connect, Connects, Limits};
 use crate::admission::{Admission, Chain, NamespaceLifecycle};
 use crate::authentication::{Authenticator, OpenId, TokenKeys};
 use crate::authorization::{AlwaysAllow, Authorizer};
 use crate::endpoints::{Documents, Metrics};
+use crate::flowcontrol::FlowControl;
 use crate::handler::{Creaters, Handler};
 use crate::registry::{Creater, Entry, Loopback, Registry, Resources, builtin_creaters};
 use crate::storage::Cacher;
@@ -17,9 +18,6 @@ use windlass_core::component::Shutdown;
 use windlass_core::meta::Status;
 use windlass_core::scheme::{GroupVersionResource, ResourceInfo, Scheme};
 use windlass_store::{Backend, Memory};
-
-/// How many requests are worked on at once when nobody says otherwise.
-const IN_FLIGHT: usize = 1024;
 
 type AdmissionFactory = Box<dyn FnOnce(&Loopback) -> Arc<dyn Admission> + Send>;
 type AuthenticatorFactory = Box<dyn FnOnce(&Loopback) -> Arc<dyn Authenticator> + Send>;
@@ -37,7 +35,7 @@ pub struct Builder {
     admission: Vec<AdmissionFactory>,
     creaters: Creaters,
     connects: Connects,
-    in_flight: usize,
+    limits: Limits,
     openid: Option<Arc<TokenKeys>>,
     transactions: bool,
     address: String,
@@ -58,7 +56,7 @@ impl Default for Builder {
             admission: Vec::new(),
             creaters: Creaters::default(),
             connects: Connects::default(),
-            in_flight: IN_FLIGHT,
+            limits: Limits::default(),
             openid: None,
             transactions: false,
             address: "127.0.0.1:6443".into(),
@@ -182,10 +180,10 @@ impl Builder {
         self
     }
 
-    /// How many requests are worked on at once, watches not counted. More are told to come back.
+    /// What clients may take up of it.
     #[must_use]
-    pub fn max_in_flight(mut self, requests: usize) -> Self {
-        self.in_flight = requests;
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
         self
     }
 
@@ -241,16 +239,18 @@ impl Builder {
         let mut creaters: Creaters =
             builtin.map(|(gvr, sub, creater)| ((gvr, Cow::Borrowed(sub)), creater)).collect();
         creaters.extend(self.creaters);
+        let env = self.env.unwrap_or_else(Env::system);
+        let flow = FlowControl::new(self.limits.flow, env.random.next());
         let registry = Registry {
             admission,
             allocators: allocators(&self.services).into_iter().collect(),
-            env: self.env.unwrap_or_else(Env::system),
+            env,
             backend,
             objects,
         };
         let openid = self.openid.map(|keys| OpenId::new(&keys, &self.address));
         let documents = Documents::new(registry.objects.resources().clone(), self.address);
-        let handler = Handler { registry, authorizer, creaters, shutdown: shutdown.clone() };
+        let handler = Handler { registry, authorizer, creaters, flow, shutdown: shutdown.clone() };
         Ok(Arc::new(ApiServer {
             handler,
             authenticators,
@@ -259,7 +259,10 @@ impl Builder {
             documents,
             openid,
             metrics: Metrics::default(),
-            in_flight: Semaphore::new(self.in_flight),
+            in_flight: Semaphore::new(self.limits.requests),
+            limits: self.limits,
+            stopping: Shutdown::new(),
+            refusing: Shutdown::new(),
             shutdown,
             _tasks: tasks.drop_guard(),
         }))

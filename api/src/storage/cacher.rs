@@ -12,7 +12,7 @@ mod watchers;
 
 use super::errors::too_large;
 use super::{
-    EventStream, Kv, ListQuery, Page, ReadVersion, Resource, Storage, WatchFrom, WatchQuery,
+    EventStream, Kv, ListQuery, Page, ReadVersion, Resource, Stats, Storage, WatchFrom, WatchQuery,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -144,6 +144,10 @@ impl Storage for Cacher {
                 return Ok(stream);
             }
         }
+    }
+
+    fn stats(&self, resource: &Resource) -> Option<Stats> {
+        self.feed.caches.read().get(&resource.prefix)?.stats()
     }
 
     async fn commit(&self, txn: Txn) -> windlass_store::Result<Committed> {

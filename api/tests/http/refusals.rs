@@ -1,6 +1,7 @@
 use crate::{CONFIGMAPS, Http, Read, config_map};
 use http::{Method, Request, StatusCode};
 use serde_json::json;
+use windlass_api::server::Limits;
 
 fn refused(read: &Read, code: StatusCode, reason: &str) -> String {
     assert_eq!(read.code, code, "{}", read.text());
@@ -121,7 +122,10 @@ async fn options_that_are_wrong() {
 
 #[tokio::test]
 async fn too_much_at_once() {
-    let server = windlass_api::server::ApiServer::builder().max_in_flight(0).build().await;
+    let server = windlass_api::server::ApiServer::builder()
+        .limits(Limits { requests: 0, ..Limits::default() })
+        .build()
+        .await;
     let http = Http { server: server.expect("a server") };
     let read = http.get("/api/v1/nodes").await;
     refused(&read, StatusCode::TOO_MANY_REQUESTS, "TooManyRequests");

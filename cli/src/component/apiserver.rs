@@ -1,5 +1,6 @@
 //! `windlass-apiserver`
 
+use super::limits::LimitFlags;
 use crate::standalone::{Cluster, DATA_DIR, Options};
 use clap::Parser;
 use std::net::{IpAddr, SocketAddr};
@@ -28,6 +29,8 @@ pub struct ApiServer {
     /// Addresses of Services
     #[arg(long, default_value = "10.96.0.0/16", value_name = "CIDR")]
     service_cidr: String,
+    #[command(flatten)]
+    limits: LimitFlags,
 }
 
 impl ApiServer {
@@ -43,6 +46,8 @@ impl ApiServer {
             listen: Some(self.listen),
             advertise: self.advertise_address,
             service_cidr: self.service_cidr,
+            limits: self.limits.limits(),
+            serve: self.limits.serve(),
             controllers: false,
             scheduler: false,
             ..Options::in_memory()

@@ -6,6 +6,7 @@ use super::{Error, Options, node};
 use crate::tokens::Signer;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::time::Instant;
 use windlass_api::authentication::User;
 use windlass_api::server::ApiServer;
@@ -15,11 +16,17 @@ use windlass_core::client::Client;
 use windlass_core::events::Recorder;
 use windlass_scheduler::Scheduler;
 
+/// How long parts may take to stop, and how much longer than the API server needs to end its requests.
+const GRACE: Duration = Duration::from_secs(10);
+const SPARE: Duration = Duration::from_secs(2);
+
 /// A cluster in this process. Dropping it ends it; [`Cluster::stop`] ends it cleanly.
 pub struct Cluster {
     control_plane: ControlPlane,
     parts: Parts,
     kubeconfig: Option<PathBuf>,
+    /// How long parts may take to stop.
+    patience: Duration,
 }
 
 // === impl Cluster ===
@@ -32,9 +39,12 @@ impl Cluster {
     pub async fn start(options: Options) -> Result<Self, Error> {
         let mut parts = Parts::new(options.progress.clone(), Instant::now());
         match Self::assemble(&options, &mut parts).await {
-            Ok((control_plane, kubeconfig)) => Ok(Self { control_plane, parts, kubeconfig }),
+            Ok((control_plane, kubeconfig)) => {
+                let patience = GRACE.max(options.serve.delay + options.serve.drain + SPARE);
+                Ok(Self { control_plane, parts, kubeconfig, patience })
+            }
             Err(error) => {
-                parts.stop().await;
+                parts.stop(GRACE).await;
                 Err(error)
             }
         }
@@ -94,8 +104,11 @@ impl Cluster {
 
     /// Stops all parts; containers go on running. All that was acknowledged is on disk.
     pub async fn stop(mut self) {
-        self.control_plane.server.close();
-        self.parts.stop().await;
+        if self.control_plane.listen.is_none() {
+            // Else it ends its watches itself, when those who ask were told that it will.
+            self.control_plane.server.close();
+        }
+        self.parts.stop(self.patience).await;
     }
 }
 

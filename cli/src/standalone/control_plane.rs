@@ -13,7 +13,7 @@ use windlass_api::admission::{
 };
 use windlass_api::authentication::{ClientCertificate, InProcess, ServiceAccountTokens, User};
 use windlass_api::authorization::{Masters, Rbac, Union};
-use windlass_api::bootstrap::{Endpoint, bootstrap};
+use windlass_api::bootstrap::{Endpoint, FlowObjects, bootstrap};
 use windlass_api::local::LocalClient;
 use windlass_api::nodes::{NodeClient, connects};
 use windlass_api::pki::server_tls;
@@ -56,13 +56,17 @@ impl ControlPlane {
         for synced in rbac.follow(&informers) {
             synced.wait().await;
         }
+        // Until its objects are read it goes by the same ones.
+        server.flow_control().follow(&informers);
+        let objects = FlowObjects::new(client.clone(), &informers, options.env.clone());
+        parts.start(Box::new(objects));
         if let Some(listener) = listener {
             let own = identity.server(&[advertise, service_ip])?;
             let tls = server_tls(&own, identity.authority.certificate(), false)?;
             parts.start(Box::new(Listening {
                 server: server.clone(),
                 listener,
-                tls: Arc::new(tls),
+                options: ServeOptions { tls: Some(Arc::new(tls)), ..options.serve.clone() },
             }));
         }
         parts.ready("api server");
@@ -108,6 +112,7 @@ async fn build(
     let mut builder = ApiServer::builder()
         .store(store)
         .env(env)
+        .limits(options.limits)
         .services(services(&options.service_cidr)?)
         .address(SocketAddr::new(advertise, port).to_string())
         .openid(keys.clone())
@@ -167,7 +172,7 @@ fn services(cidr: &str) -> Result<ServiceConfig, Error> {
 struct Listening {
     server: Arc<ApiServer>,
     listener: TcpListener,
-    tls: Arc<rustls::ServerConfig>,
+    options: ServeOptions,
 }
 
 #[async_trait]
@@ -178,8 +183,7 @@ impl Component for Listening {
 
     async fn run(self: Box<Self>, ready: Ready, shutdown: Shutdown) -> Result<(), BoxError> {
         ready.set();
-        let options = ServeOptions { tls: Some(self.tls), ..ServeOptions::default() };
-        self.server.serve(self.listener, options, shutdown).await;
+        self.server.serve(self.listener, self.options, shutdown).await;
         Ok(())
     }
 }

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use windlass_api::server::{Limits, ServeOptions};
 use windlass_core::clock::Env;
 
 /// Told of each part that is ready, with the time since the start.
@@ -29,6 +30,10 @@ pub struct Options {
     pub scheduler: bool,
     /// Runs pods in this machine; needs root and a data directory.
     pub node: Option<NodeOptions>,
+    /// What clients may take up of the API server.
+    pub limits: Limits,
+    /// How the API server serves where it listens. It always does with TLS of its own.
+    pub serve: ServeOptions,
     /// Time and chance.
     pub env: Env,
     /// Told of each part that is ready.
@@ -72,6 +77,8 @@ impl Options {
             controllers: true,
             scheduler: true,
             node: None,
+            limits: Limits::default(),
+            serve: ServeOptions::default(),
             env: Env::system(),
             progress: Arc::new(|_, _| {}),
         }

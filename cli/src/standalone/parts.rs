@@ -6,9 +6,6 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use windlass_core::component::{BoxError, Component, Ready, Shutdown};
 
-/// How long parts may take to stop.
-const GRACE: Duration = Duration::from_secs(10);
-
 /// Running components. The first that ends with an error ends all.
 pub(super) struct Parts {
     tasks: JoinSet<(String, Result<(), BoxError>)>,
@@ -74,8 +71,8 @@ impl Parts {
         std::future::pending().await
     }
 
-    /// Stops all parts and waits for them.
-    pub(super) async fn stop(&mut self) {
+    /// Stops all parts and waits for them, so long at most.
+    pub(super) async fn stop(&mut self, patience: Duration) {
         self.shutdown.cancel();
         let all = async {
             while let Some(ended) = self.tasks.join_next().await {
@@ -84,7 +81,7 @@ impl Parts {
                 }
             }
         };
-        if tokio::time::timeout(GRACE, all).await.is_err() {
+        if tokio::time::timeout(patience, all).await.is_err() {
             tracing::warn!("some parts did not stop in time");
             self.tasks.abort_all();
         }

@@ -5,8 +5,8 @@ use super::watchers::Watchers;
 use crate::storage::errors::too_old;
 use crate::storage::kv::{after, decode};
 use crate::storage::{
-    Change, Event, EventStream, Kv, ListQuery, Page, Resource, Selection, WatchFrom, WatchQuery,
-    store_status,
+    Change, Event, EventStream, Kv, ListQuery, Page, Resource, Selection, Stats, WatchFrom,
+    WatchQuery, store_status,
 };
 use bytes::Bytes;
 use futures::{StreamExt, stream};
@@ -90,6 +90,11 @@ impl Cache {
 
     pub(super) fn get(&self, key: &Bytes) -> Option<Arc<Object>> {
         self.state.read().get(key)
+    }
+
+    /// How much is in it, once it is loaded.
+    pub(super) fn stats(&self) -> Option<Stats> {
+        self.state.read().stats()
     }
 
     pub(super) fn list(&self, query: &ListQuery, reached: &watch::Sender<Revision>) -> Page {

@@ -2,7 +2,7 @@
 
 use super::ring::Ring;
 use crate::storage::kv::decode;
-use crate::storage::{Change, ListQuery, Page, Resource, Selection};
+use crate::storage::{Change, ListQuery, Page, Resource, Selection, Stats};
 use bytes::Bytes;
 use smallvec::SmallVec;
 use std::collections::BTreeMap;
@@ -12,6 +12,9 @@ use tokio::sync::watch;
 use windlass_core::Object;
 use windlass_core::meta::Str;
 use windlass_store::{Event as StoreEvent, KeyRange, Revision};
+
+/// How many objects are looked at to tell how long one is.
+const SAMPLE: usize = 8;
 
 /// What a cache knows.
 #[derive(Default)]
@@ -117,6 +120,16 @@ impl State {
     /// reached, and in this one at once: the later of the two.
     pub(super) fn complete_at(&self, reached: &watch::Sender<Revision>) -> Revision {
         self.revision.max(*reached.borrow())
+    }
+
+    /// How many objects there are, and how long the first few are.
+    pub(super) fn stats(&self) -> Option<Stats> {
+        if !matches!(self.phase, Phase::Ready) {
+            return None;
+        }
+        let lengths = self.objects.values().take(SAMPLE).map(|entry| entry.object.stored().len());
+        let (count, sum) = lengths.fold((0, 0), |(count, sum), length| (count + 1, sum + length));
+        Some(Stats { objects: self.objects.len() as u64, bytes: (sum / count.max(1)) as u64 })
     }
 
     pub(super) fn get(&self, key: &Bytes) -> Option<Arc<Object>> {

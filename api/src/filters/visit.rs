@@ -1,0 +1,94 @@
+//! A request on its way in: its turn, and how its answer shows where it stood.
+
+use super::is_long;
+use crate::authentication::User;
+use crate::authorization::Attributes;
+use crate::endpoints::Body;
+use crate::flowcontrol::{Permit, SchemaRef};
+use crate::handler::{about, too_busy};
+use crate::server::ApiServer;
+use http::{HeaderName, Response};
+use std::borrow::Cow;
+use std::time::Duration;
+use windlass_core::client::ListOptions;
+use windlass_core::request::{RequestInfo, ResourceTarget, Target, Verb};
+
+const SCHEMA: HeaderName = HeaderName::from_static("x-kubernetes-pf-flowschema-uid");
+const LEVEL: HeaderName = HeaderName::from_static("x-kubernetes-pf-prioritylevel-uid");
+
+/// What is known of a request from its first line.
+pub(crate) struct Visit<'a> {
+    info: &'a RequestInfo,
+    list: Option<ListOptions>,
+    target: Option<Cow<'a, ResourceTarget>>,
+}
+
+/// A request that was let in.
+pub(crate) struct Admitted(Option<(Permit, SchemaRef)>);
+
+// === impl Visit ===
+
+impl<'a> Visit<'a> {
+    pub(crate) fn new(info: &'a RequestInfo) -> Self {
+        let many = matches!(info.verb, Verb::List | Verb::Watch | Verb::DeleteCollection);
+        // One that can't be read is refused where it is used.
+        let list = many.then(|| ListOptions::from_query(&info.query).unwrap_or_default());
+        let target = match &info.target {
+            Target::Resource(target) => Some(about(target, list.as_ref())),
+            Target::Path => None,
+        };
+        Self { info, list, target }
+    }
+
+    /// What it is about, as authorizers see it.
+    pub(crate) fn target(&self) -> Option<&ResourceTarget> {
+        self.target.as_deref()
+    }
+
+    /// Lets it in when its turn comes; else how it is refused.
+    pub(crate) async fn admit(
+        &self,
+        server: &ApiServer,
+        user: &User,
+    ) -> Result<Admitted, Response<Body>> {
+        let info = self.info;
+        if is_long(info) && info.verb != Verb::Watch {
+            return Ok(Admitted(None));
+        }
+        let word = match self.target {
+            Some(_) => info.verb.as_str(),
+            None => super::path_word(info.verb),
+        };
+        let resource = self.target.as_deref();
+        let attributes = Attributes { user, verb: word, resource, path: &info.path };
+        let admitting = server.handler.admit(&attributes, info.verb, self.list.as_ref());
+        match admitting.await {
+            Ok(entered) => Ok(Admitted(Some(entered))),
+            Err(refused) => {
+                let schema = refused.schema.clone();
+                let mut response = super::plain(&too_busy());
+                if let Some(schema) = schema {
+                    name(&mut response, &schema);
+                }
+                Err(response)
+            }
+        }
+    }
+}
+
+// === impl Admitted ===
+
+impl Admitted {
+    /// Says in an answer which level it was let in by. A list keeps its seats while it is sent.
+    pub(crate) fn mark(self, mut response: Response<Body>, time: Duration) -> Response<Body> {
+        let Some((permit, schema)) = self.0 else { return response };
+        name(&mut response, &schema);
+        response.map(|body| body.holding(permit, time))
+    }
+}
+
+fn name(response: &mut Response<Body>, schema: &SchemaRef) {
+    let headers = response.headers_mut();
+    headers.insert(SCHEMA, schema.uid.clone());
+    headers.insert(LEVEL, schema.level.uid.clone());
+}

@@ -1,0 +1,81 @@
+//! What a request must pass before anything is done for it, and before its body is read.
+
+use super::Handler;
+use crate::authorization::Attributes;
+use crate::flowcontrol::{Listing, Permit, Refused, SchemaRef, Work};
+use std::borrow::Cow;
+use windlass_core::client::ListOptions;
+use windlass_core::meta::{FieldSelector, Reason, Status};
+use windlass_core::request::{ResourceTarget, Verb};
+
+// === impl Handler ===
+
+impl Handler {
+    /// Lets a request in when its turn comes.
+    pub(crate) async fn admit(
+        &self,
+        attributes: &Attributes<'_>,
+        verb: Verb,
+        list: Option<&ListOptions>,
+    ) -> Result<(Permit, SchemaRef), Refused> {
+        self.flow.admit(attributes, || self.work(attributes.resource, verb, list)).await
+    }
+
+    fn work(
+        &self,
+        target: Option<&ResourceTarget>,
+        verb: Verb,
+        list: Option<&ListOptions>,
+    ) -> Work {
+        let Some(target) = target else { return Work::One };
+        match (verb, list) {
+            (Verb::Watch, Some(options)) if options.send_initial_events != Some(true) => Work::One,
+            (Verb::List | Verb::Watch, Some(options)) => {
+                let entry = self.registry.objects.entry(&target.resource).ok();
+                let stats =
+                    entry.and_then(|entry| self.registry.objects.storage.stats(&entry.place));
+                let named = target.name.is_some();
+                stats.map_or(Work::One, |stats| {
+                    Work::List(Listing::new(stats, options, named, verb == Verb::Watch))
+                })
+            }
+            (Verb::Create | Verb::Update | Verb::Patch | Verb::Delete, _) => {
+                Work::Write(self.flow.hearing(target))
+            }
+            _ => Work::One,
+        }
+    }
+}
+
+/// The server has no room for a request.
+pub(crate) fn too_busy() -> Status {
+    let text = "Too many requests, please try again later.";
+    Status::failure(Reason::TooManyRequests, text).retry_after(1)
+}
+
+/// What a request is about as authorizers see it: a selector that asks for one name names an object
+/// (authorization reference, "Request verbs": `list` with `fieldSelector=metadata.name=x`).
+pub(crate) fn about<'a>(
+    target: &'a ResourceTarget,
+    list: Option<&ListOptions>,
+) -> Cow<'a, ResourceTarget> {
+    let asks = |options: &&ListOptions| options.field_selector.contains("metadata.name");
+    let Some(options) = list.filter(asks).filter(|_| target.name.is_none()) else {
+        return Cow::Borrowed(target);
+    };
+    let Ok(selector) = FieldSelector::parse(&options.field_selector) else {
+        return Cow::Borrowed(target);
+    };
+    let mut required = selector.requirements.into_iter().filter(|one| !one.not);
+    match required.find(|one| one.field == "metadata.name") {
+        Some(one) if is_name(&one.value) => {
+            Cow::Owned(ResourceTarget { name: Some(one.value), ..target.clone() })
+        }
+        _ => Cow::Borrowed(target),
+    }
+}
+
+/// Whether it can stand in a path as one segment.
+fn is_name(text: &str) -> bool {
+    !matches!(text, "" | "." | "..") && !text.contains(['/', '%'])
+}
