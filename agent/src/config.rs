@@ -1,5 +1,6 @@
 //! What an agent must know about its node and cluster.
 
+use crate::runtime::LogLimits;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
@@ -16,6 +17,8 @@ pub struct Config {
     pub root_dir: PathBuf,
     /// Where containers' logs go: `<ns>_<name>_<uid>/<container>/<n>.log`. `None`: `logs` in `root_dir`.
     pub pod_logs_dir: Option<PathBuf>,
+    /// How much of each container's log is kept.
+    pub log_limits: LogLimits,
     /// More pods than this are rejected.
     pub max_pods: usize,
     /// The cluster's DNS domain.
@@ -75,6 +78,7 @@ impl Default for Config {
             node_ip: Ipv4Addr::LOCALHOST.into(),
             root_dir: "/var/lib/windlass/agent".into(),
             pod_logs_dir: None,
+            log_limits: LogLimits::default(),
             max_pods: 110,
             cluster_domain: "cluster.local".into(),
             cluster_dns: None,

@@ -59,6 +59,7 @@ pub(super) async fn container_config(
         security,
         resources: resources::of_container(pod, container, host.config.machine.memory),
         log_path: effect.logs_dir().join(&container.name).join(format!("{}.log", start.attempt)),
+        log_limits: host.config.log_limits,
         stdin: container.stdin == Some(true),
         stdin_once: container.stdin_once == Some(true),
         tty: container.tty == Some(true),

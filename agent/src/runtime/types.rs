@@ -144,6 +144,9 @@ pub struct ContainerConfig {
     pub resources: Resources,
     /// Where its output goes, in the CRI log format (`<RFC 3339 nanos> stdout F <line>`).
     pub log_path: PathBuf,
+    /// How much of it is kept.
+    #[serde(default)]
+    pub log_limits: LogLimits,
     /// Keeps standard input open.
     pub stdin: bool,
     /// Closes standard input when the first attached session ends.
@@ -156,6 +159,16 @@ pub struct ContainerConfig {
     pub labels: BTreeMap<String, String>,
     /// Annotations, kept and given back by `list`.
     pub annotations: BTreeMap<String, String>,
+}
+
+/// How much of a container's log is kept: a file over `max_bytes` is put aside as `<name>.<time>`, and the oldest
+/// goes when there are more than `max_files`, the one that is written included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogLimits {
+    /// Longest file, in bytes.
+    pub max_bytes: u64,
+    /// Most files, at least 2.
+    pub max_files: usize,
 }
 
 /// A path of the node that is seen inside a container.
@@ -324,3 +337,10 @@ pub struct Session {
 pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
+
+impl Default for LogLimits {
+    /// The kubelet's: 10 MiB, 5 files.
+    fn default() -> Self {
+        Self { max_bytes: 10 << 20, max_files: 5 }
+    }
+}

@@ -2,8 +2,8 @@
 
 use crate::images::store::write_atomically;
 use crate::runtime::{
-    ContainerConfig, ContainerId, ContainerState, Error, Result, SandboxConfig, SandboxId,
-    SandboxStatus,
+    ContainerConfig, ContainerId, ContainerState, Error, LogLimits, Result, SandboxConfig,
+    SandboxId, SandboxStatus,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -53,6 +53,8 @@ pub(super) struct ContainerRecord {
 pub(super) struct Launch {
     pub(super) id: String,
     pub(super) log_path: PathBuf,
+    #[serde(default)]
+    pub(super) log_limits: LogLimits,
     pub(super) tty: bool,
     pub(super) stdin: bool,
     pub(super) stdin_once: bool,

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use tokio::fs::File;
 use tokio::io::unix::AsyncFd;
@@ -67,15 +68,45 @@ impl Reader {
             return self.drain(options, out).await.map(drop);
         }
         // Watched before it is read: what comes in between is not missed.
-        let mut changes = Changes::of(path)?;
+        let mut changes = Changes::near(path)?;
         tokio::pin!(ended);
-        while self.drain(options, out).await? {
+        while self.drain_all(path, options, out).await? {
             tokio::select! {
                 changed = changes.wait() => changed?,
-                () = &mut ended => return self.drain(options, out).await.map(drop),
+                () = &mut ended => return self.drain_all(path, options, out).await.map(drop),
             }
         }
         Ok(())
+    }
+
+    /// Sends what there is, of the file that took the place of the log too; whether more is wanted.
+    async fn drain_all(
+        &mut self,
+        path: &Path,
+        options: &LogOptions,
+        out: &mpsc::Sender<io::Result<Bytes>>,
+    ) -> io::Result<bool> {
+        loop {
+            let next = self.successor(path).await?;
+            // Nothing is written any more to a file that has a successor.
+            if !self.drain(options, out).await? {
+                return Ok(false);
+            }
+            let Some(next) = next else { return Ok(true) };
+            self.file = next;
+        }
+    }
+
+    /// The file that stands at the log's path now, if it is another: the log was put aside. Which one follows
+    /// when that happened twice meanwhile can't be told: what was between is skipped.
+    async fn successor(&self, path: &Path) -> io::Result<Option<File>> {
+        let next = match File::open(path).await {
+            // Put aside, and not yet there again.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            next => next?,
+        };
+        let same = next.metadata().await?.ino() == self.file.metadata().await?.ino();
+        Ok((!same).then_some(next))
     }
 
     /// Sends what there is; whether more is wanted.
@@ -126,13 +157,14 @@ impl Reader {
     }
 }
 
-/// Tells when a file is written to.
+/// Tells when a file, or one beside it, is written to, or takes another's place.
 struct Changes(AsyncFd<OwnedFd>);
 
 impl Changes {
-    fn of(path: &Path) -> io::Result<Self> {
+    fn near(path: &Path) -> io::Result<Self> {
+        let folder = path.parent().unwrap_or(path);
         let fd = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC)?;
-        inotify::add_watch(&fd, path, WatchFlags::MODIFY)?;
+        inotify::add_watch(&fd, folder, WatchFlags::MODIFY | WatchFlags::CREATE)?;
         #[allow(
             deprecated,
             reason = "its replacement is unsafe; an OwnedFd always names its own file"
@@ -149,3 +181,6 @@ impl Changes {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

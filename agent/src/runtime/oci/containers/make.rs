@@ -65,6 +65,7 @@ fn lay_out(
     let launch = Launch {
         id: id.0.clone(),
         log_path: config.log_path.clone(),
+        log_limits: config.log_limits,
         tty: config.tty,
         stdin: config.stdin,
         stdin_once: config.stdin_once,

@@ -1,5 +1,8 @@
 //! The container's log, in the CRI format: `<RFC 3339 time> stdout|stderr F|P <text>`.
 
+mod rotate;
+
+use crate::runtime::LogLimits;
 use jiff::Timestamp;
 use std::fs::File;
 use std::io::{self, Write};
@@ -18,7 +21,10 @@ pub(super) enum Stream {
 /// Writes a log. A full disk loses text, and nothing else.
 pub(super) struct Log {
     path: PathBuf,
+    limits: LogLimits,
     file: Option<File>,
+    /// How long the file is.
+    length: u64,
     partial: [Vec<u8>; 2],
     out: Vec<u8>,
 }
@@ -26,10 +32,12 @@ pub(super) struct Log {
 // === impl Log ===
 
 impl Log {
-    pub(super) fn open(path: &Path) -> Self {
+    pub(super) fn open(path: &Path, limits: LogLimits) -> Self {
         let mut this = Self {
             path: path.to_path_buf(),
+            limits,
             file: None,
+            length: 0,
             partial: [Vec::new(), Vec::new()],
             out: Vec::new(),
         };
@@ -62,7 +70,7 @@ impl Log {
             partial.clear();
             data = &data[used..];
         }
-        self.flush();
+        self.flush(now);
     }
 
     /// Writes what came without a newline at the end.
@@ -73,24 +81,41 @@ impl Log {
                 line(&mut self.out, &prefix(stream, now), b'P', &rest);
             }
         }
-        self.flush();
+        self.flush(now);
     }
 
-    fn flush(&mut self) {
+    fn flush(&mut self, now: Timestamp) {
         if self.out.is_empty() {
             return;
+        }
+        let length = self.length + self.out.len() as u64;
+        if length > self.limits.max_bytes
+            && self.length > 0
+            && let Err(e) = self.rotate(now)
+        {
+            eprintln!("oci-shim: {}: {e}", self.path.display());
         }
         if self.file.is_none() && self.reopen().is_err() {
             self.out.clear();
             return;
         }
         let file = self.file.as_mut().expect("opened just now");
-        if let Err(e) = file.write_all(&self.out) {
-            eprintln!("oci-shim: {}: {e}", self.path.display());
-            self.file = None;
+        match file.write_all(&self.out) {
+            Ok(()) => self.length += self.out.len() as u64,
+            Err(e) => {
+                eprintln!("oci-shim: {}: {e}", self.path.display());
+                self.file = None;
+            }
         }
         self.out.clear();
         self.out.shrink_to(4 * MAX_TEXT);
+    }
+
+    /// Begins a new file.
+    fn rotate(&mut self, now: Timestamp) -> io::Result<()> {
+        self.file = None;
+        rotate::rotate(&self.path, self.limits.max_files.saturating_sub(1), now)?;
+        self.reopen()
     }
 
     fn reopen(&mut self) -> io::Result<()> {
@@ -100,7 +125,9 @@ impl Log {
         if let Some(folder) = self.path.parent() {
             std::fs::create_dir_all(folder)?;
         }
-        self.file = Some(File::options().append(true).create(true).open(&self.path)?);
+        let file = File::options().append(true).create(true).open(&self.path)?;
+        self.length = file.metadata()?.len();
+        self.file = Some(file);
         Ok(())
     }
 }
@@ -127,7 +154,7 @@ mod tests {
     fn written(parts: &[(Stream, &[u8])]) -> String {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("deep/0.log");
-        let mut log = Log::open(&path);
+        let mut log = Log::open(&path, LogLimits::default());
         for (stream, data) in parts {
             log.append(*stream, data, Timestamp::UNIX_EPOCH);
         }
@@ -144,6 +171,28 @@ mod tests {
             (Stream::Stdout, b"o\n\nend"),
         ]);
         assert_eq!(text, "stdout F one\nstderr F err\nstdout F two\nstdout F \nstdout P end\n");
+    }
+
+    #[test]
+    fn a_full_log_is_put_aside_and_the_oldest_forgotten() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("0.log");
+        std::fs::write(dir.path().join("10.log.other"), "another's").unwrap();
+        let mut log = Log::open(&path, LogLimits { max_bytes: 100, max_files: 3 });
+        for second in 0..9 {
+            let line = format!("line {second}\n");
+            log.append(Stream::Stdout, line.as_bytes(), Timestamp::from_second(second).unwrap());
+        }
+        let read = |entry: std::io::Result<std::fs::DirEntry>| {
+            let entry = entry.unwrap();
+            (entry.file_name(), std::fs::read_to_string(entry.path()).unwrap())
+        };
+        let mut files: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(read).collect();
+        files.sort();
+        let last = |text: &str| text.trim_end().rsplit(' ').next().unwrap().to_owned();
+        let ends: Vec<String> = files.iter().map(|(_, text)| last(text)).collect();
+        assert_eq!(ends, ["8", "5", "7", "another's"].map(String::from));
+        assert_eq!(files[1].0, "0.log.19700101-000006.000000000");
     }
 
     #[test]

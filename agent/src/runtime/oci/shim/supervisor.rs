@@ -64,7 +64,7 @@ impl Supervisor {
         main: Main,
         listener: UnixListener,
     ) -> io::Result<Self> {
-        let log = Log::open(&launch.log_path);
+        let log = Log::open(&launch.log_path, launch.log_limits);
         Ok(Self {
             launch,
             run,
