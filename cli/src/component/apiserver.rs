@@ -5,8 +5,10 @@ use crate::standalone::{Cluster, DATA_DIR, Options};
 use clap::Parser;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use windlass_core::component::BoxError;
+use windlass_core::meta::parse_duration;
 
 /// The API server, with its durable store
 #[derive(Parser)]
@@ -29,6 +31,9 @@ pub struct ApiServer {
     /// Addresses of Services
     #[arg(long, default_value = "10.96.0.0/16", value_name = "CIDR")]
     service_cidr: String,
+    /// How long events live; 0s: for ever
+    #[arg(long, default_value = "1h0m0s", value_name = "DURATION", value_parser = parse_duration)]
+    event_ttl: Duration,
     #[command(flatten)]
     limits: LimitFlags,
 }
@@ -46,6 +51,7 @@ impl ApiServer {
             listen: Some(self.listen),
             advertise: self.advertise_address,
             service_cidr: self.service_cidr,
+            event_ttl: self.event_ttl,
             limits: self.limits.limits(),
             serve: self.limits.serve(),
             controllers: false,

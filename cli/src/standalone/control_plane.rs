@@ -114,6 +114,7 @@ async fn build(
         .env(env)
         .limits(options.limits)
         .services(services(&options.service_cidr)?)
+        .event_ttl(options.event_ttl)
         .address(SocketAddr::new(advertise, port).to_string())
         .openid(keys.clone())
         .transactions()

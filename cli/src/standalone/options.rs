@@ -24,6 +24,8 @@ pub struct Options {
     pub service_cidr: String,
     /// Addresses of pods; each node gets a part.
     pub pod_cidr: String,
+    /// How long events live after their last write; for ever when it is zero.
+    pub event_ttl: Duration,
     /// Runs the controllers.
     pub controllers: bool,
     /// Runs the scheduler.
@@ -74,6 +76,7 @@ impl Options {
             advertise: None,
             service_cidr: "10.96.0.0/16".into(),
             pod_cidr: "10.244.0.0/16".into(),
+            event_ttl: Duration::from_secs(3600),
             controllers: true,
             scheduler: true,
             node: None,
