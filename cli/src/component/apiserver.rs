@@ -1,5 +1,6 @@
 //! `windlass-apiserver`
 
+use super::etcd::EtcdFlags;
 use super::limits::LimitFlags;
 use crate::standalone::{Cluster, DATA_DIR, Options};
 use clap::Parser;
@@ -16,6 +17,7 @@ use windlass_core::meta::parse_duration;
     version,
     after_help = "Examples:
   windlass-apiserver --data-dir ./data
+  windlass-apiserver --data-dir ./data --etcd-servers http://127.0.0.1:2379
   kubectl --kubeconfig ./data/admin.kubeconfig get namespaces"
 )]
 pub struct ApiServer {
@@ -36,6 +38,8 @@ pub struct ApiServer {
     event_ttl: Duration,
     #[command(flatten)]
     limits: LimitFlags,
+    #[command(flatten)]
+    etcd: EtcdFlags,
 }
 
 impl ApiServer {
@@ -47,6 +51,7 @@ impl ApiServer {
         let (mut term, mut int) =
             (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         let mut cluster = Cluster::start(Options {
+            store: self.etcd.open().await?,
             data_dir: Some(self.data_dir),
             listen: Some(self.listen),
             advertise: self.advertise_address,
