@@ -16,35 +16,57 @@ mod v3;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, OnceLock},
+};
 
 use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
-use windlass_core::scheme::{GroupVersion, ResourceInfo};
+use windlass_core::scheme::{GroupVersion, GroupVersionResource, ResourceInfo};
 
 pub use custom::CustomKind;
+use document::Piece;
 pub use document::{Document, V2_PROTOBUF};
 
 type Definitions = Map<String, Value>;
 
 /// The OpenAPI documents of a server. Cheap to ask after the first time; from any thread. The first
-/// request of each kind computes, and should not run on a thread that serves others.
+/// request of each kind computes, and should not run on a thread that serves others. When a custom kind
+/// comes or goes, only the parts of its own group version are made again.
 #[derive(Debug)]
 pub struct OpenApi {
     resources: Vec<Arc<ResourceInfo>>,
-    custom: Mutex<Vec<CustomKind>>,
-    builtin: Mutex<Option<Arc<Documents>>>,
-    customized: Mutex<Option<Arc<Documents>>>,
-    index: Mutex<Option<Arc<Document>>>,
-    v2: Mutex<Option<Arc<V2>>>,
+    builtin: OnceLock<Documents>,
+    swagger: OnceLock<Swagger>,
+    custom: Mutex<Custom>,
 }
 
 type Documents = BTreeMap<GroupVersion, Arc<Document>>;
 
+/// The custom kinds, and what is made of all kinds together.
+#[derive(Debug, Default)]
+struct Custom {
+    versions: BTreeMap<GroupVersion, CustomVersion>,
+    index: Option<Arc<Document>>,
+    v2: Option<Arc<Document>>,
+    v2_protobuf: Option<Arc<Document>>,
+}
+
+/// The custom kinds of one group version, and what was made of them.
+#[derive(Debug, Default)]
+struct CustomVersion {
+    kinds: Vec<CustomKind>,
+    v3: Option<Arc<Document>>,
+    swagger: Option<Swagger>,
+}
+
+/// What group versions add to `/openapi/v2`, in both of its forms.
 #[derive(Debug)]
-struct V2 {
-    json: Arc<Document>,
-    protobuf: Arc<Document>,
+struct Swagger {
+    paths: Piece,
+    definitions: Piece,
+    protobuf: Piece,
 }
 
 // === impl OpenApi ===
@@ -53,56 +75,88 @@ impl OpenApi {
     /// The documents of these built-in resources.
     #[must_use]
     pub fn new(resources: Vec<Arc<ResourceInfo>>) -> Self {
-        Self {
-            resources,
-            custom: Mutex::default(),
-            builtin: Mutex::default(),
-            customized: Mutex::default(),
-            index: Mutex::default(),
-            v2: Mutex::default(),
-        }
+        let (builtin, swagger, custom) = (OnceLock::new(), OnceLock::new(), Mutex::default());
+        Self { resources, builtin, swagger, custom }
     }
 
-    /// Replaces the custom kinds that are served beside the built-in ones.
-    pub fn set_custom(&self, kinds: Vec<CustomKind>) {
+    /// Adds a custom kind, or puts it in the place of the one with the same resource.
+    pub fn put(&self, kind: CustomKind) {
         let mut custom = self.custom.lock();
-        if *custom == kinds {
-            return;
+        let kinds = &mut custom.changed(kind.info.gvr.group_version()).kinds;
+        match kinds.iter_mut().find(|known| known.info.gvr == kind.info.gvr) {
+            Some(known) => *known = kind,
+            None => kinds.push(kind),
         }
-        *custom = kinds;
-        *self.customized.lock() = None;
-        *self.index.lock() = None;
-        *self.v2.lock() = None;
+        kinds.sort_by(|a, b| a.info.gvr.cmp(&b.info.gvr));
+    }
+
+    /// Takes a custom kind away, if it is there.
+    pub fn remove(&self, resource: &GroupVersionResource) {
+        let mut custom = self.custom.lock();
+        let version = resource.group_version();
+        let kinds = &mut custom.changed(version.clone()).kinds;
+        kinds.retain(|kind| kind.info.gvr != *resource);
+        if kinds.is_empty() {
+            custom.versions.remove(&version);
+        }
     }
 
     /// `/openapi/v2` as JSON.
     pub fn v2(&self) -> Arc<Document> {
-        Arc::clone(&self.build_v2().json)
+        let mut custom = self.custom.lock();
+        if let Some(v2) = &custom.v2 {
+            return Arc::clone(v2);
+        }
+        let mut paths = vec![v2::head(), Piece::clone(&self.swagger().paths)];
+        let mut definitions = vec![v2::middle(), self.swagger().definitions.clone()];
+        for version in custom.versions.values_mut() {
+            let swagger = version.swagger();
+            for (pieces, own) in
+                [(&mut paths, &swagger.paths), (&mut definitions, &swagger.definitions)]
+            {
+                pieces.extend([v2::comma(), own.clone()]);
+            }
+        }
+        paths.append(&mut definitions);
+        paths.push(v2::tail());
+        let document = Arc::new(Document::joined("application/json", &paths));
+        custom.v2 = Some(Arc::clone(&document));
+        document
     }
 
     /// `/openapi/v2` in the protobuf form that client-go insists on (asked for as [`V2_PROTOBUF`]).
     pub fn v2_protobuf(&self) -> Arc<Document> {
-        Arc::clone(&self.build_v2().protobuf)
+        let mut custom = self.custom.lock();
+        if let Some(v2) = &custom.v2_protobuf {
+            return Arc::clone(v2);
+        }
+        // Messages that stand one behind the other are one message.
+        let mut pieces = vec![self.swagger().protobuf.clone()];
+        let versions = custom.versions.values_mut();
+        pieces.extend(versions.map(|version| version.swagger().protobuf.clone()));
+        let document = Arc::new(Document::joined(V2_PROTOBUF[0], &pieces));
+        custom.v2_protobuf = Some(Arc::clone(&document));
+        document
     }
 
     /// `/openapi/v3`: where the document of each group version is, with its hash.
     pub fn v3_index(&self) -> Arc<Document> {
-        // Taken in the order of `set_custom`, so that an old index is never kept.
-        let custom = self.custom.lock();
-        let mut index = self.index.lock();
-        if let Some(index) = &*index {
+        let mut custom = self.custom.lock();
+        if let Some(index) = &custom.index {
             return Arc::clone(index);
         }
-        let builtin = self.builtin();
-        let customized = self.customized(&custom);
-        let paths = builtin.iter().chain(customized.iter()).map(|(version, document)| {
+        let entry = |version: &GroupVersion, document: &Document| {
             let path = version.path();
             let url = format!("/openapi/v3{path}?hash={}", document.hash());
             (path.trim_start_matches('/').to_owned(), json!({"serverRelativeURL": url}))
-        });
-        let paths: BTreeMap<_, _> = paths.collect();
+        };
+        let builtin = self.builtin().iter().map(|(version, document)| entry(version, document));
+        let mut paths: BTreeMap<_, _> = builtin.collect();
+        let custom_versions = custom.versions.iter_mut();
+        paths.extend(custom_versions.map(|(version, kinds)| entry(version, &kinds.v3())));
         let document = Arc::new(Document::json(&json!({"paths": paths})));
-        Arc::clone(index.insert(document))
+        custom.index = Some(Arc::clone(&document));
+        document
     }
 
     /// `/openapi/v3/{apis/group/version}`: the document of one group version, if it is served.
@@ -110,39 +164,82 @@ impl OpenApi {
         if let Some(document) = self.builtin().get(version) {
             return Some(Arc::clone(document));
         }
-        let custom = self.custom.lock();
-        self.customized(&custom).get(version).map(Arc::clone)
+        self.custom.lock().versions.get_mut(version).map(CustomVersion::v3)
     }
 
-    fn builtin(&self) -> Arc<Documents> {
-        let mut builtin = self.builtin.lock();
-        Arc::clone(builtin.get_or_insert_with(|| {
+    fn builtin(&self) -> &Documents {
+        self.builtin.get_or_init(|| {
             let all = definitions::builtin(&self.resources);
-            Arc::new(v3::documents(&self.resources, &all))
-        }))
+            v3::documents(&self.resources, &all)
+        })
     }
 
-    fn customized(&self, custom: &[CustomKind]) -> Arc<Documents> {
-        let mut customized = self.customized.lock();
-        Arc::clone(customized.get_or_insert_with(|| {
-            let mut all = definitions::common();
-            all.extend(custom.iter().flat_map(CustomKind::definitions));
-            let resources: Vec<_> = custom.iter().map(|kind| Arc::clone(&kind.info)).collect();
-            Arc::new(v3::documents(&resources, &all))
-        }))
+    fn swagger(&self) -> &Swagger {
+        self.swagger.get_or_init(|| {
+            let definitions = definitions::builtin(&self.resources);
+            Swagger::new(v2::document(&self.resources, definitions))
+        })
+    }
+}
+
+// === impl Custom ===
+
+impl Custom {
+    /// The kinds of a group version, to change.
+    fn changed(&mut self, version: GroupVersion) -> &mut CustomVersion {
+        (self.index, self.v2, self.v2_protobuf) = (None, None, None);
+        let kinds = self.versions.entry(version).or_default();
+        (kinds.v3, kinds.swagger) = (None, None);
+        kinds
+    }
+}
+
+// === impl CustomVersion ===
+
+impl CustomVersion {
+    fn infos(&self) -> Vec<Arc<ResourceInfo>> {
+        self.kinds.iter().map(|kind| Arc::clone(&kind.info)).collect()
     }
 
-    fn build_v2(&self) -> Arc<V2> {
-        let custom = self.custom.lock();
-        let mut v2 = self.v2.lock();
-        Arc::clone(v2.get_or_insert_with(|| {
-            let mut all = definitions::builtin(&self.resources);
-            all.extend(custom.iter().flat_map(CustomKind::definitions));
-            let mut resources = self.resources.clone();
-            resources.extend(custom.iter().map(|kind| Arc::clone(&kind.info)));
-            let document = v2::document(&resources, all);
-            let protobuf = Document::new(V2_PROTOBUF[0], &gnostic::encode(&document));
-            Arc::new(V2 { json: Arc::new(Document::json(&document)), protobuf: Arc::new(protobuf) })
-        }))
+    fn v3(&mut self) -> Arc<Document> {
+        if let Some(document) = &self.v3 {
+            return Arc::clone(document);
+        }
+        let mut all = definitions::common();
+        all.extend(self.kinds.iter().flat_map(CustomKind::definitions));
+        let document = Arc::new(v3::version(&self.infos(), &all));
+        Arc::clone(self.v3.insert(document))
+    }
+
+    fn swagger(&mut self) -> &Swagger {
+        if self.swagger.is_none() {
+            let definitions = self.kinds.iter().flat_map(CustomKind::definitions).collect();
+            let document = v2::document(&self.infos(), definitions);
+            self.swagger = Some(Swagger::part(document));
+        }
+        self.swagger.as_ref().expect("it was just made")
+    }
+}
+
+// === impl Swagger ===
+
+impl Swagger {
+    /// What a whole document is made of.
+    fn new(document: Value) -> Self {
+        let protobuf = Piece::new(&gnostic::encode(&document));
+        Self { protobuf, ..Self::part(document) }
+    }
+
+    /// What a document of some group versions adds to a whole one.
+    fn part(mut document: Value) -> Self {
+        let (paths, definitions) = (document["paths"].take(), document["definitions"].take());
+        let part = json!({"paths": paths, "definitions": definitions});
+        let protobuf = Piece::new(&gnostic::encode(&part));
+        let entries = |name: &str| {
+            let text = part[name].to_string();
+            // Without the braces.
+            Piece::new(&text.as_bytes()[1..text.len() - 1])
+        };
+        Self { paths: entries("paths"), definitions: entries("definitions"), protobuf }
     }
 }

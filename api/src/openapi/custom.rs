@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use windlass_core::scheme::ResourceInfo;
 
@@ -12,8 +13,10 @@ use super::definitions::{self, TYPE_META};
 pub struct CustomKind {
     /// What is served.
     pub info: Arc<ResourceInfo>,
-    /// Its `openAPIV3Schema`; none if its objects may hold anything.
-    pub schema: Option<Arc<Value>>,
+    /// The kind of its lists: `CronTabList`.
+    pub list_kind: String,
+    /// Its `openAPIV3Schema`, as JSON; none if its objects may hold anything.
+    pub schema: Option<Bytes>,
 }
 
 // === impl CustomKind ===
@@ -24,13 +27,14 @@ impl CustomKind {
         let kind = definitions::name(&self.info.gvk());
         [
             (kind.clone(), self.object()),
-            (format!("{kind}List"), definitions::list(&self.info, &kind)),
+            (format!("{kind}List"), definitions::list(&self.info, &self.list_kind, &kind)),
         ]
     }
 
     fn object(&self) -> Value {
-        let schema = self.schema.as_deref().and_then(Value::as_object);
-        let mut object = schema.cloned().unwrap_or_else(|| {
+        // Read each time: as bytes it is shared with the definition, as values it would be ten times as large.
+        let schema = self.schema.as_deref().and_then(|schema| serde_json::from_slice(schema).ok());
+        let mut object: Map<String, Value> = schema.unwrap_or_else(|| {
             Map::from_iter([
                 ("type".to_owned(), json!("object")),
                 ("x-kubernetes-preserve-unknown-fields".to_owned(), json!(true)),

@@ -29,7 +29,7 @@ pub(super) fn builtin(resources: &[Arc<ResourceInfo>]) -> Definitions {
     for info in resources {
         let kind = name(&info.gvk());
         if info.has_verb("list") {
-            all.insert(format!("{kind}List"), list(info, &kind));
+            all.insert(format!("{kind}List"), list(info, &info.list_kind(), &kind));
         }
     }
     all
@@ -67,8 +67,8 @@ pub(super) fn gvk(gvk: &GroupVersionKind) -> Value {
 }
 
 /// The definition of the list of a resource.
-pub(super) fn list(info: &ResourceInfo, kind: &str) -> Value {
-    let list = info.gvr.group_version().with_kind(info.list_kind());
+pub(super) fn list(info: &ResourceInfo, list_kind: &str, kind: &str) -> Value {
+    let list = info.gvr.group_version().with_kind(list_kind.to_owned());
     let mut properties = Map::new();
     for (name, description) in TYPE_META {
         properties.insert(name.to_owned(), json!({"type": "string", "description": description}));
@@ -77,7 +77,7 @@ pub(super) fn list(info: &ResourceInfo, kind: &str) -> Value {
     properties.insert("items".to_owned(), items);
     properties.insert("metadata".to_owned(), reference(LIST_META));
     json!({
-        "description": format!("{} is a list of objects of kind {}.", info.list_kind(), info.kind),
+        "description": format!("{list_kind} is a list of objects of kind {}.", info.kind),
         "type": "object",
         "required": ["items"],
         "properties": properties,

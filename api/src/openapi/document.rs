@@ -1,9 +1,14 @@
 //! A finished document.
 
 use std::io::{self, Read as _, Write as _};
+use std::sync::Arc;
 
 use bytes::Bytes;
-use flate2::{Compression, read::GzDecoder, write::GzEncoder};
+use flate2::{
+    Compression, Crc,
+    read::GzDecoder,
+    write::{DeflateEncoder, GzEncoder},
+};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -25,6 +30,32 @@ pub struct Document {
     pub content_type: &'static str,
 }
 
+/// Part of a document, compressed. Pieces that stand one behind the other are a document.
+#[derive(Clone, Debug)]
+pub(super) struct Piece {
+    deflated: Bytes,
+    crc: Arc<Crc>,
+    digest: [u8; 32],
+}
+
+// === impl Piece ===
+
+impl Piece {
+    pub(super) fn new(bytes: &[u8]) -> Self {
+        let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
+        // A flush ends on a byte, and with nothing that says it is the end.
+        let written = encoder.write_all(bytes).and_then(|()| encoder.flush());
+        written.expect("a vector takes all writes");
+        let mut crc = Crc::new();
+        crc.update(bytes);
+        Self {
+            deflated: encoder.get_ref().clone().into(),
+            crc: Arc::new(crc),
+            digest: Sha256::digest(bytes).into(),
+        }
+    }
+}
+
 // === impl Document ===
 
 impl Document {
@@ -40,6 +71,23 @@ impl Document {
             etag: format!("\"{:X}\"", Sha256::digest(bytes)),
             content_type,
         }
+    }
+
+    /// A document from its parts, which are not compressed again.
+    pub(super) fn joined(content_type: &'static str, pieces: &[Piece]) -> Self {
+        // RFC 1952: magic, deflate, no flags, no time, no extra flags, unknown system.
+        let mut gzip = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
+        let (mut digest, mut crc) = (Sha256::new(), Crc::new());
+        for piece in pieces {
+            gzip.extend_from_slice(&piece.deflated);
+            digest.update(piece.digest);
+            crc.combine(&piece.crc);
+        }
+        // The last block, with nothing in it; then checksum and length.
+        gzip.extend_from_slice(&[3, 0]);
+        gzip.extend_from_slice(&crc.sum().to_le_bytes());
+        gzip.extend_from_slice(&crc.amount().to_le_bytes());
+        Self { gzip: gzip.into(), etag: format!("\"{:X}\"", digest.finalize()), content_type }
     }
 
     /// The tag without quotes: what stands behind `?hash=` in the index.

@@ -192,8 +192,9 @@ fn custom_kinds_come_and_go() {
     info.storage = info.gvr.group_version();
     let schema = json!({"type": "object", "description": "A cron tab.", "properties": {"spec": {"type": "object", "nullable": true, "properties": {
         "cronSpec": {"type": "string"}, "port": {"x-kubernetes-int-or-string": true}}}}});
-    let kind = CustomKind { info: Arc::new(info), schema: Some(Arc::new(schema)) };
-    open_api.set_custom(vec![kind]);
+    let (resource, schema) = (info.gvr.clone(), Some(schema.to_string().into()));
+    let kind = CustomKind { info: Arc::new(info), list_kind: "CronTabList".into(), schema };
+    open_api.put(kind);
     let document = v3(&open_api, "stable.example.com", "v1");
     assert_eq!(dangling(&document), Vec::<String>::new());
     let definition = &document["components"]["schemas"]["com.example.stable.v1.CronTab"];
@@ -209,7 +210,7 @@ fn custom_kinds_come_and_go() {
     let spec = &v2["definitions"]["com.example.stable.v1.CronTab"]["properties"]["spec"];
     assert_eq!(spec, &json!({}), "a client would refuse null if it knew a type");
     assert_ne!(open_api.v3_index().etag, before.0);
-    open_api.set_custom(Vec::new());
+    open_api.remove(&resource);
     assert_eq!((open_api.v3_index().etag.clone(), open_api.v2().etag.clone()), before);
 }
 

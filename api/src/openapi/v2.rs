@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use windlass_core::scheme::ResourceInfo;
 
 use super::{
-    Definitions, definitions,
+    Definitions, Piece, definitions,
     operations::{self, MEDIA_TYPES, Operation},
 };
 
@@ -20,8 +20,31 @@ const BEYOND: [&str; 7] = [
     "x-kubernetes-int-or-string",
     "x-kubernetes-validations",
 ];
+const VERSION: &str = "2.0";
 const INT_OR_STRING: &str = "io.k8s.apimachinery.pkg.util.intstr.IntOrString";
 pub(super) const QUANTITY: &str = "io.k8s.apimachinery.pkg.api.resource.Quantity";
+
+/// What stands before the paths of the document, its definitions, and behind them.
+pub(super) fn head() -> Piece {
+    Piece::new(format!("{{\"swagger\":{VERSION:?},\"info\":{},\"paths\":{{", info()).as_bytes())
+}
+
+pub(super) fn middle() -> Piece {
+    Piece::new(b"},\"definitions\":{")
+}
+
+pub(super) fn tail() -> Piece {
+    Piece::new(b"}}")
+}
+
+/// What stands between entries.
+pub(super) fn comma() -> Piece {
+    Piece::new(b",")
+}
+
+fn info() -> Value {
+    json!({"title": "Kubernetes", "version": "unversioned"})
+}
 
 /// The whole document.
 pub(super) fn document(resources: &[Arc<ResourceInfo>], mut all: Definitions) -> Value {
@@ -36,8 +59,8 @@ pub(super) fn document(resources: &[Arc<ResourceInfo>], mut all: Definitions) ->
     }
     paths.sort_keys();
     json!({
-        "swagger": "2.0",
-        "info": {"title": "Kubernetes", "version": "unversioned"},
+        "swagger": VERSION,
+        "info": info(),
         "paths": paths,
         "definitions": all,
     })

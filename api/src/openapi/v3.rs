@@ -30,8 +30,13 @@ pub(super) fn documents(
     for info in resources {
         versions.entry(info.gvr.group_version()).or_default().push(Arc::clone(info));
     }
-    let document = |resources: &[_]| Arc::new(Document::json(&document(resources, all)));
+    let document = |resources: &[_]| Arc::new(version(resources, all));
     versions.into_iter().map(|(version, resources)| (version, document(&resources))).collect()
+}
+
+/// The document of resources that are all of one group version.
+pub(super) fn version(resources: &[Arc<ResourceInfo>], all: &Definitions) -> Document {
+    Document::json(&document(resources, all))
 }
 
 fn document(resources: &[Arc<ResourceInfo>], all: &Definitions) -> Value {
