@@ -6,6 +6,7 @@ mod visit;
 pub use request::{Action, Answer, Content, Request};
 pub(crate) use visit::{about, too_busy};
 
+use crate::apiextensions::Registrar;
 use crate::authorization::{Attributes, Authorizer, Decision};
 use crate::flowcontrol::{FlowControl, Watching};
 use crate::registry::{Created, Creater, Deleted, Entry, Registry, Write, unknown_resource};
@@ -21,7 +22,7 @@ use windlass_core::component::Shutdown;
 use windlass_core::meta::{Reason, Status};
 use windlass_core::object::canonical;
 use windlass_core::request::ResourceTarget;
-use windlass_core::scheme::{GroupVersionKind, GroupVersionResource, TRANSACTIONS};
+use windlass_core::scheme::{self, GroupVersionKind, GroupVersionResource, TRANSACTIONS};
 
 /// Who makes what is posted to a subresource.
 pub(crate) type Creaters = FxHashMap<(GroupVersionResource, Cow<'static, str>), Arc<dyn Creater>>;
@@ -31,7 +32,9 @@ pub(crate) const CONVERSATIONS: [&str; 5] = ["log", "exec", "attach", "portforwa
 
 /// Authorizes requests and brings them to the registry.
 pub(crate) struct Handler {
-    pub(crate) registry: Registry,
+    pub(crate) registry: Arc<Registry>,
+    /// Serves what definitions define, as soon as they are written. None where a write may still be undone.
+    pub(crate) registrar: Option<Arc<Registrar>>,
     pub(crate) authorizer: Arc<dyn Authorizer>,
     pub(crate) creaters: Creaters,
     pub(crate) flow: Arc<FlowControl>,
@@ -106,6 +109,9 @@ impl Handler {
         if everywhere && matches!(action, Action::DeleteCollection(..)) {
             return Err(not_allowed());
         }
+        if let (Action::Create(..), Some(custom)) = (action, &entry.custom) {
+            custom.check_create()?;
+        }
         let served = match &target.subresource {
             None => entry.info.has_verb(verb) && is_named_right(target, action),
             Some(name) => {
@@ -124,6 +130,7 @@ impl Handler {
     async fn dispatch(&self, entry: &Arc<Entry>, request: &Request) -> Result<Answer, Status> {
         let Request { user, target, action } = request;
         let defaults = WriteOptions::default();
+        let deprecation = entry.custom.as_ref().and_then(|custom| custom.deprecation());
         let mut write = Write {
             entry,
             user,
@@ -131,7 +138,7 @@ impl Handler {
             name: target.name.as_deref().unwrap_or_default(),
             subresource: target.subresource.as_deref().unwrap_or_default(),
             options: action.write_options().unwrap_or(&defaults),
-            warnings: Vec::new(),
+            warnings: deprecation.map(str::to_owned).into_iter().collect(),
         };
         if let Action::Create(body, _) = action
             && entry.info.gvr == TRANSACTIONS
@@ -145,6 +152,12 @@ impl Handler {
         }
         let content = self.act(&mut write, target, action).await?;
         let created = matches!(content, (_, true));
+        if let (Content::Object(object), Some(registrar)) = (&content.0, &self.registrar)
+            && defines(request)
+        {
+            // Who reads the answer finds it so.
+            registrar.apply(object);
+        }
         Ok(Answer { entry: entry.clone(), content: content.0, created, warnings: write.warnings })
     }
 
@@ -194,7 +207,7 @@ impl Handler {
                 return Ok((Content::Object(object), created));
             }
             Action::Delete(options) => match registry.delete(write, options).await? {
-                Deleted::Waiting(object) => Content::Object(entry.serve(object)),
+                Deleted::Waiting(object) => Content::Object(entry.serve(object).await?),
                 Deleted::Gone(object) => Content::Status(Deleted::status(entry, &object).into()),
             },
             Action::DeleteCollection(list, options) => {
@@ -255,6 +268,12 @@ impl Handler {
         };
         events.take_until(Box::pin(end)).boxed()
     }
+}
+
+/// Whether a request changes what is served.
+fn defines(request: &Request) -> bool {
+    let writes = request.action.write_options().is_some_and(|options| !options.dry_run);
+    writes && request.target.resource == scheme::CUSTOMRESOURCEDEFINITIONS
 }
 
 /// The kind that is posted to a subresource, or to the resource itself.

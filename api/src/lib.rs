@@ -36,3 +36,4 @@ pub mod strategy;
 pub mod table;
 mod transaction;
 pub mod validation;
+mod webhook;

@@ -8,7 +8,7 @@ mod tls;
 
 pub use files::write_private;
 pub use kubeconfig::kubeconfig;
-pub use tls::server_tls;
+pub use tls::{client_tls, server_tls};
 
 use jiff::Timestamp;
 use rcgen::{

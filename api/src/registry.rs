@@ -11,7 +11,6 @@ mod decode;
 mod delete;
 mod deletion;
 mod entry;
-mod event_leases;
 mod loopback;
 mod meta;
 mod patch;
@@ -30,8 +29,8 @@ pub use subresources::{Call, Created, Creater};
 
 pub(crate) use conversion::Conversion;
 pub(crate) use delete::Deleted;
-pub(crate) use event_leases::EventLeases;
 pub(crate) use loopback::{client_events, unknown_resource};
+pub(crate) use meta::rfc3339;
 pub(crate) use subresources::builtin_creaters;
 pub(crate) use write::Write;
 
@@ -52,7 +51,6 @@ pub(crate) struct Registry {
     pub(crate) env: Env,
     /// For what allocators keep: it has no place among the objects.
     pub(crate) backend: Arc<dyn Backend>,
-    pub(crate) event_leases: Arc<EventLeases>,
 }
 
 impl Registry {

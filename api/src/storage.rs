@@ -59,6 +59,10 @@ pub trait Storage: Send + Sync {
         None
     }
 
+    /// Lets go of what is kept of a resource that is served no longer, and ends its watches. It can be
+    /// asked for again.
+    fn forget(&self, _resource: &Resource) {}
+
     /// Writes. The errors are the store's own: who wrote knows what a precondition stood for.
     async fn commit(&self, txn: Txn) -> windlass_store::Result<Committed>;
 }

@@ -36,6 +36,7 @@ mod workload;
 pub use allocator::{
     Allocation, Allocator, Companion, OnConflict, PortRange, ServiceConfig, allocators,
 };
+pub(crate) use fields::read as read_field;
 pub use generic::Generic;
 pub use registry::strategy_for;
 
@@ -77,14 +78,23 @@ pub trait Strategy: Send + Sync {
         Errors::default()
     }
 
-    /// Whether objects go away by themselves some time after their last write, as events do.
-    fn expires(&self) -> bool {
-        false
-    }
-
     /// The fields one may select by, beside `metadata.name` and `metadata.namespace`.
     fn fields(&self) -> &'static [&'static str] {
         &[]
+    }
+
+    /// Whether one may select by a field.
+    fn has_field(&self, name: &str) -> bool {
+        self.fields().contains(&name)
+    }
+
+    /// Takes out of an object, as a client sent it, what the kind does not know. What it took, in the words
+    /// of a strict decoder: `unknown field "spec.nope"`. For kinds that the schema table does not have.
+    ///
+    /// # Errors
+    /// Why it is no object of the kind at all.
+    fn prune(&self, _object: &mut Map) -> Result<Vec<String>, String> {
+        Ok(Vec::new())
     }
 
     /// The value of one of [`Strategy::fields`]; empty when the object does not have it, `None` for other fields.

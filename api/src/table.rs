@@ -14,5 +14,6 @@ mod row;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use age::since;
 pub use column::{Column, IncludeObject, TableOptions};
 pub use render::{table, table_with};

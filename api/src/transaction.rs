@@ -100,10 +100,6 @@ impl Handler {
                 Ok(Some((status, warnings)))
             }
             Err(Error::Precondition { .. }) => Ok(None),
-            Err(Error::LeaseNotFound { id }) => {
-                self.registry.event_leases.forget(id).await;
-                Ok(None)
-            }
             Err(error) => Err(store_status(&error)),
         }
     }
@@ -111,17 +107,17 @@ impl Handler {
     /// The same, over a store that keeps writes back.
     fn over(&self, staged: &Arc<Staged>) -> Self {
         let objects = self.registry.objects.over(Arc::new(Kv::new(staged.clone())));
-        let registry = Registry {
+        let registry = Arc::new(Registry {
             objects,
             admission: self.registry.admission.clone(),
             allocators: self.registry.allocators.clone(),
             env: self.registry.env.clone(),
             backend: staged.clone(),
-            event_leases: self.registry.event_leases.clone(),
-        };
+        });
         let (authorizer, shutdown) = (self.authorizer.clone(), self.shutdown.clone());
-        let flow = self.flow.clone();
-        Self { registry, authorizer, creaters: Default::default(), flow, shutdown }
+        let (flow, creaters) = (self.flow.clone(), Default::default());
+        // What definitions define is served once they are committed.
+        Self { registry, registrar: None, authorizer, creaters, flow, shutdown }
     }
 
     /// What is left of the object, and what the user is told.

@@ -3,7 +3,6 @@
 mod agent;
 mod apiserver;
 mod controller_manager;
-mod etcd;
 mod health;
 mod limits;
 mod proxy;

@@ -38,8 +38,7 @@ const KEPT: usize = 256;
 // === impl Documents ===
 
 impl Documents {
-    pub(crate) fn new(resources: Arc<Resources>, address: String) -> Self {
-        let openapi = Arc::new(OpenApi::new(infos(&resources)));
+    pub(crate) fn new(resources: Arc<Resources>, openapi: Arc<OpenApi>, address: String) -> Self {
         Self { resources, address, openapi, made: Mutex::default() }
     }
 
@@ -77,5 +76,5 @@ impl Documents {
 }
 
 fn infos(resources: &Resources) -> Vec<Arc<ResourceInfo>> {
-    resources.all().iter().map(|entry| entry.info.clone()).collect()
+    resources.all().iter().map(|entry| entry.discovered()).collect()
 }

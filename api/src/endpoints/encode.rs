@@ -71,7 +71,10 @@ impl View {
         no_headers: bool,
     ) -> Result<Bytes, Status> {
         let options = TableOptions { include: self.include, no_headers, now: self.now };
-        table(&self.entry.served, items, meta, &options)
+        match &self.entry.custom {
+            Some(custom) => custom.columns().table(items, meta, &options),
+            None => table(&self.entry.served, items, meta, &options),
+        }
     }
 
     /// The format of the answer: kinds without protobuf are shown as JSON to those who take that.

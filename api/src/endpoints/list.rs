@@ -74,7 +74,7 @@ fn whole_json(view: &View, list: ObjectList) -> Bytes {
 
 /// What stands before and after the items.
 fn frame(view: &View, list: &ObjectList) -> (Bytes, Bytes) {
-    let kind = view.entry.info.list_kind();
+    let kind = view.entry.list_kind();
     let version = view.entry.served.api_version();
     let meta = serde_json::to_string(&list.meta).unwrap_or_else(|_| "{}".into());
     let head = format!(
@@ -169,7 +169,7 @@ fn protobuf_list(view: &View, list: &ObjectList) -> Result<Bytes, Status> {
     };
     let items = list.items.iter().map(encode).collect::<Result<Vec<_>, Status>>()?;
     let served = &view.entry.served;
-    let kind = served.group_version().with_kind(view.entry.info.list_kind());
+    let kind = served.group_version().with_kind(view.entry.list_kind());
     let meta = serde_json::to_value(&list.meta).map_err(Status::internal)?;
     let bytes = protobuf::encode_list(&kind, &meta, items.iter().map(Vec::as_slice));
     bytes.map(Bytes::from).map_err(Status::internal)

@@ -38,8 +38,8 @@ struct Wish<'a> {
     parameters: Vec<(&'a str, &'a str)>,
 }
 
-const JSON: &str = "application/json";
-const YAML: &str = "application/yaml";
+pub(super) const JSON: &str = "application/json";
+pub(super) const YAML: &str = "application/yaml";
 
 // === impl Format ===
 
@@ -73,7 +73,7 @@ impl Accepted {
             .iter()
             .find_map(|wish| wish.serve())
             .map(|(format, shape)| Self { format, shape, json, gzip })
-            .ok_or_else(not_acceptable)
+            .ok_or_else(|| not_acceptable(&[JSON, YAML, PROTOBUF]))
     }
 }
 
@@ -144,8 +144,8 @@ fn values(headers: &HeaderMap, name: header::HeaderName) -> Vec<&str> {
     headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect()
 }
 
-fn not_acceptable() -> Status {
-    let text = format!("only the following media types are accepted: {JSON}, {YAML}, {PROTOBUF}");
+pub(super) fn not_acceptable(known: &[&str]) -> Status {
+    let text = format!("only the following media types are accepted: {}", known.join(", "));
     Status::failure(Reason::NotAcceptable, text)
 }
 

@@ -1,7 +1,7 @@
 //! Requests about objects.
 
-use super::negotiate::Accepted;
-use super::{Body, RequestBody, encode, list, query, respond, watch};
+use super::negotiate::{Accepted, Format};
+use super::{Body, RequestBody, encode, list, negotiate, query, respond, watch};
 use crate::authentication::User;
 use crate::authorization::Attributes;
 use crate::handler::{Content, Request};
@@ -40,6 +40,10 @@ pub(super) async fn serve(
     }
     let (parts, body) = request.into_parts();
     let accepted = Accepted::of(&parts.headers)?;
+    let lacks_protobuf = server.handler.find(target)?.custom.is_some();
+    if lacks_protobuf && accepted.format == Format::Protobuf && !accepted.json {
+        return Err(negotiate::not_acceptable(&[negotiate::JSON, negotiate::YAML]));
+    }
     let watches = (server.env(), server.limits.min_request_timeout);
     let action = query::action(info, &parts.headers, body, watches).await?;
     let include = list::include_object(info)?;

@@ -1,10 +1,10 @@
-//! TLS for servers of the cluster.
+//! TLS for servers of the cluster, and for those who call others.
 
 use super::{KeyedCertificate, Result, invalid};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
-use rustls::{RootCertStore, ServerConfig};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use std::sync::Arc;
 
 /// A server's TLS (1.2 and 1.3, HTTP/2 and HTTP/1.1): shows `own`, and takes clients with a certificate of `authority`
@@ -15,10 +15,7 @@ use std::sync::Arc;
 pub fn server_tls(own: &KeyedCertificate, authority: &str, required: bool) -> Result<ServerConfig> {
     let bad = |error: &dyn std::fmt::Display| invalid("TLS configuration", error);
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(authority.as_bytes()) {
-        roots.add(certificate.map_err(|e| bad(&e))?).map_err(|e| bad(&e))?;
-    }
+    let roots = roots(authority)?;
     let clients = WebPkiClientVerifier::builder_with_provider(roots.into(), provider.clone());
     let clients = if required { clients } else { clients.allow_unauthenticated() };
     let chain: std::result::Result<Vec<_>, _> =
@@ -32,4 +29,33 @@ pub fn server_tls(own: &KeyedCertificate, authority: &str, required: bool) -> Re
         .map_err(|e| bad(&e))?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
+}
+
+/// TLS of a client that shows no certificate, and takes servers with a certificate of `authority` (PEM, one or
+/// several). It speaks HTTP/1.1.
+///
+/// # Errors
+/// When there is no certificate in it, or one that can't be used.
+pub fn client_tls(authority: &str) -> Result<ClientConfig> {
+    let roots = roots(authority)?;
+    if roots.is_empty() {
+        return Err(invalid("certificate authority", &"it holds no certificate"));
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| invalid("TLS configuration", &error))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+fn roots(authority: &str) -> Result<RootCertStore> {
+    let bad = |error: &dyn std::fmt::Display| invalid("certificate authority", error);
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(authority.as_bytes()) {
+        roots.add(certificate.map_err(|e| bad(&e))?).map_err(|e| bad(&e))?;
+    }
+    Ok(roots)
 }

@@ -3,7 +3,6 @@
 mod events;
 mod horizontal_pod_autoscalers;
 
-use super::Entry;
 use crate::storage::EventStream;
 use crate::strategy::Map;
 use futures::StreamExt;
@@ -62,14 +61,16 @@ impl dyn Conversion {
         set_type(map, stored);
     }
 
-    pub(crate) fn served_events(&self, entry: Arc<Entry>, stream: EventStream) -> EventStream {
+    pub(crate) fn served_events(
+        &'static self,
+        served: GroupVersionKind,
+        stream: EventStream,
+    ) -> EventStream {
         stream
             .map(move |batch| {
                 let batch = batch?;
-                Ok(batch
-                    .iter()
-                    .map(|event| event.converted(|object| entry.serve(object)))
-                    .collect())
+                let convert = |object: Arc<Object>| self.served_object(&served, &object);
+                Ok(batch.iter().map(|event| event.converted(convert)).collect())
             })
             .boxed()
     }

@@ -32,7 +32,7 @@ impl Registry {
     ) -> Result<Arc<Object>, Status> {
         let object = write.decode(body)?;
         let created = self.create_object(write, object, Ownership::Track).await?;
-        Ok(write.entry.serve(created))
+        write.entry.serve(created).await
     }
 
     /// Makes an object as it is stored.

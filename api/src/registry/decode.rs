@@ -92,6 +92,9 @@ impl Write<'_> {
             return Err(Status::bad_request("the request body is empty"));
         }
         if body.format == BodyFormat::Protobuf {
+            if self.entry.custom.is_some() && *gvk == self.entry.served {
+                return Err(no_protobuf());
+            }
             let (given, value) = protobuf::decode(Some(gvk), &body.bytes)
                 .map_err(|error| Status::bad_request(error.to_string()))?;
             same_kind(gvk, &given)?;
@@ -102,7 +105,10 @@ impl Write<'_> {
         if let Some(given) = given.gvk() {
             same_kind(gvk, &given)?;
         }
-        let decoded = decode::strict(gvk, &json).map_err(|error| unreadable(&error))?;
+        let mut decoded = decode::strict(gvk, &json).map_err(|error| unreadable(&error))?;
+        if *gvk == self.entry.served {
+            decoded = self.pruned(decoded).map_err(|error| unreadable(&error))?;
+        }
         self.take(decoded, |text| unreadable(&text))
     }
 
@@ -111,6 +117,7 @@ impl Write<'_> {
         let gvk = self.entry.served.clone();
         let decoded = decode::value(&gvk, Value::Object(object));
         let decoded = decoded.map_err(|error: DecodeError| unreadable(&gvk, &error))?;
+        let decoded = self.pruned(decoded).map_err(|error| unreadable(&gvk, &error))?;
         self.take(decoded, |text| {
             let cause = StatusCause {
                 reason: "FieldValueInvalid".into(),
@@ -128,6 +135,14 @@ impl Write<'_> {
         conversion.stored_map(gvk, &mut object);
         let decoded = decode::value(gvk, Value::Object(object));
         into_map(decoded.map_err(|error| unreadable(gvk, &error))?.value)
+    }
+
+    /// Without what the kind does not know, where its strategy knows that and the schema table does not.
+    pub(super) fn pruned(&self, mut decoded: Decoded) -> Result<Decoded, String> {
+        if let Value::Object(object) = &mut decoded.value {
+            decoded.strict.extend(self.entry.strategy.prune(object)?);
+        }
+        Ok(decoded)
     }
 
     /// Refuses or reports what a strict decoder found.
@@ -190,6 +205,12 @@ fn same_kind(expected: &GroupVersionKind, given: &GroupVersionKind) -> Result<()
         return Err(Status::bad_request(text));
     }
     Ok(())
+}
+
+/// Kinds that are defined at run time have no form in protobuf.
+fn no_protobuf() -> Status {
+    let text = "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml";
+    Status::failure(Reason::UnsupportedMediaType, text)
 }
 
 fn unreadable(gvk: &GroupVersionKind, why: &dyn std::fmt::Display) -> Status {

@@ -32,7 +32,7 @@ impl Registry {
             if let Some(wanted) = &options.preconditions {
                 write.check_preconditions(wanted, &current)?;
             }
-            let old: Map = current.view().map_err(Status::internal)?;
+            let old = write.entry.open(&current).await?;
             self.admit_delete(write, &old, options).await?;
             if let Some(done) = self.delete_once(write, &current, old, options).await? {
                 return Ok(done);
@@ -96,12 +96,19 @@ impl Registry {
         options: &DeleteOptions,
     ) -> Result<windlass_core::ObjectList, Status> {
         let mut query = write.entry.list_query(write.namespace, list)?;
+        let fields = write.entry.split(&mut query.selection);
         if query.start.is_none() && list.resource_version.is_empty() {
             query.at = ReadVersion::Newest;
         }
         let page = self.storage().list(&query).await?;
         let mut items = Vec::with_capacity(page.items.len());
         for object in page.items {
+            if !fields.requirements.is_empty() {
+                let served = write.entry.serve(object.clone()).await?;
+                if !write.entry.selects(&fields, &served) {
+                    continue;
+                }
+            }
             let namespace = Some(object.namespace()).filter(|namespace| !namespace.is_empty());
             let mut one = Write {
                 entry: write.entry,
@@ -120,7 +127,7 @@ impl Registry {
         }
         let resource_version = page.revision.to_string();
         let meta = windlass_core::object::ListMeta { resource_version, ..Default::default() };
-        let items = items.into_iter().map(|object| write.entry.serve(object)).collect();
+        let items = write.entry.serve_all(items).await?;
         Ok(windlass_core::ObjectList { meta, items })
     }
 }

@@ -1,6 +1,7 @@
 //! What a request to delete means for an object: pure decisions.
 
 use super::meta::rfc3339;
+use crate::apiextensions;
 use crate::strategy::Map;
 use crate::strategy::json::{int_of, is_empty, list_of, map_at, map_mut, map_of, str_at};
 use jiff::{SignedDuration, Timestamp};
@@ -36,6 +37,10 @@ pub(super) fn plan(
     match &*resource.resource {
         "pods" if *resource == scheme::PODS => plan_pod(new, old, options, now),
         "namespaces" if *resource == scheme::NAMESPACES => plan_namespace(new, old, now),
+        "customresourcedefinitions" if *resource == scheme::CUSTOMRESOURCEDEFINITIONS => {
+            apiextensions::begin_deletion(&mut new, now);
+            plan_plain(new, old, now)
+        }
         _ => plan_plain(new, old, now),
     }
 }

@@ -1,8 +1,9 @@
 //! The resources a server has.
 
 use super::Conversion;
-use crate::storage::{Fields, Resource};
-use crate::strategy::{Strategy, strategy_for};
+use crate::apiextensions::{CustomResource, ScalePaths};
+use crate::storage::{Fields, Resource, Selection};
+use crate::strategy::{Map, Strategy, strategy_for};
 use indexmap::IndexMap;
 use parking_lot::RwLock;
 use rustc_hash::FxBuildHasher;
@@ -11,6 +12,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use windlass_core::Object;
+use windlass_core::meta::{FieldSelector, Status};
 use windlass_core::scheme::{GroupVersionKind, GroupVersionResource, ResourceInfo};
 
 /// Fields worth an index, when a kind has them.
@@ -28,6 +30,8 @@ pub struct Entry {
     pub place: Arc<Resource>,
     pub(crate) strategy: Rules,
     pub(crate) conversion: Option<&'static dyn Conversion>,
+    /// What a definition says of it, if that is where it comes from.
+    pub(crate) custom: Option<Arc<CustomResource>>,
 }
 
 /// All served resources, in the order they were added. Cheap to look up; may change while the server runs.
@@ -72,6 +76,21 @@ impl Entry {
             stored,
             strategy,
             info,
+            custom: None,
+        }
+    }
+
+    /// One version of a defined resource. It is handled in the version it is served in, and converted on
+    /// its way into the store and out of it.
+    pub(crate) fn defined(info: Arc<ResourceInfo>, custom: Arc<CustomResource>) -> Self {
+        Self {
+            served: info.gvk(),
+            stored: info.gvk(),
+            place: custom.place().clone(),
+            strategy: Rules::Custom(custom.clone()),
+            conversion: None,
+            custom: Some(custom),
+            info,
         }
     }
 
@@ -86,10 +105,73 @@ impl Entry {
     }
 
     /// An object as it is served.
-    pub(crate) fn serve(&self, object: Arc<Object>) -> Arc<Object> {
-        match self.conversion {
+    pub(crate) async fn serve(&self, object: Arc<Object>) -> Result<Arc<Object>, Status> {
+        match (self.conversion, &self.custom) {
+            (Some(conversion), _) => Ok(conversion.served_object(&self.served, &object)),
+            (None, Some(custom)) => custom.serve(object).await,
+            (None, None) => Ok(object),
+        }
+    }
+
+    /// Objects as they are served.
+    pub(crate) async fn serve_all(
+        &self,
+        objects: Vec<Arc<Object>>,
+    ) -> Result<Vec<Arc<Object>>, Status> {
+        match (self.conversion, &self.custom) {
+            (Some(conversion), _) => {
+                let served = |object: Arc<Object>| conversion.served_object(&self.served, &object);
+                Ok(objects.into_iter().map(served).collect())
+            }
+            (None, Some(custom)) => custom.serve_all(objects).await,
+            (None, None) => Ok(objects),
+        }
+    }
+
+    /// Takes what can only be said of objects as they are served out of a selection of stored ones.
+    pub(super) fn split(&self, selection: &mut Selection) -> FieldSelector {
+        let custom = self.custom.as_ref();
+        custom.map(|custom| custom.split(selection)).unwrap_or_default()
+    }
+
+    /// Whether that selects an object as it is served.
+    pub(super) fn selects(&self, fields: &FieldSelector, object: &Object) -> bool {
+        self.custom.as_ref().is_none_or(|custom| custom.selects(fields, object))
+    }
+
+    /// The fields of a stored object, in the version in which it is handled.
+    pub(super) async fn open(&self, object: &Arc<Object>) -> Result<Map, Status> {
+        let handled = match &self.custom {
+            Some(custom) => &custom.serve(object.clone()).await?,
             None => object,
-            Some(conversion) => conversion.served_object(&self.served, &object),
+        };
+        handled.view().map_err(Status::internal)
+    }
+
+    /// An object in the version in which it is stored.
+    pub(super) async fn close(&self, object: Map) -> Result<Map, Status> {
+        match &self.custom {
+            Some(custom) => custom.store(object).await,
+            None => Ok(object),
+        }
+    }
+
+    /// Where its objects say how many they are, if a definition says that.
+    pub(crate) fn scale(&self) -> Option<&ScalePaths> {
+        self.custom.as_ref()?.scale()
+    }
+
+    /// As discovery shows it.
+    pub(crate) fn discovered(&self) -> Arc<ResourceInfo> {
+        let shown = self.custom.as_ref().and_then(|custom| custom.discovered(&self.info));
+        shown.unwrap_or_else(|| self.info.clone())
+    }
+
+    /// The kind of its lists.
+    pub(crate) fn list_kind(&self) -> String {
+        match &self.custom {
+            Some(custom) => custom.list_kind().to_owned(),
+            None => self.info.list_kind(),
         }
     }
 
@@ -98,7 +180,7 @@ impl Entry {
         match name {
             "metadata.name" => true,
             "metadata.namespace" => self.info.namespaced,
-            _ => self.strategy.fields().contains(&name),
+            _ => self.strategy.has_field(name),
         }
     }
 }
@@ -127,6 +209,11 @@ impl Resources {
     /// Serves a resource no longer. Its objects stay in the store.
     pub fn remove(&self, gvr: &GroupVersionResource) {
         self.table.write().shift_remove(gvr);
+        self.generation.fetch_add(1, Ordering::Release);
+    }
+
+    /// Says that something changed in what is told about a resource.
+    pub(crate) fn touch(&self) {
         self.generation.fetch_add(1, Ordering::Release);
     }
 

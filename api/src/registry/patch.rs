@@ -30,7 +30,7 @@ impl Registry {
             Ok(Intent { object, ownership: Ownership::Track })
         };
         let changed = self.change(write, intent).await?;
-        Ok((write.entry.serve(changed), false))
+        Ok((write.entry.serve(changed).await?, false))
     }
 
     /// Server-side apply; makes the object when there is none. Whether it did.
@@ -43,7 +43,7 @@ impl Registry {
         let intent = |write: &mut Write<'_>, old: &Map| self.applied(write, &config, Some(old));
         match self.change(write, intent).await {
             Err(status) if status.reason == Reason::NotFound && write.subresource.is_empty() => {}
-            result => return result.map(|object| (write.entry.serve(object), false)),
+            result => return Ok((write.entry.serve(result?).await?, false)),
         }
         let Intent { object, ownership } = self.applied(write, &config, None)?;
         let created = self.create_object(write, object, ownership).await;
@@ -51,9 +51,9 @@ impl Registry {
             // Somebody else made it in between: then it is a change after all.
             Err(status) if status.reason == Reason::AlreadyExists => {
                 let changed = self.change(write, intent).await?;
-                Ok((write.entry.serve(changed), false))
+                Ok((write.entry.serve(changed).await?, false))
             }
-            result => result.map(|object| (write.entry.serve(object), true)),
+            result => Ok((write.entry.serve(result?).await?, true)),
         }
     }
 
@@ -121,6 +121,7 @@ impl Write<'_> {
             Status::bad_request(format!("error decoding YAML: {error}"))
         };
         let decoded = decode::partial(&self.entry.served, &json).map_err(|error| bad(&error))?;
+        let decoded = self.pruned(decoded).map_err(|error| bad(&error))?;
         let mut config = self.take(decoded, Status::bad_request)?;
         self.place(&mut config)?;
         Ok(config)

@@ -22,7 +22,7 @@ impl Registry {
         name: &str,
     ) -> Result<Arc<Object>, Status> {
         let found = self.stored(entry, namespace, name).await?;
-        Ok(entry.serve(found))
+        entry.serve(found).await
     }
 
     /// The newest version of an object as it is stored.
@@ -43,20 +43,22 @@ impl Registry {
         namespace: Option<&str>,
         options: &ListOptions,
     ) -> Result<ObjectList, Status> {
-        let query = entry.list_query(namespace, options)?;
+        let mut query = entry.list_query(namespace, options)?;
+        let fields = entry.split(&mut query.selection);
         let page = self.storage().list(&query).await;
-        let page = page.map_err(|status| match status.reason {
+        let mut page = page.map_err(|status| match status.reason {
             Reason::Expired if query.start.is_some() => Status::expired(
                 "The provided continue parameter is too old to display a consistent list result. \
                  You can start a new list without the continue parameter.",
             ),
             _ => status,
         })?;
+        if !fields.requirements.is_empty() {
+            page.remaining = None;
+        }
         let meta = list_meta(entry, &query, &page);
-        let items = match entry.conversion {
-            None => page.items,
-            Some(_) => page.items.into_iter().map(|object| entry.serve(object)).collect(),
-        };
+        let mut items = entry.serve_all(page.items).await?;
+        items.retain(|object| entry.selects(&fields, object));
         Ok(ObjectList { meta, items })
     }
 
@@ -66,12 +68,14 @@ impl Registry {
         namespace: Option<&str>,
         options: &ListOptions,
     ) -> Result<EventStream, Status> {
-        let query = entry.watch_query(namespace, options)?;
+        let mut query = entry.watch_query(namespace, options)?;
+        let fields = entry.split(&mut query.selection);
         let Loopback { storage, .. } = &self.objects;
         let stream = storage.watch(query).await?;
-        Ok(match entry.conversion {
-            None => stream,
-            Some(conversion) => conversion.served_events(entry.clone(), stream),
+        Ok(match (entry.conversion, &entry.custom) {
+            (Some(conversion), _) => conversion.served_events(entry.served.clone(), stream),
+            (None, Some(custom)) => custom.clone().served_events(stream, fields),
+            (None, None) => stream,
         })
     }
 }

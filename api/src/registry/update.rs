@@ -32,7 +32,19 @@ impl Registry {
             Ok(Intent { object: object.clone(), ownership: Ownership::Track })
         };
         let updated = self.change(write, intent).await?;
-        Ok(write.entry.serve(updated))
+        write.entry.serve(updated).await
+    }
+
+    /// Changes an object for a part of the server, which knows what it writes.
+    pub(crate) async fn rewrite(
+        &self,
+        write: &mut Write<'_>,
+        change: impl Fn(&Map) -> Map + Send + Sync,
+    ) -> Result<Arc<Object>, Status> {
+        let intent = |_: &mut Write<'_>, old: &Map| {
+            Ok(Intent { object: change(old), ownership: Ownership::Track })
+        };
+        self.change(write, intent).await
     }
 
     /// Changes an object that is there, as `intent` says when it sees what is there. Asked again when
@@ -46,7 +58,7 @@ impl Registry {
         for _ in 0..ATTEMPTS {
             write.warnings.truncate(warnings);
             let current = self.stored(write.entry, write.namespace, write.name).await?;
-            let old: Map = current.view().map_err(Status::internal)?;
+            let old = write.entry.open(&current).await?;
             let intent = intent(write, &old)?;
             if let Some(done) = self.change_once(write, &current, &old, intent).await? {
                 return Ok(done);

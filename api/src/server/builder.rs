@@ -2,28 +2,24 @@
 
 use super::{ApiServer, Connect, Connects, Limits};
 use crate::admission::{Admission, Chain, NamespaceLifecycle};
+use crate::apiextensions::{self, Registrar};
 use crate::authentication::{Authenticator, OpenId, TokenKeys};
 use crate::authorization::{AlwaysAllow, Authorizer};
 use crate::endpoints::{Documents, Metrics};
 use crate::flowcontrol::FlowControl;
 use crate::handler::{Creaters, Handler};
-use crate::registry::{
-    Creater, Entry, EventLeases, Loopback, Registry, Resources, builtin_creaters,
-};
+use crate::openapi::OpenApi;
+use crate::registry::{Creater, Entry, Loopback, Registry, Resources, builtin_creaters};
 use crate::storage::Cacher;
 use crate::strategy::{ServiceConfig, Strategy, allocators};
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::Semaphore;
 use windlass_core::clock::Env;
 use windlass_core::component::Shutdown;
 use windlass_core::meta::Status;
 use windlass_core::scheme::{GroupVersionResource, ResourceInfo, Scheme};
 use windlass_store::{Backend, Memory};
-
-/// How long events live when nobody says otherwise.
-const EVENT_TTL: Duration = Duration::from_secs(3600);
 
 type AdmissionFactory = Box<dyn FnOnce(&Loopback) -> Arc<dyn Admission> + Send>;
 type AuthenticatorFactory = Box<dyn FnOnce(&Loopback) -> Arc<dyn Authenticator> + Send>;
@@ -44,7 +40,6 @@ pub struct Builder {
     limits: Limits,
     openid: Option<Arc<TokenKeys>>,
     transactions: bool,
-    event_ttl: Duration,
     address: String,
 }
 
@@ -66,7 +61,6 @@ impl Default for Builder {
             limits: Limits::default(),
             openid: None,
             transactions: false,
-            event_ttl: EVENT_TTL,
             address: "127.0.0.1:6443".into(),
         }
     }
@@ -216,18 +210,11 @@ impl Builder {
         self
     }
 
-    /// How long events live after they were last written: an hour when nobody says otherwise, for ever when it is
-    /// zero. They go when the store ends its leases, and up to a minute later.
-    #[must_use]
-    pub fn event_ttl(mut self, ttl: Duration) -> Self {
-        self.event_ttl = ttl;
-        self
-    }
-
-    /// Makes the server. Nothing is read from the store yet: that happens when a resource is first asked for.
+    /// Makes the server. Of the store only the definitions of custom resources are read, so that what they
+    /// define is served from the start; everything else is read when it is first asked for.
     ///
     /// # Errors
-    /// When the store can't be watched.
+    /// When the store can't be watched or read.
     pub async fn build(self) -> Result<Arc<ApiServer>, Status> {
         let shutdown = Shutdown::new();
         let backend = self.store.unwrap_or_else(|| {
@@ -257,17 +244,29 @@ impl Builder {
         creaters.extend(self.creaters);
         let env = self.env.unwrap_or_else(Env::system);
         let flow = FlowControl::new(self.limits.flow, env.random.next());
-        let registry = Registry {
+        let registry = Arc::new(Registry {
             admission,
             allocators: allocators(&self.services).into_iter().collect(),
             env,
-            event_leases: Arc::new(EventLeases::new(backend.clone(), self.event_ttl)),
             backend,
             objects,
-        };
+        });
         let openid = self.openid.map(|keys| OpenId::new(&keys, &self.address));
-        let documents = Documents::new(registry.objects.resources().clone(), self.address);
-        let handler = Handler { registry, authorizer, creaters, flow, shutdown: shutdown.clone() };
+        let objects = &registry.objects;
+        let openapi = Arc::new(OpenApi::new(infos(objects.resources())));
+        let documents = Documents::new(objects.resources().clone(), openapi.clone(), self.address);
+        let registrar = Registrar::new(objects.clone(), openapi, registry.env.clone());
+        let registrar = Arc::new(registrar);
+        apiextensions::start(&registry, &registrar, &tasks).await?;
+        let shutdown_of = shutdown.clone();
+        let handler = Handler {
+            registry,
+            registrar: Some(registrar),
+            authorizer,
+            creaters,
+            flow,
+            shutdown: shutdown_of,
+        };
         Ok(Arc::new(ApiServer {
             handler,
             authenticators,
@@ -284,4 +283,8 @@ impl Builder {
             _tasks: tasks.drop_guard(),
         }))
     }
+}
+
+fn infos(resources: &Resources) -> Vec<Arc<ResourceInfo>> {
+    resources.all().iter().map(|entry| entry.info.clone()).collect()
 }

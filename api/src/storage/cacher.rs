@@ -150,6 +150,13 @@ impl Storage for Cacher {
         self.feed.caches.read().get(&resource.prefix)?.stats()
     }
 
+    fn forget(&self, resource: &Resource) {
+        let cache = self.feed.caches.write().remove(&resource.prefix);
+        if let Some(cache) = cache {
+            cache.close();
+        }
+    }
+
     async fn commit(&self, txn: Txn) -> windlass_store::Result<Committed> {
         self.kv.commit(txn).await
     }

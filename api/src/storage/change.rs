@@ -185,11 +185,31 @@ impl ChangeKind {
 // === conversion ===
 
 impl Event {
-    /// The same event of objects in another form.
-    pub(crate) fn converted(&self, convert: impl Fn(Arc<Object>) -> Arc<Object>) -> Self {
+    /// What the event is to one who watches some of the objects only; none when it does not matter to him.
+    pub(crate) fn selected(self, selects: impl Fn(&Object) -> bool) -> Option<Self> {
         match self {
             Self::Change(kind, change) => {
-                let object = |object: &Option<Arc<Object>>| object.clone().map(&convert);
+                let takes = |object: &Option<Arc<Object>>| object.as_deref().is_some_and(&selects);
+                let before = kind != ChangeKind::Added && takes(&change.before);
+                let now = kind != ChangeKind::Deleted && takes(&change.now);
+                let kind = match (before, now) {
+                    (false, true) => ChangeKind::Added,
+                    (true, true) => ChangeKind::Modified,
+                    (true, false) => ChangeKind::Deleted,
+                    (false, false) => return None,
+                };
+                Some(Self::Change(kind, change))
+            }
+            Self::Initial(object) => selects(&object).then_some(Self::Initial(object)),
+            bookmark @ Self::Bookmark { .. } => Some(bookmark),
+        }
+    }
+
+    /// The same event of objects in another form.
+    pub(crate) fn converted(&self, mut convert: impl FnMut(Arc<Object>) -> Arc<Object>) -> Self {
+        match self {
+            Self::Change(kind, change) => {
+                let mut object = |object: &Option<Arc<Object>>| object.clone().map(&mut convert);
                 let (now, before) = (object(&change.now), object(&change.before));
                 let key = change.key.clone();
                 let change = Change::new(change.revision, key, now, before, (None, None));

@@ -6,7 +6,7 @@ use super::json::{
 };
 use super::{Map, Strategy};
 use crate::validation::format::dns1123_subdomain;
-use crate::validation::rules::{one_of, range, texts};
+use crate::validation::rules::{client_config, one_of, texts};
 use crate::validation::{Errors, Path};
 
 /// The rules of webhook configurations of both sorts.
@@ -96,26 +96,7 @@ fn webhook(hook: &Map, path: &Path<'_>, errors: &mut Errors) {
     }
     let empty = Map::new();
     let config = map_of(hook, "clientConfig").unwrap_or(&empty);
-    let at = path.child("clientConfig");
-    match (is_nil(config, "url"), map_of(config, "service")) {
-        (true, None) | (false, Some(_)) => {
-            errors.required(at, "exactly one of url or service is required");
-        }
-        (false, None) if !str_of(config, "url").starts_with("https://") => {
-            let detail =
-                "'https' is the only allowed URL scheme; desired format: https://host[/path]";
-            errors.invalid(at.child("url"), str_of(config, "url"), detail);
-        }
-        (false, None) => {}
-        (true, Some(service)) => {
-            for key in ["name", "namespace"] {
-                if is_empty(service, key) {
-                    errors.required(at.child("service").child(key), "");
-                }
-            }
-            range(service, "port", 1, 65535, &at.child("service"), errors);
-        }
-    }
+    client_config(config, &path.child("clientConfig"), errors);
     rules(hook, "rules", path, errors);
 }
 

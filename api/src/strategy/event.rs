@@ -52,10 +52,6 @@ impl Strategy for CoreEvent {
         errors
     }
 
-    fn expires(&self) -> bool {
-        true
-    }
-
     fn fields(&self) -> &'static [&'static str] {
         &CORE_FIELDS
     }
@@ -106,10 +102,6 @@ impl Strategy for NewEvent {
             errors.required(Path::new("series").child("lastObservedTime").to_string(), "");
         }
         errors
-    }
-
-    fn expires(&self) -> bool {
-        true
     }
 
     fn fields(&self) -> &'static [&'static str] {

@@ -14,8 +14,8 @@ pub(super) fn value(object: &Object, known: &[&str], name: &str) -> Option<Cow<'
     known.contains(&name).then(|| read(object, name).map_or(Cow::Borrowed(""), Cow::Owned))
 }
 
-/// Decodes only what lies on the path.
-fn read(object: &Object, name: &str) -> Option<String> {
+/// The value at the end of a path of names, when it is there. Decodes only what lies on the path.
+pub(crate) fn read(object: &Object, name: &str) -> Option<String> {
     let mut parts: Parts = object.view().ok()?;
     let mut steps = name.split('.').peekable();
     loop {

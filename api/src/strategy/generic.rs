@@ -87,10 +87,20 @@ impl Generic {
         if !self.generation {
             return;
         }
-        let before = map_of(old, "metadata").and_then(|m| int_of(m, "generation")).unwrap_or(0);
+        let before = generation(old);
         let now = before + i64::from(before == 0 || is_changed(new, old));
         map_mut(new, "metadata").insert("generation".into(), now.into());
     }
+
+    /// Counts a change up that is none of those that always count.
+    #[allow(clippy::unused_self, reason = "reads as a rule of the kind")]
+    pub(crate) fn count_up(&self, new: &mut Map, old: &Map) {
+        map_mut(new, "metadata").insert("generation".into(), (generation(old) + 1).into());
+    }
+}
+
+fn generation(object: &Map) -> i64 {
+    map_of(object, "metadata").and_then(|metadata| int_of(metadata, "generation")).unwrap_or(0)
 }
 
 /// Puts back everything but the named fields.

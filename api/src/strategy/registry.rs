@@ -2,6 +2,7 @@
 
 use super::generic::Generic;
 use super::{Map, Strategy};
+use crate::validation::meta::validate_finalizer_names;
 use crate::validation::{Errors, NameRule};
 use rustc_hash::FxHashMap;
 use std::borrow::Cow;
@@ -13,6 +14,8 @@ use windlass_core::scheme::{GroupVersionResource, Scheme};
 struct Registered {
     generic: Generic,
     own: &'static dyn Strategy,
+    /// Its finalizers have names of the usual form.
+    strict_finalizers: bool,
 }
 
 /// A kind with rules of its own, a form of names, or a generation: group, resource, and these.
@@ -49,7 +52,7 @@ static ENTRIES: &[Entry] = &[
     Entry("admissionregistration.k8s.io", "validatingadmissionpolicybindings", Subdomain, COUNTED, &super::admission::Binding),
     Entry("admissionregistration.k8s.io", "mutatingadmissionpolicies", Subdomain, COUNTED, &super::admission::Policy),
     Entry("admissionregistration.k8s.io", "mutatingadmissionpolicybindings", Subdomain, COUNTED, &super::admission::Binding),
-    Entry("apiextensions.k8s.io", "customresourcedefinitions", Subdomain, COUNTED, &Nothing),
+    Entry("apiextensions.k8s.io", "customresourcedefinitions", Subdomain, COUNTED, &crate::apiextensions::Definitions),
     Entry("apps", "controllerrevisions", Subdomain, UNCOUNTED, &super::workload::ControllerRevision),
     Entry("apps", "daemonsets", Subdomain, COUNTED, &super::workload::DaemonSet),
     Entry("apps", "deployments", Subdomain, COUNTED, &super::workload::Deployment),
@@ -81,6 +84,7 @@ static REGISTRY: LazyLock<FxHashMap<GroupVersionResource, Registered>> = LazyLoc
 static UNKNOWN: Registered = Registered {
     generic: Generic { namespaced: true, status: false, generation: false, name: Subdomain },
     own: &Nothing,
+    strict_finalizers: false,
 };
 
 /// The strategy of a built-in resource. For one that is not built in only the rules for metadata of
@@ -103,7 +107,9 @@ fn build() -> FxHashMap<GroupVersionResource, Registered> {
             name: found.map_or(Subdomain, |entry| entry.2),
         };
         let own: &'static dyn Strategy = found.map_or(&Nothing, |entry| entry.4);
-        (info.gvr.clone(), Registered { generic, own })
+        // Definitions and what they define have never had this rule.
+        let strict_finalizers = info.gvr.group != "apiextensions.k8s.io";
+        (info.gvr.clone(), Registered { generic, own, strict_finalizers })
     };
     Scheme::builtin().iter().map(|info| registered(info)).collect()
 }
@@ -111,6 +117,14 @@ fn build() -> FxHashMap<GroupVersionResource, Registered> {
 // === impl Strategy ===
 
 impl Strategy for Nothing {}
+
+impl Registered {
+    fn check_finalizers(&self, object: &Map, errors: &mut Errors) {
+        if self.strict_finalizers {
+            validate_finalizer_names(object, errors);
+        }
+    }
+}
 
 impl Strategy for Registered {
     fn default(&self, object: &mut Map) {
@@ -142,12 +156,14 @@ impl Strategy for Registered {
 
     fn validate(&self, object: &Map) -> Errors {
         let mut errors = self.generic.validate(object);
+        self.check_finalizers(object, &mut errors);
         errors.extend(self.own.validate(object));
         errors
     }
 
     fn validate_update(&self, new: &Map, old: &Map) -> Errors {
         let mut errors = self.generic.validate_update(new, old);
+        self.check_finalizers(new, &mut errors);
         errors.extend(self.own.validate(new));
         errors.extend(self.own.validate_update(new, old));
         errors
@@ -155,12 +171,9 @@ impl Strategy for Registered {
 
     fn validate_subresource(&self, subresource: &str, new: &Map, old: &Map) -> Errors {
         let mut errors = self.generic.validate_subresource(subresource, new, old);
+        self.check_finalizers(new, &mut errors);
         errors.extend(self.own.validate_subresource(subresource, new, old));
         errors
-    }
-
-    fn expires(&self) -> bool {
-        self.own.expires()
     }
 
     fn fields(&self) -> &'static [&'static str] {

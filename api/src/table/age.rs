@@ -5,7 +5,7 @@ use jiff::Timestamp;
 pub(super) const UNKNOWN: &str = "<unknown>";
 
 /// How long ago a time (RFC 3339) was.
-pub(super) fn since(time: Option<&str>, now: Timestamp) -> String {
+pub(crate) fn since(time: Option<&str>, now: Timestamp) -> String {
     match time.map(str::parse::<Timestamp>) {
         Some(Ok(time)) => human(now.as_second() - time.as_second()),
         _ => UNKNOWN.into(),

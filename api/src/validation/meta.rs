@@ -3,7 +3,7 @@
 use super::format::{dns1123_label, label_value, qualified_name};
 use super::{Errors, NameRule, Path};
 use crate::strategy::Map;
-use crate::strategy::json::{is_empty, is_true, list_of, map_of, maps_of, str_of};
+use crate::strategy::json::{is_empty, is_true, list_of, map_of, maps_of, str_of, strs_of};
 use serde_json::Value;
 
 const TOTAL_ANNOTATIONS: usize = 256 * 1024;
@@ -67,6 +67,16 @@ pub fn validate_meta_update(new: &Map, old: &Map) -> Errors {
     }
     validate_common(new, &mut errors);
     errors
+}
+
+/// The finalizers of Kubernetes' own kinds are well known, or have the name of a domain before a slash.
+pub(crate) fn validate_finalizer_names(object: &Map, errors: &mut Errors) {
+    for (_, name) in map_of(object, "metadata").into_iter().flat_map(|m| strs_of(m, "finalizers")) {
+        if !name.contains('/') && !matches!(name, "orphan" | "foregroundDeletion" | "kubernetes") {
+            let detail = "name is neither a standard finalizer name nor is it fully qualified";
+            errors.invalid(META.child("finalizers"), name, detail);
+        }
+    }
 }
 
 /// Labels as metadata, selectors and templates have them.
@@ -166,10 +176,6 @@ fn finalizers(meta: &Map, errors: &mut Errors) {
     for name in &names {
         for message in qualified_name(name) {
             errors.invalid(path, *name, &message);
-        }
-        if !name.contains('/') && !matches!(*name, "orphan" | "foregroundDeletion" | "kubernetes") {
-            let detail = "name is neither a standard finalizer name nor is it fully qualified";
-            errors.invalid(path, *name, detail);
         }
     }
     if names.contains(&"orphan") && names.contains(&"foregroundDeletion") {

@@ -176,3 +176,44 @@ pub(crate) fn only_one<'a>(
     }
     first
 }
+
+/// How a webhook is called: by a URL or as a Service.
+pub(crate) fn client_config(config: &Map, path: &Path<'_>, errors: &mut Errors) {
+    match (is_nil(config, "url"), map_of(config, "service")) {
+        (true, None) | (false, Some(_)) => {
+            errors.required(path, "exactly one of url or service is required");
+        }
+        (false, None) => url(str_of(config, "url"), &path.child("url"), errors),
+        (true, Some(service)) => {
+            let path = path.child("service");
+            for key in ["name", "namespace"] {
+                if is_empty(service, key) {
+                    errors.required(path.child(key), "");
+                }
+            }
+            range(service, "port", 1, 65535, &path, errors);
+        }
+    }
+}
+
+fn url(url: &str, path: &Path<'_>, errors: &mut Errors) {
+    const FORM: &str = "desired format: https://host[/path]";
+    let rest = url.strip_prefix("https://");
+    let authority = rest.and_then(|rest| rest.split(['/', '?', '#']).next()).unwrap_or_default();
+    let mut bad = |why: String| errors.invalid(path, url, &why);
+    match rest {
+        None => bad(format!("'https' is the only allowed URL scheme; {FORM}")),
+        Some(_) if authority.is_empty() => bad(format!("host must be specified; {FORM}")),
+        Some(rest) => {
+            if authority.contains('@') {
+                bad("user information is not permitted in the URL".into());
+            }
+            if rest.contains('#') {
+                bad("fragments are not permitted in the URL".into());
+            }
+            if rest.split('#').next().is_some_and(|rest| rest.contains('?')) {
+                bad("query parameters are not permitted in the URL".into());
+            }
+        }
+    }
+}

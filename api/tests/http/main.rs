@@ -1,5 +1,6 @@
 //! What goes over the wire: media types, codes, frames, documents.
 
+mod crds;
 mod endpoints;
 mod every_kind;
 mod reads;

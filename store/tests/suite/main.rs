@@ -7,8 +7,6 @@ mod common;
 mod concurrent;
 mod contract;
 mod crash;
-#[cfg(feature = "encryption")]
-mod encrypted;
 mod faults;
 mod kill;
 mod leases;

@@ -1,7 +1,6 @@
 //! The compiled form of a schema.
 
 use super::format::Format;
-use super::rules::Rule;
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -29,7 +28,6 @@ pub(super) struct Node {
 pub(super) struct More {
     pub(super) default: Option<Value>,
     pub(super) list_map_keys: Box<[Name]>,
-    pub(super) rules: Box<[Rule]>,
 }
 
 /// What may stand under names that are not declared.
@@ -115,17 +113,6 @@ impl Node {
         self.more.as_ref().map_or(&[], |more| &more.list_map_keys)
     }
 
-    pub(super) fn rules(&self) -> &[Rule] {
-        self.more.as_ref().map_or(&[], |more| &more.rules)
-    }
-
-    pub(super) fn additional_mut(&mut self) -> Option<&mut Self> {
-        match self.rest.as_deref_mut() {
-            Some(Rest::Schema(node)) => Some(node),
-            _ => None,
-        }
-    }
-
     pub(super) fn has(&self, flag: Flags) -> bool {
         self.flags.0 & flag.0 != 0
     }
@@ -154,8 +141,6 @@ impl Flags {
     pub(super) const EMBEDDED: Self = Self(4);
     pub(super) const INT_OR_STRING: Self = Self(8);
     pub(super) const ATOMIC_MAP: Self = Self(16);
-    /// There are rules here or below.
-    pub(super) const HAS_RULES: Self = Self(32);
 
     pub(super) fn set(&mut self, flag: Self, on: bool) {
         self.0 |= if on { flag.0 } else { 0 };

@@ -1,10 +1,11 @@
 //! `scale`: how many, of any kind that has replicas (autoscaling/v1 Scale).
 
+use crate::apiextensions::Scale;
 use crate::registry::create::Ownership;
 use crate::registry::meta::meta_str;
 use crate::registry::patch::patched;
 use crate::registry::update::Intent;
-use crate::registry::{Body, Registry, Write};
+use crate::registry::{Body, Entry, Registry, Write};
 use crate::strategy::Map;
 use crate::strategy::json::{int_of, map_mut, map_of};
 use serde_json::{Value, json};
@@ -21,7 +22,7 @@ const SCALE: GroupVersionKind = GroupVersionKind::new("autoscaling", "v1", "Scal
 impl Registry {
     pub(crate) async fn get_scale(&self, write: &Write<'_>) -> Result<Arc<Object>, Status> {
         let object = self.stored(write.entry, write.namespace, write.name).await?;
-        scale_object(&object)
+        scale_object(write.entry, object).await
     }
 
     pub(crate) async fn update_scale(
@@ -32,7 +33,7 @@ impl Registry {
         let mut scale = write.decode_as(&SCALE, body)?;
         write.place(&mut scale)?;
         let changed = self.change(write, |write, old| scaled(write, old, &scale)).await?;
-        scale_object(&changed)
+        scale_object(write.entry, changed).await
     }
 
     pub(crate) async fn patch_scale(
@@ -41,7 +42,7 @@ impl Registry {
         patch: &Patch,
     ) -> Result<Arc<Object>, Status> {
         let intent = |write: &mut Write<'_>, old: &Map| {
-            let mut current = scale_of(old)?;
+            let mut current = scale_of(write.entry, old)?;
             let metadata = map_mut(&mut current, "metadata");
             metadata.insert("resourceVersion".into(), meta_str(old, "resourceVersion").into());
             let mut scale = patched(&current, patch, write)?;
@@ -49,7 +50,7 @@ impl Registry {
             scaled(write, old, &scale)
         };
         let changed = self.change(write, intent).await?;
-        scale_object(&changed)
+        scale_object(write.entry, changed).await
     }
 }
 
@@ -65,7 +66,10 @@ fn scaled(write: &Write<'_>, old: &Map, scale: &Map) -> Result<Intent, Status> {
         return Err(Status::invalid("autoscaling", "Scale", write.name, vec![cause]));
     }
     let mut object = old.clone();
-    map_mut(&mut object, "spec").insert("replicas".into(), replicas.into());
+    match write.entry.scale() {
+        Some(paths) => paths.set(&mut object, replicas),
+        None => _ = map_mut(&mut object, "spec").insert("replicas".into(), replicas.into()),
+    }
     let metadata = map_mut(&mut object, "metadata");
     for field in ["resourceVersion", "uid"] {
         let meant = meta_str(scale, field);
@@ -76,34 +80,47 @@ fn scaled(write: &Write<'_>, old: &Map, scale: &Map) -> Result<Intent, Status> {
     Ok(Intent { object, ownership: Ownership::Track })
 }
 
-fn scale_object(object: &Object) -> Result<Arc<Object>, Status> {
-    let map: Map = object.view().map_err(Status::internal)?;
-    let scale = canonical(scale_of(&map)?);
-    let object = Object::from_stored(scale, object.resource_version());
-    object.map(Arc::new).map_err(Status::internal)
+async fn scale_object(entry: &Entry, object: Arc<Object>) -> Result<Arc<Object>, Status> {
+    let version = object.resource_version();
+    let scale = canonical(scale_of(entry, &entry.open(&object).await?)?);
+    Object::from_stored(scale, version).map(Arc::new).map_err(Status::internal)
 }
 
 /// The scale of an object.
-fn scale_of(object: &Map) -> Result<Map, Status> {
-    let empty = Map::new();
-    let part = |name| map_of(object, name).unwrap_or(&empty);
-    let (spec, status) = (part("spec"), part("status"));
-    let metadata = part("metadata").iter();
+fn scale_of(entry: &Entry, object: &Map) -> Result<Map, Status> {
+    let Scale { replicas, current, selector } = match entry.scale() {
+        Some(paths) => paths.read(object)?,
+        None => usual_scale(object)?,
+    };
     let shown = ["name", "namespace", "uid", "creationTimestamp"];
-    let metadata: Map = metadata
+    let metadata: Map = map_of(object, "metadata")
+        .into_iter()
+        .flatten()
         .filter(|(key, _)| shown.contains(&key.as_str()))
         .map(|(key, value)| (key.clone(), value.clone()))
         .collect();
-    let mut shown = json!({"replicas": int_of(status, "replicas").unwrap_or(0)});
-    if let Some(selector) = selector(spec)? {
-        shown["selector"] = selector.into();
+    let mut status = json!({"replicas": current});
+    if let Some(selector) = selector {
+        status["selector"] = selector.into();
     }
     let scale = json!({
         "apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": metadata,
-        "spec": {"replicas": int_of(spec, "replicas").unwrap_or(0)}, "status": shown,
+        "spec": {"replicas": replicas}, "status": status,
     });
     let Value::Object(scale) = scale else { unreachable!("it was written as an object") };
     Ok(scale)
+}
+
+/// The scale of a built-in kind.
+fn usual_scale(object: &Map) -> Result<Scale, Status> {
+    let empty = Map::new();
+    let part = |name| map_of(object, name).unwrap_or(&empty);
+    let (spec, status) = (part("spec"), part("status"));
+    Ok(Scale {
+        replicas: int_of(spec, "replicas").unwrap_or(0),
+        current: int_of(status, "replicas").unwrap_or(0),
+        selector: selector(spec)?,
+    })
 }
 
 /// The selector as a query has it; a replication controller's is a map of labels.

@@ -89,8 +89,3 @@ fn structure() {
 fn values() {
     run(include_str!("values.yaml"));
 }
-
-#[test]
-fn rules() {
-    run(include_str!("rules.yaml"));
-}

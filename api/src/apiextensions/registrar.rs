@@ -1,0 +1,266 @@
+//! What is served of definitions: put into the resources and the documents, and taken out again.
+
+mod info;
+
+use super::conditions::{ESTABLISHED, NAMES_ACCEPTED, TERMINATING};
+use super::conversion::Converter;
+use super::custom::{CustomResource, Kind, Schema};
+use super::definition::{Definition, Names, Version};
+use super::names::Taken;
+use super::schema::StructuralSchema;
+use crate::openapi::{CustomKind, OpenApi};
+use crate::registry::{Entry, Loopback};
+use crate::validation::{Errors, Path};
+use bytes::Bytes;
+use parking_lot::Mutex;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use windlass_core::Object;
+use windlass_core::clock::Env;
+use windlass_core::scheme::{GroupVersion, GroupVersionResource, ResourceInfo};
+
+/// Serves what definitions define. All methods may be called from many tasks at once, and again.
+pub(crate) struct Registrar {
+    objects: Loopback,
+    openapi: Arc<OpenApi>,
+    env: Env,
+    /// What is served without a definition.
+    builtin: Vec<Arc<ResourceInfo>>,
+    known: Mutex<BTreeMap<String, Known>>,
+}
+
+/// A definition that is there.
+#[derive(Default)]
+struct Known {
+    uid: String,
+    revision: u64,
+    group: String,
+    names: Names,
+    accepted: bool,
+    served: Option<Served>,
+}
+
+/// A definition that is served.
+struct Served {
+    generation: i64,
+    names: Names,
+    kind: Arc<Kind>,
+    /// In the version of the store, whether or not that is served.
+    hub: Arc<Entry>,
+    resources: Vec<GroupVersionResource>,
+    schemas: Vec<Compiled>,
+    faults: String,
+}
+
+/// The schema of a version, as it is written and as it is used.
+#[derive(Clone)]
+struct Compiled {
+    version: String,
+    text: Option<Bytes>,
+    schema: Schema,
+}
+
+// === impl Registrar ===
+
+impl Registrar {
+    /// Adds to these objects' resources, and to these documents.
+    pub(crate) fn new(objects: Loopback, openapi: Arc<OpenApi>, env: Env) -> Self {
+        let builtin = objects.resources().all().iter().map(|entry| entry.info.clone()).collect();
+        Self { objects, openapi, env, builtin, known: Mutex::default() }
+    }
+
+    /// Takes note of a definition as it is now, and serves it accordingly. What is older than what is known
+    /// changes nothing.
+    pub(crate) fn apply(&self, object: &Object) {
+        let definition: Definition<'_> = match serde_json::from_slice(object.stored()) {
+            Ok(definition) => definition,
+            Err(error) => {
+                tracing::error!(name = object.name(), %error, "a definition can't be read");
+                return;
+            }
+        };
+        let mut all = self.known.lock();
+        let known = all.entry(object.name().to_owned()).or_default();
+        if *known.uid != *object.header().uid {
+            // Another one has taken its name.
+            let last = std::mem::take(known);
+            self.withdraw(last.served);
+            known.uid = object.header().uid.to_string();
+        } else if known.revision > object.resource_version() {
+            return;
+        }
+        known.revision = object.resource_version();
+        known.group.clone_from(&definition.spec.group);
+        known.names = definition.status.accepted_names.clone();
+        known.accepted = definition.is(NAMES_ACCEPTED);
+        let served = known.served.take();
+        known.served = self.serve(object, &definition, served);
+    }
+
+    /// Forgets a definition that is gone.
+    pub(super) fn remove(&self, object: &Object) {
+        let mut all = self.known.lock();
+        if all.get(object.name()).is_some_and(|known| *known.uid == *object.header().uid) {
+            let last = all.remove(object.name());
+            self.withdraw(last.and_then(|known| known.served));
+        }
+    }
+
+    /// The names that a definition can't have.
+    pub(super) fn taken(&self, group: &str, but: &str) -> Taken {
+        let mut taken = Taken::default();
+        for info in self.builtin.iter().filter(|info| info.gvr.group == group) {
+            taken.add(&Names {
+                plural: info.gvr.resource.to_string(),
+                singular: info.singular.to_string(),
+                short_names: info.short_names.iter().map(ToString::to_string).collect(),
+                kind: info.kind.to_string(),
+                list_kind: info.list_kind(),
+                categories: Vec::new(),
+            });
+        }
+        let all = self.known.lock();
+        let others = all.iter().filter(|(name, known)| *name != but && known.group == group);
+        others.for_each(|(_, known)| taken.add(&known.names));
+        taken
+    }
+
+    /// The definitions of a group that wait for names.
+    pub(super) fn waiting(&self, group: &str) -> Vec<String> {
+        let all = self.known.lock();
+        let waiting = all.iter().filter(|(_, known)| known.group == group && !known.accepted);
+        waiting.map(|(name, _)| name.clone()).collect()
+    }
+
+    /// What is wrong with the schemas of a definition that is served all the same.
+    pub(super) fn faults(&self, name: &str) -> String {
+        let all = self.known.lock();
+        let served = all.get(name).and_then(|known| known.served.as_ref());
+        served.map(|served| served.faults.clone()).unwrap_or_default()
+    }
+
+    /// The objects of a definition, in the version of the store. None when it was never served.
+    pub(super) fn hub(&self, name: &str) -> Option<Arc<Entry>> {
+        let all = self.known.lock();
+        all.get(name)?.served.as_ref().map(|served| served.hub.clone())
+    }
+
+    fn serve(
+        &self,
+        object: &Object,
+        definition: &Definition<'_>,
+        before: Option<Served>,
+    ) -> Option<Served> {
+        let storage = definition.storage().filter(|_| definition.is(ESTABLISHED));
+        let Some(storage) = storage else {
+            self.withdraw(before);
+            return None;
+        };
+        let (generation, names) = (object.header().generation, &definition.status.accepted_names);
+        let served = match before {
+            Some(served) if served.generation == generation && served.names == *names => served,
+            before => self.install(object, definition, &storage, before),
+        };
+        if served.kind.set_terminating(definition.is(TERMINATING)) {
+            self.objects.resources().touch();
+        }
+        Some(served)
+    }
+
+    /// Puts all versions in place of those that were there before.
+    fn install(
+        &self,
+        object: &Object,
+        definition: &Definition<'_>,
+        storage: &GroupVersion,
+        before: Option<Served>,
+    ) -> Served {
+        let names = &definition.status.accepted_names;
+        let generation = object.header().generation;
+        let same = before.as_ref().filter(|before| before.generation == generation);
+        let since = same.map_or(object.resource_version(), |before| before.kind.since);
+        let (schemas, faults) = compile_all(object, definition, before.as_ref());
+        let by_version = schemas.iter().map(|c| (c.version.clone(), c.schema.clone())).collect();
+        let kind = Arc::new(Kind::new(
+            storage.with_resource(names.plural.clone()),
+            storage.with_kind(names.kind.clone()),
+            by_version,
+            Converter::new(definition, &self.objects, &self.env),
+            since,
+        ));
+        let entry = |version: &Version<'_>| {
+            let info = info::resource(definition, version, names, storage);
+            let custom = CustomResource::new(definition, version, names, kind.clone());
+            Entry::defined(info, Arc::new(custom))
+        };
+        let mut resources = Vec::new();
+        for (version, compiled) in definition.spec.versions.iter().zip(&schemas) {
+            let entry = entry(version);
+            let info = entry.info.clone();
+            if !version.served || self.builtin.iter().any(|builtin| builtin.gvr == info.gvr) {
+                continue;
+            }
+            resources.push(info.gvr.clone());
+            self.objects.resources().install(entry);
+            let (schema, list_kind) = (compiled.text.clone(), names.list_kind.clone());
+            self.openapi.put(CustomKind { info, list_kind, schema });
+        }
+        let stored = definition.spec.versions.iter().find(|version| version.storage);
+        let hub = Arc::new(entry(stored.expect("one version is that of the store")));
+        if let Some(before) = before {
+            self.retire(&before, &resources);
+        }
+        Served { generation, names: names.clone(), kind, hub, resources, schemas, faults }
+    }
+
+    /// Ends what was served before, but for the resources that go on under the same name.
+    fn retire(&self, before: &Served, but: &[GroupVersionResource]) {
+        for resource in before.resources.iter().filter(|resource| !but.contains(resource)) {
+            self.objects.resources().remove(resource);
+            self.openapi.remove(resource);
+        }
+        before.kind.ended.cancel();
+    }
+
+    fn withdraw(&self, served: Option<Served>) {
+        if let Some(served) = served {
+            self.retire(&served, &[]);
+            self.objects.storage.forget(&served.kind.place);
+        }
+    }
+}
+
+/// The schemas of all versions, and what is wrong with them. Those that are written as before, or as that of
+/// another version, are not compiled again.
+fn compile_all(
+    object: &Object,
+    definition: &Definition<'_>,
+    before: Option<&Served>,
+) -> (Vec<Compiled>, String) {
+    let mut all: Vec<Compiled> = Vec::new();
+    let mut faults = Vec::new();
+    for version in &definition.spec.versions {
+        let text = version.schema.as_ref().and_then(|schema| schema.schema);
+        let text = text.map(|text| object.stored().slice_ref(text.get().as_bytes()));
+        let known = all.iter().chain(before.iter().flat_map(|before| &before.schemas));
+        let known = known.into_iter().find(|one| one.text == text).map(|one| one.schema.clone());
+        let schema = known.unwrap_or_else(|| {
+            compile(text.as_deref(), definition).unwrap_or_else(|errors| {
+                faults.extend(errors.iter().map(ToString::to_string));
+                None
+            })
+        });
+        all.push(Compiled { version: version.name.clone(), text, schema });
+    }
+    (all, faults.join(", "))
+}
+
+fn compile(text: Option<&[u8]>, definition: &Definition<'_>) -> Result<Schema, Errors> {
+    let Some(text) = text.filter(|_| !definition.spec.preserve_unknown_fields) else {
+        return Ok(None);
+    };
+    let value: Value = serde_json::from_slice(text).unwrap_or_default();
+    let at = Path::new("spec.validation.openAPIV3Schema");
+    StructuralSchema::compile(&value, &at).map(|schema| Some(Arc::new(schema)))
+}

@@ -1,0 +1,7 @@
+//! Calls to webhooks: over HTTPS only, to a URL or to a Service of the cluster.
+
+mod client;
+mod target;
+
+pub(crate) use client::{Webhook, WebhookError};
+pub(crate) use target::ClientConfig;

@@ -1,0 +1,166 @@
+//! One webhook, with the connection to it kept open.
+
+use super::target::{ClientConfig, Target};
+use crate::pki::client_tls;
+use crate::registry::Loopback;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HOST};
+use http::{Request, StatusCode};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper_util::rt::TokioIo;
+use parking_lot::Mutex;
+use rustls::pki_types::ServerName;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+
+/// Longer answers are not read.
+const MAX_ANSWER: usize = 64 << 20;
+/// How much of an answer that is an error is shown.
+const SHOWN: usize = 512;
+/// Where systems keep the authorities they trust.
+const AUTHORITIES: [&str; 3] =
+    ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
+
+/// Calls one webhook. May be used from many tasks; one idle connection is kept.
+pub(crate) struct Webhook {
+    config: ClientConfig,
+    objects: Loopback,
+    tls: tokio::sync::OnceCell<TlsConnector>,
+    idle: Mutex<Option<(Target, Sender)>>,
+}
+
+/// Why a webhook gave no answer. All but the first may be better later.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum WebhookError {
+    /// It is described in a way that leads nowhere.
+    #[error("{0}")]
+    Config(String),
+    /// Its Service can't be called.
+    #[error("{0}")]
+    Service(String),
+    /// It can't be reached, or is not who it should be.
+    #[error("Post \"{url}\": {source}")]
+    Connect { url: String, source: std::io::Error },
+    /// It says nothing.
+    #[error("Post \"{url}\": context deadline exceeded")]
+    Deadline { url: String },
+    /// What it says is no HTTP, or too long.
+    #[error("Post \"{url}\": {source}")]
+    Http { url: String, source: Box<dyn std::error::Error + Send + Sync> },
+    /// It answers with an error.
+    #[error("the webhook at \"{url}\" answered {code}: {text:?}")]
+    Refused { url: String, code: StatusCode, text: String },
+}
+
+type Sender = SendRequest<Full<Bytes>>;
+
+// === impl Webhook ===
+
+impl Webhook {
+    /// Finds Services among a server's own objects.
+    pub(crate) fn new(config: ClientConfig, objects: Loopback) -> Self {
+        let (tls, idle) = (tokio::sync::OnceCell::new(), Mutex::default());
+        Self { config, objects, tls, idle }
+    }
+
+    /// Posts a review and returns the answer, if it comes in time.
+    pub(crate) async fn call(&self, body: Bytes, within: Duration) -> Result<Bytes, WebhookError> {
+        let target = self.config.target(&self.objects).await?;
+        let late = || WebhookError::Deadline { url: shown(&target, within) };
+        timeout(within, self.post(&target, body, within)).await.map_err(|_| late())?
+    }
+
+    async fn post(
+        &self,
+        target: &Target,
+        body: Bytes,
+        within: Duration,
+    ) -> Result<Bytes, WebhookError> {
+        let url = || shown(target, within);
+        let http = |source: Box<dyn std::error::Error + Send + Sync>| WebhookError::Http {
+            url: url(),
+            source,
+        };
+        let path = target.url.path();
+        let request = Request::post(format!("{path}?timeout={}s", within.as_secs()))
+            .header(HOST, format!("{}:{}", target.name, target.port))
+            .header(CONTENT_TYPE, "application/json")
+            .header("accept", "application/json")
+            .body(Full::new(body))
+            .map_err(|error| http(error.into()))?;
+        let mut sender = self.sender(target, within).await?;
+        let answer = sender.send_request(request).await.map_err(|error| http(error.into()))?;
+        let (head, body) = answer.into_parts();
+        let read = Limited::new(body, MAX_ANSWER).collect().await.map_err(http)?.to_bytes();
+        *self.idle.lock() = Some((target.clone(), sender));
+        if head.status.is_success() {
+            return Ok(read);
+        }
+        let text = String::from_utf8_lossy(&read[..read.len().min(SHOWN)]).into_owned();
+        Err(WebhookError::Refused { url: url(), code: head.status, text })
+    }
+
+    /// The idle connection when it still leads there, else a new one.
+    async fn sender(&self, target: &Target, within: Duration) -> Result<Sender, WebhookError> {
+        let idle = self.idle.lock().take();
+        if let Some((to, mut sender)) = idle.filter(|(to, _)| to == target)
+            && to == *target
+            && sender.ready().await.is_ok()
+        {
+            return Ok(sender);
+        }
+        let failed = |source| WebhookError::Connect { url: shown(target, within), source };
+        let tls = self.tls.get_or_try_init(|| self.tls()).await?;
+        let stream =
+            TcpStream::connect((target.host.as_str(), target.port)).await.map_err(failed)?;
+        stream.set_nodelay(true).map_err(failed)?;
+        let name = ServerName::try_from(target.name.clone())
+            .map_err(|error| WebhookError::Config(error.to_string()))?;
+        let stream = tls.connect(name, stream).await.map_err(failed)?;
+        let (sender, connection) =
+            http1::handshake(TokioIo::new(stream)).await.map_err(|error| WebhookError::Http {
+                url: shown(target, within),
+                source: error.into(),
+            })?;
+        // Ends when the sender is dropped or the other side closes.
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a connection to a webhook ended with an error");
+            }
+        });
+        Ok(sender)
+    }
+
+    async fn tls(&self) -> Result<TlsConnector, WebhookError> {
+        let bad = |error: &dyn std::fmt::Display| WebhookError::Config(error.to_string());
+        let pem = match self.config.ca_bundle.as_deref().filter(|bundle| !bundle.is_empty()) {
+            Some(bundle) => {
+                let pem = STANDARD.decode(bundle).map_err(|error| bad(&error))?;
+                String::from_utf8(pem).map_err(|error| bad(&error))?
+            }
+            None => system_authorities().await?,
+        };
+        let config = client_tls(&pem).map_err(|error| bad(&error))?;
+        Ok(TlsConnector::from(Arc::new(config)))
+    }
+}
+
+async fn system_authorities() -> Result<String, WebhookError> {
+    for path in AUTHORITIES {
+        match tokio::fs::read_to_string(path).await {
+            Ok(pem) => return Ok(pem),
+            Err(error) => tracing::debug!(%error, path, "no authorities here"),
+        }
+    }
+    Err(WebhookError::Config("there is no caBundle, and the system has no authorities".into()))
+}
+
+/// The URL as errors show it.
+fn shown(target: &Target, within: Duration) -> String {
+    format!("{}?timeout={}s", target.url, within.as_secs())
+}

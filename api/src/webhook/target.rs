@@ -1,0 +1,99 @@
+//! Whom to call.
+
+use super::WebhookError;
+use crate::registry::Loopback;
+use crate::storage::ReadVersion;
+use crate::strategy::Map;
+use crate::strategy::json::{map_of, str_of};
+use http::Uri;
+use serde::Deserialize;
+use windlass_core::client::Key;
+use windlass_core::scheme;
+
+/// Whom to call, as configurations name it: a URL or a Service.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct ClientConfig {
+    url: Option<String>,
+    service: Option<ServiceReference>,
+    /// PEM in base64: who may have signed its certificate. The system's authorities when there is none.
+    pub(super) ca_bundle: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+struct ServiceReference {
+    namespace: String,
+    name: String,
+    path: Option<String>,
+    port: Option<u16>,
+}
+
+/// Where a call goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Target {
+    /// The URL, as errors show it.
+    pub(super) url: Uri,
+    /// The name in its certificate.
+    pub(super) name: String,
+    /// What is dialed: a host or an address.
+    pub(super) host: String,
+    pub(super) port: u16,
+}
+
+// === impl ClientConfig ===
+
+impl ClientConfig {
+    /// Finds out where to call.
+    pub(super) async fn target(&self, objects: &Loopback) -> Result<Target, WebhookError> {
+        match (&self.url, &self.service) {
+            (Some(url), _) => by_url(url),
+            (None, Some(service)) => service.target(objects).await,
+            (None, None) => {
+                Err(WebhookError::Config("it names neither a url nor a service".into()))
+            }
+        }
+    }
+}
+
+fn by_url(url: &str) -> Result<Target, WebhookError> {
+    let bad = |why: &str| WebhookError::Config(format!("invalid url {url:?}: {why}"));
+    let uri: Uri = url.parse().map_err(|_| bad("not a URL"))?;
+    let host = uri.host().ok_or_else(|| bad("no host"))?;
+    let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+    if uri.scheme_str() != Some("https") {
+        return Err(bad("not https"));
+    }
+    let port = uri.port_u16().unwrap_or(443);
+    Ok(Target { name: host.clone(), host, port, url: uri })
+}
+
+// === impl ServiceReference ===
+
+impl ServiceReference {
+    async fn target(&self, objects: &Loopback) -> Result<Target, WebhookError> {
+        let Self { namespace, name, .. } = self;
+        let missing = |why: &str| WebhookError::Service(format!("service {name:?} {why}"));
+        let key = Key::new(scheme::SERVICES, namespace.as_str(), name.as_str());
+        let found = objects.get_at(&key, ReadVersion::Any).await;
+        let service = found.map_err(|status| missing(&status.message))?;
+        let service: Map = service
+            .ok_or_else(|| missing("not found"))?
+            .view()
+            .map_err(|error| missing(&error.to_string()))?;
+        let empty = Map::new();
+        let spec = map_of(&service, "spec").unwrap_or(&empty);
+        let host = match (str_of(spec, "type"), str_of(spec, "clusterIP")) {
+            ("ExternalName", _) => str_of(spec, "externalName"),
+            (_, "" | "None") => return Err(missing("has no cluster IP")),
+            (_, address) => address,
+        };
+        let port = self.port.unwrap_or(443);
+        let server = format!("{name}.{namespace}.svc");
+        let path = self.path.as_deref().unwrap_or("/").trim_start_matches('/');
+        let url = format!("https://{server}:{port}/{path}");
+        let url =
+            url.parse().map_err(|_| WebhookError::Config(format!("invalid path {path:?}")))?;
+        Ok(Target { url, name: server, host: host.to_owned(), port })
+    }
+}
