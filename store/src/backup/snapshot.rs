@@ -78,7 +78,8 @@ impl<S: Deref<Target = dyn Backend>> Snapshot<S> {
         self.revision
     }
 
-    /// The next piece, or the end.
+    /// The next piece, or the end. After an error, or when the future is dropped, the copy is of no use: without its
+    /// last piece [`super::restore`] refuses it.
     ///
     /// # Errors
     /// [`Error::Compacted`]: begin again. Others are the store's.
