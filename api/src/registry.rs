@@ -11,6 +11,7 @@ mod decode;
 mod delete;
 mod deletion;
 mod entry;
+mod event_leases;
 mod loopback;
 mod meta;
 mod patch;
@@ -29,6 +30,7 @@ pub use subresources::{Call, Created, Creater};
 
 pub(crate) use conversion::Conversion;
 pub(crate) use delete::Deleted;
+pub(crate) use event_leases::EventLeases;
 pub(crate) use loopback::{client_events, unknown_resource};
 pub(crate) use meta::rfc3339;
 pub(crate) use subresources::builtin_creaters;
@@ -51,6 +53,7 @@ pub(crate) struct Registry {
     pub(crate) env: Env,
     /// For what allocators keep: it has no place among the objects.
     pub(crate) backend: Arc<dyn Backend>,
+    pub(crate) event_leases: Arc<EventLeases>,
 }
 
 impl Registry {

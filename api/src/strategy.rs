@@ -78,6 +78,11 @@ pub trait Strategy: Send + Sync {
         Errors::default()
     }
 
+    /// Whether objects go away by themselves some time after their last write, as events do.
+    fn expires(&self) -> bool {
+        false
+    }
+
     /// The fields one may select by, beside `metadata.name` and `metadata.namespace`.
     fn fields(&self) -> &'static [&'static str] {
         &[]

@@ -100,6 +100,10 @@ impl Handler {
                 Ok(Some((status, warnings)))
             }
             Err(Error::Precondition { .. }) => Ok(None),
+            Err(Error::LeaseNotFound { id }) => {
+                self.registry.event_leases.forget(id).await;
+                Ok(None)
+            }
             Err(error) => Err(store_status(&error)),
         }
     }
@@ -113,6 +117,7 @@ impl Handler {
             allocators: self.registry.allocators.clone(),
             env: self.registry.env.clone(),
             backend: staged.clone(),
+            event_leases: self.registry.event_leases.clone(),
         });
         let (authorizer, shutdown) = (self.authorizer.clone(), self.shutdown.clone());
         let (flow, creaters) = (self.flow.clone(), Default::default());

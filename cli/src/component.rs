@@ -3,6 +3,7 @@
 mod agent;
 mod apiserver;
 mod controller_manager;
+mod etcd;
 mod health;
 mod limits;
 mod proxy;

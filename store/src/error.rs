@@ -48,6 +48,15 @@ pub enum Error {
         /// What is wrong there.
         reason: String,
     },
+    /// A value can't be opened: the key ring lacks its key, it was changed on disk, or never sealed. Retrying does
+    /// not help; other keys go on working. In answer to a commit: nothing was written.
+    #[error("value of {key:?} can't be opened: {reason}")]
+    Sealed {
+        /// The key of the pair.
+        key: bytes::Bytes,
+        /// Why not.
+        reason: String,
+    },
     /// Another process holds the data directory. Stop it, or use another directory.
     #[error("{0} is in use by another process")]
     Locked(String),

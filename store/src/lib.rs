@@ -3,6 +3,8 @@
 mod backend;
 pub mod backup;
 mod embedded;
+#[cfg(feature = "encryption")]
+mod encrypted;
 mod error;
 #[cfg(feature = "etcd")]
 mod etcd;
@@ -17,6 +19,8 @@ mod types;
 
 pub use backend::{Backend, Commit, Compact, Lease, Read, Watch, WatchStream};
 pub use embedded::{Durability, Embedded, EmbeddedOptions, Log, Record};
+#[cfg(feature = "encryption")]
+pub use encrypted::{Encrypted, KeyRing, KeyRingError, Nonces, Rotation, SystemNonces};
 pub use error::{Error, Result};
 #[cfg(feature = "etcd")]
 pub use etcd::{Etcd, EtcdOptions, EtcdTls};

@@ -3,21 +3,26 @@
 //! [`StructuralSchema::compile`] checks an `openAPIV3Schema` and turns it into a compact tree. Of an object
 //! it then prunes what the schema does not know, fills in defaults, and says what is wrong with it.
 
+mod attach;
 mod build;
 mod check;
 mod correlate;
+mod declare;
 mod default;
 mod defaults;
 mod embedded;
+mod evaluate;
 mod extensions;
+mod field_path;
 mod format;
 mod list_type;
 mod node;
 mod number;
-mod pattern;
+pub(crate) mod pattern;
 mod props;
 mod prune;
 mod report;
+mod rules;
 mod structural;
 mod validate;
 
@@ -27,6 +32,7 @@ mod tests;
 use crate::strategy::Map;
 use crate::validation::{ErrorType, Errors, Path};
 use node::Node;
+pub(crate) use number::go_float;
 use serde_json::Value;
 
 const UNCHECKED: &str = "some validation rules were not checked because the object was invalid; correct the existing errors to complete validation";
@@ -57,6 +63,10 @@ impl StructuralSchema {
             root = Some(built);
         }
         check::check(props, at, &mut errors);
+        if let Some(root) = root.as_mut().filter(|_| errors.is_empty()) {
+            attach::attach(root, props, at, &mut errors);
+            defaults::check_rules(root, at, &mut errors);
+        }
         match root {
             Some(root) if errors.is_empty() => Ok(Self { root }),
             _ => Err(errors),
@@ -103,6 +113,8 @@ impl StructuralSchema {
         }
         if errors.iter().any(|error| blocks(error.kind)) {
             errors.add(ErrorType::Invalid, "<nil>", Some(&Value::Null), UNCHECKED);
+        } else {
+            evaluate::object(&self.root, new, old, errors);
         }
     }
 }

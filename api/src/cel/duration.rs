@@ -50,3 +50,12 @@ fn scaled(number: &str, unit: i128) -> Option<i128> {
     }
     Some(total)
 }
+
+/// As `string()` writes it: seconds.
+pub(crate) fn seconds(nanos: i64) -> String {
+    let (sign, nanos) = (if nanos < 0 { "-" } else { "" }, nanos.unsigned_abs());
+    let fraction = format!("{:09}", nanos % 1_000_000_000);
+    let fraction = fraction.trim_end_matches('0');
+    let dot = if fraction.is_empty() { "" } else { "." };
+    format!("{sign}{}{dot}{fraction}s", nanos / 1_000_000_000)
+}

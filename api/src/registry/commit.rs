@@ -40,10 +40,11 @@ impl Registry {
         old: Option<&Map>,
     ) -> Result<Outcome, Status> {
         let Some(allocator) = self.allocators.get(&write.entry.place.gvr) else {
-            return self.put_with(write, guard, object, Vec::new()).await.map(|put| match put {
-                (Attempt::Committed(_), Some(object)) => Outcome::Done(object),
-                _ => Outcome::Lost,
-            });
+            return match self.put_with(write, guard, object, Vec::new()).await? {
+                (Attempt::Committed(_), Some(object)) => Ok(Outcome::Done(object)),
+                (Attempt::Retry, _) => Err(busy()),
+                _ => Ok(Outcome::Lost),
+            };
         };
         for _ in 0..ATTEMPTS {
             let mut object = object.clone();
@@ -54,8 +55,7 @@ impl Registry {
                 _ => return Ok(Outcome::Lost),
             }
         }
-        Err(Status::failure(Reason::ServerTimeout, "too many writers ask for the same")
-            .retry_after(1))
+        Err(busy())
     }
 
     /// What an object would be given, for one that is not kept.
@@ -80,7 +80,8 @@ impl Registry {
     ) -> Result<(Attempt, Option<Arc<Object>>), Status> {
         let value = canonical(write.entry.close(object).await?);
         let key = guard.key().expect("a guard speaks of the object's own key").clone();
-        let own = Op::Put { key, value: value.clone(), lease: None };
+        let lease = self.lease(write).await?;
+        let own = Op::Put { key, value: value.clone(), lease };
         let attempt = self.transact(write, guard, own, companions).await?;
         let Attempt::Committed(revision) = attempt else { return Ok((attempt, None)) };
         let object = Object::from_stored(value, revision).map_err(Status::internal)?;
@@ -142,6 +143,10 @@ impl Registry {
         match self.storage().commit(txn).await {
             Ok(committed) => Ok(Attempt::Committed(committed.revision)),
             Err(Error::Precondition { index: 0 }) => Ok(Attempt::Lost),
+            Err(Error::LeaseNotFound { id }) => {
+                self.event_leases.forget(id).await;
+                Ok(Attempt::Retry)
+            }
             Err(Error::Precondition { index }) => match &conflicts[index - 1] {
                 OnConflict::Retry => Ok(Attempt::Retry),
                 OnConflict::Fail(errors) => {
@@ -151,6 +156,11 @@ impl Registry {
             Err(error) => Err(store_status(&error)),
         }
     }
+}
+
+/// Trying again helps.
+fn busy() -> Status {
+    Status::failure(Reason::ServerTimeout, "too many writers ask for the same").retry_after(1)
 }
 
 #[async_trait]

@@ -1,5 +1,7 @@
 //! The pipeline with plugins and companions of the tests' own.
 
+mod events;
+
 use crate::admission::{Admission, AdmissionRequest, Operation};
 use crate::authentication::User;
 use crate::handler::{Action, Content, Request};

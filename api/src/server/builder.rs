@@ -9,17 +9,23 @@ use crate::endpoints::{Documents, Metrics};
 use crate::flowcontrol::FlowControl;
 use crate::handler::{Creaters, Handler};
 use crate::openapi::OpenApi;
-use crate::registry::{Creater, Entry, Loopback, Registry, Resources, builtin_creaters};
+use crate::registry::{
+    Creater, Entry, EventLeases, Loopback, Registry, Resources, builtin_creaters,
+};
 use crate::storage::Cacher;
 use crate::strategy::{ServiceConfig, Strategy, allocators};
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::Semaphore;
 use windlass_core::clock::Env;
 use windlass_core::component::Shutdown;
 use windlass_core::meta::Status;
 use windlass_core::scheme::{GroupVersionResource, ResourceInfo, Scheme};
 use windlass_store::{Backend, Memory};
+
+/// How long events live when nobody says otherwise.
+const EVENT_TTL: Duration = Duration::from_secs(3600);
 
 type AdmissionFactory = Box<dyn FnOnce(&Loopback) -> Arc<dyn Admission> + Send>;
 type AuthenticatorFactory = Box<dyn FnOnce(&Loopback) -> Arc<dyn Authenticator> + Send>;
@@ -40,6 +46,7 @@ pub struct Builder {
     limits: Limits,
     openid: Option<Arc<TokenKeys>>,
     transactions: bool,
+    event_ttl: Duration,
     address: String,
 }
 
@@ -61,6 +68,7 @@ impl Default for Builder {
             limits: Limits::default(),
             openid: None,
             transactions: false,
+            event_ttl: EVENT_TTL,
             address: "127.0.0.1:6443".into(),
         }
     }
@@ -210,6 +218,14 @@ impl Builder {
         self
     }
 
+    /// How long events live after they were last written: an hour when nobody says otherwise, for ever when it is
+    /// zero. They go when the store ends its leases, and up to a minute later.
+    #[must_use]
+    pub fn event_ttl(mut self, ttl: Duration) -> Self {
+        self.event_ttl = ttl;
+        self
+    }
+
     /// Makes the server. Of the store only the definitions of custom resources are read, so that what they
     /// define is served from the start; everything else is read when it is first asked for.
     ///
@@ -248,6 +264,7 @@ impl Builder {
             admission,
             allocators: allocators(&self.services).into_iter().collect(),
             env,
+            event_leases: Arc::new(EventLeases::new(backend.clone(), self.event_ttl)),
             backend,
             objects,
         });

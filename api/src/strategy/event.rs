@@ -52,6 +52,10 @@ impl Strategy for CoreEvent {
         errors
     }
 
+    fn expires(&self) -> bool {
+        true
+    }
+
     fn fields(&self) -> &'static [&'static str] {
         &CORE_FIELDS
     }
@@ -102,6 +106,10 @@ impl Strategy for NewEvent {
             errors.required(Path::new("series").child("lastObservedTime").to_string(), "");
         }
         errors
+    }
+
+    fn expires(&self) -> bool {
+        true
     }
 
     fn fields(&self) -> &'static [&'static str] {

@@ -176,6 +176,10 @@ impl Strategy for Registered {
         errors
     }
 
+    fn expires(&self) -> bool {
+        self.own.expires()
+    }
+
     fn fields(&self) -> &'static [&'static str] {
         self.own.fields()
     }

@@ -1,12 +1,15 @@
 //! `windlass-apiserver`
 
+use super::etcd::EtcdFlags;
 use super::limits::LimitFlags;
 use crate::standalone::{Cluster, DATA_DIR, Options};
 use clap::Parser;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use windlass_core::component::BoxError;
+use windlass_core::meta::parse_duration;
 
 /// The API server, with its durable store
 #[derive(Parser)]
@@ -14,6 +17,7 @@ use windlass_core::component::BoxError;
     version,
     after_help = "Examples:
   windlass-apiserver --data-dir ./data
+  windlass-apiserver --data-dir ./data --etcd-servers http://127.0.0.1:2379
   kubectl --kubeconfig ./data/admin.kubeconfig get namespaces"
 )]
 pub struct ApiServer {
@@ -29,8 +33,13 @@ pub struct ApiServer {
     /// Addresses of Services
     #[arg(long, default_value = "10.96.0.0/16", value_name = "CIDR")]
     service_cidr: String,
+    /// How long events live; 0s: for ever
+    #[arg(long, default_value = "1h0m0s", value_name = "DURATION", value_parser = parse_duration)]
+    event_ttl: Duration,
     #[command(flatten)]
     limits: LimitFlags,
+    #[command(flatten)]
+    etcd: EtcdFlags,
 }
 
 impl ApiServer {
@@ -42,10 +51,12 @@ impl ApiServer {
         let (mut term, mut int) =
             (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         let mut cluster = Cluster::start(Options {
+            store: self.etcd.open().await?,
             data_dir: Some(self.data_dir),
             listen: Some(self.listen),
             advertise: self.advertise_address,
             service_cidr: self.service_cidr,
+            event_ttl: self.event_ttl,
             limits: self.limits.limits(),
             serve: self.limits.serve(),
             controllers: false,

@@ -5,6 +5,7 @@ use super::parts::Parts;
 use super::{Error, Options};
 use async_trait::async_trait;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use windlass_api::admission::{
@@ -75,12 +76,21 @@ impl ControlPlane {
 }
 
 async fn open_store(options: &Options) -> Result<Arc<dyn Backend>, Error> {
-    let Some(dir) = &options.data_dir else {
-        let store = Memory::new();
-        tokio::spawn(store.expiry());
-        return Ok(Arc::new(store));
-    };
-    make_private_dir(dir).map_err(|source| Error::DataDir { path: dir.clone(), source })?;
+    if let Some(dir) = &options.data_dir {
+        make_private_dir(dir).map_err(|source| Error::DataDir { path: dir.clone(), source })?;
+    }
+    match (&options.store, &options.data_dir) {
+        (Some(store), _) => Ok(store.clone()),
+        (None, Some(dir)) => open_embedded(dir).await,
+        (None, None) => {
+            let store = Memory::new();
+            tokio::spawn(store.expiry());
+            Ok(Arc::new(store))
+        }
+    }
+}
+
+async fn open_embedded(dir: &Path) -> Result<Arc<dyn Backend>, Error> {
     let open = EmbeddedOptions::new(dir.join("store"));
     // Reads the whole store.
     let opened = tokio::task::spawn_blocking(|| Embedded::open(open)).await;
@@ -114,6 +124,7 @@ async fn build(
         .env(env)
         .limits(options.limits)
         .services(services(&options.service_cidr)?)
+        .event_ttl(options.event_ttl)
         .address(SocketAddr::new(advertise, port).to_string())
         .openid(keys.clone())
         .transactions()

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use windlass_api::server::{Limits, ServeOptions};
 use windlass_core::clock::Env;
+use windlass_store::Backend;
 
 /// Told of each part that is ready, with the time since the start.
 pub type Progress = Arc<dyn Fn(&str, Duration) + Send + Sync>;
@@ -16,6 +17,8 @@ pub type Progress = Arc<dyn Fn(&str, Duration) + Send + Sync>;
 pub struct Options {
     /// Where it keeps its data; `None`: in memory, and gone with it.
     pub data_dir: Option<PathBuf>,
+    /// Where it keeps objects, instead of in `data_dir` or in memory: any [`Backend`], which takes care of its own leases.
+    pub store: Option<Arc<dyn Backend>>,
     /// Where the API server listens, with TLS; `None`: nowhere, there are only clients in this process.
     pub listen: Option<SocketAddr>,
     /// Where pods and other machines reach it; found out when `None`.
@@ -24,6 +27,8 @@ pub struct Options {
     pub service_cidr: String,
     /// Addresses of pods; each node gets a part.
     pub pod_cidr: String,
+    /// How long events live after their last write; for ever when it is zero.
+    pub event_ttl: Duration,
     /// Runs the controllers.
     pub controllers: bool,
     /// Runs the scheduler.
@@ -70,10 +75,12 @@ impl Options {
     pub fn in_memory() -> Self {
         Self {
             data_dir: None,
+            store: None,
             listen: None,
             advertise: None,
             service_cidr: "10.96.0.0/16".into(),
             pod_cidr: "10.244.0.0/16".into(),
+            event_ttl: Duration::from_secs(3600),
             controllers: true,
             scheduler: true,
             node: None,

@@ -71,7 +71,7 @@ pub(super) fn from(error: Error) -> Status {
         Error::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
             logged(&error, NO_SPACE)
         }
-        Error::Io { .. } => {
+        Error::Io { .. } | Error::Sealed { .. } => {
             tracing::error!(%error, "a request failed");
             return Status::internal(error.to_string());
         }

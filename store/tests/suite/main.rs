@@ -7,6 +7,8 @@ mod common;
 mod concurrent;
 mod contract;
 mod crash;
+#[cfg(feature = "encryption")]
+mod encrypted;
 mod faults;
 mod kill;
 mod leases;

@@ -66,6 +66,7 @@ impl Builder {
         let more = More {
             default: props.get("default").cloned(),
             list_map_keys: self.names(props, "x-kubernetes-list-map-keys"),
+            rules: Box::default(),
         };
         let any = more.default.is_some() || !more.list_map_keys.is_empty();
         any.then(|| Box::new(more))

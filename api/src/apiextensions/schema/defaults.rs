@@ -1,7 +1,8 @@
 //! Whether the defaults of a schema are values it allows itself.
 
+use super::node::Flags;
 use super::node::Node;
-use super::{embedded, prune, validate};
+use super::{embedded, evaluate, prune, validate};
 use crate::validation::{Errors, Path};
 use serde_json::Value;
 
@@ -11,6 +12,29 @@ pub(super) fn check(root: &Node, at: &Path<'_>, errors: &mut Errors) {
     for (name, property) in &root.properties {
         let meta = prune::META_FIELDS.contains(&&**name);
         walk(property, meta, &properties.key(name), errors);
+    }
+}
+
+/// Adds the rules that defaults break.
+pub(super) fn check_rules(node: &Node, path: &Path<'_>, errors: &mut Errors) {
+    if !node.has(Flags::HAS_RULES) {
+        return;
+    }
+    if let Some(default) = node.default() {
+        let path = path.child("default");
+        let mut found = Errors::default();
+        evaluate::part(node, default, Some(default), &path, &mut found);
+        if found.is_empty() {
+            evaluate::part(node, default, None, &path, &mut found);
+        }
+        errors.extend(found);
+    }
+    if let Some(items) = node.items.as_deref() {
+        check_rules(items, &path.child("items"), errors);
+    }
+    let properties = path.child("properties");
+    for (name, property) in &node.properties {
+        check_rules(property, &properties.key(name), errors);
     }
 }
 

@@ -1,6 +1,7 @@
 //! Whether the `x-kubernetes-*` fields of a schema fit together.
 
 use super::props::Props;
+use super::rules;
 use crate::validation::{Errors, Path};
 use serde_json::Value;
 
@@ -35,6 +36,7 @@ pub(super) fn check(schema: Props<'_>, path: &Path<'_>, errors: &mut Errors) {
         map_items(schema, path, errors);
     }
     keys_and_nulls(schema, path, errors);
+    rules::check_form(schema, path, errors);
 }
 
 /// Whether the type is wrong; says so.

@@ -1,6 +1,7 @@
 //! The compiled form of a schema.
 
 use super::format::Format;
+use super::rules::Rule;
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -28,6 +29,7 @@ pub(super) struct Node {
 pub(super) struct More {
     pub(super) default: Option<Value>,
     pub(super) list_map_keys: Box<[Name]>,
+    pub(super) rules: Box<[Rule]>,
 }
 
 /// What may stand under names that are not declared.
@@ -113,6 +115,17 @@ impl Node {
         self.more.as_ref().map_or(&[], |more| &more.list_map_keys)
     }
 
+    pub(super) fn rules(&self) -> &[Rule] {
+        self.more.as_ref().map_or(&[], |more| &more.rules)
+    }
+
+    pub(super) fn additional_mut(&mut self) -> Option<&mut Self> {
+        match self.rest.as_deref_mut() {
+            Some(Rest::Schema(node)) => Some(node),
+            _ => None,
+        }
+    }
+
     pub(super) fn has(&self, flag: Flags) -> bool {
         self.flags.0 & flag.0 != 0
     }
@@ -141,6 +154,8 @@ impl Flags {
     pub(super) const EMBEDDED: Self = Self(4);
     pub(super) const INT_OR_STRING: Self = Self(8);
     pub(super) const ATOMIC_MAP: Self = Self(16);
+    /// There are rules here or below.
+    pub(super) const HAS_RULES: Self = Self(32);
 
     pub(super) fn set(&mut self, flag: Self, on: bool) {
         self.0 |= if on { flag.0 } else { 0 };

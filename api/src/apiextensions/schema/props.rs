@@ -90,4 +90,8 @@ impl<'a> Props<'a> {
     pub(super) fn keys(self) -> impl Iterator<Item = &'a str> {
         self.0.keys().map(String::as_str).filter(move |key| self.has(key))
     }
+
+    pub(super) fn value(self) -> Value {
+        Value::Object(self.0.clone())
+    }
 }

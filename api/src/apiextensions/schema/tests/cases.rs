@@ -89,3 +89,8 @@ fn structure() {
 fn values() {
     run(include_str!("values.yaml"));
 }
+
+#[test]
+fn rules() {
+    run(include_str!("rules.yaml"));
+}

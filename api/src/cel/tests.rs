@@ -1,0 +1,87 @@
+use super::*;
+use serde_json::json;
+
+fn eval(source: &str) -> String {
+    let json = json!({"n": 3, "s": "héllo", "l": [3, 1, 2], "m": {"a": 1, "b": 2}, "x": 1.5,
+        "os": [{"k": "a", "v": 1}, {"k": "b", "v": 2}]});
+    let variable = Variable { name: "self", ty: Type::Dyn, declared: None };
+    let program = match Environment::new([variable]).compile(source) {
+        Ok(program) => program,
+        Err(error) => return error.to_string(),
+    };
+    let mut budget = RUNTIME_BUDGET;
+    match program.eval(vec![("self", Value::from_json(&json, None))], &mut budget) {
+        Ok(Value::Bool(value)) => value.to_string(),
+        Ok(Value::Int(value)) => value.to_string(),
+        Ok(Value::String(text)) => text.to_string(),
+        Ok(other) => format!("{other:?}"),
+        Err(error) => format!("error: {error}"),
+    }
+}
+
+#[test]
+fn expressions_that_are_true() {
+    let lines = include_str!("tests/true.txt").lines().filter(|line| !line.is_empty());
+    let wrong: Vec<_> = lines.map(|line| (line, eval(line))).filter(|(_, f)| f != "true").collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn expressions_that_fail() {
+    let lines = include_str!("tests/fail.txt").lines().filter_map(|line| line.split_once(" # "));
+    let found = lines.map(|(source, why)| (source, why, eval(source)));
+    let wrong: Vec<_> = found.filter(|(_, why, found)| !found.contains(why)).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn mistakes_are_shown_in_their_place() {
+    assert_eq!(
+        eval("1 +\n nope"),
+        "ERROR: <input>:2:2: undeclared reference to 'nope' (in container '')\n |  nope\n | .^"
+    );
+}
+
+#[test]
+fn a_budget_ends_an_evaluation() {
+    let list: Vec<u32> = (0..2000).collect();
+    let json = json!({"l": list});
+    let variable = Variable { name: "self", ty: Type::Dyn, declared: None };
+    let source = "self.l.all(x, self.l.all(y, self.l.all(z, x + y + z >= 0)))";
+    let program = Environment::new([variable]).compile(source).expect("compiles");
+    let mut budget = RUNTIME_BUDGET;
+    let result = program.eval(vec![("self", Value::from_json(&json, None))], &mut budget);
+    assert_eq!(result.err(), Some(EvalError::Budget));
+    assert_eq!(budget, RUNTIME_BUDGET - PER_CALL_LIMIT);
+}
+
+#[test]
+fn names_are_escaped_and_back() {
+    for (name, escaped) in [
+        ("a", "a"),
+        ("namespace", "__namespace__"),
+        ("a-b.c/d", "a__dash__b__dot__c__slash__d"),
+        ("a__b", "a__underscores__b"),
+    ] {
+        assert_eq!(escape(name).as_deref(), Some(escaped));
+        assert_eq!(unescape(escaped).as_deref(), Some(name));
+    }
+    assert_eq!(escape("1a"), None);
+}
+
+proptest::proptest! {
+    #[test]
+    fn nothing_panics(source in "[a-z0-9 .()+*<>=!&|?:'\"\\[\\]{},\\\\-]{0,60}") {
+        eval(&source);
+    }
+
+    #[test]
+    fn nothing_panics_either(words in proptest::collection::vec(proptest::sample::select(vec![
+        "self", ".n", ".s", ".l", ".m", ".os", ".all(", "x", ",", ")", "(", " + ", " == ", "1", "'a'", "[", "]",
+        ".map(", ".size()", " && ", " ? ", " : ", ".substring(", ".split(", "-9223372036854775808", "quantity(",
+        "ip(", ".format(", "duration(", ".slice(", ".replace(", ".charAt(", "lists.range(", "{", "}", "!", "-", ".?", "has(",
+        ".indexOf(", ".findAll(", " in ", "9999999999", "''", ".join(", ".orValue(", "optional.of(", " % ", "0",
+    ]), 1..12)) {
+        eval(&words.concat());
+    }
+}
