@@ -19,10 +19,11 @@ mod identity;
 mod node;
 mod options;
 mod parts;
+mod store;
 
 pub use cluster::Cluster;
 pub use node::{agent as node_agent, images, proxy};
-pub use options::{NodeOptions, Options, Progress, ProxyMode};
+pub use options::{Encryption, NodeOptions, Options, Progress, ProxyMode};
 
 use std::path::PathBuf;
 
@@ -43,6 +44,14 @@ pub enum Error {
     /// The store can't be opened.
     #[error("{0}")]
     Store(#[from] windlass_store::Error),
+    /// The keys that seal the store can't be read.
+    #[error("--encryption-keys {}: {source}", path.display())]
+    Keys {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: windlass_store::KeyRingError,
+    },
     /// Certificates can't be read or made.
     #[error("{0}")]
     Pki(#[from] windlass_api::pki::Error),

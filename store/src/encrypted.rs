@@ -11,6 +11,7 @@ mod tests;
 pub use keys::{KeyRing, KeyRingError};
 pub use nonces::{Nonces, SystemNonces};
 pub use rotate::Rotation;
+pub use seal::is_sealed;
 
 use crate::{
     Batch, Commit, Committed, Compact, Event, KeyRange, KeyValue, Lease, LeaseId, LeaseStatus,

@@ -20,7 +20,7 @@ mod types;
 pub use backend::{Backend, Commit, Compact, Lease, Read, Watch, WatchStream};
 pub use embedded::{Durability, Embedded, EmbeddedOptions, Log, Record};
 #[cfg(feature = "encryption")]
-pub use encrypted::{Encrypted, KeyRing, KeyRingError, Nonces, Rotation, SystemNonces};
+pub use encrypted::{Encrypted, KeyRing, KeyRingError, Nonces, Rotation, SystemNonces, is_sealed};
 pub use error::{Error, Result};
 #[cfg(feature = "etcd")]
 pub use etcd::{Etcd, EtcdOptions, EtcdTls};

@@ -2,7 +2,7 @@
 
 use super::etcd::EtcdFlags;
 use super::limits::LimitFlags;
-use crate::standalone::{Cluster, DATA_DIR, Options};
+use crate::standalone::{Cluster, DATA_DIR, Encryption, Options};
 use clap::Parser;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -24,6 +24,8 @@ pub struct ApiServer {
     /// Where objects, certificates and the administrator's kubeconfig are kept
     #[arg(long, default_value = DATA_DIR)]
     data_dir: PathBuf,
+    #[command(flatten)]
+    encryption: Encryption,
     /// Where it listens, with TLS
     #[arg(long, default_value = "0.0.0.0:6443", value_name = "ADDR:PORT")]
     listen: SocketAddr,
@@ -53,6 +55,7 @@ impl ApiServer {
         let mut cluster = Cluster::start(Options {
             store: self.etcd.open().await?,
             data_dir: Some(self.data_dir),
+            encryption: self.encryption,
             listen: Some(self.listen),
             advertise: self.advertise_address,
             service_cidr: self.service_cidr,

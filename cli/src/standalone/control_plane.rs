@@ -1,11 +1,10 @@
 //! Store and API server.
 
-use super::identity::{Identity, make_private_dir};
+use super::identity::Identity;
 use super::parts::Parts;
-use super::{Error, Options};
+use super::{Error, Options, store};
 use async_trait::async_trait;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::Path;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use windlass_api::admission::{
@@ -24,7 +23,7 @@ use windlass_api::strategy::ServiceConfig;
 use windlass_core::cache::InformerFactory;
 use windlass_core::client::Client;
 use windlass_core::component::{BoxError, Component, Ready, Shutdown};
-use windlass_store::{Backend, Embedded, EmbeddedOptions, Memory};
+use windlass_store::Backend;
 
 /// What the other parts stand on.
 pub(super) struct ControlPlane {
@@ -39,7 +38,7 @@ pub(super) struct ControlPlane {
 impl ControlPlane {
     pub(super) async fn start(options: &Options, parts: &mut Parts) -> Result<Self, Error> {
         // What may fail for outside reasons comes first: nothing is half started then.
-        let store = open_store(options).await?;
+        let store = store::open(options, parts.shutdown()).await?;
         let listener = listen(options).await?;
         parts.ready("store");
         let identity = Identity::open(options)?;
@@ -73,31 +72,6 @@ impl ControlPlane {
         parts.ready("api server");
         Ok(Self { server, client, identity, listen, advertise })
     }
-}
-
-async fn open_store(options: &Options) -> Result<Arc<dyn Backend>, Error> {
-    if let Some(dir) = &options.data_dir {
-        make_private_dir(dir).map_err(|source| Error::DataDir { path: dir.clone(), source })?;
-    }
-    match (&options.store, &options.data_dir) {
-        (Some(store), _) => Ok(store.clone()),
-        (None, Some(dir)) => open_embedded(dir).await,
-        (None, None) => {
-            let store = Memory::new();
-            tokio::spawn(store.expiry());
-            Ok(Arc::new(store))
-        }
-    }
-}
-
-async fn open_embedded(dir: &Path) -> Result<Arc<dyn Backend>, Error> {
-    let open = EmbeddedOptions::new(dir.join("store"));
-    // Reads the whole store.
-    let opened = tokio::task::spawn_blocking(|| Embedded::open(open)).await;
-    let store = opened.map_err(|error| Error::part("store", error))??;
-    // Ends with the store.
-    tokio::spawn(store.expiry());
-    Ok(Arc::new(store))
 }
 
 async fn listen(options: &Options) -> Result<Option<TcpListener>, Error> {

@@ -19,6 +19,8 @@ pub struct Options {
     pub data_dir: Option<PathBuf>,
     /// Where it keeps objects, instead of in `data_dir` or in memory: any [`Backend`], which takes care of its own leases.
     pub store: Option<Arc<dyn Backend>>,
+    /// How the values of the store in `data_dir` are sealed. One in memory is not; with another `store` it is an error.
+    pub encryption: Encryption,
     /// Where the API server listens, with TLS; `None`: nowhere, there are only clients in this process.
     pub listen: Option<SocketAddr>,
     /// Where pods and other machines reach it; found out when `None`.
@@ -43,6 +45,18 @@ pub struct Options {
     pub env: Env,
     /// Told of each part that is ready.
     pub progress: Progress,
+}
+
+/// Encryption of the store at rest.
+#[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "cli", derive(clap::Args))]
+pub struct Encryption {
+    /// Keys that seal the store, one to a line, NAME:BASE64 of 32 bytes. The first seals, all open
+    #[cfg_attr(feature = "cli", arg(long = "encryption-keys", value_name = "FILE"))]
+    pub keys: Option<PathBuf>,
+    /// Takes values that are not sealed yet, and seals them: once, when encryption is turned on
+    #[cfg_attr(feature = "cli", arg(long = "encryption-read-plain", requires = "keys"))]
+    pub read_plain: bool,
 }
 
 /// The node of an all-in-one cluster.
@@ -76,6 +90,7 @@ impl Options {
         Self {
             data_dir: None,
             store: None,
+            encryption: Encryption::default(),
             listen: None,
             advertise: None,
             service_cidr: "10.96.0.0/16".into(),

@@ -1,6 +1,6 @@
 //! `windlass up`
 
-use crate::standalone::{Cluster, DATA_DIR, NodeOptions, Options, ProxyMode};
+use crate::standalone::{Cluster, DATA_DIR, Encryption, NodeOptions, Options, ProxyMode};
 use clap::Args;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -19,6 +19,8 @@ pub(super) struct Up {
     /// Where everything is kept
     #[arg(long, default_value = DATA_DIR)]
     data_dir: PathBuf,
+    #[command(flatten)]
+    encryption: Encryption,
     /// Where the API server listens; pods can't reach it on a loopback address
     #[arg(long, default_value = "0.0.0.0:6443", value_name = "ADDR:PORT")]
     listen: SocketAddr,
@@ -78,6 +80,7 @@ impl Up {
         };
         Options {
             data_dir: Some(self.data_dir.clone()),
+            encryption: self.encryption.clone(),
             listen: Some(self.listen),
             advertise: self.advertise_address,
             service_cidr: self.service_cidr.clone(),

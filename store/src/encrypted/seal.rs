@@ -122,6 +122,12 @@ impl Sealer {
     }
 }
 
+/// Whether a value of the store behind looks like one that was sealed, with whatever key.
+#[must_use]
+pub fn is_sealed(value: &[u8]) -> bool {
+    Sealed::parse(value).is_some()
+}
+
 /// How much longer a sealed value is.
 fn overhead(key: &Key) -> usize {
     MAGIC.len() + 1 + key.name.len() + NONCE + TAG
