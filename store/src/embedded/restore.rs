@@ -17,6 +17,8 @@ use std::sync::Arc;
 
 /// Length of the checksum that `etcdctl snapshot save` leaves behind a snapshot.
 const CHECKSUM: u64 = 32;
+/// It stands behind a multiple of so many bytes.
+const PAGE: u64 = 512;
 
 /// See [`crate::backup::restore`].
 pub(crate) fn restore(from: &Path, to: &Path) -> Result<Revision> {
@@ -92,23 +94,25 @@ fn copy<R: Read>(frames: &mut Frames<R>, header: Header, output: &mut Output<'_>
     }
 }
 
-/// Nothing but the end, or the checksum of all before it.
+/// Nothing but the end; or zeros up to a multiple of [`PAGE`] and the checksum of all before it.
 fn check_end<R: Read>(
     input: &mut Hashing<R>,
     end: u64,
     file_len: u64,
 ) -> std::io::Result<std::result::Result<(), String>> {
+    let left = file_len - end;
+    let Some(filling) = left.checked_sub(CHECKSUM).filter(|filling| *filling < PAGE) else {
+        let reason = format!("{left} bytes come after the end of the snapshot");
+        return Ok(if left == 0 { Ok(()) } else { Err(reason) });
+    };
+    let mut filled = [0; PAGE as usize];
+    let filled = &mut filled[..usize::try_from(filling).expect("less than a page")];
+    input.read_exact(filled)?;
     let expected = input.sum.clone().finalize();
-    match file_len - end {
-        0 => Ok(Ok(())),
-        CHECKSUM => {
-            let mut found = [0; CHECKSUM as usize];
-            input.read_exact(&mut found)?;
-            let sound = found[..] == expected[..];
-            Ok(if sound { Ok(()) } else { Err("the checksum of the file is wrong".into()) })
-        }
-        left => Ok(Err(format!("{left} bytes come after the end of the snapshot"))),
-    }
+    let mut found = [0; CHECKSUM as usize];
+    input.read_exact(&mut found)?;
+    let sound = found[..] == expected[..] && filled.iter().all(|byte| *byte == 0);
+    Ok(if sound { Ok(()) } else { Err("the checksum of the file is wrong".into()) })
 }
 
 /// What has to be true of the items of a snapshot, one after the other.

@@ -1,5 +1,7 @@
 //! The Maintenance service.
 
+mod snapshot;
+
 use super::proto::rpc::alarm_request::AlarmAction;
 use super::proto::rpc::{
     AlarmRequest, AlarmResponse, DefragmentRequest, DefragmentResponse, DowngradeRequest,
@@ -66,7 +68,7 @@ impl maintenance_server::Maintenance for Maintenance {
     }
 
     async fn snapshot(&self, _: Request<SnapshotRequest>) -> Answer<Self::SnapshotStream> {
-        Err(Status::unimplemented("etcdserver: no snapshots yet"))
+        Ok(Response::new(snapshot::responses(self.0.store.clone())))
     }
 
     async fn move_leader(&self, _: Request<MoveLeaderRequest>) -> Answer<MoveLeaderResponse> {

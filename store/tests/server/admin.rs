@@ -6,6 +6,7 @@ use crate::wire::cluster_client::ClusterClient;
 use crate::wire::maintenance_client::MaintenanceClient;
 use crate::wire::*;
 use tonic::Code;
+use windlass_store::{Embedded, EmbeddedOptions, KeyRange, Read};
 
 #[tokio::test]
 async fn the_status_is_that_of_a_leader() {
@@ -76,6 +77,41 @@ async fn there_are_no_users() {
             client.auth_enable(AuthEnableRequest {}).await.unwrap_err().code(),
             Code::Unimplemented
         );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_snapshot_comes_in_pieces_with_a_checksum_and_can_be_restored() {
+    ours(async |scene| {
+        let store = scene.store.clone().unwrap();
+        for n in 0..50 {
+            let txn = windlass_store::Txn::new().put(format!("k{n:02}"), vec![b'v'; 10_000]);
+            store.commit(txn).await.unwrap();
+        }
+        let mut client = MaintenanceClient::new(scene.channel.clone());
+        let mut pieces = client.snapshot(SnapshotRequest {}).await.unwrap().into_inner();
+        let (mut file, mut last) = (Vec::new(), 1);
+        while let Some(piece) = pieces.message().await.unwrap() {
+            assert!(piece.blob.len() <= 64 << 10);
+            file.extend_from_slice(&piece.blob);
+            last = piece.remaining_bytes;
+        }
+        assert_eq!((last, file.len() % 512), (0, 32), "as etcdctl checks it");
+        let dir = tempfile::tempdir().unwrap();
+        let (path, to) = (dir.path().join("saved"), dir.path().join("data"));
+        std::fs::write(&path, &file).unwrap();
+        assert_eq!(windlass_store::backup::restore(&path, &to).unwrap(), 51);
+        let restored = Embedded::open(EmbeddedOptions::new(&to)).unwrap();
+        let all = restored.range(&KeyRange::all(), 0, None).await.unwrap();
+        assert_eq!((all.items.len(), all.items[7].value.len()), (50, 10_000));
+        for at in [file.len() - 1, file.len() - 33, 100] {
+            file[at] ^= 1;
+            std::fs::write(&path, &file).unwrap();
+            let other = dir.path().join(at.to_string());
+            assert!(windlass_store::backup::restore(&path, &other).is_err(), "byte {at}");
+            file[at] ^= 1;
+        }
     })
     .await;
 }

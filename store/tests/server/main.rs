@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod admin;
+mod contract;
+mod kubernetes;
 mod leases;
 mod limits;
 mod ranges;

@@ -20,6 +20,7 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(10);
 pub(crate) struct Scene {
     pub(crate) channel: Channel,
     pub(crate) kv: kv_client::KvClient<Channel>,
+    pub(crate) port: u16,
     /// Of ours only.
     pub(crate) store: Option<Arc<dyn Backend>>,
     server: Server,
@@ -37,6 +38,7 @@ pub(crate) struct Watching {
     responses: Responses,
 }
 
+#[expect(clippy::large_enum_variant, reason = "there are few")]
 enum Responses {
     Begun(JoinHandle<Streaming<WatchResponse>>),
     Open(Streaming<WatchResponse>),
@@ -141,7 +143,7 @@ impl Scene {
         let endpoint = Channel::from_shared(format!("http://127.0.0.1:{port}")).unwrap();
         let channel = endpoint.connect().await.unwrap();
         let kv = kv_client::KvClient::new(channel.clone()).max_decoding_message_size(64 << 20);
-        Self { channel, kv, store, server, _dir: dir }
+        Self { channel, kv, port, store, server, _dir: dir }
     }
 
     /// Stops the server: it must end by itself.
