@@ -9,9 +9,13 @@ mod limits;
 mod proxy;
 mod remote;
 mod scheduler;
+#[cfg(feature = "store")]
+mod store;
 
 pub use agent::Agent;
 pub use apiserver::ApiServer;
 pub use controller_manager::ControllerManager;
 pub use proxy::Proxy;
 pub use scheduler::Scheduler;
+#[cfg(feature = "store")]
+pub use store::Store;

@@ -130,8 +130,8 @@ impl Session {
             }
         };
         let from = convert::revision(request.start_revision).unwrap_or(current + 1);
-        // A revision of the future is waited for.
-        let after = (from - 1).min(current);
+        // A revision of the future is waited for. The first commit has revision 2.
+        let after = (from - 1).clamp(1, current);
         let range = convert::key_range(&request.key, &request.range_end);
         match self.shared.store.watch(range, after).await {
             Ok(stream) => {
