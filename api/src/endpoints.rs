@@ -5,7 +5,6 @@ mod documents;
 mod encode;
 mod health;
 mod list;
-mod metrics;
 mod negotiate;
 mod paths;
 mod query;
@@ -17,11 +16,13 @@ pub use body::{Body, BodyError, RequestBody};
 
 pub(crate) use body::boxed;
 pub(crate) use documents::Documents;
-pub(crate) use metrics::Metrics;
 
+use crate::audit::audit_id;
+use crate::authentication::User;
 use crate::filters;
+use crate::handler::too_busy;
 use crate::server::ApiServer;
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response};
 use std::sync::Arc;
 use windlass_core::request::{RequestInfo, Target, parse};
 
@@ -30,33 +31,54 @@ pub(crate) async fn serve(server: Arc<ApiServer>, request: Request<RequestBody>)
     let uri = request.uri();
     let info = parse(request.method(), uri.path(), uri.query());
     let headers = request.headers().len();
-    filters::guarded(&server, &info, headers, route(&server, &info, request)).await
+    let id = audit_id(request.headers(), server.env());
+    let answer = route(&server, &info, &id, request);
+    let mut response = filters::guarded(&server, &info, headers, answer).await;
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert("audit-id", id);
+    }
+    response
 }
 
 async fn route(
     server: &Arc<ApiServer>,
     info: &RequestInfo,
+    id: &str,
     request: Request<RequestBody>,
 ) -> Response<Body> {
     let (parts, body) = request.into_parts();
-    let user = match filters::authenticate(server, &parts).await {
-        Ok(user) => user,
-        Err(status) => return respond::refuse(&parts.headers, &status),
-    };
-    let headers = parts.headers.clone();
     let visit = filters::Visit::new(info);
+    let (user, impersonator) = match filters::authenticate(server, &parts).await {
+        Ok(known) => known,
+        Err(status) => {
+            let nobody = User::default();
+            if let Some(record) = visit.record(server, &nobody, None, (id, &parts)) {
+                record.complete(status.code, Some(&status));
+            }
+            return respond::refuse(&parts.headers, &status);
+        }
+    };
+    let record = visit.record(server, &user, impersonator, (id, &parts));
     let permit = match visit.admit(server, &user).await {
         Ok(permit) => permit,
-        Err(refusal) => return refusal,
+        Err(refusal) => {
+            if let Some(record) = record {
+                record.complete(refusal.status().as_u16(), Some(&too_busy()));
+            }
+            return refusal;
+        }
     };
+    let headers = parts.headers.clone();
     let answer = match &info.target {
         Target::Resource(target) => {
             let request = Request::from_parts(parts, body);
             let seen = visit.target().unwrap_or(target);
-            resource::serve(server, info, (target, seen), user, request).await
+            resource::serve(server, info, (target, seen), user, request, record.as_ref()).await
         }
-        Target::Path => paths::serve(server, info, &user, &parts).await,
+        Target::Path => paths::serve(server, info, &user, &parts, record.as_ref()).await,
     };
+    let failure = answer.as_ref().err().cloned();
     let response = answer.unwrap_or_else(|status| respond::refuse(&headers, &status));
-    permit.mark(response, server.limits.request_timeout)
+    let response = permit.mark(response, server.limits.request_timeout);
+    filters::recorded(record, response, failure.as_ref())
 }

@@ -5,25 +5,70 @@ mod visit;
 
 pub(crate) use visit::Visit;
 
+use crate::audit::Record;
 use crate::authentication::{AUTHENTICATED, User};
+use crate::authorization::Attributes;
 use crate::endpoints::Body;
 use crate::handler::{CONVERSATIONS, too_busy};
+use crate::metrics::Asked;
 use crate::server::ApiServer;
 use futures::FutureExt;
 use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use http::request::Parts;
 use http::{Response, StatusCode};
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 use tokio::time::Instant;
 use windlass_core::meta::{Reason, Status, parse_duration};
 use windlass_core::request::{RequestInfo, Target, Verb};
 
-/// Who sent a request.
-pub(crate) async fn authenticate(server: &ApiServer, parts: &Parts) -> Result<User, Status> {
+/// Who sent a request; and who really did, when he is somebody else for it.
+pub(crate) async fn authenticate(
+    server: &ApiServer,
+    parts: &Parts,
+) -> Result<(User, Option<User>), Status> {
     let user = recognize(server, parts).await?;
     impersonation::apply(server, user, &parts.headers).await
+}
+
+/// Whether it may be done; the decision is recorded.
+pub(crate) async fn authorize(
+    server: &ApiServer,
+    attributes: &Attributes<'_>,
+    record: Option<&Record>,
+) -> Result<(), Status> {
+    let decision = server.handler.authorize(attributes).await;
+    if let Some(record) = record {
+        record.decided(decision.is_ok(), "");
+    }
+    decision
+}
+
+/// Ends the record of a request with its answer; that of a long answer when it is over.
+pub(crate) fn recorded(
+    record: Option<Record>,
+    mut response: Response<Body>,
+    failure: Option<&Status>,
+) -> Response<Body> {
+    let Some(record) = record else { return response };
+    let code = response.status().as_u16();
+    if response.body().is_stream() {
+        record.started(code);
+        // What is given back ends at once, when it is dropped.
+        drop(response.body_mut().until_end(Ending(record, code)));
+    } else {
+        record.complete(code, failure);
+    }
+    response
+}
+
+/// Notes the end of a long answer when it is dropped.
+struct Ending(Record, u16);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.0.complete(self.1, None);
+    }
 }
 
 async fn recognize(server: &ApiServer, parts: &Parts) -> Result<User, Status> {
@@ -60,38 +105,37 @@ pub(crate) async fn guarded(
     answer: impl Future<Output = Response<Body>>,
 ) -> Response<Body> {
     let start = Instant::now();
-    let counted = Counted::new(&server.metrics.inflight);
+    let asked = asked(server, info);
+    let counted = server.metrics.inflight(is_write(info.verb));
     let answer = AssertUnwindSafe(limited(server, info, headers, answer)).catch_unwind();
-    let response = answer.await.unwrap_or_else(|_| {
+    let mut response = answer.await.unwrap_or_else(|_| {
         tracing::error!(path = %info.path, "a request made the server panic");
         plain(&Status::internal("the server panicked"))
     });
     drop(counted);
-    // A name that nobody serves is a client's own text: it does not belong into metrics.
-    let resource = match &info.target {
-        Target::Resource(target) if server.handler.find(target).is_ok() => {
-            &*target.resource.resource
-        }
-        _ => "",
-    };
-    server.metrics.note(info.verb, resource, response.status(), start.elapsed());
+    if response.body().is_stream() {
+        drop(response.body_mut().until_end(server.metrics.long(&asked)));
+    }
+    server.metrics.note(asked, response.status().as_u16(), start.elapsed());
     response
 }
 
-/// A request among those that are worked on, until it is answered or its client is gone.
-struct Counted<'a>(&'a AtomicI64);
-
-impl<'a> Counted<'a> {
-    fn new(count: &'a AtomicI64) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(count)
-    }
+fn is_write(verb: Verb) -> bool {
+    !matches!(verb, Verb::Get | Verb::List | Verb::Watch)
 }
 
-impl Drop for Counted<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
+/// What is asked for, in names that the server serves: a client's own text does not belong into metrics.
+fn asked(server: &ApiServer, info: &RequestInfo) -> Asked {
+    let Target::Resource(target) = &info.target else { return Asked::path(info.verb) };
+    let Ok(entry) = server.handler.find(target) else { return Asked::path(info.verb) };
+    let scope = match (&target.name, &target.namespace) {
+        (Some(_), _) => "resource",
+        (None, Some(_)) => "namespace",
+        (None, None) => "cluster",
+    };
+    let dry_run = info.query.iter().any(|(name, value)| name == "dryRun" && value == "All");
+    let subresource = target.subresource.as_deref();
+    Asked::resource(info.verb, entry.info.clone(), subresource, scope, dry_run)
 }
 
 async fn limited(

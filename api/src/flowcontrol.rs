@@ -25,6 +25,7 @@ pub use builtin::{Builtin, builtin};
 pub use control::{FlowControl, FlowOptions};
 pub use permit::Permit;
 
+pub(crate) use config::{LevelStats, SchemaStats};
 pub(crate) use control::{Refused, SchemaRef};
 pub(crate) use watches::Watching;
 pub(crate) use width::{Listing, Work};

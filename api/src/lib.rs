@@ -12,6 +12,7 @@
 
 pub mod admission;
 pub mod apiextensions;
+pub mod audit;
 pub mod authentication;
 pub mod authorization;
 pub mod bootstrap;
@@ -23,6 +24,7 @@ pub mod flowcontrol;
 pub mod handler;
 pub mod local;
 pub mod managed_fields;
+mod metrics;
 pub mod nodes;
 pub mod openapi;
 pub mod patch;

@@ -13,11 +13,15 @@ pub use limits::Limits;
 pub use listener::ServeOptions;
 pub use service::Service;
 
+use crate::audit::{Audit, Origin, Record};
 use crate::authentication::{Authenticator, OpenId};
-use crate::endpoints::{Documents, Metrics};
+use crate::authorization::Attributes;
+use crate::endpoints::Documents;
 use crate::flowcontrol::FlowControl;
-use crate::handler::{Answer, Handler, Request};
+use crate::handler::{Answer, Content, Handler, Request, about};
+use crate::metrics::Metrics;
 use crate::registry::Loopback;
+use futures::StreamExt;
 use rustc_hash::FxHashMap;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -25,7 +29,8 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::DropGuard;
 use windlass_core::clock::Env;
 use windlass_core::component::Shutdown;
-use windlass_core::meta::Status;
+use windlass_core::meta::{Reason, Status};
+use windlass_core::request::key_path;
 use windlass_core::scheme::GroupVersionResource;
 
 /// Who answers connections to a subresource.
@@ -40,6 +45,7 @@ pub struct ApiServer {
     pub(crate) documents: Documents,
     pub(crate) openid: Option<OpenId>,
     pub(crate) metrics: Metrics,
+    pub(crate) audit: Option<Arc<Audit>>,
     /// How many requests are held at once; watches do not count.
     pub(crate) in_flight: Semaphore,
     pub(crate) limits: Limits,
@@ -67,7 +73,43 @@ impl ApiServer {
     /// # Errors
     /// What the client is told.
     pub async fn handle(&self, request: Request) -> Result<Answer, Status> {
-        self.handler.handle(request).await
+        let Some(record) = self.record(&request) else { return self.handler.handle(request).await };
+        if let Ok(entry) = self.handler.find(&request.target) {
+            record.sent(&entry, &request.action);
+        }
+        let mut answer = match self.handler.handle(request).await {
+            Ok(answer) => answer,
+            Err(status) => {
+                record.decided(status.reason != Reason::Forbidden, "");
+                record.complete(status.code, Some(&status));
+                return Err(status);
+            }
+        };
+        record.decided(true, "");
+        record.answered(&answer.entry, &answer.content);
+        answer.content = match answer.content {
+            Content::Watch(events) => {
+                record.started(200);
+                let record = Ended(record);
+                Content::Watch(events.inspect(move |_| _ = &record).boxed())
+            }
+            content => {
+                record.complete(if answer.created { 201 } else { 200 }, None);
+                content
+            }
+        };
+        Ok(answer)
+    }
+
+    /// The record of a request of this process, if the server keeps one.
+    fn record(&self, request: &Request) -> Option<Record> {
+        let audit = self.audit.as_ref()?;
+        let Request { user, target, action } = request;
+        let seen = about(target, action.list_options());
+        let verb = action.verb().as_str();
+        let attributes = Attributes { user, verb, resource: Some(&seen), path: "" };
+        let origin = Origin { uri: key_path(&target.key()), ..Origin::default() };
+        Record::begin(audit, &attributes, &origin, &self.env().uuid(), self.env())
     }
 
     /// A tower service that answers HTTP requests with any kind of body.
@@ -103,6 +145,15 @@ impl ApiServer {
     pub fn close(&self) {
         self.stopping.cancel();
         self.shutdown.cancel();
+    }
+}
+
+/// The end of a watch, noted when it is dropped.
+struct Ended(Record);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.complete(200, None);
     }
 }
 

@@ -35,7 +35,10 @@ enum Inner {
         held: Option<Held>,
     },
     /// As it comes.
-    Stream(BoxStream<'static, Result<Bytes, BodyError>>),
+    Stream {
+        pieces: BoxStream<'static, Result<Bytes, BodyError>>,
+        held: Vec<Box<dyn Send>>,
+    },
 }
 
 // === impl Body ===
@@ -68,9 +71,25 @@ impl Body {
         self
     }
 
+    /// Whether it comes as it comes.
+    pub(crate) fn is_stream(&self) -> bool {
+        matches!(self.0, Inner::Stream { .. })
+    }
+
+    /// Keeps something until the end, if it comes as it comes. Gives it back otherwise.
+    pub(crate) fn until_end<T: Send + 'static>(&mut self, thing: T) -> Option<T> {
+        match &mut self.0 {
+            Inner::Stream { held, .. } => {
+                held.push(Box::new(thing));
+                None
+            }
+            _ => Some(thing),
+        }
+    }
+
     /// Pieces as they come.
     pub fn stream(pieces: BoxStream<'static, Result<Bytes, BodyError>>) -> Self {
-        Self(Inner::Stream(pieces))
+        Self(Inner::Stream { pieces, held: Vec::new() })
     }
 }
 
@@ -94,8 +113,8 @@ impl http_body::Body for Body {
                 }
                 Poll::Ready(piece.map(|piece| Ok(Frame::data(piece))))
             }
-            Inner::Stream(stream) => {
-                stream.as_mut().poll_next(cx).map(|piece| piece.map(|p| p.map(Frame::data)))
+            Inner::Stream { pieces, .. } => {
+                pieces.as_mut().poll_next(cx).map(|piece| piece.map(|p| p.map(Frame::data)))
             }
         }
     }
@@ -110,7 +129,7 @@ impl http_body::Body for Body {
                 SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
             }
             Inner::Pieces { left: Some(left), .. } => SizeHint::with_exact(*left),
-            Inner::Pieces { left: None, .. } | Inner::Stream(_) => SizeHint::default(),
+            Inner::Pieces { left: None, .. } | Inner::Stream { .. } => SizeHint::default(),
         }
     }
 }

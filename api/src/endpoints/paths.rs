@@ -1,13 +1,16 @@
 //! Paths that name no objects.
 
+use super::Body;
 use super::documents::Served;
 use super::health;
 use super::negotiate::takes_gzip;
-use super::respond::{json, not_found, text, with_type};
-use super::{Body, metrics};
+use super::respond::{json, not_found, with_type};
+use crate::audit::Record;
 use crate::authentication::{OpenId, User};
 use crate::authorization::Attributes;
 use crate::discovery::{self, Aggregated, Root};
+use crate::filters;
+use crate::metrics;
 use crate::openapi::{Document, V2_PROTOBUF};
 use crate::server::ApiServer;
 use bytes::Bytes;
@@ -28,11 +31,12 @@ pub(super) async fn serve(
     info: &RequestInfo,
     user: &User,
     parts: &Parts,
+    record: Option<&Record>,
 ) -> Result<Response<Body>, Status> {
     // About paths, roles speak of methods.
     let verb = parts.method.as_str().to_ascii_lowercase();
     let attributes = Attributes { user, verb: &verb, resource: None, path: &info.path };
-    server.handler.authorize(&attributes).await?;
+    filters::authorize(server, &attributes, record).await?;
     let path = info.path.trim_matches('/');
     let segments: Vec<&str> = path.split('/').collect();
     if parts.method != Method::GET && parts.method != Method::HEAD && !is_api(&segments) {
@@ -41,7 +45,10 @@ pub(super) async fn serve(
     Ok(match segments.as_slice() {
         ["healthz" | "livez" | "readyz", ..] => health::respond(server, &segments, info).await,
         ["version"] => json(version()),
-        ["metrics"] => text(StatusCode::OK, metrics::text(server)),
+        ["metrics"] => {
+            let text = metrics::text(server).map_err(Status::internal)?;
+            with_type(StatusCode::OK, metrics::CONTENT_TYPE, Body::whole(text))
+        }
         ["openapi", rest @ ..] => openapi(server, rest, info, parts).await?,
         ["api", ..] | ["apis", ..] => discovered(server, &segments, parts),
         [".well-known", "openid-configuration"] => {

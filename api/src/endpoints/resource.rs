@@ -2,8 +2,10 @@
 
 use super::negotiate::{Accepted, Format};
 use super::{Body, RequestBody, encode, list, negotiate, query, respond, watch};
+use crate::audit::Record;
 use crate::authentication::User;
 use crate::authorization::Attributes;
+use crate::filters;
 use crate::handler::{Content, Request};
 use crate::server::{ApiServer, ConnectCall};
 use http::{Response, StatusCode};
@@ -20,16 +22,17 @@ pub(super) async fn serve(
     (target, seen): (&ResourceTarget, &ResourceTarget),
     user: User,
     request: http::Request<RequestBody>,
+    record: Option<&Record>,
 ) -> Result<Response<Body>, Status> {
     // Only one who may do it is listened to any further: a body is not read before.
     let attributes = attributes(info, seen, &user);
-    server.handler.authorize(&attributes).await?;
+    filters::authorize(server, &attributes, record).await?;
     let subresource = Cow::Owned(target.subresource.clone().unwrap_or_default());
     if let Some(connect) = server.connects.get(&(target.resource.clone(), subresource)) {
         if runs_something(target) {
             // A WebSocket begins with a GET, but who may only look into pods may not work in them.
             let create = Attributes { verb: Verb::Create.as_str(), ..attributes };
-            server.handler.authorize(&create).await?;
+            filters::authorize(server, &create, record).await?;
         }
         server.handler.find(target)?;
         let objects = server.objects();
@@ -48,14 +51,23 @@ pub(super) async fn serve(
     let action = query::action(info, &parts.headers, body, watches).await?;
     let include = list::include_object(info)?;
     let request = Request { user, target: target.clone(), action };
+    if let (Some(record), Ok(entry)) = (record, server.handler.find(target)) {
+        record.sent(&entry, &request.action);
+    }
     let answer = server.handler.perform(&request).await?;
+    if let Some(record) = record {
+        record.answered(&answer.entry, &answer.content);
+    }
     let code = if answer.created { StatusCode::CREATED } else { StatusCode::OK };
     let now = server.env().clock.now();
     let view = encode::View { entry: answer.entry, accepted, include, now };
     let mut response = match answer.content {
         Content::Object(object) => view.object(&object, code)?,
         Content::List(list) => list::respond(&view, list)?,
-        Content::Watch(events) => watch::respond(view, events),
+        Content::Watch(events) => {
+            let sent = server.metrics.watch_events(&view.entry.served);
+            watch::respond(view, events, sent)
+        }
         Content::Status(status) => respond::status(&accepted, &status),
     };
     respond::warn(&mut response, &answer.warnings);

@@ -9,6 +9,7 @@ use crate::storage::{ChangeKind, Event, EventStream, FrameFormat};
 use bytes::{BufMut, Bytes, BytesMut};
 use futures::{StreamExt, stream};
 use http::{Response, StatusCode};
+use prometheus_client::metrics::counter::Counter;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use windlass_core::Object;
@@ -25,7 +26,8 @@ struct Frames {
     headed: bool,
 }
 
-pub(super) fn respond(view: View, events: EventStream) -> Response<Body> {
+/// `sent` counts the events.
+pub(super) fn respond(view: View, events: EventStream, sent: Counter) -> Response<Body> {
     // YAML has no frames.
     let format = match view.format() {
         Format::Yaml => Format::Json,
@@ -36,7 +38,11 @@ pub(super) fn respond(view: View, events: EventStream) -> Response<Body> {
         _ => "application/json",
     };
     let mut frames = Frames { view, format, headed: false };
-    let body = events.flat_map(move |batch| stream::iter(frames.batch(batch)).map(Ok));
+    let body = events.flat_map(move |batch| {
+        let frames = frames.batch(batch);
+        sent.inc_by(frames.len() as u64);
+        stream::iter(frames).map(Ok)
+    });
     with_type(StatusCode::OK, media_type, Body::stream(body.boxed()))
 }
 

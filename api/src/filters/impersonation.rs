@@ -16,19 +16,19 @@ const EXTRA: &str = "impersonate-extra-";
 const SERVICE_ACCOUNT: &str = "system:serviceaccount:";
 const AUTHENTICATION: &str = "authentication.k8s.io";
 
-/// The user that the headers name, in place of the one who sent them.
+/// The user that the headers name, in place of the one who sent them; and that one then.
 pub(super) async fn apply(
     server: &ApiServer,
     user: User,
     headers: &HeaderMap,
-) -> Result<User, Status> {
-    let Some(wanted) = wanted(headers)? else { return Ok(user) };
+) -> Result<(User, Option<User>), Status> {
+    let Some(wanted) = wanted(headers)? else { return Ok((user, None)) };
     for target in targets(&wanted) {
         let attributes =
             Attributes { user: &user, verb: "impersonate", resource: Some(&target), path: "" };
         server.handler.authorize(&attributes).await?;
     }
-    Ok(completed(wanted))
+    Ok((completed(wanted), Some(user)))
 }
 
 /// Who is named in the headers.

@@ -1,12 +1,14 @@
 //! A request on its way in: its turn, and how its answer shows where it stood.
 
 use super::is_long;
+use crate::audit::{Origin, Record};
 use crate::authentication::User;
 use crate::authorization::Attributes;
 use crate::endpoints::Body;
 use crate::flowcontrol::{Permit, SchemaRef};
 use crate::handler::{about, too_busy};
 use crate::server::ApiServer;
+use http::request::Parts;
 use http::{HeaderName, Response};
 use std::borrow::Cow;
 use std::time::Duration;
@@ -45,6 +47,27 @@ impl<'a> Visit<'a> {
         self.target.as_deref()
     }
 
+    fn attributes<'b>(&'b self, user: &'b User) -> Attributes<'b> {
+        let verb = match self.target {
+            Some(_) => self.info.verb.as_str(),
+            None => super::path_word(self.info.verb),
+        };
+        Attributes { user, verb, resource: self.target.as_deref(), path: &self.info.path }
+    }
+
+    /// Begins its record, if the server keeps one.
+    pub(crate) fn record(
+        &self,
+        server: &ApiServer,
+        user: &User,
+        impersonator: Option<User>,
+        (id, parts): (&str, &Parts),
+    ) -> Option<Record> {
+        let audit = server.audit.as_ref()?;
+        let origin = Origin::http(parts, impersonator);
+        Record::begin(audit, &self.attributes(user), &origin, id, server.env())
+    }
+
     /// Lets it in when its turn comes; else how it is refused.
     pub(crate) async fn admit(
         &self,
@@ -55,12 +78,7 @@ impl<'a> Visit<'a> {
         if is_long(info) && info.verb != Verb::Watch {
             return Ok(Admitted(None));
         }
-        let word = match self.target {
-            Some(_) => info.verb.as_str(),
-            None => super::path_word(info.verb),
-        };
-        let resource = self.target.as_deref();
-        let attributes = Attributes { user, verb: word, resource, path: &info.path };
+        let attributes = self.attributes(user);
         let admitting = server.handler.admit(&attributes, info.verb, self.list.as_ref());
         match admitting.await {
             Ok(entered) => Ok(Admitted(Some(entered))),

@@ -3,16 +3,18 @@
 use super::{ApiServer, Connect, Connects, Limits};
 use crate::admission::{Admission, Chain, NamespaceLifecycle};
 use crate::apiextensions::{self, Registrar};
+use crate::audit::Audit;
 use crate::authentication::{Authenticator, OpenId, TokenKeys};
 use crate::authorization::{AlwaysAllow, Authorizer};
-use crate::endpoints::{Documents, Metrics};
+use crate::endpoints::Documents;
 use crate::flowcontrol::FlowControl;
 use crate::handler::{Creaters, Handler};
+use crate::metrics::Metrics;
 use crate::openapi::OpenApi;
 use crate::registry::{
     Creater, Entry, EventLeases, Loopback, Registry, Resources, builtin_creaters,
 };
-use crate::storage::Cacher;
+use crate::storage::{Cacher, Kv};
 use crate::strategy::{ServiceConfig, Strategy, allocators};
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -44,6 +46,7 @@ pub struct Builder {
     creaters: Creaters,
     connects: Connects,
     limits: Limits,
+    audit: Option<Arc<Audit>>,
     openid: Option<Arc<TokenKeys>>,
     transactions: bool,
     event_ttl: Duration,
@@ -66,6 +69,7 @@ impl Default for Builder {
             creaters: Creaters::default(),
             connects: Connects::default(),
             limits: Limits::default(),
+            audit: None,
             openid: None,
             transactions: false,
             event_ttl: EVENT_TTL,
@@ -190,6 +194,13 @@ impl Builder {
         self
     }
 
+    /// Records who did what.
+    #[must_use]
+    pub fn audit(mut self, audit: Arc<Audit>) -> Self {
+        self.audit = Some(audit);
+        self
+    }
+
     /// What clients may take up of it.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
@@ -239,7 +250,9 @@ impl Builder {
             Arc::new(memory)
         });
         let tasks = Shutdown::new();
-        let cacher = Cacher::start(backend.clone(), tasks.clone()).await?;
+        let metrics = Metrics::default();
+        let kv = Kv::timed(backend.clone(), metrics.store.clone());
+        let cacher = Cacher::over(kv, tasks.clone()).await?;
         let resources: Resources = match self.resources {
             Some(entries) => entries.into_iter().collect(),
             None => Scheme::builtin().iter().cloned().map(Entry::builtin).collect(),
@@ -291,7 +304,8 @@ impl Builder {
             connects: self.connects,
             documents,
             openid,
-            metrics: Metrics::default(),
+            metrics,
+            audit: self.audit,
             in_flight: Semaphore::new(self.limits.requests),
             limits: self.limits,
             stopping: Shutdown::new(),

@@ -9,6 +9,7 @@ use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -149,19 +150,20 @@ impl Connection {
             tracing::debug!(%error, "a connection was gone at once");
             return;
         }
-        let Some(tls) = &self.tls else { return self.http(stream, None).await };
+        let address = stream.peer_addr().ok();
+        let Some(tls) = &self.tls else { return self.http(stream, address, None).await };
         match tokio::time::timeout(HELLO, tls.accept(stream)).await {
             Ok(Ok(stream)) => {
                 let shown = stream.get_ref().1.peer_certificates();
                 let peer = shown.map(|shown| PeerCertificates(shown.into()));
-                self.http(stream, peer).await;
+                self.http(stream, address, peer).await;
             }
             Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
             Err(_) => tracing::debug!("TLS handshake took too long"),
         }
     }
 
-    async fn http<S>(self, stream: S, peer: Option<PeerCertificates>)
+    async fn http<S>(self, stream: S, address: Option<SocketAddr>, peer: Option<PeerCertificates>)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -169,6 +171,9 @@ impl Connection {
         let begun = asked.clone();
         let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
             begun.cancel();
+            if let Some(address) = address {
+                request.extensions_mut().insert(address);
+            }
             if let Some(peer) = &peer {
                 request.extensions_mut().insert(peer.clone());
             }

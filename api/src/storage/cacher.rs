@@ -51,7 +51,14 @@ impl Cacher {
     /// # Errors
     /// When the store can't be watched.
     pub async fn start(backend: Arc<dyn Backend>, shutdown: Shutdown) -> Result<Self, Status> {
-        let kv = Kv::new(backend);
+        Self::over(Kv::new(backend), shutdown).await
+    }
+
+    /// The same, over what reads the store.
+    ///
+    /// # Errors
+    /// When the store can't be watched.
+    pub(crate) async fn over(kv: Kv, shutdown: Shutdown) -> Result<Self, Status> {
         let reached = watch::Sender::new(0);
         let feed = Arc::new(Feed { caches: RwLock::default(), reached });
         let (stream, revision) = feed.follow(&kv).await?;

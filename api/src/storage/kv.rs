@@ -6,11 +6,13 @@ use super::{
     ChangeKind, Event, EventStream, ListQuery, Page, ReadVersion, Resource, Selection, Storage,
     WatchFrom, WatchQuery,
 };
+use crate::metrics::StoreTimes;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::{StreamExt, stream};
 use smallvec::SmallVec;
 use std::sync::Arc;
+use tokio::time::Instant;
 use windlass_core::Object;
 use windlass_core::meta::Status;
 use windlass_store::{
@@ -24,6 +26,7 @@ const CHUNK: usize = 512;
 #[derive(Clone)]
 pub struct Kv {
     backend: Arc<dyn Backend>,
+    times: Option<StoreTimes>,
 }
 
 // === impl Kv ===
@@ -32,7 +35,20 @@ impl Kv {
     /// Over a store.
     #[must_use]
     pub fn new(backend: Arc<dyn Backend>) -> Self {
-        Self { backend }
+        Self { backend, times: None }
+    }
+
+    /// The same; how long the store takes is noted.
+    pub(crate) fn timed(backend: Arc<dyn Backend>, times: StoreTimes) -> Self {
+        Self { backend, times: Some(times) }
+    }
+
+    async fn time<T>(&self, operation: &'static str, work: impl Future<Output = T>) -> T {
+        let Some(times) = &self.times else { return work.await };
+        let start = Instant::now();
+        let result = work.await;
+        times.note(operation, start.elapsed());
+        result
     }
 
     pub(super) fn backend(&self) -> &Arc<dyn Backend> {
@@ -93,7 +109,9 @@ impl Kv {
         limit: usize,
         at: Option<Revision>,
     ) -> Result<RangeResult, Status> {
-        self.backend.range(range, limit, at).await.map_err(|error| store_status(&error))
+        self.time("list", self.backend.range(range, limit, at))
+            .await
+            .map_err(|error| store_status(&error))
     }
 
     pub(super) async fn revision(&self) -> Result<Revision, Status> {
@@ -113,7 +131,10 @@ impl Storage for Kv {
             ReadVersion::Exact(revision) => Some(revision),
             ReadVersion::Newest | ReadVersion::Any | ReadVersion::NotOlderThan(_) => None,
         };
-        let found = self.backend.get(key, at).await.map_err(|error| store_status(&error))?;
+        let found = self
+            .time("get", self.backend.get(key, at))
+            .await
+            .map_err(|error| store_status(&error))?;
         found.as_ref().map(decode).transpose()
     }
 
@@ -151,7 +172,7 @@ impl Storage for Kv {
     }
 
     async fn commit(&self, txn: Txn) -> windlass_store::Result<Committed> {
-        self.backend.commit(txn).await
+        self.time("txn", self.backend.commit(txn)).await
     }
 }
 

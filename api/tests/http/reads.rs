@@ -121,5 +121,5 @@ async fn documents_about_the_server() {
     assert_eq!(http.get("/openapi/v2").await.json()["swagger"], "2.0");
     assert!(http.get("/openapi/v3").await.json()["paths"]["apis/apps/v1"].is_object());
     let metrics = http.get("/metrics").await.text();
-    assert!(metrics.contains("apiserver_request_total{verb=\"GET\",resource=\"\",code=\"200\"}"));
+    assert!(metrics.contains("apiserver_request_total{verb=\"GET\",dry_run=\"\",group=\"\""));
 }

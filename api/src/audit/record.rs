@@ -1,0 +1,181 @@
+//! The events of one request.
+
+use super::event::{Origin, common, micros, object_ref, response_status, without_managed_fields};
+use super::policy::Verdict;
+use super::{Audit, Level, Stage};
+use crate::authorization::Attributes;
+use crate::handler::{Action, Content};
+use crate::registry::{Body, Entry};
+use parking_lot::Mutex;
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use windlass_core::clock::Env;
+use windlass_core::meta::{Reason, Status};
+
+/// What is recorded of one request. When it is dropped before its end was noted, the request came to none: its client
+/// is gone or the server panicked.
+pub(crate) struct Record {
+    audit: Arc<Audit>,
+    verdict: Verdict,
+    env: Env,
+    event: Mutex<Map<String, Value>>,
+    done: AtomicBool,
+}
+
+// === impl Record ===
+
+impl Record {
+    /// Begins, if the policy wants anything of the request.
+    pub(crate) fn begin(
+        audit: &Arc<Audit>,
+        attributes: &Attributes<'_>,
+        origin: &Origin,
+        id: &str,
+        env: &Env,
+    ) -> Option<Self> {
+        let verdict = audit.policy.decide(attributes);
+        let level = match verdict.level {
+            Level::None => return None,
+            Level::Metadata => "Metadata",
+            Level::Request => "Request",
+            Level::RequestResponse => "RequestResponse",
+        };
+        let now = env.clock.now();
+        let mut event = common(id, level, origin, attributes.user, attributes.verb, now);
+        if let Some(target) = attributes.resource {
+            event.insert("objectRef".into(), object_ref(target));
+        }
+        let (audit, env) = (audit.clone(), env.clone());
+        let record =
+            Self { audit, verdict, env, event: Mutex::new(event), done: AtomicBool::new(false) };
+        record.write(Stage::RequestReceived);
+        Some(record)
+    }
+
+    /// Notes whether it may be done, as Kubernetes does it: in annotations.
+    pub(crate) fn decided(&self, allowed: bool, reason: &str) {
+        let decision = if allowed { "allow" } else { "forbid" };
+        let annotations = json!({
+            "authorization.k8s.io/decision": decision, "authorization.k8s.io/reason": reason,
+        });
+        self.event.lock().insert("annotations".into(), annotations);
+    }
+
+    /// Notes what was sent.
+    pub(crate) fn sent(&self, entry: &Entry, action: &Action) {
+        if self.verdict.level < Level::Request {
+            return;
+        }
+        let sent = match action {
+            Action::Create(body, _) | Action::Update(body, _) => body.to_value(&entry.served),
+            Action::Patch(patch, _) => yaml_serde::from_slice(&patch.body).ok(),
+            Action::Delete(options) | Action::DeleteCollection(_, options) => {
+                let mut value = json!({"kind": "DeleteOptions", "apiVersion": "v1"});
+                if let (Value::Object(all), Ok(Value::Object(options))) =
+                    (&mut value, serde_json::to_value(options))
+                {
+                    all.extend(options);
+                }
+                Some(value)
+            }
+            Action::Get | Action::List(_) | Action::Watch(_) => None,
+        };
+        if let Some(sent) = sent {
+            self.insert("requestObject", sent);
+        }
+    }
+
+    /// Notes what is answered.
+    pub(crate) fn answered(&self, entry: &Entry, content: &Content) {
+        if self.verdict.level < Level::RequestResponse {
+            return;
+        }
+        let value = match content {
+            Content::Object(object) => object.view::<Value>().ok(),
+            Content::Status(status) => serde_json::to_value(status).ok(),
+            Content::Watch(_) => None,
+            Content::List(list) => {
+                let items = list.items.iter().map(|object| object.view::<Value>());
+                let items: Vec<Value> = items.filter_map(Result::ok).collect();
+                Some(
+                    json!({"kind": entry.info.list_kind(), "apiVersion": entry.served.api_version(),
+                    "metadata": list.meta, "items": items}),
+                )
+            }
+        };
+        if let Some(value) = value {
+            self.insert("responseObject", value);
+        }
+    }
+
+    /// The answer begins, and will go on for long.
+    pub(crate) fn started(&self, code: u16) {
+        self.event.lock().insert("responseStatus".into(), response_status(code, None));
+        self.write(Stage::ResponseStarted);
+    }
+
+    /// The answer is whole.
+    pub(crate) fn complete(&self, code: u16, failure: Option<&Status>) {
+        self.event.lock().insert("responseStatus".into(), response_status(code, failure));
+        if let Some(status) = failure.filter(|_| self.verdict.level == Level::RequestResponse) {
+            self.insert("responseObject", serde_json::to_value(status).unwrap_or_default());
+        }
+        self.done.store(true, Ordering::Relaxed);
+        self.write(Stage::ResponseComplete);
+    }
+
+    fn panicked(&self) {
+        let status = Status::internal("the server panicked");
+        self.event.lock().insert("responseStatus".into(), response_status(500, Some(&status)));
+        self.write(Stage::Panic);
+    }
+
+    fn insert(&self, key: &str, value: Value) {
+        let value = match self.verdict.omit_managed_fields {
+            true => without_managed_fields(value),
+            false => value,
+        };
+        self.event.lock().insert(key.into(), value);
+    }
+
+    fn write(&self, stage: Stage) {
+        if self.verdict.omit_stages.contains(&stage) {
+            return;
+        }
+        let mut event = self.event.lock();
+        event.insert("stage".into(), format!("{stage:?}").into());
+        event.insert("stageTimestamp".into(), micros(self.env.clock.now()).into());
+        match serde_json::to_vec(&*event) {
+            Ok(line) => self.audit.send(line),
+            Err(error) => tracing::error!(%error, "an audit event can't be written"),
+        }
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        if self.done.load(Ordering::Relaxed) {
+            return;
+        }
+        if std::thread::panicking() {
+            return self.panicked();
+        }
+        let text = "request did not complete within the allotted timeout";
+        self.complete(504, Some(&Status::failure(Reason::Timeout, format!("Timeout: {text}"))));
+    }
+}
+
+impl Body {
+    /// The body as a value, if it can be read.
+    fn to_value(&self, kind: &windlass_core::scheme::GroupVersionKind) -> Option<Value> {
+        use crate::registry::BodyFormat;
+        match self.format {
+            BodyFormat::Json => serde_json::from_slice(&self.bytes).ok(),
+            BodyFormat::Yaml => yaml_serde::from_slice(&self.bytes).ok(),
+            BodyFormat::Protobuf => crate::schema::protobuf::decode(Some(kind), &self.bytes)
+                .ok()
+                .map(|(_, value)| value),
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! What is recorded and counted of requests.
+
+use crate::{CONFIGMAPS, Http, Read, config_map};
+use bytes::Bytes;
+use futures::StreamExt;
+use http::{Method, Request, StatusCode};
+use http_body_util::BodyExt;
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use windlass_api::audit::{Audit, AuditSink, Policy};
+use windlass_api::authentication::{InProcess, User};
+use windlass_api::local::LocalClient;
+use windlass_api::server::ApiServer;
+use windlass_core::client::{ClientExt, Key};
+use windlass_core::scheme;
+
+const POLICY: &str = r#"
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitManagedFields: true
+rules:
+- {level: None, nonResourceURLs: ["/version"]}
+- {level: Metadata, resources: [{group: "", resources: [secrets]}]}
+- {level: RequestResponse, omitStages: [RequestReceived]}
+"#;
+
+#[derive(Default)]
+struct Kept(Mutex<Vec<Value>>);
+
+impl AuditSink for Kept {
+    fn take(&self, event: Vec<u8>) -> bool {
+        assert!(!event.contains(&b'\n'), "an event is one line");
+        self.0.lock().push(serde_json::from_slice(&event).expect("JSON"));
+        true
+    }
+}
+
+impl Kept {
+    fn take_all(&self) -> Vec<Value> {
+        std::mem::take(&mut self.0.lock())
+    }
+}
+
+async fn audited() -> (Http, Arc<Kept>) {
+    let kept = Arc::new(Kept::default());
+    let audit = Audit::new(Policy::parse(POLICY).expect("a policy"), kept.clone());
+    let builder = ApiServer::builder().audit(audit).authenticator(Arc::new(InProcess));
+    let http = Http { server: builder.build().await.expect("a server") };
+    let admin = LocalClient::new(http.server.clone(), User::admin());
+    let namespace = json!({"metadata": {"name": "default"}});
+    let key = Key::cluster(scheme::NAMESPACES, "");
+    admin.create_from(&key, &namespace).await.expect("a namespace");
+    (http, kept)
+}
+
+async fn ask(http: &Http, method: Method, path: &str, body: &str) -> Read {
+    let mut request = Request::builder().method(method).uri(path);
+    request = request.header("user-agent", "test/1").header("x-forwarded-for", "192.0.2.1");
+    request.extensions_mut().expect("a request").insert(User::new("jane", []));
+    http.ask(request, body.to_owned()).await
+}
+
+#[tokio::test]
+async fn requests_are_recorded_as_the_policy_says() {
+    let (http, kept) = audited().await;
+    let local = kept.take_all();
+    assert_eq!(local.len(), 1, "clients in this process too: {local:?}");
+    assert_eq!(local[0]["user"]["username"], "system:admin");
+
+    let read = ask(&http, Method::POST, CONFIGMAPS, &config_map("a").to_string()).await;
+    assert_eq!(read.code, StatusCode::CREATED);
+    let events = kept.take_all();
+    let [event] = events.as_slice() else { panic!("{events:?}") };
+    assert_eq!(event["auditID"], read.header("audit-id"));
+    for (field, value) in [
+        ("kind", json!("Event")),
+        ("apiVersion", json!("audit.k8s.io/v1")),
+        ("level", json!("RequestResponse")),
+        ("stage", json!("ResponseComplete")),
+        ("verb", json!("create")),
+        ("requestURI", json!(CONFIGMAPS)),
+        ("userAgent", json!("test/1")),
+        ("sourceIPs", json!(["192.0.2.1"])),
+        ("responseStatus", json!({"metadata": {}, "code": 201})),
+    ] {
+        assert_eq!(event[field], value, "{field}");
+    }
+    assert_eq!(
+        event["objectRef"],
+        json!({"resource": "configmaps", "namespace": "default", "apiVersion": "v1"})
+    );
+    assert_eq!(event["annotations"]["authorization.k8s.io/decision"], "allow");
+    assert_eq!(event["requestObject"]["data"]["k"], "v");
+    assert_eq!(event["responseObject"]["metadata"]["name"], "a");
+    assert_eq!(event["responseObject"]["metadata"]["managedFields"], Value::Null);
+
+    // Secrets are named, never shown.
+    let secret = json!({"metadata": {"name": "s"}, "stringData": {"password": "hush"}});
+    ask(&http, Method::POST, "/api/v1/namespaces/default/secrets", &secret.to_string()).await;
+    let events = kept.take_all();
+    let stages: Vec<_> = events.iter().map(|event| event["stage"].clone()).collect();
+    assert_eq!(stages, ["RequestReceived", "ResponseComplete"]);
+    assert!(!json!(events).to_string().contains("hush"), "{events:?}");
+
+    assert_eq!(ask(&http, Method::GET, "/version", "").await.code, StatusCode::OK);
+    assert!(kept.take_all().is_empty());
+    ask(&http, Method::GET, &format!("{CONFIGMAPS}/none"), "").await;
+    let failed = kept.take_all().remove(0);
+    assert_eq!(failed["responseStatus"]["reason"], "NotFound");
+    assert_eq!(failed["responseStatus"]["code"], 404);
+}
+
+#[tokio::test]
+async fn long_answers_have_a_beginning_and_an_end() {
+    let (http, kept) = audited().await;
+    kept.take_all();
+    let request = Request::get(format!("{CONFIGMAPS}?watch=1&resourceVersion=0"));
+    let request = request.extension(User::new("jane", []));
+    let watch = http.send(request, Bytes::new()).await;
+    let started = kept.take_all();
+    assert_eq!(started.len(), 1);
+    assert_eq!(
+        (&started[0]["stage"], &started[0]["verb"]),
+        (&json!("ResponseStarted"), &json!("watch"))
+    );
+    let text = http.get("/metrics").await.text();
+    let long = text.lines().find(|line| line.starts_with("apiserver_longrunning_requests{"));
+    assert!(long.is_some_and(|line| line.contains("WATCH") && line.ends_with(" 1")), "{text}");
+    kept.take_all();
+    drop(watch);
+    let ended = kept.take_all();
+    assert_eq!(ended[0]["stage"], "ResponseComplete");
+    assert_eq!(ended[0]["auditID"], started[0]["auditID"]);
+}
+
+#[tokio::test]
+async fn a_client_may_name_its_request() {
+    let http = Http::start().await;
+    let read = http.ask(Request::get("/version").header("audit-id", "mine"), "").await;
+    assert_eq!(read.header("audit-id"), "mine");
+    let long = "x".repeat(1000);
+    let read = http.ask(Request::get("/version").header("audit-id", &long), "").await;
+    assert_eq!(read.header("audit-id").len(), 64);
+    assert_eq!(http.get("/version").await.header("audit-id").len(), 36);
+}
+
+#[tokio::test]
+async fn metrics_have_kubernetes_names_and_no_text_of_clients() {
+    let http = Http::start().await;
+    http.post(CONFIGMAPS, &config_map("a")).await;
+    http.get("/api/v1/namespaces/default/widgets").await;
+    http.get("/api/v1/namespaces/default/pods/p/widget").await;
+    let mut watch = http.send(Request::get(format!("{CONFIGMAPS}?watch=1")), Bytes::new()).await;
+    let frame = watch.body_mut().frame().await.expect("an event").expect("it is read");
+    assert!(frame.is_data());
+    let read = http.get("/metrics").await;
+    assert_eq!(
+        read.header("content-type"),
+        "application/openmetrics-text; version=1.0.0; charset=utf-8"
+    );
+    let text = read.text();
+    for line in [
+        "apiserver_request_total{verb=\"POST\",dry_run=\"\",group=\"\",version=\"v1\",resource=\"configmaps\",\
+         subresource=\"\",scope=\"namespace\",component=\"apiserver\",code=\"201\"} 1",
+        "apiserver_storage_objects{resource=\"configmaps\"} 1",
+        "apiserver_watch_events_total{group=\"\",version=\"v1\",kind=\"ConfigMap\"} 1",
+        "apiserver_flowcontrol_nominal_limit_seats{priority_level=\"workload-low\"} 245",
+        "apiserver_current_inflight_requests{request_kind=\"readOnly\"} 1",
+    ] {
+        assert!(text.contains(line), "{line}\n{text}");
+    }
+    for name in [
+        "apiserver_request_duration_seconds_bucket{",
+        "apiserver_flowcontrol_dispatched_requests_total{",
+        "apiserver_flowcontrol_rejected_requests_total{",
+        "etcd_request_duration_seconds_count{operation=\"txn\"}",
+        "process_resident_memory_bytes ",
+        "process_cpu_seconds_total ",
+        "process_open_fds ",
+    ] {
+        assert!(text.contains(name), "{name}\n{text}");
+    }
+    assert!(!text.contains("widget"), "{text}");
+    assert!(text.ends_with("# EOF\n"));
+}
+
+#[tokio::test]
+async fn watches_of_this_process_are_recorded_to_their_end() {
+    use windlass_core::client::{Scope, Watcher};
+    let (http, kept) = audited().await;
+    kept.take_all();
+    let client = LocalClient::new(http.server.clone(), User::admin());
+    let watch = client.watch(&Scope::all(scheme::CONFIGMAPS), &Default::default()).await;
+    let mut watch = watch.expect("a watch");
+    assert_eq!(kept.take_all()[0]["stage"], "ResponseStarted");
+    http.server.close();
+    while watch.next().await.is_some() {}
+    drop(watch);
+    assert_eq!(kept.take_all()[0]["stage"], "ResponseComplete");
+}
