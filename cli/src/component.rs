@@ -2,6 +2,7 @@
 
 mod agent;
 mod apiserver;
+mod audit;
 mod controller_manager;
 mod etcd;
 mod health;

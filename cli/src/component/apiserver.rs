@@ -1,5 +1,6 @@
 //! `windlass-apiserver`
 
+use super::audit::AuditFlags;
 use super::etcd::EtcdFlags;
 use super::limits::LimitFlags;
 use crate::standalone::{Cluster, DATA_DIR, Encryption, Options};
@@ -8,6 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
+use windlass_core::clock::Env;
 use windlass_core::component::BoxError;
 use windlass_core::meta::parse_duration;
 
@@ -42,6 +44,8 @@ pub struct ApiServer {
     limits: LimitFlags,
     #[command(flatten)]
     etcd: EtcdFlags,
+    #[command(flatten)]
+    audit: AuditFlags,
 }
 
 impl ApiServer {
@@ -52,8 +56,11 @@ impl ApiServer {
     pub async fn run(self) -> Result<(), BoxError> {
         let (mut term, mut int) =
             (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let env = Env::system();
         let mut cluster = Cluster::start(Options {
             store: self.etcd.open().await?,
+            audit: self.audit.open(env.clock.clone())?,
+            env,
             data_dir: Some(self.data_dir),
             encryption: self.encryption,
             listen: Some(self.listen),

@@ -113,6 +113,9 @@ async fn build(
         .admission(Arc::new(DefaultTolerationSeconds))
         .admission(Arc::new(TaintNodesByCondition))
         .admission(Arc::new(StorageObjectInUseProtection));
+    if let Some(audit) = &options.audit {
+        builder = builder.audit(audit.clone());
+    }
     let (held, asked) = (rbac.clone(), authorizer.clone());
     builder = builder.admission_with(move |objects| {
         Arc::new(EscalationPrevention::new(held, asked, Arc::new(objects.clone())))

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use windlass_api::audit::Audit;
 use windlass_api::server::{Limits, ServeOptions};
 use windlass_core::clock::Env;
 use windlass_store::Backend;
@@ -41,6 +42,8 @@ pub struct Options {
     pub limits: Limits,
     /// How the API server serves where it listens. It always does with TLS of its own.
     pub serve: ServeOptions,
+    /// Where the API server records who did what; `None`: nowhere.
+    pub audit: Option<Arc<Audit>>,
     /// Time and chance.
     pub env: Env,
     /// Told of each part that is ready.
@@ -101,6 +104,7 @@ impl Options {
             node: None,
             limits: Limits::default(),
             serve: ServeOptions::default(),
+            audit: None,
             env: Env::system(),
             progress: Arc::new(|_, _| {}),
         }
