@@ -16,17 +16,20 @@ mod proto;
 mod range;
 mod shared;
 mod status;
+mod together;
 mod txn;
 mod watch;
 
 pub use options::{ServerOptions, Tls};
 
 use crate::{Backend, Error, Result};
+use futures::StreamExt;
 use proto::rpc;
 use shared::Shared;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
+use together::Together;
 use tokio::net::TcpListener;
 use tonic::transport::server::{Router, Server, TcpIncoming};
 
@@ -71,6 +74,7 @@ impl EtcdServer {
     ) -> Result<()> {
         let router = self.router(tls)?;
         let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+        let incoming = incoming.map(|socket| socket.map(Together::new));
         let mut stopped = self.shared.stopped();
         let stop = async {
             shutdown.await;
