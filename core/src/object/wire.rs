@@ -26,7 +26,10 @@ pub fn canonical(mut object: Map<String, Value>) -> Bytes {
         metadata.shift_remove("resourceVersion");
     }
     ordered.extend(object);
-    Value::Object(ordered).to_string().into()
+    let mut text = Value::Object(ordered).to_string();
+    // It is kept for long, and a text that grew is up to twice as large as what is in it.
+    text.shrink_to_fit();
+    text.into()
 }
 
 /// Where the resource version goes: behind the brace that opens the metadata. In canonical JSON only
