@@ -165,9 +165,13 @@ impl Cache {
         }
     }
 
+    /// Says how far everything came, and forgets what is long past.
     pub(super) fn bookmark(&self, reached: &watch::Sender<Revision>) {
         let mut watchers = self.watchers.lock();
-        let revision = self.state.read().complete_at(reached);
+        let mut state = self.state.write();
+        state.trim();
+        let revision = state.complete_at(reached);
+        drop(state);
         watchers.bookmark(revision);
     }
 

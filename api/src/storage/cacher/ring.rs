@@ -7,8 +7,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 use windlass_store::Revision;
 
-/// So many changes are kept however old they are.
+/// So many changes are kept however old they are, if they are not heavy.
 const AT_LEAST: usize = 1024;
+/// So many bytes of objects are kept however old they are.
+const HEAVY: usize = 1 << 20;
 /// More than so many are never kept.
 const AT_MOST: usize = 65_536;
 /// Between the two, changes are kept as long as a client needs to come back after a lost connection.
@@ -20,24 +22,33 @@ pub(super) struct Ring {
     changes: VecDeque<(Instant, Arc<Change>)>,
     /// All changes after this revision are here.
     complete_after: Revision,
+    /// Of all objects together.
+    bytes: usize,
 }
 
 // === impl Ring ===
 
 impl Ring {
     pub(super) fn starting_at(revision: Revision) -> Self {
-        Self { changes: VecDeque::new(), complete_after: revision }
+        Self { complete_after: revision, ..Self::default() }
     }
 
     pub(super) fn push(&mut self, change: Arc<Change>) {
+        self.bytes += weight(&change);
+        self.changes.push_back((Instant::now(), change));
+        self.trim();
+    }
+
+    /// Lets go of what nobody comes back for any more.
+    pub(super) fn trim(&mut self) {
         let now = Instant::now();
-        self.changes.push_back((now, change));
-        while self.changes.len() > AT_LEAST {
+        while self.changes.len() > AT_LEAST || self.bytes > HEAVY {
             let (oldest, _) = &self.changes[0];
             if self.changes.len() <= AT_MOST && now.duration_since(*oldest) < FRESH {
                 return;
             }
-            let (_, gone) = self.changes.pop_front().expect("it is longer than AT_LEAST");
+            let (_, gone) = self.changes.pop_front().expect("what weighs something is there");
+            self.bytes -= weight(&gone);
             self.complete_after = gone.revision;
         }
     }
@@ -52,5 +63,40 @@ impl Ring {
         }
         let first = self.changes.partition_point(|(_, change)| change.revision <= revision);
         Ok(self.changes.range(first..).map(|(_, change)| change))
+    }
+}
+
+/// What a change keeps in memory that nobody else may need.
+fn weight(change: &Change) -> usize {
+    change.before.as_ref().map_or(0, |object| object.stored().len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use windlass_core::Object;
+
+    fn change(revision: Revision, bytes: usize) -> Arc<Change> {
+        let json =
+            format!("{{\"metadata\":{{\"name\":\"a\"}},\"data\":\"{}\"}}", "x".repeat(bytes));
+        let object = Object::from_stored(json.into(), revision).expect("canonical");
+        let object = Some(Arc::new(object));
+        Arc::new(Change::new(revision, "a".into(), object.clone(), object, (None, None)))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn heavy_changes_go_when_they_are_no_longer_fresh() {
+        let mut ring = Ring::starting_at(0);
+        (1..=4).for_each(|revision| ring.push(change(revision, HEAVY / 2)));
+        assert_eq!(ring.after(0).map(Iterator::count), Ok(4), "they are fresh");
+        tokio::time::advance(FRESH).await;
+        ring.trim();
+        assert_eq!(ring.after(3).map(Iterator::count), Ok(1));
+        assert_eq!(ring.after(0).map(Iterator::count), Err(3));
+        let mut light = Ring::starting_at(0);
+        (1..=9).for_each(|revision| light.push(change(revision, 10)));
+        tokio::time::advance(FRESH).await;
+        light.trim();
+        assert_eq!(light.after(0).map(Iterator::count), Ok(9));
     }
 }

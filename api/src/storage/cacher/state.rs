@@ -136,6 +136,11 @@ impl State {
         self.objects.get(key).map(|entry| entry.object.clone())
     }
 
+    /// Lets go of changes that nobody comes back for any more.
+    pub(super) fn trim(&mut self) {
+        self.ring.trim();
+    }
+
     /// The changes after a revision; the oldest revision one may ask for when they are gone.
     pub(super) fn past(
         &self,
