@@ -79,9 +79,16 @@ impl OpenApi {
         Self { resources, builtin, swagger, custom }
     }
 
-    /// Adds a custom kind, or puts it in the place of the one with the same resource.
+    /// Adds a custom kind, or puts it in the place of the one with the same resource. One that is the same
+    /// changes nothing but whose bytes are kept.
     pub fn put(&self, kind: CustomKind) {
         let mut custom = self.custom.lock();
+        let version = custom.versions.get_mut(&kind.info.gvr.group_version());
+        let same = version.and_then(|v| v.kinds.iter_mut().find(|known| **known == kind));
+        if let Some(same) = same {
+            *same = kind;
+            return;
+        }
         let kinds = &mut custom.changed(kind.info.gvr.group_version()).kinds;
         match kinds.iter_mut().find(|known| known.info.gvr == kind.info.gvr) {
             Some(known) => *known = kind,

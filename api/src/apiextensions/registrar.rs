@@ -159,13 +159,33 @@ impl Registrar {
         };
         let (generation, names) = (object.header().generation, &definition.status.accepted_names);
         let served = match before {
-            Some(served) if served.generation == generation && served.names == *names => served,
+            Some(mut served) if served.generation == generation && served.names == *names => {
+                self.share(object, definition, &mut served);
+                served
+            }
             before => self.install(object, definition, &storage, before),
         };
         if served.kind.set_terminating(definition.is(TERMINATING)) {
             self.objects.resources().touch();
         }
         Some(served)
+    }
+
+    /// Keeps the texts of schemas as part of this object, so that those before it can go.
+    fn share(&self, object: &Object, definition: &Definition<'_>, served: &mut Served) {
+        for (version, compiled) in definition.spec.versions.iter().zip(&mut served.schemas) {
+            compiled.text = text(object, version);
+            let resource = definition.version(version).with_resource(served.names.plural.clone());
+            if let Some(entry) = self.objects.resources().get(&resource)
+                && entry.custom.is_some()
+            {
+                self.openapi.put(CustomKind {
+                    info: entry.info.clone(),
+                    list_kind: served.names.list_kind.clone(),
+                    schema: compiled.text.clone(),
+                });
+            }
+        }
     }
 
     /// Puts all versions in place of those that were there before.
@@ -241,8 +261,7 @@ fn compile_all(
     let mut all: Vec<Compiled> = Vec::new();
     let mut faults = Vec::new();
     for version in &definition.spec.versions {
-        let text = version.schema.as_ref().and_then(|schema| schema.schema);
-        let text = text.map(|text| object.stored().slice_ref(text.get().as_bytes()));
+        let text = text(object, version);
         let known = all.iter().chain(before.iter().flat_map(|before| &before.schemas));
         let known = known.into_iter().find(|one| one.text == text).map(|one| one.schema.clone());
         let schema = known.unwrap_or_else(|| {
@@ -254,6 +273,12 @@ fn compile_all(
         all.push(Compiled { version: version.name.clone(), text, schema });
     }
     (all, faults.join(", "))
+}
+
+/// The schema of a version, as it is written: part of the bytes of the definition.
+fn text(object: &Object, version: &Version<'_>) -> Option<Bytes> {
+    let text = version.schema.as_ref().and_then(|schema| schema.schema);
+    text.map(|text| object.stored().slice_ref(text.get().as_bytes()))
 }
 
 fn compile(text: Option<&[u8]>, definition: &Definition<'_>) -> Result<Schema, Errors> {

@@ -5,7 +5,7 @@ use crate::pki::client_tls;
 use crate::registry::Loopback;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HOST};
+use http::header::{ACCEPT, CONTENT_TYPE, HOST};
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1::{self, SendRequest};
@@ -17,6 +17,7 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
+use windlass_core::component::BoxError;
 
 /// Longer answers are not read.
 const MAX_ANSWER: usize = 64 << 20;
@@ -51,7 +52,7 @@ pub(crate) enum WebhookError {
     Deadline { url: String },
     /// What it says is no HTTP, or too long.
     #[error("Post \"{url}\": {source}")]
-    Http { url: String, source: Box<dyn std::error::Error + Send + Sync> },
+    Http { url: String, source: BoxError },
     /// It answers with an error.
     #[error("the webhook at \"{url}\" answered {code}: {text:?}")]
     Refused { url: String, code: StatusCode, text: String },
@@ -82,51 +83,43 @@ impl Webhook {
         within: Duration,
     ) -> Result<Bytes, WebhookError> {
         let url = || shown(target, within);
-        let http = |source: Box<dyn std::error::Error + Send + Sync>| WebhookError::Http {
-            url: url(),
-            source,
+        let http = |source: BoxError| WebhookError::Http { url: url(), source };
+        let idle = self.idle.lock().take().filter(|(to, _)| to == target);
+        let again = body.clone();
+        let first = match idle {
+            // The other side may have closed it just now: then it was not read.
+            Some((_, sender)) => exchange(sender, target, body, within).await.ok(),
+            None => None,
         };
-        let path = target.url.path();
-        let request = Request::post(format!("{path}?timeout={}s", within.as_secs()))
-            .header(HOST, format!("{}:{}", target.name, target.port))
-            .header(CONTENT_TYPE, "application/json")
-            .header("accept", "application/json")
-            .body(Full::new(body))
-            .map_err(|error| http(error.into()))?;
-        let mut sender = self.sender(target, within).await?;
-        let answer = sender.send_request(request).await.map_err(|error| http(error.into()))?;
-        let (head, body) = answer.into_parts();
-        let read = Limited::new(body, MAX_ANSWER).collect().await.map_err(http)?.to_bytes();
+        let (sender, status, read) = match first {
+            Some(answer) => answer,
+            None => {
+                let sender = self.dial(target, within).await?;
+                exchange(sender, target, again, within).await.map_err(http)?
+            }
+        };
         *self.idle.lock() = Some((target.clone(), sender));
-        if head.status.is_success() {
+        if status.is_success() {
             return Ok(read);
         }
         let text = String::from_utf8_lossy(&read[..read.len().min(SHOWN)]).into_owned();
-        Err(WebhookError::Refused { url: url(), code: head.status, text })
+        Err(WebhookError::Refused { url: url(), code: status, text })
     }
 
-    /// The idle connection when it still leads there, else a new one.
-    async fn sender(&self, target: &Target, within: Duration) -> Result<Sender, WebhookError> {
-        let idle = self.idle.lock().take();
-        if let Some((to, mut sender)) = idle.filter(|(to, _)| to == target)
-            && to == *target
-            && sender.ready().await.is_ok()
-        {
-            return Ok(sender);
-        }
+    async fn dial(&self, target: &Target, within: Duration) -> Result<Sender, WebhookError> {
         let failed = |source| WebhookError::Connect { url: shown(target, within), source };
         let tls = self.tls.get_or_try_init(|| self.tls()).await?;
-        let stream =
-            TcpStream::connect((target.host.as_str(), target.port)).await.map_err(failed)?;
+        let stream = TcpStream::connect((target.host.as_str(), target.port)).await;
+        let stream = stream.map_err(failed)?;
         stream.set_nodelay(true).map_err(failed)?;
         let name = ServerName::try_from(target.name.clone())
             .map_err(|error| WebhookError::Config(error.to_string()))?;
         let stream = tls.connect(name, stream).await.map_err(failed)?;
-        let (sender, connection) =
-            http1::handshake(TokioIo::new(stream)).await.map_err(|error| WebhookError::Http {
-                url: shown(target, within),
-                source: error.into(),
-            })?;
+        let handshake = http1::handshake(TokioIo::new(stream)).await;
+        let (sender, connection) = handshake.map_err(|error| WebhookError::Http {
+            url: shown(target, within),
+            source: error.into(),
+        })?;
         // Ends when the sender is dropped or the other side closes.
         tokio::spawn(async move {
             if let Err(error) = connection.await {
@@ -148,6 +141,25 @@ impl Webhook {
         let config = client_tls(&pem).map_err(|error| bad(&error))?;
         Ok(TlsConnector::from(Arc::new(config)))
     }
+}
+
+/// One request and its answer, which is read whole.
+async fn exchange(
+    mut sender: Sender,
+    target: &Target,
+    body: Bytes,
+    within: Duration,
+) -> Result<(Sender, StatusCode, Bytes), BoxError> {
+    let path = target.url.path();
+    let request = Request::post(format!("{path}?timeout={}s", within.as_secs()))
+        .header(HOST, format!("{}:{}", target.name, target.port))
+        .header(CONTENT_TYPE, "application/json")
+        .header(ACCEPT, "application/json")
+        .body(Full::new(body))?;
+    sender.ready().await?;
+    let (head, body) = sender.send_request(request).await?.into_parts();
+    let read = Limited::new(body, MAX_ANSWER).collect().await?.to_bytes();
+    Ok((sender, head.status, read))
 }
 
 async fn system_authorities() -> Result<String, WebhookError> {

@@ -97,3 +97,44 @@ impl ServiceReference {
         Ok(Target { url, name: server, host: host.to_owned(), port })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::authentication::User;
+    use crate::local::LocalClient;
+    use crate::server::ApiServer;
+    use serde_json::json;
+    use windlass_core::client::ClientExt;
+
+    fn config(json: serde_json::Value) -> ClientConfig {
+        serde_json::from_value(json).expect("a configuration")
+    }
+
+    #[tokio::test]
+    async fn services_are_called_at_their_address_by_their_name() {
+        let server = ApiServer::builder().build().await.expect("a server");
+        let client = LocalClient::new(server.clone(), User::admin());
+        let namespaces = Key::cluster(scheme::NAMESPACES, "");
+        client.create_from(&namespaces, &json!({"metadata": {"name": "a"}})).await.expect("made");
+        let service = json!({"metadata": {"name": "hook"}, "spec": {"clusterIP": "10.96.0.7", "ports": [{"port": 443}]}});
+        client.create_from(&Key::new(scheme::SERVICES, "a", ""), &service).await.expect("made");
+        let reference = json!({"service": {"namespace": "a", "name": "hook", "path": "/convert", "port": 8443}});
+        let target = config(reference).target(server.objects()).await.expect("it is there");
+        assert_eq!((target.host.as_str(), target.port), ("10.96.0.7", 8443));
+        assert_eq!((target.name.as_str(), target.url.path()), ("hook.a.svc", "/convert"));
+        let missing = config(json!({"service": {"namespace": "a", "name": "other"}}));
+        let why = missing.target(server.objects()).await.expect_err("it is not there");
+        assert_eq!(why.to_string(), "service \"other\" not found");
+    }
+
+    #[test]
+    fn urls_are_https() {
+        let target = by_url("https://[::1]:8443/a").expect("a URL");
+        assert_eq!((target.host.as_str(), target.port, target.url.path()), ("::1", 8443, "/a"));
+        assert_eq!(by_url("https://a.b").expect("a URL").port, 443);
+        for bad in ["http://a.b", "a.b", "/a", ""] {
+            assert!(by_url(bad).is_err(), "{bad}");
+        }
+    }
+}
