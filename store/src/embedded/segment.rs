@@ -5,8 +5,10 @@ use super::disk::{self, DataDir, FORMAT, HEADER, Header, Kind, UNFINISHED, io_er
 use super::files::Action;
 use super::frame::{Frames, Next, build, was_durable};
 use crate::{Error, Result, Revision};
+use rustix::fs::Advice;
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::num::NonZeroU64;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,6 +16,8 @@ use std::sync::Arc;
 /// Space is taken from the file system in pieces of this size, ahead of the writing: syncing space that
 /// is there already costs less than syncing a file that grows.
 const AHEAD: u64 = 16 << 20;
+/// An unsynced segment is written in pieces of this size.
+const PIECE: u64 = 4 << 20;
 /// How much is read at once of what is written again or looked through.
 const COPY: usize = 1 << 20;
 
@@ -34,6 +38,8 @@ pub(super) struct Segment {
     allocated: u64,
     /// Everything before is on disk.
     durable: u64,
+    /// The system was told to begin writing what is before.
+    started: u64,
     /// Written to since the last mark of a clean end.
     dirty: bool,
 }
@@ -53,7 +59,17 @@ impl Segment {
         dir.perform(&unfinished, Action::Rename { to: &path })?;
         dir.sync(&dir.path, Action::SyncDir)?;
         let (dir, end) = (dir.clone(), HEADER as u64);
-        Ok(Self { dir, file, path, header, end, allocated: end, durable: end, dirty: false })
+        Ok(Self {
+            dir,
+            file,
+            path,
+            header,
+            end,
+            allocated: end,
+            durable: end,
+            started: end,
+            dirty: false,
+        })
     }
 
     /// Reads a segment that is there, with the payload of each frame and its offset. An end that was
@@ -80,7 +96,7 @@ impl Segment {
             return Err(corrupt);
         }
         let (dir, path) = (dir.clone(), path.to_owned());
-        Ok(Self { dir, file, path, header, end, allocated, durable, dirty: false })
+        Ok(Self { dir, file, path, header, end, allocated, durable, started: end, dirty: false })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -148,8 +164,22 @@ impl Segment {
             self.sync_to(self.end + buffer.len() as u64)?;
         }
         self.end += buffer.len() as u64;
+        if durability == Durability::Buffered {
+            self.start_writing();
+        }
         self.dirty = true;
         Ok(())
+    }
+
+    /// Lets the system begin to write what it holds, so that there is little left to wait for when
+    /// the segment is full. Only a hint.
+    fn start_writing(&mut self) {
+        if let Some(len) = NonZeroU64::new(self.end - self.started).filter(|len| len.get() >= PIECE)
+        {
+            // What is asked for in so many words, to forget these pages, begins with writing them.
+            let _hint = rustix::fs::fadvise(&self.file, self.started, Some(len), Advice::DontNeed);
+            self.started = self.end;
+        }
     }
 
     /// Makes everything durable and gives unused space back. With `mark`, notes that the end is the
