@@ -95,6 +95,12 @@ impl Program {
         self.max_cost
     }
 
+    /// About how many bytes it takes.
+    #[cfg(test)]
+    pub(crate) fn weight(&self) -> usize {
+        size_of::<Self>() + self.expr.count() * (size_of::<ast::Expr>() + 24)
+    }
+
     /// Whether it reads a variable.
     #[must_use]
     pub fn uses(&self, variable: &str) -> bool {

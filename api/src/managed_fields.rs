@@ -18,6 +18,6 @@ pub(crate) use element::Element;
 pub(crate) use managers::{Managed, Manager, Operation};
 pub(crate) use set::{FieldSet, Node};
 pub(crate) use shape::Shape;
-pub use update::{Update, update};
-pub(crate) use update::{seconds, strip};
+pub use update::{Custom, Update, update};
+pub(crate) use update::{has_status, schema_of, seconds, strip};
 pub(crate) use walk::{Difference, compare, field_set, remove};

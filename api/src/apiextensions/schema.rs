@@ -18,6 +18,7 @@ mod format;
 mod list_type;
 mod node;
 mod number;
+mod ownership;
 pub(crate) mod pattern;
 mod props;
 mod prune;
@@ -33,6 +34,7 @@ use crate::strategy::Map;
 use crate::validation::{ErrorType, Errors, Path};
 use node::Node;
 pub(crate) use number::go_float;
+pub(crate) use ownership::Ownership;
 use serde_json::Value;
 
 const UNCHECKED: &str = "some validation rules were not checked because the object was invalid; correct the existing errors to complete validation";
@@ -104,6 +106,11 @@ impl StructuralSchema {
             validate::part(node, status, old, &Path::new("status"), errors);
         }
         self.validate_rest(new, old, errors);
+    }
+
+    /// How the fields of an object are owned when it is applied.
+    pub(crate) fn ownership(&self) -> Ownership<'_> {
+        Ownership::Resource(&self.root)
     }
 
     fn validate_rest(&self, new: &Map, old: Option<&Map>, errors: &mut Errors) {

@@ -112,6 +112,12 @@ impl Expr {
         Self { kind, at, height }
     }
 
+    /// How many expressions it is made of.
+    #[cfg(test)]
+    pub(super) fn count(&self) -> usize {
+        1 + self.kind.parts().map(Self::count).sum::<usize>()
+    }
+
     /// Whether a variable is read anywhere in it.
     pub(super) fn uses(&self, name: &str) -> bool {
         let here = matches!(&self.kind, Kind::Ident(ident) if **ident == *name);

@@ -18,13 +18,13 @@ fn pod(container: Value) -> Map {
 
 fn write(new: &mut Map, old: Option<&Map>, manager: &str, subresource: &str, second: i64) {
     let now = Timestamp::from_second(second).expect("in range");
-    update(new, &Update { gvk: &POD, old, manager, subresource, now });
+    update(new, &Update { gvk: &POD, old, manager, subresource, now, custom: None });
 }
 
 #[test]
 fn a_set_survives_its_encoding() {
     let object = pod(json!({"name": "c", "ports": [{"containerPort": 80}], "args": ["x"]}));
-    let set = field_set(&object, Shape::of_kind(&POD)).expect("well formed");
+    let set = field_set(&object, Shape::of_kind(&POD, None)).expect("well formed");
     let encoded = set.encode();
     assert_eq!(FieldSet::decode(&encoded), Some(set.clone()));
     let container = &encoded["f:spec"]["f:containers"]["k:{\"name\":\"c\"}"];

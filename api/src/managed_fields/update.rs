@@ -1,6 +1,7 @@
 //! What a write that is no apply does to the owners.
 
 use super::{Difference, FieldSet, Managed, Manager, Operation, Shape, compare};
+use crate::apiextensions::schema::StructuralSchema;
 use crate::strategy::Map;
 use crate::strategy::json::{list_of, map_of};
 use jiff::Timestamp;
@@ -36,6 +37,17 @@ pub struct Update<'a> {
     pub subresource: &'a str,
     /// The time to note.
     pub now: Timestamp,
+    /// What is known of a kind that a user defined.
+    pub custom: Option<Custom<'a>>,
+}
+
+/// What is known of a kind that a user defined.
+#[derive(Clone, Copy, Debug)]
+pub struct Custom<'a> {
+    /// Its schema; without one, objects are owned key by key and lists as a whole.
+    pub schema: Option<&'a StructuralSchema>,
+    /// Whether its status is written through a path of its own.
+    pub has_status: bool,
 }
 
 /// Notes in `new` that this manager set what differs from the old object.
@@ -51,8 +63,10 @@ pub fn update(new: &mut Map, request: &Update<'_>) {
         metadata.shift_remove("managedFields");
     }
     let nothing = Map::new();
-    let mut difference = compare(request.old.unwrap_or(&nothing), new, Shape::of_kind(request.gvk));
-    difference.restrict(|set| strip(set, request.gvk, request.subresource));
+    let shape = Shape::of_kind(request.gvk, schema_of(request.custom));
+    let mut difference = compare(request.old.unwrap_or(&nothing), new, shape);
+    let has_status = has_status(request.gvk, request.custom);
+    difference.restrict(|set| strip(set, has_status, request.subresource));
     let me = Manager {
         name: request.manager.into(),
         operation: Operation::Update,
@@ -84,13 +98,13 @@ pub(crate) fn note(managed: &mut Managed, mut me: Manager, difference: &Differen
 }
 
 /// Takes out of a set what nobody owns, and what is written through another path.
-pub(crate) fn strip(set: &mut FieldSet, gvk: &GroupVersionKind, subresource: &str) {
+pub(crate) fn strip(set: &mut FieldSet, has_status: bool, subresource: &str) {
     SYSTEM.iter().for_each(|path| set.cut(path));
     match subresource {
         "status" => {
             set.cut(&["spec"]);
         }
-        "" if has_status(gvk) => set.keep("status", false),
+        "" if has_status => set.keep("status", false),
         _ => {}
     }
 }
@@ -113,6 +127,14 @@ fn starting_point(new: &Map, request: &Update<'_>) -> Option<Managed> {
     }
 }
 
-fn has_status(gvk: &GroupVersionKind) -> bool {
-    Scheme::builtin().by_gvk(gvk).is_some_and(|info| info.subresource("status").is_some())
+/// Whether the status of a kind is written through a path of its own.
+pub(crate) fn has_status(gvk: &GroupVersionKind, custom: Option<Custom<'_>>) -> bool {
+    match custom {
+        Some(custom) => custom.has_status,
+        None => Scheme::builtin().by_gvk(gvk).is_some_and(|i| i.subresource("status").is_some()),
+    }
+}
+
+pub(crate) fn schema_of(custom: Option<Custom<'_>>) -> Option<&StructuralSchema> {
+    custom.and_then(|custom| custom.schema)
 }

@@ -24,7 +24,7 @@ struct Change {
 }
 
 /// The parts of a value with their steps; of elements that are there twice the first.
-type Parts<'a> = BTreeMap<Element, (&'a Value, Shape)>;
+type Parts<'a> = BTreeMap<Element, (&'a Value, Shape<'a>)>;
 
 // === impl Difference ===
 
@@ -52,7 +52,7 @@ impl Difference {
 ///
 /// # Errors
 /// What is wrong with a list: an element without its key, or two with the same.
-pub(crate) fn field_set(object: &Map, shape: Shape) -> Result<FieldSet, String> {
+pub(crate) fn field_set(object: &Map, shape: Shape<'_>) -> Result<FieldSet, String> {
     let mut set = FieldSet::default();
     for (name, value) in object {
         let node = node_of(value, shape.child(name), shape.has_free_keys())?;
@@ -62,7 +62,7 @@ pub(crate) fn field_set(object: &Map, shape: Shape) -> Result<FieldSet, String> 
 }
 
 /// In what `new` differs from `old`.
-pub(crate) fn compare(old: &Map, new: &Map, shape: Shape) -> Difference {
+pub(crate) fn compare(old: &Map, new: &Map, shape: Shape<'_>) -> Difference {
     let mut all = Difference::default();
     for name in old.keys().chain(new.keys().filter(|name| !old.contains_key(*name))) {
         let change = change(old.get(name), new.get(name), shape.child(name));
@@ -74,7 +74,7 @@ pub(crate) fn compare(old: &Map, new: &Map, shape: Shape) -> Difference {
 }
 
 /// Takes the paths of the set out of an object. Lists and objects this leaves empty go too.
-pub(crate) fn remove(object: &mut Map, set: &FieldSet, shape: Shape) {
+pub(crate) fn remove(object: &mut Map, set: &FieldSet, shape: Shape<'_>) {
     object.retain(|name, value| match set.get(&Element::field(name)) {
         None => true,
         Some(node) if node.member => false,
@@ -82,13 +82,13 @@ pub(crate) fn remove(object: &mut Map, set: &FieldSet, shape: Shape) {
     });
 }
 
-fn keep_without(value: &mut Value, set: &FieldSet, shape: Shape) -> bool {
+fn keep_without(value: &mut Value, set: &FieldSet, shape: Shape<'_>) -> bool {
     match value {
         Value::Object(map) => {
             remove(map, set, shape);
             !map.is_empty()
         }
-        Value::Array(items) if matches!(shape, Shape::List(_)) => {
+        Value::Array(items) if shape.is_list() => {
             items.retain_mut(|item| {
                 let node = shape.element(item).ok().and_then(|element| set.get(&element));
                 match node {
@@ -103,7 +103,7 @@ fn keep_without(value: &mut Value, set: &FieldSet, shape: Shape) -> bool {
     }
 }
 
-fn node_of(value: &Value, shape: Shape, always: bool) -> Result<Node, String> {
+fn node_of(value: &Value, shape: Shape<'_>, always: bool) -> Result<Node, String> {
     match value {
         Value::Object(map) if shape.has_parts(value) => {
             Ok(Node { member: always || map.is_empty(), children: field_set(map, shape)? })
@@ -123,7 +123,7 @@ fn node_of(value: &Value, shape: Shape, always: bool) -> Result<Node, String> {
     }
 }
 
-fn change(old: Option<&Value>, new: Option<&Value>, shape: Shape) -> Change {
+fn change(old: Option<&Value>, new: Option<&Value>, shape: Shape<'_>) -> Change {
     let (old, new) = (old.filter(|v| !v.is_null()), new.filter(|v| !v.is_null()));
     let whole = |value: &Value| !shape.has_parts(value);
     match (old, new) {
@@ -137,7 +137,7 @@ fn change(old: Option<&Value>, new: Option<&Value>, shape: Shape) -> Change {
         (old, new) => {
             let mut all = change_of_parts(old, new, shape);
             // Go has structs that are always there: only maps and lists come into being.
-            let appears = |value: &Value| !matches!(shape, Shape::Message(_)) || is_empty(value);
+            let appears = |value: &Value| !shape.is_always_there() || is_empty(value);
             all.added.member = old.is_none() && new.is_some_and(appears);
             all.removed.member = new.is_none();
             all
@@ -145,7 +145,7 @@ fn change(old: Option<&Value>, new: Option<&Value>, shape: Shape) -> Change {
     }
 }
 
-fn change_of_parts(old: Option<&Value>, new: Option<&Value>, shape: Shape) -> Change {
+fn change_of_parts(old: Option<&Value>, new: Option<&Value>, shape: Shape<'_>) -> Change {
     let (old, new) = (parts(old, shape), parts(new, shape));
     let mut all = Change::default();
     for element in old.keys().chain(new.keys().filter(|element| !old.contains_key(*element))) {
@@ -163,7 +163,7 @@ fn change_of_parts(old: Option<&Value>, new: Option<&Value>, shape: Shape) -> Ch
     all
 }
 
-fn parts(value: Option<&Value>, shape: Shape) -> Parts<'_> {
+fn parts<'a>(value: Option<&'a Value>, shape: Shape<'a>) -> Parts<'a> {
     let mut parts = Parts::new();
     match value {
         Some(Value::Object(map)) => {

@@ -6,8 +6,8 @@ mod merge;
 mod tests;
 
 use crate::managed_fields::{
-    Difference, FieldSet, Managed, Manager, Operation, Shape, compare, field_set, remove, seconds,
-    strip,
+    Custom, Difference, FieldSet, Managed, Manager, Operation, Shape, compare, field_set,
+    has_status, remove, schema_of, seconds, strip,
 };
 use crate::schema::decode;
 use crate::strategy::Map;
@@ -36,6 +36,8 @@ pub struct Apply<'a> {
     pub force: bool,
     /// The time to note.
     pub now: Timestamp,
+    /// What is known of a kind that a user defined.
+    pub custom: Option<Custom<'a>>,
 }
 
 /// What came of it.
@@ -57,7 +59,10 @@ pub struct Applied {
 /// with a key missing or twice.
 pub fn apply(request: &Apply<'_>) -> Result<Applied, Status> {
     check(request)?;
-    let shape = Shape::of_kind(request.gvk);
+    let shape = Shape::of_kind(request.gvk, schema_of(request.custom));
+    let strip = |set: &mut FieldSet| {
+        strip(set, has_status(request.gvk, request.custom), request.subresource);
+    };
     let nothing = Map::new();
     let live = request.live.unwrap_or(&nothing);
     let mut managed = managers_of(request, shape)?;
@@ -72,11 +77,11 @@ pub fn apply(request: &Apply<'_>) -> Result<Applied, Status> {
     prune(&mut object, &managed, &last, shape);
     let object = canonical(request.gvk, object)?;
     let mut difference = compare(live, &object, shape);
-    difference.restrict(|set| strip(set, request.gvk, request.subresource));
+    difference.restrict(strip);
     resolve(&mut managed, &me, &difference, request.force)?;
 
     me.fields = wanted;
-    strip(&mut me.fields, request.gvk, request.subresource);
+    strip(&mut me.fields);
     let same = before
         .entry(&me)
         .is_some_and(|entry| entry.fields == me.fields && entry.api_version == me.api_version);
@@ -131,13 +136,13 @@ fn manager(request: &Apply<'_>, fields: FieldSet) -> Manager {
 }
 
 /// The owners of the live object. One that was never tracked belongs to whoever wrote it before.
-fn managers_of(request: &Apply<'_>, shape: Shape) -> Result<Managed, Status> {
+fn managers_of(request: &Apply<'_>, shape: Shape<'_>) -> Result<Managed, Status> {
     let Some(live) = request.live else { return Ok(Managed::default()) };
     if let Some(managed) = Managed::of(live) {
         return Ok(managed);
     }
     let mut fields = field_set(live, shape).map_err(malformed)?;
-    strip(&mut fields, request.gvk, request.subresource);
+    strip(&mut fields, has_status(request.gvk, request.custom), request.subresource);
     let before = Manager {
         name: BEFORE_FIRST_APPLY.into(),
         operation: Operation::Update,
@@ -148,7 +153,7 @@ fn managers_of(request: &Apply<'_>, shape: Shape) -> Result<Managed, Status> {
 }
 
 /// Removes what the manager applied last time, and nobody owns now.
-fn prune(object: &mut Map, managed: &Managed, last: &FieldSet, shape: Shape) {
+fn prune(object: &mut Map, managed: &Managed, last: &FieldSet, shape: Shape<'_>) {
     if last.is_empty() {
         return;
     }

@@ -72,6 +72,7 @@ impl Registry {
             subresource: write.subresource,
             force: write.options.force,
             now: self.env.clock.now(),
+            custom: None,
         })?;
         let mut object = write.checked(applied.object)?;
         write.place(&mut object)?;

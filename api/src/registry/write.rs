@@ -149,7 +149,7 @@ impl Registry {
         let subresource = write.subresource;
         managed_fields::update(
             new,
-            &managed_fields::Update { gvk, old, manager, subresource, now },
+            &managed_fields::Update { gvk, old, manager, subresource, now, custom: None },
         );
     }
 }

@@ -96,7 +96,9 @@ fn below(
         any |= walk(values, schema, place, total, &path.child("additionalProperties"), errors);
     }
     let list = path.child("properties");
-    for (name, property) in &mut node.properties {
+    // What is shared has no rules.
+    let properties = Arc::get_mut(&mut node.properties).unwrap_or_default();
+    for (name, property) in properties {
         let Some(schema) = props.property(name) else { continue };
         let field =
             place.declared.as_ref().and_then(|declared| declared.field(&escape(name)?).cloned());

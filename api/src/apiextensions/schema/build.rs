@@ -3,7 +3,8 @@
 use super::format::Format;
 use super::node::{Check, Flags, ListType, More, Name, Node, Rest, Type};
 use super::props::Props;
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
+use serde_json::Value;
 use std::sync::Arc;
 
 /// Compiles a schema that was checked.
@@ -14,6 +15,8 @@ pub(super) fn node(props: Props<'_>) -> Node {
 #[derive(Default)]
 struct Builder {
     names: FxHashSet<Name>,
+    /// Properties that were built, by their JSON.
+    properties: FxHashMap<String, Arc<[(Name, Node)]>>,
 }
 
 // === impl Builder ===
@@ -27,11 +30,8 @@ impl Builder {
         flags.set(Flags::EMBEDDED, props.is("x-kubernetes-embedded-resource"));
         flags.set(Flags::INT_OR_STRING, int_or_string);
         flags.set(Flags::ATOMIC_MAP, props.str("x-kubernetes-map-type") == "atomic");
-        let mut properties: Vec<_> =
-            props.properties().map(|(name, props)| (self.name(name), self.node(props))).collect();
-        properties.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         Node {
-            properties: properties.into(),
+            properties: self.properties(props),
             items: props.schema("items").map(|items| Box::new(self.node(items))),
             rest: self.rest(props).map(Box::new),
             checks: self.checks(props).into(),
@@ -44,6 +44,24 @@ impl Builder {
             },
             flags,
         }
+    }
+
+    fn properties(&mut self, props: Props<'_>) -> Arc<[(Name, Node)]> {
+        let Some(json) = props.get("properties").map(Value::to_string) else {
+            return Arc::default();
+        };
+        if let Some(known) = self.properties.get(&json) {
+            return Arc::clone(known);
+        }
+        let mut found: Vec<_> =
+            props.properties().map(|(name, props)| (self.name(name), self.node(props))).collect();
+        found.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        let found: Arc<[_]> = found.into();
+        // Rules are compiled for their place, and written into it.
+        if !json.contains("x-kubernetes-validations") {
+            self.properties.insert(json, Arc::clone(&found));
+        }
+        found
     }
 
     fn name(&mut self, text: &str) -> Name {

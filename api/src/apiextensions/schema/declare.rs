@@ -75,7 +75,7 @@ fn object(node: &Node, is_resource: bool) -> Arc<Declared> {
             _ => false,
         })
     };
-    for (name, property) in &node.properties {
+    for (name, property) in &*node.properties {
         let implied = is_resource && super::prune::META_FIELDS.contains(&&**name);
         let Some(field) = (if implied { None } else { declared(property, property.is_embedded()) })
         else {

@@ -33,7 +33,7 @@ fn nulls(value: &mut Value, node: Option<&Node>) {
 
 /// Fills in defaults.
 pub(super) fn fill(map: &mut Map, node: &Node) {
-    for (name, property) in &node.properties {
+    for (name, property) in &*node.properties {
         let Some(default) = property.default() else { continue };
         match map.get_mut(&**name) {
             None => _ = map.insert((**name).to_owned(), default.clone()),

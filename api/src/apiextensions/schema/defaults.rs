@@ -9,7 +9,7 @@ use serde_json::Value;
 /// Adds what is wrong with defaults. Those of the metadata are refused elsewhere.
 pub(super) fn check(root: &Node, at: &Path<'_>, errors: &mut Errors) {
     let properties = at.child("properties");
-    for (name, property) in &root.properties {
+    for (name, property) in &*root.properties {
         let meta = prune::META_FIELDS.contains(&&**name);
         walk(property, meta, &properties.key(name), errors);
     }
@@ -33,7 +33,7 @@ pub(super) fn check_rules(node: &Node, path: &Path<'_>, errors: &mut Errors) {
         check_rules(items, &path.child("items"), errors);
     }
     let properties = path.child("properties");
-    for (name, property) in &node.properties {
+    for (name, property) in &*node.properties {
         check_rules(property, &properties.key(name), errors);
     }
 }
@@ -47,7 +47,7 @@ fn walk(node: &Node, inside_meta: bool, path: &Path<'_>, errors: &mut Errors) {
         walk(items, inside_meta, &path.child("items"), errors);
     }
     let properties = path.child("properties");
-    for (name, property) in &node.properties {
+    for (name, property) in &*node.properties {
         let meta = node.is_embedded() && prune::META_FIELDS.contains(&&**name);
         walk(property, inside_meta || meta, &properties.key(name), errors);
     }

@@ -10,9 +10,9 @@ pub(super) type Name = Arc<str>;
 
 /// One schema: of a value in its place, or of what it must be in addition (`allOf` and the like).
 #[derive(Debug, Default)]
-pub(super) struct Node {
-    /// Sorted by name.
-    pub(super) properties: Box<[(Name, Node)]>,
+pub(crate) struct Node {
+    /// Sorted by name. What stands in several places is there once, unless there are rules in it.
+    pub(super) properties: Arc<[(Name, Node)]>,
     pub(super) items: Option<Box<Node>>,
     /// The schema of properties that are not named.
     pub(super) rest: Option<Box<Rest>>,

@@ -238,6 +238,18 @@ fn exceeded(what: &str, cost: u64, limit: u64) -> String {
     )
 }
 
+// === impl Rule ===
+
+#[cfg(test)]
+impl Rule {
+    /// About how many bytes it takes.
+    pub(super) fn weight(&self) -> usize {
+        let programs = [Some(&self.program), self.message_expression.as_ref()];
+        let programs: usize = programs.into_iter().flatten().map(Program::weight).sum();
+        size_of::<Self>() + self.message.len() + self.name.len() + programs
+    }
+}
+
 // === impl Total ===
 
 impl Total {

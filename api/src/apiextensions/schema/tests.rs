@@ -1,2 +1,4 @@
 mod cases;
 mod costs;
+mod properties;
+mod size;

@@ -341,7 +341,7 @@ fn properties(node: &Node, new: &Map, old: Option<&Map>, path: &Path<'_>, report
         }
     }
     unnamed(node, new, old, path, report);
-    for (name, schema) in &node.properties {
+    for (name, schema) in &*node.properties {
         let Some(new) = new.get(&**name) else { continue };
         let old = before(old, name, path);
         report.merge(value(schema, new, old, &path.child(name), Ratchet::Here));

@@ -5,7 +5,7 @@ use crate::strategy::Map;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-pub(super) fn merge(live: &Map, config: &Map, shape: Shape) -> Map {
+pub(super) fn merge(live: &Map, config: &Map, shape: Shape<'_>) -> Map {
     let mut merged = live.clone();
     for (name, wanted) in config {
         match value(live.get(name), wanted, shape.child(name)) {
@@ -16,12 +16,12 @@ pub(super) fn merge(live: &Map, config: &Map, shape: Shape) -> Map {
     merged
 }
 
-fn value(live: Option<&Value>, wanted: &Value, shape: Shape) -> Value {
+fn value(live: Option<&Value>, wanted: &Value, shape: Shape<'_>) -> Value {
     match (live, wanted) {
         (Some(Value::Object(live)), Value::Object(wanted)) if !matches!(shape, Shape::Leaf) => {
             Value::Object(merge(live, wanted, shape))
         }
-        (Some(Value::Array(live)), Value::Array(wanted)) if matches!(shape, Shape::List(_)) => {
+        (Some(Value::Array(live)), Value::Array(wanted)) if shape.is_list() => {
             Value::Array(list(live, wanted, shape))
         }
         _ => wanted.clone(),
@@ -29,7 +29,7 @@ fn value(live: Option<&Value>, wanted: &Value, shape: Shape) -> Value {
 }
 
 /// What only the live list has stays where it was; the wanted elements come in their order.
-fn list(live: &[Value], wanted: &[Value], shape: Shape) -> Vec<Value> {
+fn list(live: &[Value], wanted: &[Value], shape: Shape<'_>) -> Vec<Value> {
     let element = |item: &Value| shape.element(item).ok();
     let named: BTreeMap<Element, usize> =
         wanted.iter().enumerate().filter_map(|(at, item)| Some((element(item)?, at))).collect();

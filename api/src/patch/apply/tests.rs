@@ -1,4 +1,6 @@
 use super::*;
+use crate::apiextensions::schema::StructuralSchema;
+use crate::validation::Path;
 use serde_json::{Value, json};
 
 const CONFIG_MAP: GroupVersionKind = GroupVersionKind::new("", "v1", "ConfigMap");
@@ -18,11 +20,17 @@ struct Scene {
     gvk: GroupVersionKind,
     live: Option<Map>,
     second: i64,
+    schema: Option<StructuralSchema>,
 }
 
 impl Scene {
     fn new(gvk: GroupVersionKind) -> Self {
-        Self { gvk, live: None, second: 0 }
+        Self { gvk, live: None, second: 0, schema: None }
+    }
+
+    fn custom(&self) -> Option<Custom<'_>> {
+        let schema = self.schema.as_ref()?;
+        Some(Custom { schema: Some(schema), has_status: true })
     }
 
     fn try_apply(&mut self, manager: &str, config: &Map, force: bool) -> Result<bool, Status> {
@@ -30,7 +38,16 @@ impl Scene {
         let now = Timestamp::from_second(self.second).expect("in range");
         let live = self.live.as_ref();
         let (gvk, subresource) = (&self.gvk, "");
-        let applied = apply(&Apply { gvk, live, config, manager, subresource, force, now })?;
+        let applied = apply(&Apply {
+            gvk,
+            live,
+            config,
+            manager,
+            subresource,
+            custom: self.custom(),
+            force,
+            now,
+        })?;
         self.live = Some(applied.object);
         Ok(applied.changed)
     }
@@ -51,6 +68,7 @@ impl Scene {
             manager,
             subresource: "",
             now,
+            custom: self.custom(),
         };
         crate::managed_fields::update(&mut new, &request);
         self.live = Some(new);
@@ -225,4 +243,55 @@ fn malformed_configurations_are_refused() {
         assert!(status.message.contains(words), "{}", status.message);
         assert_eq!(status.code, 400);
     }
+}
+
+#[test]
+fn custom_resources_are_applied_as_their_schema_says() {
+    let mut scene = Scene::new(GADGET);
+    let schema = json!({"type": "object", "properties": {
+        "spec": {"type": "object", "properties": {
+            "map": {"type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["k", "p"],
+                "items": {"type": "object", "required": ["k"], "properties": {
+                    "k": {"type": "string"}, "p": {"type": "string", "default": "TCP"}, "v": {"type": "integer"}}}},
+            "set": {"type": "array", "x-kubernetes-list-type": "set", "items": {"type": "string"}},
+            "list": {"type": "array", "items": {"type": "string"}},
+            "whole": {"type": "object", "x-kubernetes-map-type": "atomic", "additionalProperties": {"type": "string"}},
+            "labels": {"type": "object", "additionalProperties": {"type": "string"}},
+            "any": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}}},
+        "status": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}}});
+    scene.schema = StructuralSchema::compile(&schema, &Path::new("s")).ok();
+    let wanted = |spec: Value| {
+        map(json!({"apiVersion": "example.com/v1", "kind": "Gadget",
+            "metadata": {"name": "g", "labels": {"a": "b"}}, "spec": spec, "status": {"x": 1}}))
+    };
+    scene.apply(
+        "one",
+        &wanted(json!({"map": [{"k": "a", "v": 1}], "set": ["x"], "labels": {"a": "1"},
+        "whole": {"a": "1"}, "any": {"deep": {"a": 1}}, "list": ["x"]})),
+    );
+    scene.apply(
+        "two",
+        &wanted(json!({"map": [{"k": "b", "v": 2}], "set": ["y"], "labels": {"b": "2"},
+        "any": {"deep": {"b": 2}}})),
+    );
+    assert_eq!(
+        scene.live()["spec"],
+        json!({"map": [{"k": "a", "v": 1}, {"k": "b", "v": 2}], "set": ["x", "y"], "labels": {"a": "1", "b": "2"},
+            "whole": {"a": "1"}, "any": {"deep": {"a": 1, "b": 2}}, "list": ["x"]})
+    );
+    assert_eq!(scene.owners(".spec.map[k=\"a\",p=\"TCP\"].v"), ["one"]);
+    assert_eq!(scene.owners(".metadata.labels.a"), ["one", "two"]);
+    assert!(scene.owners(".status.x").is_empty(), "the status is written elsewhere");
+    for (spec, path) in [
+        (json!({"whole": {"b": "2"}}), ".spec.whole"),
+        (json!({"list": ["y"]}), ".spec.list"),
+        (json!({"map": [{"k": "a", "p": "TCP", "v": 2}]}), ".spec.map[k=\"a\",p=\"TCP\"].v"),
+    ] {
+        let status = scene.try_apply("two", &wanted(spec), false).expect_err("one owns it");
+        assert!(status.message.ends_with(path), "{}", status.message);
+    }
+    scene.apply("one", &wanted(json!({"set": ["x"]})));
+    assert_eq!(scene.live()["spec"]["map"], json!([{"k": "b", "v": 2}]));
+    scene.update("editor", |object| object["spec"]["labels"]["c"] = json!("3"));
+    assert_eq!(scene.owners(".spec.labels.c"), ["editor"]);
 }
