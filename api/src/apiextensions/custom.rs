@@ -8,6 +8,7 @@ pub(super) use kind::{Kind, Schema};
 use super::columns::Columns;
 use super::definition::{Definition, Names, Version};
 use super::scale::ScalePaths;
+use crate::managed_fields::Custom;
 use crate::storage::{Event, EventStream, Resource, Selection};
 use crate::strategy::{Generic, Map};
 use crate::validation::NameRule;
@@ -73,6 +74,11 @@ impl CustomResource {
             served,
             kind,
         }
+    }
+
+    /// What decides who owns which field.
+    pub(crate) fn ownership(&self) -> Custom<'_> {
+        Custom { schema: self.schema.as_deref(), has_status: self.generic.status }
     }
 
     /// Where its objects are.

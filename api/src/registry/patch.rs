@@ -4,6 +4,7 @@ use super::create::Ownership;
 use super::decode::yaml_to_json;
 use super::update::Intent;
 use super::{Registry, Write};
+use crate::apiextensions::CustomResource;
 use crate::patch;
 use crate::schema::decode;
 use crate::strategy::Map;
@@ -72,7 +73,7 @@ impl Registry {
             subresource: write.subresource,
             force: write.options.force,
             now: self.env.clock.now(),
-            custom: None,
+            custom: write.entry.custom.as_deref().map(CustomResource::ownership),
         })?;
         let mut object = write.checked(applied.object)?;
         write.place(&mut object)?;

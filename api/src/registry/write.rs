@@ -2,6 +2,7 @@
 
 use super::{Entry, Loopback, Registry};
 use crate::admission::{AdmissionRequest, Operation};
+use crate::apiextensions::CustomResource;
 use crate::authentication::User;
 use crate::managed_fields;
 use crate::strategy::Map;
@@ -147,10 +148,9 @@ impl Registry {
         let now = self.env.clock.now();
         let (gvk, manager) = (&write.entry.stored, write.manager());
         let subresource = write.subresource;
-        managed_fields::update(
-            new,
-            &managed_fields::Update { gvk, old, manager, subresource, now, custom: None },
-        );
+        let custom = write.entry.custom.as_deref().map(CustomResource::ownership);
+        let update = managed_fields::Update { gvk, old, manager, subresource, now, custom };
+        managed_fields::update(new, &update);
     }
 }
 
