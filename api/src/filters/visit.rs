@@ -101,6 +101,9 @@ impl Admitted {
     pub(crate) fn mark(self, mut response: Response<Body>, time: Duration) -> Response<Body> {
         let Some((permit, schema)) = self.0 else { return response };
         name(&mut response, &schema);
+        if schema.level.exempt {
+            return response;
+        }
         response.map(|body| body.holding(permit, time))
     }
 }

@@ -187,7 +187,7 @@ impl Connection {
         let ending = async {
             self.server.refusing.cancelled().await;
             // One that has just begun gets an answer to its first request.
-            drop(tokio::time::timeout(HELLO, asked.cancelled()).await);
+            drop(tokio::time::timeout(self.options.drain / 2, asked.cancelled()).await);
         };
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,

@@ -1,10 +1,15 @@
 //! FlowSchemas and PriorityLevelConfigurations.
 
-use super::json::{existing_mut, fill, fill_nil, fill_zero, map_at, map_mut, map_of, str_of};
+mod rules;
+
+use super::json::{
+    existing_mut, fill, fill_nil, fill_zero, int_of, map_mut, map_of, maps_of, str_at, str_of,
+};
 use super::{Map, Strategy};
 use crate::validation::rules::{one_of, range};
 use crate::validation::{Errors, Path};
 use serde_json::json;
+use windlass_core::scheme::{FLOWSCHEMAS, PRIORITYLEVELCONFIGURATIONS};
 
 /// The rules of FlowSchemas.
 pub(super) struct FlowSchema;
@@ -35,6 +40,16 @@ impl Strategy for FlowSchema {
             let path = SPEC.child("distinguisherMethod");
             one_of(method, "type", &["ByNamespace", "ByUser"], &path, &mut errors);
         }
+        let name = str_at(object, &["metadata", "name"]);
+        if int_of(spec, "matchingPrecedence") == Some(1) && name != "exempt" {
+            let detail = "only the schema named 'exempt' may have matchingPrecedence 1";
+            errors.invalid(SPEC.child("matchingPrecedence"), 1, detail);
+        }
+        let list = SPEC.child("rules");
+        for (at, policy) in maps_of(spec, "rules") {
+            rules::policy(policy, &list.index(at), &mut errors);
+        }
+        rules::fixed(object, &FLOWSCHEMAS, &mut errors);
         errors
     }
 }
@@ -76,11 +91,19 @@ impl Strategy for PriorityLevel {
             }
             _ => {}
         }
-        if let Some(response) = map_at(spec, &["limited", "limitResponse"]) {
-            let path = SPEC.child("limited");
-            let path = path.child("limitResponse");
-            one_of(response, "type", &["Queue", "Reject"], &path, &mut errors);
+        for part in ["limited", "exempt"] {
+            if let Some(part_of) = map_of(spec, part) {
+                rules::shares(part_of, &SPEC.child(part), &mut errors);
+            }
         }
+        if let Some(response) = limited.and_then(|limited| map_of(limited, "limitResponse")) {
+            let path = SPEC.child("limited");
+            rules::response(response, &path.child("limitResponse"), &mut errors);
+        }
+        rules::fixed(object, &PRIORITYLEVELCONFIGURATIONS, &mut errors);
         errors
     }
 }
+
+#[cfg(test)]
+mod tests;
