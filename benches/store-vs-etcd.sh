@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # windlass-store beside etcd: the same load on the same disk, taken in turns, medians of several rounds. On a machine
 # that others use too only the ratios count. Needs `etcd` and `protoc`.
-# Usage: store-vs-etcd.sh [--quick]    BENCH_DIR: a directory on the disk to measure, default /tmp
+# Usage: store-vs-etcd.sh [--quick]    ROUNDS: how many, default 5    BENCH_DIR: a directory on the disk to measure, default /tmp
+# WINDLASS_STORE: the program `windlass-store`, in place of the same server in the load generator
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 out=${CARGO_TARGET_DIR:-$here/target}/release
-rounds=5 seconds=2 keys=1000000 watched=200 fast_commits=20000
+rounds=${ROUNDS:-5} seconds=2 keys=1000000 watched=200 fast_commits=20000
 [[ ${1:-} != --quick ]] || { rounds=1 seconds=0.5 keys=20000 watched=20 fast_commits=2000; }
 cd "$here"
-cargo build --release --quiet --package windlass-store --features server --bin windlass-store
 cargo build --release --quiet --package windlass-benches --no-default-features --features load --bin store-load
 work=$(mktemp -d -p "${BENCH_DIR:-/tmp}")
 declare -A pid=() port=() etcd=() windlass=()
@@ -32,7 +32,7 @@ start() {
       etcd --data-dir "$dir" --listen-client-urls "http://$client" --advertise-client-urls "http://$client" \
         --listen-peer-urls "$peer" --initial-advertise-peer-urls "$peer" --initial-cluster "default=$peer" \
         --quota-backend-bytes 8589934592 --logger zap --log-level error >"$work/$store.log" 2>&1 & ;;
-    windlass) "$out/windlass-store" --data-dir "$dir" --listen-client "$client" >"$work/$store.log" 2>&1 & ;;
+    windlass) ${WINDLASS_STORE:-"$out/store-load" serve} --data-dir "$dir" --listen-client "$client" >"$work/$store.log" 2>&1 & ;;
   esac
   pid[$store]=$!
 }
@@ -106,7 +106,7 @@ one() { "$out/store-load" put --clients "$1" --seconds "$seconds" "${@:2}"; rm -
 for clients in 1 16 64 256; do
   : >"$work/disk.lines"; : >"$work/fsync.lines"; : >"$work/buffered.lines"; : >"$work/memory.lines"
   for ((round = 0; round < rounds; round++)); do
-    "$out/store-load" disk "$work" >>"$work/disk.lines"
+    "$out/store-load" disk "$work" --writes 300 >>"$work/disk.lines"
     one "$clients" --fsync "$work/data" >>"$work/fsync.lines"
     one "$clients" --buffered "$work/data" >>"$work/buffered.lines"
     one "$clients" --memory >>"$work/memory.lines"

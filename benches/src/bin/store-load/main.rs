@@ -5,6 +5,7 @@ mod disk;
 mod fill;
 mod put;
 mod range;
+mod serve;
 mod session;
 mod target;
 mod usage;
@@ -27,6 +28,8 @@ enum Command {
     Fill(fill::Options),
     /// Opens or reaches a store, and reads ranges of it
     Range(range::Options),
+    /// Serves a store until it is told to end
+    Serve(serve::Options),
     /// What syncing a write costs on the disk of a directory
     Disk(disk::Options),
 }
@@ -41,6 +44,7 @@ fn main() -> Result<()> {
             Command::Watch(options) => watch::run(options).await,
             Command::Fill(options) => fill::run(options).await,
             Command::Range(options) => range::run(options).await,
+            Command::Serve(options) => serve::run(options).await,
             Command::Disk(options) => disk::run(&options),
         }
     })
