@@ -116,8 +116,8 @@ impl Policy {
             return Err(PolicyError::Empty);
         }
         let mixed = |rule: &Rule| {
-            !rule.non_resource_urls.is_empty()
-                && !(rule.resources.is_empty() && rule.namespaces.is_empty())
+            let resources = !rule.resources.is_empty() || !rule.namespaces.is_empty();
+            resources && !rule.non_resource_urls.is_empty()
         };
         match policy.rules.iter().position(mixed) {
             Some(at) => Err(PolicyError::Mixed(at)),

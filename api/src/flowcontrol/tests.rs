@@ -218,12 +218,10 @@ fn a_flood_does_not_drown_a_trickle() {
 fn seats_are_shared_by_work() {
     let full = WhenFull::Queue(Queuing { queues: 2, hand: 1, length: 100_000 });
     let mut played = Played::new(4, full);
-    let mut number = 0;
-    for _ in 0..4000 {
+    for number in 0..4000 {
         for (flow, seats) in [(0, 2), (1, 1)] {
             played.arrive(number * 2 + u32::from(flow == 1), flow, wide(seats));
         }
-        number += 1;
     }
     let mut work = [0_u32; 2];
     for _ in 0..1000 {

@@ -78,7 +78,7 @@ impl Listing {
         let exact = options.version_match == Some(VersionMatch::Exact);
         Self {
             stats,
-            limit: u64::try_from(options.limit).unwrap_or_default(),
+            limit: options.limit,
             named,
             selects: !options.label_selector.is_empty() || !options.field_selector.is_empty(),
             cached: watch || (options.continue_token.is_empty() && !exact),

@@ -46,7 +46,7 @@ pub(super) fn fixed(object: &Map, resource: &GroupVersionResource, errors: &mut 
 pub(super) fn policy(rules: &Map, path: &Path<'_>, errors: &mut Errors) {
     let subjects = path.child("subjects");
     if list_of(rules, "subjects").is_empty() {
-        errors.required(&subjects, "subjects must contain at least one value");
+        errors.required(subjects, "subjects must contain at least one value");
     }
     for (at, one) in maps_of(rules, "subjects") {
         subject(one, &subjects.index(at), errors);
