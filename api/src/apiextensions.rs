@@ -14,13 +14,14 @@
 
 mod approval;
 mod columns;
-mod conditions;
+pub(crate) mod conditions;
 mod controllers;
 mod conversion;
 mod custom;
 mod definition;
 mod jsonpath;
 mod names;
+mod own;
 mod registrar;
 mod scale;
 pub mod schema;

@@ -100,17 +100,18 @@ fn accept(
     (names, conflict)
 }
 
-fn requested(definition: &Map) -> Names {
-    read(map_of(definition, "spec").and_then(|spec| map_of(spec, "names")))
+/// The names a definition asks for.
+pub(super) fn requested(definition: &Map) -> Names {
+    map_of(definition, "spec").and_then(|spec| map_of(spec, "names")).map(read).unwrap_or_default()
 }
 
 /// The names a definition has got.
 pub(super) fn accepted(definition: &Map) -> Names {
-    read(map_of(definition, "status").and_then(|status| map_of(status, "acceptedNames")))
+    let status = map_of(definition, "status");
+    status.and_then(|status| map_of(status, "acceptedNames")).map(read).unwrap_or_default()
 }
 
-fn read(names: Option<&Map>) -> Names {
-    let Some(names) = names else { return Names::default() };
+fn read(names: &Map) -> Names {
     let text = |key| crate::strategy::json::str_of(names, key).to_owned();
     let texts = |key| strs_of(names, key).map(|(_, text)| text.to_owned()).collect();
     Names {

@@ -7,6 +7,7 @@ use super::conversion::Converter;
 use super::custom::{CustomResource, Kind, Schema};
 use super::definition::{Definition, Names, Version};
 use super::names::Taken;
+use super::own;
 use super::schema::StructuralSchema;
 use crate::openapi::{CustomKind, OpenApi};
 use crate::registry::{Entry, Loopback};
@@ -17,7 +18,9 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use windlass_core::Object;
+use windlass_core::apis::apiextensions::v1::CustomResourceDefinition;
 use windlass_core::clock::Env;
+use windlass_core::meta::Status;
 use windlass_core::scheme::{GroupVersion, GroupVersionResource, ResourceInfo};
 
 /// Serves what definitions define. All methods may be called from many tasks at once, and again.
@@ -68,6 +71,28 @@ impl Registrar {
     pub(crate) fn new(objects: Loopback, openapi: Arc<OpenApi>, env: Env) -> Self {
         let builtin = objects.resources().all().iter().map(|entry| entry.info.clone()).collect();
         Self { objects, openapi, env, builtin, known: Mutex::default() }
+    }
+
+    /// Serves a kind for good: no object defines it, and none can take its names. Objects that were written up to
+    /// `revision` may have gone by other rules.
+    pub(crate) fn define(
+        &mut self,
+        definition: &CustomResourceDefinition,
+        revision: u64,
+    ) -> Result<(), Status> {
+        let now = self.env.clock.now();
+        let object = own::established(definition, |group| self.taken(group, ""), revision, now)?;
+        let definition = own::read(&object)?;
+        let refused = |why: &str| own::invalid(object.name(), why);
+        let storage = definition.storage().ok_or_else(|| refused("no version is stored"))?;
+        let served = self.install(&object, &definition, &storage, None);
+        if !served.faults.is_empty() {
+            return Err(refused(&served.faults));
+        }
+        let resources = self.objects.resources();
+        let entries = served.resources.iter().filter_map(|resource| resources.get(resource));
+        self.builtin.extend(entries.map(|entry| entry.info.clone()));
+        Ok(())
     }
 
     /// Takes note of a definition as it is now, and serves it accordingly. What is older than what is known

@@ -14,12 +14,13 @@ use crate::openapi::OpenApi;
 use crate::registry::{
     Creater, Entry, EventLeases, Loopback, Registry, Resources, builtin_creaters,
 };
-use crate::storage::{Cacher, Kv};
+use crate::storage::{Cacher, Kv, store_status};
 use crate::strategy::{ServiceConfig, Strategy, allocators};
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
+use windlass_core::apis::apiextensions::v1::CustomResourceDefinition;
 use windlass_core::clock::Env;
 use windlass_core::component::Shutdown;
 use windlass_core::meta::Status;
@@ -37,6 +38,7 @@ type AuthorizerFactory = Box<dyn FnOnce(&Loopback) -> Arc<dyn Authorizer> + Send
 pub struct Builder {
     store: Option<Arc<dyn Backend>>,
     resources: Option<Vec<Entry>>,
+    definitions: Vec<CustomResourceDefinition>,
     env: Option<Env>,
     services: ServiceConfig,
     authenticators: Vec<AuthenticatorFactory>,
@@ -60,6 +62,7 @@ impl Default for Builder {
         Self {
             store: None,
             resources: None,
+            definitions: Vec::new(),
             env: None,
             services: ServiceConfig::default(),
             authenticators: Vec::new(),
@@ -98,6 +101,23 @@ impl Builder {
     #[must_use]
     pub fn resource(mut self, info: Arc<ResourceInfo>, strategy: Arc<dyn Strategy>) -> Self {
         self.resources.get_or_insert_default().push(Entry::custom(info, strategy));
+        self
+    }
+
+    /// Serves a kind that `#[derive(CustomResource)]` of the `kube` crate describes, beside the built-in ones:
+    /// with its schema, rules, defaults, columns, names, `status` and `scale`. To have kinds of one's own only,
+    /// begin with `resources([])`.
+    #[must_use]
+    pub fn kind<K: kube::CustomResourceExt>(self) -> Self {
+        self.definition(K::crd())
+    }
+
+    /// The same for a kind that is described by a value: one of several versions (see
+    /// `kube::core::crd::merge_crds`), or one that is known only when the program runs. No object defines it, and
+    /// no CustomResourceDefinition can take its names.
+    #[must_use]
+    pub fn definition(mut self, definition: CustomResourceDefinition) -> Self {
+        self.definitions.push(definition);
         self
     }
 
@@ -241,7 +261,7 @@ impl Builder {
     /// define is served from the start; everything else is read when it is first asked for.
     ///
     /// # Errors
-    /// When the store can't be watched or read.
+    /// When the store can't be watched or read, or a kind of one's own can't be served as it is described.
     pub async fn build(self) -> Result<Arc<ApiServer>, Status> {
         let shutdown = Shutdown::new();
         let backend = self.store.unwrap_or_else(|| {
@@ -250,6 +270,8 @@ impl Builder {
             Arc::new(memory)
         });
         let tasks = Shutdown::new();
+        // What is written from now on goes by the rules of now.
+        let revision = backend.current_revision().await.map_err(|e| store_status(&e))?;
         let metrics = Metrics::default();
         let kv = Kv::timed(backend.clone(), metrics.store.clone());
         let cacher = Cacher::over(kv, tasks.clone()).await?;
@@ -285,7 +307,10 @@ impl Builder {
         let objects = &registry.objects;
         let openapi = Arc::new(OpenApi::new(infos(objects.resources())));
         let documents = Documents::new(objects.resources().clone(), openapi.clone(), self.address);
-        let registrar = Registrar::new(objects.clone(), openapi, registry.env.clone());
+        let mut registrar = Registrar::new(objects.clone(), openapi, registry.env.clone());
+        for definition in &self.definitions {
+            registrar.define(definition, revision)?;
+        }
         let registrar = Arc::new(registrar);
         apiextensions::start(&registry, &registrar, &tasks).await?;
         let shutdown_of = shutdown.clone();

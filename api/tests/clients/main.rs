@@ -3,6 +3,7 @@
 
 mod contract;
 mod kube_rs;
+mod own_kinds;
 mod transactions;
 
 use jiff::Timestamp;
