@@ -14,16 +14,16 @@
 //! in Kubernetes). The server has to run where the addresses of pods can be reached.
 
 mod answer;
-mod backend;
-mod client;
+pub(crate) mod backend;
+pub(crate) mod client;
 mod container;
 mod forward;
-mod headers;
+pub(crate) mod headers;
 mod log;
 mod objects;
-mod proxy;
-mod tls;
-mod tunnel;
+pub(crate) mod proxy;
+pub(crate) mod tls;
+pub(crate) mod tunnel;
 
 pub use client::NodeClient;
 

@@ -104,14 +104,16 @@ impl Authority {
         &self.certificate
     }
 
-    /// A certificate by which a client is `user` in `group`. (One group: `rcgen` keeps one value for
+    /// A certificate by which a client is `user` in `group`, which may be empty. (One group: `rcgen` keeps one value for
     /// each part of a name.)
     ///
     /// # Errors
     /// When the names can't stand in a certificate.
     pub fn client(&self, user: &str, group: &str, now: Timestamp) -> Result<KeyedCertificate> {
         let mut params = leaf(user, now);
-        params.distinguished_name.push(DnType::OrganizationName, group);
+        if !group.is_empty() {
+            params.distinguished_name.push(DnType::OrganizationName, group);
+        }
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         self.sign(user, params)
     }

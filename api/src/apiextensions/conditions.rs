@@ -6,30 +6,30 @@ use crate::strategy::json::{map_mut, map_of, maps_of, str_of};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-pub(super) const NAMES_ACCEPTED: &str = "NamesAccepted";
-pub(super) const ESTABLISHED: &str = "Established";
-pub(super) const TERMINATING: &str = "Terminating";
-pub(super) const NON_STRUCTURAL: &str = "NonStructuralSchema";
-pub(super) const API_APPROVED: &str = "KubernetesAPIApprovalPolicyConformant";
+pub(crate) const NAMES_ACCEPTED: &str = "NamesAccepted";
+pub(crate) const ESTABLISHED: &str = "Established";
+pub(crate) const TERMINATING: &str = "Terminating";
+pub(crate) const NON_STRUCTURAL: &str = "NonStructuralSchema";
+pub(crate) const API_APPROVED: &str = "KubernetesAPIApprovalPolicyConformant";
 
 /// One thing that is so or is not so of a definition.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Condition<'a> {
-    pub(super) ty: &'a str,
-    pub(super) holds: bool,
-    pub(super) reason: &'a str,
-    pub(super) message: &'a str,
+pub(crate) struct Condition<'a> {
+    pub(crate) ty: &'a str,
+    pub(crate) holds: bool,
+    pub(crate) reason: &'a str,
+    pub(crate) message: &'a str,
 }
 
 /// Whether a condition of a definition is true.
-pub(super) fn is_true(definition: &Map, ty: &str) -> bool {
+pub(crate) fn is_true(definition: &Map, ty: &str) -> bool {
     let status = map_of(definition, "status");
     let mut all = status.into_iter().flat_map(|status| maps_of(status, "conditions"));
     all.any(|(_, one)| str_of(one, "type") == ty && str_of(one, "status") == "True")
 }
 
 /// Writes a condition. The time changes only when the condition does.
-pub(super) fn set(definition: &mut Map, condition: &Condition<'_>, now: Timestamp) {
+pub(crate) fn set(definition: &mut Map, condition: &Condition<'_>, now: Timestamp) {
     let status = map_mut(definition, "status");
     let list = status.entry("conditions").or_insert_with(|| json!([]));
     if !list.is_array() {
@@ -54,7 +54,7 @@ pub(super) fn set(definition: &mut Map, condition: &Condition<'_>, now: Timestam
 }
 
 /// Takes a condition away.
-pub(super) fn remove(definition: &mut Map, ty: &str) {
+pub(crate) fn remove(definition: &mut Map, ty: &str) {
     let status = map_mut(definition, "status");
     if let Some(list) = status.get_mut("conditions").and_then(Value::as_array_mut) {
         list.retain(|one| one["type"] != ty);

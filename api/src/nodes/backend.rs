@@ -4,17 +4,17 @@ use std::net::IpAddr;
 
 /// A port of some machine, and how it is spoken to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Backend {
+pub(crate) struct Backend {
     /// A name or an address, without brackets.
-    pub(super) host: String,
-    pub(super) port: u16,
-    pub(super) security: Security,
-    pub(super) reach: Reach,
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) security: Security,
+    pub(crate) reach: Reach,
 }
 
 /// How both sides prove who they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Security {
+pub(crate) enum Security {
     /// They don't.
     Plain,
     /// Both by certificates of the cluster's authority.
@@ -25,7 +25,7 @@ pub(super) enum Security {
 
 /// Which addresses may be dialed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reach {
+pub(crate) enum Reach {
     /// All.
     Anywhere,
     /// None of the server's own machine or link: a user who chooses where to go must not get behind them.
@@ -36,7 +36,7 @@ pub(super) enum Reach {
 
 impl Backend {
     /// `host:port`, as it stands in a URL.
-    pub(super) fn authority(&self) -> String {
+    pub(crate) fn authority(&self) -> String {
         let Self { host, port, .. } = self;
         if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
     }
@@ -45,7 +45,7 @@ impl Backend {
 // === impl Reach ===
 
 impl Reach {
-    pub(super) fn allows(self, address: IpAddr) -> bool {
+    pub(crate) fn allows(self, address: IpAddr) -> bool {
         self == Self::Anywhere || is_routable(address.to_canonical())
     }
 }

@@ -35,14 +35,14 @@ pub struct NodeClient {
 }
 
 /// What was answered, over a connection that ends when this is dropped.
-pub(super) struct Reply {
-    pub(super) response: Response<Incoming>,
+pub(crate) struct Reply {
+    pub(crate) response: Response<Incoming>,
     connection: AbortOnDropHandle<()>,
 }
 
 /// Why nothing was answered.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum DialError {
+pub(crate) enum DialError {
     /// It is none that may be dialed.
     #[error("address not allowed")]
     NotAllowed,
@@ -73,44 +73,58 @@ impl NodeClient {
     /// # Errors
     /// When a certificate or key can't be used.
     pub fn new(own: &KeyedCertificate, authority_pem: &str) -> Result<Self, pki::Error> {
-        Ok(Self { agents: tls::verified(own, authority_pem)?, pods: tls::unverified()? })
+        Ok(Self { agents: tls::verified(Some(own), authority_pem)?, pods: tls::unverified(None)? })
     }
 
     /// Dials, asks, and waits for the head of the answer. The connection may be upgraded.
-    pub(super) async fn send(
+    pub(crate) async fn send(
         &self,
         backend: &Backend,
         request: ConnectRequest,
         answers_in: Duration,
     ) -> Result<Reply, DialError> {
-        let to = || backend.authority();
-        let late = |after| move |_| DialError::Deadline { to: backend.authority(), after };
-        let http = |source| DialError::Http { to: to(), source };
-        let io = timeout(DIAL, self.dial(backend)).await.map_err(late(DIAL))??;
-        let (mut sender, connection) = http1::handshake(TokioIo::new(io)).await.map_err(http)?;
-        let connection = AbortOnDropHandle::new(tokio::spawn(async move {
-            if let Err(error) = connection.with_upgrades().await {
-                tracing::debug!(%error, "a connection to a node ended with an error");
-            }
-        }));
-        let answer = timeout(answers_in, sender.send_request(request)).await;
-        let response = answer.map_err(late(answers_in))?.map_err(http)?;
-        Ok(Reply { response, connection })
-    }
-
-    async fn dial(&self, backend: &Backend) -> Result<Box<dyn Io>, DialError> {
-        let failed = |source| DialError::Connect { to: backend.authority(), source };
-        let stream = TcpStream::connect(&*addresses(backend).await?).await.map_err(failed)?;
-        stream.set_nodelay(true).map_err(failed)?;
         let tls = match backend.security {
-            Security::Plain => return Ok(Box::new(stream)),
-            Security::Agent => &self.agents,
-            Security::Unverified => &self.pods,
+            Security::Plain => None,
+            Security::Agent => Some(&self.agents),
+            Security::Unverified => Some(&self.pods),
         };
-        let name = ServerName::try_from(backend.host.clone())
-            .map_err(|_| DialError::Name(backend.authority()))?;
-        Ok(Box::new(tls.connect(name, stream).await.map_err(failed)?))
+        let tls = tls.map(|tls| (tls, backend.host.as_str()));
+        send(backend, tls, request, answers_in).await
     }
+}
+
+/// The same, with TLS to a server of this name if it is given: what the backend says of its security does not count.
+pub(crate) async fn send(
+    backend: &Backend,
+    tls: Option<(&TlsConnector, &str)>,
+    request: ConnectRequest,
+    answers_in: Duration,
+) -> Result<Reply, DialError> {
+    let late = |after| move |_| DialError::Deadline { to: backend.authority(), after };
+    let http = |source| DialError::Http { to: backend.authority(), source };
+    let io = timeout(DIAL, dial(backend, tls)).await.map_err(late(DIAL))??;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(io)).await.map_err(http)?;
+    let connection = AbortOnDropHandle::new(tokio::spawn(async move {
+        if let Err(error) = connection.with_upgrades().await {
+            tracing::debug!(%error, "a connection to a backend ended with an error");
+        }
+    }));
+    let answer = timeout(answers_in, sender.send_request(request)).await;
+    let response = answer.map_err(late(answers_in))?.map_err(http)?;
+    Ok(Reply { response, connection })
+}
+
+async fn dial(
+    backend: &Backend,
+    tls: Option<(&TlsConnector, &str)>,
+) -> Result<Box<dyn Io>, DialError> {
+    let failed = |source| DialError::Connect { to: backend.authority(), source };
+    let stream = TcpStream::connect(&*addresses(backend).await?).await.map_err(failed)?;
+    stream.set_nodelay(true).map_err(failed)?;
+    let Some((tls, name)) = tls else { return Ok(Box::new(stream)) };
+    let name =
+        ServerName::try_from(name.to_owned()).map_err(|_| DialError::Name(backend.authority()))?;
+    Ok(Box::new(tls.connect(name, stream).await.map_err(failed)?))
 }
 
 /// The addresses of a backend, of those that may be dialed. There is at least one.
@@ -125,7 +139,7 @@ async fn addresses(backend: &Backend) -> Result<Vec<SocketAddr>, DialError> {
 
 impl Reply {
     /// For the client, with the body as it comes.
-    pub(super) fn into_response(self) -> Response<Body> {
+    pub(crate) fn into_response(self) -> Response<Body> {
         let Self { response, connection } = self;
         response.map(|body| {
             if body.is_end_stream() {
@@ -141,14 +155,14 @@ impl Reply {
     }
 
     /// The body, when it is not longer than `limit` and does not take long.
-    pub(super) async fn read(self, limit: usize) -> Result<Bytes, BodyError> {
+    pub(crate) async fn read(self, limit: usize) -> Result<Bytes, BodyError> {
         let Self { response, connection: _open } = self;
         let body = Limited::new(response.into_body(), limit).collect();
         Ok(timeout(READ, body).await??.to_bytes())
     }
 
     /// The head of the answer and the connection for other bytes than HTTP's, once it was upgraded.
-    pub(super) fn into_upgrade(self) -> (Response<()>, Upgrading) {
+    pub(crate) fn into_upgrade(self) -> (Response<()>, Upgrading) {
         let Self { mut response, connection } = self;
         let upgrade = hyper::upgrade::on(&mut response);
         (response.map(drop), Upgrading { upgrade, _connection: connection })
@@ -156,7 +170,7 @@ impl Reply {
 }
 
 /// A connection that is being upgraded.
-pub(super) struct Upgrading {
-    pub(super) upgrade: hyper::upgrade::OnUpgrade,
+pub(crate) struct Upgrading {
+    pub(crate) upgrade: hyper::upgrade::OnUpgrade,
     _connection: AbortOnDropHandle<()>,
 }

@@ -28,7 +28,7 @@ const HOP_BY_HOP: [HeaderName; 9] = [
 const BEARER_PROTOCOL: &str = "base64url.bearer.authorization.k8s.io.";
 
 /// A request without a body.
-pub(super) fn request(
+pub(crate) fn request(
     method: Method,
     path: &str,
     to: &Backend,
@@ -44,14 +44,14 @@ pub(super) fn request(
 }
 
 /// Names the backend as the one that is asked.
-pub(super) fn set_host(headers: &mut HeaderMap, to: &Backend) {
+pub(crate) fn set_host(headers: &mut HeaderMap, to: &Backend) {
     if let Ok(host) = HeaderValue::from_str(&to.authority()) {
         headers.insert(HOST, host);
     }
 }
 
 /// What an agent needs to know to begin a conversation.
-pub(super) fn of_conversation(given: &HeaderMap) -> HeaderMap {
+pub(crate) fn of_conversation(given: &HeaderMap) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for (name, value) in given {
         let named = [CONNECTION, UPGRADE, USER_AGENT].contains(name);
@@ -67,7 +67,7 @@ pub(super) fn of_conversation(given: &HeaderMap) -> HeaderMap {
 }
 
 /// Takes out what says who the user is: that is between him and the server.
-pub(super) fn hide_user(headers: &mut HeaderMap) {
+pub(crate) fn hide_user(headers: &mut HeaderMap) {
     headers.remove(AUTHORIZATION);
     let impersonation: Vec<_> =
         headers.keys().filter(|name| name.as_str().starts_with("impersonate-")).cloned().collect();
@@ -91,8 +91,20 @@ fn hide_token(headers: &mut HeaderMap) {
     }
 }
 
+/// Leaves what a backend shall see of a client's headers. That the connection is to be upgraded stays.
+pub(crate) fn pass_on(headers: &mut HeaderMap) {
+    let upgrade = headers.get(UPGRADE).cloned();
+    remove_hop_by_hop(headers);
+    hide_user(headers);
+    join_cookies(headers);
+    if let Some(upgrade) = upgrade {
+        headers.insert(UPGRADE, upgrade);
+        headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    }
+}
+
 /// Takes out what is between neighbours only.
-pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap) {
+pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
     let connection = headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
     let named: Vec<HeaderName> = connection
         .flat_map(|value| value.split(','))
@@ -104,7 +116,7 @@ pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap) {
 }
 
 /// HTTP/2 may bring cookies one by one (RFC 9113, section 8.2.3); HTTP/1.1 wants one line.
-pub(super) fn join_cookies(headers: &mut HeaderMap) {
+pub(crate) fn join_cookies(headers: &mut HeaderMap) {
     let all: Vec<_> = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
     if all.len() > 1
         && let Ok(joined) = HeaderValue::from_bytes(&all.join(&b"; "[..]))

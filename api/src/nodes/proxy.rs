@@ -3,7 +3,7 @@
 mod location;
 mod name;
 mod place;
-mod service;
+pub(crate) mod service;
 
 use super::backend::{Backend, Reach, Security};
 use super::client::{NodeClient, Reply};
@@ -12,7 +12,7 @@ use crate::endpoints::Body;
 use crate::handler::not_allowed;
 use crate::server::{Connect, ConnectCall, ConnectRequest};
 use async_trait::async_trait;
-use http::header::{CONNECTION, HOST, HeaderName, HeaderValue, LOCATION, UPGRADE};
+use http::header::{HOST, HeaderName, HeaderValue, LOCATION};
 use http::{HeaderMap, Method, Response, StatusCode, Version};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -164,20 +164,13 @@ fn prepare(
     *request.uri_mut() = path.map_err(|error| Status::bad_request(format!("the path: {error}")))?;
     *request.version_mut() = Version::HTTP_11;
     let headers = request.headers_mut();
-    let upgrade = headers.get(UPGRADE).cloned();
-    headers::remove_hop_by_hop(headers);
-    headers::hide_user(headers);
-    headers::join_cookies(headers);
+    headers::pass_on(headers);
     let named = uri.authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok());
     let named = named.or_else(|| headers.get(HOST).cloned());
     forwarded(headers, &uri, named.as_ref());
     match named {
         Some(host) if to.security != Security::Agent => drop(headers.insert(HOST, host)),
         _ => headers::set_host(headers, to),
-    }
-    if let Some(upgrade) = upgrade {
-        headers.insert(UPGRADE, upgrade);
-        headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     }
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());
     Ok(host.unwrap_or_default().to_owned())

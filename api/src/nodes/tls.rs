@@ -1,42 +1,52 @@
-//! TLS to agents, and to pods.
+//! TLS to agents, to pods, and to the servers of others.
 
 use crate::pki::{Error, KeyedCertificate};
+use rustls::client::WantsClientCert;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{self, CryptoProvider};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{ClientConfig, ConfigBuilder, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use std::fmt::Display;
 use std::sync::Arc;
 use tokio_rustls::TlsConnector;
 
-/// To agents: shows `own`, and takes certificates of `authority` only.
-pub(super) fn verified(own: &KeyedCertificate, authority: &str) -> Result<TlsConnector, Error> {
+/// Shows `own`, and takes certificates of `authority` only.
+pub(crate) fn verified(
+    own: Option<&KeyedCertificate>,
+    authority: &str,
+) -> Result<TlsConnector, Error> {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(authority.as_bytes()) {
         roots.add(certificate.map_err(invalid)?).map_err(invalid)?;
     }
-    let chain: Result<Vec<_>, _> =
-        CertificateDer::pem_slice_iter(own.certificate.as_bytes()).collect();
-    let key = PrivateKeyDer::from_pem_slice(own.key.as_bytes()).map_err(invalid)?;
-    let config = ClientConfig::builder_with_provider(provider())
+    let builder = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(invalid)?
-        .with_root_certificates(roots)
-        .with_client_auth_cert(chain.map_err(invalid)?, key)
-        .map_err(invalid)?;
-    Ok(connector(config))
+        .with_root_certificates(roots);
+    showing(builder, own)
 }
 
-/// To pods: takes any certificate, shows none.
-pub(super) fn unverified() -> Result<TlsConnector, Error> {
+/// Shows `own`, and takes any certificate.
+pub(crate) fn unverified(own: Option<&KeyedCertificate>) -> Result<TlsConnector, Error> {
     let provider = provider();
-    let config = ClientConfig::builder_with_provider(provider.clone())
+    let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
         .map_err(invalid)?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
-        .with_no_client_auth();
+        .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)));
+    showing(builder, own)
+}
+
+fn showing(
+    builder: ConfigBuilder<ClientConfig, WantsClientCert>,
+    own: Option<&KeyedCertificate>,
+) -> Result<TlsConnector, Error> {
+    let Some(own) = own else { return Ok(connector(builder.with_no_client_auth())) };
+    let chain: Result<Vec<_>, _> =
+        CertificateDer::pem_slice_iter(own.certificate.as_bytes()).collect();
+    let key = PrivateKeyDer::from_pem_slice(own.key.as_bytes()).map_err(invalid)?;
+    let config = builder.with_client_auth_cert(chain.map_err(invalid)?, key).map_err(invalid)?;
     Ok(connector(config))
 }
 

@@ -17,7 +17,7 @@ const READY: Duration = Duration::from_secs(10);
 const GOODBYE: Duration = Duration::from_secs(5);
 
 /// The client's end, if it asks for an upgrade of a connection that can be upgraded.
-pub(super) fn asked_for(request: &mut ConnectRequest) -> Option<OnUpgrade> {
+pub(crate) fn asked_for(request: &mut ConnectRequest) -> Option<OnUpgrade> {
     let possible =
         request.version() == Version::HTTP_11 && request.extensions().get::<OnUpgrade>().is_some();
     (possible && is_asked_for(request.headers())).then(|| hyper::upgrade::on(request))
@@ -30,7 +30,7 @@ fn is_asked_for(headers: &HeaderMap) -> bool {
 }
 
 /// Tells the client what the other side said, and passes on from then on whatever they say, until one of them ends.
-pub(super) fn open(client: OnUpgrade, reply: Reply) -> Response<Body> {
+pub(crate) fn open(client: OnUpgrade, reply: Reply) -> Response<Body> {
     let (head, other) = reply.into_upgrade();
     tokio::spawn(async move {
         if let Err(error) = pass(client, other).await {
@@ -50,7 +50,7 @@ async fn pass(
 }
 
 /// Copies both ways until one side ends, then ends the other.
-pub(super) async fn join<A, B>(a: A, b: B) -> std::io::Result<()>
+pub(crate) async fn join<A, B>(a: A, b: B) -> std::io::Result<()>
 where
     A: AsyncRead + AsyncWrite,
     B: AsyncRead + AsyncWrite,

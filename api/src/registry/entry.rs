@@ -10,7 +10,7 @@ use rustc_hash::FxBuildHasher;
 use std::borrow::Cow;
 use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::sync::watch;
 use windlass_core::Object;
 use windlass_core::meta::{FieldSelector, Status};
 use windlass_core::scheme::{GroupVersionKind, GroupVersionResource, ResourceInfo};
@@ -38,7 +38,7 @@ pub struct Entry {
 #[derive(Default)]
 pub struct Resources {
     table: RwLock<IndexMap<GroupVersionResource, Arc<Entry>, FxBuildHasher>>,
-    generation: AtomicU64,
+    generation: watch::Sender<u64>,
 }
 
 /// A strategy, known at compile time or made for a custom resource.
@@ -203,31 +203,36 @@ impl Resources {
     /// Serves a resource from now on; one of the same name is replaced.
     pub fn install(&self, entry: Entry) {
         self.table.write().insert(entry.info.gvr.clone(), Arc::new(entry));
-        self.generation.fetch_add(1, Ordering::Release);
+        self.touch();
     }
 
     /// Serves a resource no longer. Its objects stay in the store.
     pub fn remove(&self, gvr: &GroupVersionResource) {
         self.table.write().shift_remove(gvr);
-        self.generation.fetch_add(1, Ordering::Release);
+        self.touch();
     }
 
     /// Says that something changed in what is told about a resource.
     pub(crate) fn touch(&self) {
-        self.generation.fetch_add(1, Ordering::Release);
+        self.generation.send_modify(|generation| *generation += 1);
     }
 
     /// How often the set of resources changed.
     #[must_use]
     pub fn generation(&self) -> u64 {
-        self.generation.load(Ordering::Acquire)
+        *self.generation.borrow()
+    }
+
+    /// Tells when it changes again.
+    pub(crate) fn generations(&self) -> watch::Receiver<u64> {
+        self.generation.subscribe()
     }
 }
 
 impl FromIterator<Entry> for Resources {
     fn from_iter<I: IntoIterator<Item = Entry>>(entries: I) -> Self {
         let table = entries.into_iter().map(|entry| (entry.info.gvr.clone(), Arc::new(entry)));
-        Self { table: RwLock::new(table.collect()), generation: AtomicU64::new(0) }
+        Self { table: RwLock::new(table.collect()), generation: watch::Sender::default() }
     }
 }
 

@@ -162,7 +162,8 @@ async fn exchange(
     Ok((sender, head.status, read))
 }
 
-async fn system_authorities() -> Result<String, WebhookError> {
+/// The authorities that the system trusts, PEM.
+pub(crate) async fn system_authorities() -> Result<String, WebhookError> {
     for path in AUTHORITIES {
         match tokio::fs::read_to_string(path).await {
             Ok(pem) => return Ok(pem),

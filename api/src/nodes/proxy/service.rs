@@ -11,34 +11,36 @@ use windlass_core::scheme::{ENDPOINTSLICES, PODS, SERVICES};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(in crate::nodes) struct Service {
-    spec: ServiceSpec,
+pub(crate) struct Service {
+    pub(crate) spec: ServiceSpec,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct ServiceSpec {
+    pub(crate) r#type: String,
+    pub(crate) external_name: String,
+    pub(crate) ports: Vec<Port>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct ServiceSpec {
-    ports: Vec<Port>,
+pub(crate) struct Port {
+    pub(crate) name: Option<String>,
+    pub(crate) port: Option<u16>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Port {
-    name: Option<String>,
-    port: Option<u16>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(in crate::nodes) struct EndpointSlice {
+pub(crate) struct EndpointSlice {
     endpoints: Vec<Endpoint>,
     ports: Vec<Port>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct Endpoint {
-    addresses: Vec<String>,
+pub(crate) struct Endpoint {
+    pub(crate) addresses: Vec<String>,
     conditions: Conditions,
     target_ref: Option<TargetRef>,
 }
@@ -104,25 +106,31 @@ pub(in crate::nodes) fn port_name<'a>(
     }
 }
 
-/// The ready endpoints that have a port of this name and are pods.
-pub(in crate::nodes) fn candidates(slices: &[EndpointSlice], port: &str) -> Vec<Candidate> {
-    let mut found = Vec::new();
-    for slice in slices {
+/// The ready endpoints that have a port of this name, and that port's number.
+pub(crate) fn ready<'a>(
+    slices: &'a [EndpointSlice],
+    port: &'a str,
+) -> impl Iterator<Item = (&'a Endpoint, u16)> {
+    slices.iter().flat_map(move |slice| {
         let named = |known: &&Port| known.name.as_deref().unwrap_or_default() == port;
-        let Some(port) = slice.ports.iter().find(named).and_then(|port| port.port) else {
-            continue;
-        };
+        let port = slice.ports.iter().find(named).and_then(|port| port.port);
         let ready = slice.endpoints.iter().filter(|one| one.conditions.ready != Some(false));
-        found.extend(ready.filter_map(|endpoint| {
-            let pod = endpoint.target_ref.as_ref().filter(|target| target.kind == "Pod")?;
-            let address = endpoint.addresses.first()?.clone();
-            Some(Candidate { address, port, pod: pod.name.clone() })
-        }));
-    }
-    found
+        ready.filter_map(move |endpoint| Some((endpoint, port?)))
+    })
 }
 
-async fn slices(
+/// Those of them that are pods.
+pub(in crate::nodes) fn candidates(slices: &[EndpointSlice], port: &str) -> Vec<Candidate> {
+    let candidate = |(endpoint, port): (&Endpoint, u16)| {
+        let pod = endpoint.target_ref.as_ref().filter(|target| target.kind == "Pod")?;
+        let address = endpoint.addresses.first()?.clone();
+        Some(Candidate { address, port, pod: pod.name.clone() })
+    };
+    ready(slices, port).filter_map(candidate).collect()
+}
+
+/// The endpoints of a service.
+pub(crate) async fn slices(
     objects: &Loopback,
     namespace: &str,
     service: &str,
