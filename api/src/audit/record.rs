@@ -5,7 +5,7 @@ use super::policy::Verdict;
 use super::{Audit, Level, Stage};
 use crate::authorization::Attributes;
 use crate::handler::{Action, Content};
-use crate::registry::{Body, Entry};
+use crate::registry::{Body, BodyFormat, Entry};
 use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -69,7 +69,11 @@ impl Record {
         }
         let sent = match action {
             Action::Create(body, _) | Action::Update(body, _) => body.to_value(&entry.served),
-            Action::Patch(patch, _) => yaml_serde::from_slice(&patch.body).ok(),
+            // A patch may be YAML, and all JSON is.
+            Action::Patch(patch, _) => {
+                let body = Body { bytes: patch.body.clone(), format: BodyFormat::Yaml };
+                body.to_value(&entry.served)
+            }
             Action::Delete(options) | Action::DeleteCollection(_, options) => {
                 let mut value = json!({"kind": "DeleteOptions", "apiVersion": "v1"});
                 if let (Value::Object(all), Ok(Value::Object(options))) =
@@ -169,10 +173,10 @@ impl Drop for Record {
 impl Body {
     /// The body as a value, if it can be read.
     fn to_value(&self, kind: &windlass_core::scheme::GroupVersionKind) -> Option<Value> {
-        use crate::registry::BodyFormat;
         match self.format {
-            BodyFormat::Json => serde_json::from_slice(&self.bytes).ok(),
-            BodyFormat::Yaml => yaml_serde::from_slice(&self.bytes).ok(),
+            BodyFormat::Json | BodyFormat::Yaml => {
+                serde_json::from_slice(&self.as_json().ok()?).ok()
+            }
             BodyFormat::Protobuf => crate::schema::protobuf::decode(Some(kind), &self.bytes)
                 .ok()
                 .map(|(_, value)| value),
