@@ -15,13 +15,16 @@ use crate::validation::{Errors, Path};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use windlass_core::Object;
 use windlass_core::apis::apiextensions::v1::CustomResourceDefinition;
 use windlass_core::clock::Env;
 use windlass_core::meta::Status;
 use windlass_core::scheme::{GroupVersion, GroupVersionResource, ResourceInfo};
+
+/// So many definitions that went are remembered.
+const REMEMBERED: usize = 256;
 
 /// Serves what definitions define. All methods may be called from many tasks at once, and again.
 pub(crate) struct Registrar {
@@ -31,6 +34,8 @@ pub(crate) struct Registrar {
     /// What is served without a definition.
     builtin: Vec<Arc<ResourceInfo>>,
     known: Mutex<BTreeMap<String, Known>>,
+    /// The last definitions that went, by uid: word of them may come late.
+    gone: Mutex<VecDeque<String>>,
 }
 
 /// A definition that is there.
@@ -70,7 +75,8 @@ impl Registrar {
     /// Adds to these objects' resources, and to these documents.
     pub(crate) fn new(objects: Loopback, openapi: Arc<OpenApi>, env: Env) -> Self {
         let builtin = objects.resources().all().iter().map(|entry| entry.info.clone()).collect();
-        Self { objects, openapi, env, builtin, known: Mutex::default() }
+        let (known, gone) = (Mutex::default(), Mutex::default());
+        Self { objects, openapi, env, builtin, known, gone }
     }
 
     /// Serves a kind for good: no object defines it, and none can take its names. Objects that were written up to
@@ -105,7 +111,16 @@ impl Registrar {
                 return;
             }
         };
+        let header = object.header();
+        if header.deleting && header.finalizers.is_empty() {
+            // Its last state: what was written took it away.
+            self.remove(object);
+            return;
+        }
         let mut all = self.known.lock();
+        if self.gone.lock().iter().any(|uid| **uid == *header.uid) {
+            return;
+        }
         let known = all.entry(object.name().to_owned()).or_default();
         if *known.uid != *object.header().uid {
             // Another one has taken its name.
@@ -126,6 +141,12 @@ impl Registrar {
     /// Forgets a definition that is gone.
     pub(super) fn remove(&self, object: &Object) {
         let mut all = self.known.lock();
+        let mut gone = self.gone.lock();
+        gone.push_back(object.header().uid.to_string());
+        if gone.len() > REMEMBERED {
+            gone.pop_front();
+        }
+        drop(gone);
         if all.get(object.name()).is_some_and(|known| *known.uid == *object.header().uid) {
             let last = all.remove(object.name());
             self.withdraw(last.and_then(|known| known.served));
@@ -313,4 +334,43 @@ fn compile(text: Option<&[u8]>, definition: &Definition<'_>) -> Result<Schema, E
     let value: Value = serde_json::from_slice(text).unwrap_or_default();
     let at = Path::new("spec.validation.openAPIV3Schema");
     StructuralSchema::compile(&value, &at).map(|schema| Some(Arc::new(schema)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::ApiServer;
+    use serde_json::json;
+
+    /// A definition that is established, at a version.
+    fn definition(revision: u64, metadata: &Value) -> Object {
+        let json = json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+            "metadata": metadata,
+            "spec": {"group": "a.b", "scope": "Cluster", "versions": [{"name": "v1", "served": true, "storage": true}]},
+            "status": {"acceptedNames": {"plural": "cars", "kind": "Car"},
+                "conditions": [{"type": "Established", "status": "True"}]}});
+        Object::from_stored(json.to_string().into(), revision).expect("canonical")
+    }
+
+    #[tokio::test]
+    async fn word_that_comes_late_brings_nothing_back() {
+        let server = ApiServer::builder().build().await.expect("a server");
+        let objects = server.objects().clone();
+        let registrar =
+            Registrar::new(objects.clone(), Arc::new(OpenApi::new(Vec::new())), Env::system());
+        let cars = GroupVersionResource::new("a.b", "v1", "cars");
+        let live = definition(5, &json!({"name": "cars.a.b", "uid": "1"}));
+        registrar.apply(&live);
+        assert!(objects.serves(&cars));
+        let time = "2026-01-01T00:00:00Z";
+        registrar.apply(&definition(
+            6,
+            &json!({"name": "cars.a.b", "uid": "1", "deletionTimestamp": time}),
+        ));
+        assert!(!objects.serves(&cars), "the write that took the last finalizer away");
+        registrar.apply(&live);
+        assert!(!objects.serves(&cars));
+        registrar.apply(&definition(7, &json!({"name": "cars.a.b", "uid": "2"})));
+        assert!(objects.serves(&cars), "another one of the same name");
+    }
 }
