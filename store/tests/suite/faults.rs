@@ -4,10 +4,13 @@
 //! `WINDLASS_STORE_SEED` names the seed, `WINDLASS_STORE_FAULTS=all` tries every operation.
 
 mod check;
+mod copies;
 mod crash;
 mod disk;
 mod errors;
 mod flips;
+mod history;
+mod leases;
 mod model;
 mod workload;
 

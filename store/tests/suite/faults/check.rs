@@ -1,13 +1,12 @@
 //! What must hold of a store after a fault.
 
+use super::history::{Changes, History, changes_of, replay};
 use super::tiny;
-use super::workload::{Changes, History, change_of, changes_of};
 use crate::common::{put, within};
-use bytes::Bytes;
 use futures::StreamExt;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use windlass_store::{Embedded, Error, KeyRange, KeyValue, Op, Read, Revision, Watch};
+use windlass_store::{Embedded, Error, KeyRange, KeyValue, Lease, LeaseId, Read, Revision, Watch};
 
 /// Whether everything acknowledged must be there, or only all up to some revision.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -45,12 +44,36 @@ pub(super) async fn compare(
     let state = replay(&commits, now);
     let found = store.range(&KeyRange::all(), 0, None).await.unwrap().items;
     assert_eq!(found, state, "{what}");
+    compare_leases(store, history, loss, &state, what).await;
     compare_past(store, &commits, what).await;
     if loss == Loss::None && history.compacted > 0 {
         let refused = store.watch(KeyRange::all(), history.compacted - 1).await.err();
         assert!(matches!(refused, Some(Error::Compacted { .. })), "{what}: {refused:?}");
     }
     commits
+}
+
+/// The leases that must be there are, and no others; each has its keys.
+async fn compare_leases(
+    store: &Embedded,
+    history: &History,
+    loss: Loss,
+    state: &[KeyValue],
+    what: &str,
+) {
+    let found: BTreeSet<LeaseId> = store.leases().await.unwrap().into_iter().collect();
+    let History { leases, unsure, .. } = history;
+    let wrong: Vec<_> =
+        leases.symmetric_difference(&found).filter(|id| !unsure.contains(id)).collect();
+    assert!(loss == Loss::Tail || wrong.is_empty(), "{what}: {wrong:?} of {found:?}");
+    for kv in state {
+        assert!(kv.lease.is_none_or(|id| found.contains(&id)), "{what}: {kv:?}, {found:?}");
+    }
+    for id in found {
+        let (_, keys) = store.time_to_live(id).await.unwrap();
+        let expected = state.iter().filter(|kv| kv.lease == Some(id)).map(|kv| &kv.key);
+        assert!(keys.iter().eq(expected), "{what}: lease {id} has {keys:?}");
+    }
 }
 
 /// Commits after the last that was acknowledged: only what was asked for, and all of it.
@@ -71,39 +94,11 @@ async fn adopt(
         assert_eq!(batch.revision, revision, "{what}");
         let before = replay(commits, revision - 1);
         let changes = changes_of(&batch);
-        let found = asked.iter().position(|ops| effect(ops, &before) == changes);
+        let found = asked.iter().position(|asked| asked.effect(&before) == changes);
         let found = found.unwrap_or_else(|| panic!("{what}: nobody asked for {changes:?}"));
         asked.remove(found);
         commits.insert(revision, changes);
     }
-}
-
-/// What the operations do to this state.
-fn effect(ops: &[Op], state: &[KeyValue]) -> Changes {
-    let is_there = |key: &Bytes| state.iter().any(|kv| kv.key == *key);
-    let effects = ops.iter().filter(|op| matches!(op, Op::Put { .. }) || is_there(op.key()));
-    effects.map(change_of).collect()
-}
-
-/// The keys after these commits, up to a revision.
-fn replay(commits: &BTreeMap<Revision, Changes>, up_to: Revision) -> Vec<KeyValue> {
-    let mut state: BTreeMap<Bytes, KeyValue> = BTreeMap::new();
-    for (revision, changes) in commits.range(..=up_to) {
-        for (key, value) in changes {
-            let before = state.remove(key);
-            let Some(value) = value.clone() else { continue };
-            let kv = KeyValue {
-                key: key.clone(),
-                value,
-                create_revision: before.as_ref().map_or(*revision, |kv| kv.create_revision),
-                mod_revision: *revision,
-                version: before.as_ref().map_or(1, |kv| kv.version + 1),
-                lease: None,
-            };
-            state.insert(key.clone(), kv);
-        }
-    }
-    state.into_values().collect()
 }
 
 /// What is left of the past is true, without a hole.

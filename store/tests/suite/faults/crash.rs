@@ -2,7 +2,8 @@
 
 use super::check::{Loss, check, compare};
 use super::disk::{Disk, Fault};
-use super::workload::{History, Workload};
+use super::history::History;
+use super::workload::Workload;
 use super::{rng, sample};
 use rand::Rng;
 use std::path::Path;
@@ -84,8 +85,7 @@ async fn power_goes_after_a_kill() {
         let what = format!("operation {at}");
         let store = workload.open().unwrap_or_else(|error| panic!("{what}: {error}"));
         let commits = compare(&store, &workload.history, Loss::None, &what).await;
-        workload.history.acknowledged = commits;
-        workload.history.asked.clear();
+        workload.history.adopt(&store, commits).await;
         workload.write(&store, 5).await;
         let images = workload.disk.images(IMAGES);
         drop(store);

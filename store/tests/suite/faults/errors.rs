@@ -2,7 +2,8 @@
 
 use super::check::{Loss, check, compare};
 use super::disk::{Disk, Fault};
-use super::workload::{History, Workload};
+use super::history::History;
+use super::workload::Workload;
 use super::{rng, sample};
 use rand::Rng;
 use std::path::Path;
@@ -35,8 +36,9 @@ async fn survives(mut workload: Workload<'_>, store: Result<Embedded>, what: &st
     }
     workload.disk.mend();
     let store = workload.open().unwrap_or_else(|error| panic!("{what}: {error}"));
-    workload.history.acknowledged = compare(&store, &workload.history, Loss::None, what).await;
-    let refused = std::mem::take(&mut workload.history.asked).len();
+    let commits = compare(&store, &workload.history, Loss::None, what).await;
+    let refused = workload.history.asked.len();
+    workload.history.adopt(&store, commits).await;
     workload.write(&store, 3).await;
     assert!(workload.history.asked.is_empty(), "{what}: refused after {refused} were refused");
     let images = workload.disk.images(2);

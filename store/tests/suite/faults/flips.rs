@@ -2,7 +2,8 @@
 
 use super::check::{Loss, check, compare};
 use super::disk::{Disk, Fault};
-use super::workload::{History, Workload};
+use super::history::History;
+use super::workload::Workload;
 use super::{rng, sample, tiny};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,34 +1,19 @@
 //! What is written while the disk fails, and what was said about it.
 
 use super::disk::Disk;
+use super::history::{History, changes_of};
 use super::tiny;
-use bytes::Bytes;
+use super::{copies, leases};
 use futures::StreamExt;
 use futures::future::join_all;
 use rand::Rng;
 use rand::rngs::SmallRng;
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use windlass_store::{
-    Batch, Commit, Committed, Compact, Durability, Embedded, EmbeddedOptions, Error, Event,
-    KeyRange, Op, Precondition, Read, Result, Revision, Txn, Watch,
+    Commit, Compact, Durability, Embedded, EmbeddedOptions, Error, KeyRange, LeaseId, Precondition,
+    Read, Result, Txn, Watch,
 };
-
-/// What a commit did: each key with what it holds since.
-pub(super) type Changes = Vec<(Bytes, Option<Bytes>)>;
-
-/// What was asked for, and what was answered.
-#[derive(Default)]
-pub(super) struct History {
-    /// What was acknowledged.
-    pub(super) acknowledged: BTreeMap<Revision, Changes>,
-    /// What was asked for and not acknowledged: it may have happened.
-    pub(super) asked: Vec<Vec<Op>>,
-    /// The highest compaction that was acknowledged.
-    pub(super) compacted: Revision,
-    counter: usize,
-}
 
 /// Writes to one store.
 pub(super) struct Workload<'a> {
@@ -37,49 +22,6 @@ pub(super) struct Workload<'a> {
     pub(super) durability: Durability,
     pub(super) rng: SmallRng,
     pub(super) history: History,
-}
-
-// === impl History ===
-
-impl History {
-    /// The revision of the last commit that was acknowledged.
-    pub(super) fn last(&self) -> Revision {
-        self.acknowledged.last_key_value().map_or(1, |(revision, _)| *revision)
-    }
-
-    fn note(&mut self, ops: Vec<Op>, result: Result<Committed>) {
-        match result {
-            Ok(Committed { revision, previous }) => {
-                let effects = ops
-                    .iter()
-                    .zip(&previous)
-                    .filter(|(op, previous)| matches!(op, Op::Put { .. }) || previous.is_some());
-                let changes: Changes = effects.map(|(op, _)| change_of(op)).collect();
-                if !changes.is_empty() {
-                    let before = self.acknowledged.insert(revision, changes);
-                    assert!(before.is_none(), "revision {revision} was given twice");
-                }
-            }
-            Err(Error::Io { .. }) => self.asked.push(ops),
-            Err(Error::Precondition { .. }) => {}
-            Err(error) => panic!("{error:?}"),
-        }
-    }
-}
-
-pub(super) fn change_of(op: &Op) -> (Bytes, Option<Bytes>) {
-    match op {
-        Op::Put { key, value, .. } => (key.clone(), Some(value.clone())),
-        Op::Delete { key } => (key.clone(), None),
-    }
-}
-
-pub(super) fn changes_of(batch: &Batch) -> Changes {
-    let change = |event: &Event| match event {
-        Event::Put { now, .. } => (now.key.clone(), Some(now.value.clone())),
-        Event::Delete { previous } => (previous.key.clone(), None),
-    };
-    batch.events.iter().map(change).collect()
 }
 
 // === impl Workload ===
@@ -120,15 +62,24 @@ impl Workload<'_> {
         assert!(end.events.is_empty(), "{end:?}");
     }
 
-    /// A few commits at the same time, sometimes a compaction.
+    /// A few commits at the same time, sometimes with a lease that comes or ends, or a copy of the store beside
+    /// them; sometimes a compaction.
     async fn round(&mut self, store: &Embedded) {
         let count = self.rng.random_range(1..=3);
-        let txns: Vec<Txn> = (0..count).map(|_| self.txn()).collect();
+        let change = leases::change(&mut self.rng, &self.history);
+        let txns: Vec<Txn> = (0..count).map(|_| self.txn(change.map(|(id, _)| id))).collect();
+        let copied = self.rng.random_bool(0.03);
         let broken = self.disk.log_sync_failed();
         let last = self.history.last();
-        let results = join_all(txns.iter().map(|txn| store.commit(txn.clone()))).await;
+        let commits = join_all(txns.iter().map(|txn| store.commit(txn.clone())));
+        let (results, changed, copy) =
+            tokio::join!(commits, leases::apply(store, change), copies::take(store, copied));
         for (txn, result) in txns.into_iter().zip(results) {
             self.history.note(txn.ops, result);
+        }
+        leases::note(&mut self.history, change, changed);
+        if let Some(copy) = copy {
+            copy.check(&self.history).await;
         }
         assert!(!broken || self.history.last() == last, "it writes after a sync that failed");
         if self.rng.random_bool(0.2) {
@@ -145,12 +96,16 @@ impl Workload<'_> {
         }
     }
 
-    fn txn(&mut self) -> Txn {
+    /// Without the lease that comes or ends at the same time.
+    fn txn(&mut self, not: Option<LeaseId>) -> Txn {
         let first: usize = self.rng.random_range(0..12);
         let count = self.rng.random_range(1..=3);
         let keys = (first..first + count).map(|key| format!("key-{key}"));
         let txn = keys.fold(Txn::new(), |txn, key| match self.rng.random_bool(0.7) {
-            true => txn.put(key, self.value()),
+            true => match leases::one(&mut self.rng).filter(|id| not != Some(*id)) {
+                Some(id) => txn.put_leased(key, self.value(), id),
+                None => txn.put(key, self.value()),
+            },
             false => txn.delete(key),
         });
         match self.rng.random_bool(0.2) {
