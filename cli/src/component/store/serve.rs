@@ -25,10 +25,10 @@ pub(super) struct Serve {
     /// Key of the certificate (PEM)
     #[arg(long, requires = "cert_file", value_name = "FILE")]
     key_file: Option<PathBuf>,
-    /// Authorities of clients' certificates (PEM)
+    /// Authorities of clients' certificates (PEM): clients that show none are refused
     #[arg(long, requires = "cert_file", value_name = "FILE")]
     trusted_ca_file: Option<PathBuf>,
-    /// Refuse clients that show no certificate
+    /// Refuse clients that show no certificate, as --trusted-ca-file does by itself, here and in etcd
     #[arg(long, requires = "trusted_ca_file")]
     client_cert_auth: bool,
     /// Listen without TLS where other machines can reach it: they may read and write everything
@@ -115,7 +115,7 @@ impl Serve {
             cert: read(cert)?,
             key: read(key)?,
             client_ca: self.trusted_ca_file.as_deref().map(read).transpose()?,
-            client_cert_required: self.client_cert_auth,
+            client_cert_required: self.client_cert_auth || self.trusted_ca_file.is_some(),
         }))
     }
 }
