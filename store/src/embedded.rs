@@ -34,6 +34,7 @@ use files::{FileSystem, Machine};
 use parking_lot::Mutex;
 use segments::SegmentLog;
 use snapshots::Snapshots;
+use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -67,7 +68,15 @@ impl Embedded {
         Self::open_through(options, Arc::new(Machine))
     }
 
-    /// The same through another file system: for tests of what a store does when one fails.
+    /// Whether anything was ever written to a store in this directory.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the directory can't be listed.
+    pub fn is_in(dir: &Path) -> Result<bool> {
+        disk::holds_store(dir)
+    }
+
+    /// Opens it through another file system: for tests of what a store does when one fails.
     ///
     /// # Errors
     /// As for [`Embedded::open`].

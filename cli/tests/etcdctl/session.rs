@@ -225,6 +225,7 @@ fn wrong_command_lines_are_refused_in_words() {
         (&["--data-dir", "x", "--client-cert-auth"], "--trusted-ca-file"),
         (&["snapshot", "f"], "--data-dir"),
         (&["snapshot", "f", "--data-dir", "nowhere"], "no such directory"),
+        (&["snapshot", "f", "--data-dir", "."], "no store in this directory"),
         (&["snapshot", "f", "--endpoint", "http://127.0.0.1:1"], "can't be reached"),
         (&["restore", "nowhere", "--data-dir", "x"], "nowhere"),
         (&["restore", "/dev/null", "--data-dir", "x"], "/dev/null"),

@@ -56,6 +56,19 @@ pub(super) fn open(path: &Path) -> Result<File> {
     OpenOptions::new().read(true).write(true).open(path).map_err(io_error("open", path))
 }
 
+/// Whether a directory holds a log or a snapshot.
+pub(super) fn holds_store(path: &Path) -> Result<bool> {
+    let of_store = |name: &String| Kind::Log.parse(name).or(Kind::Snapshot.parse(name)).is_some();
+    Ok(names(path)?.iter().any(of_store))
+}
+
+fn names(dir: &Path) -> Result<Vec<String>> {
+    let failed = || io_error("list", dir);
+    let entries = std::fs::read_dir(dir).map_err(failed())?;
+    let names = entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
+    names.collect::<std::io::Result<_>>().map_err(failed())
+}
+
 fn perform(files: &dyn FileSystem, path: &Path, action: Action<'_>) -> Result<()> {
     files.perform(FileOp { path, action }).map_err(io_error(action.verb(), path))
 }
@@ -193,10 +206,7 @@ impl DataDir {
     }
 
     pub(super) fn names(&self) -> Result<Vec<String>> {
-        let failed = || io_error("list", &self.path);
-        let entries = std::fs::read_dir(&self.path).map_err(failed())?;
-        let names = entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
-        names.collect::<std::io::Result<_>>().map_err(failed())
+        names(&self.path)
     }
 
     fn unfinished(&self) -> Result<Vec<PathBuf>> {

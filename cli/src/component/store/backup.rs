@@ -67,6 +67,9 @@ impl Snapshot {
         if !dir.is_dir() {
             return Err(format!("{}: there is no such directory", dir.display()).into());
         }
+        if !Embedded::is_in(&dir)? {
+            return Err(format!("{}: there is no store in this directory", dir.display()).into());
+        }
         let open = move || Embedded::open(EmbeddedOptions::new(dir));
         Ok(Arc::new(tokio::task::spawn_blocking(open).await??))
     }
