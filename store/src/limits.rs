@@ -23,7 +23,7 @@ const FEW: usize = 16;
 const MAX_TXN_BYTES: usize = 256 << 20;
 
 /// Longest time to live of a lease: etcd's.
-const MAX_TTL_SECONDS: u64 = 9_000_000_000;
+pub(crate) const MAX_TTL_SECONDS: u64 = 9_000_000_000;
 
 // === impl Limits ===
 

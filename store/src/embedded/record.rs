@@ -1,6 +1,7 @@
 //! Records and keys as bytes, all numbers little-endian.
 
 use super::log::Record;
+use crate::limits::MAX_TTL_SECONDS;
 use crate::{KeyValue, LeaseId, Op};
 use bytes::Bytes;
 use std::time::Duration;
@@ -56,7 +57,7 @@ impl<'a> Input<'a> {
     }
 
     fn seconds(&mut self) -> Option<Duration> {
-        self.u64().map(Duration::from_secs)
+        self.u64().filter(|seconds| *seconds <= MAX_TTL_SECONDS).map(Duration::from_secs)
     }
 
     fn lease(&mut self) -> Option<LeaseId> {
@@ -197,4 +198,24 @@ pub(super) fn read_key_value(input: &mut Input<'_>, lease: Option<LeaseId>) -> O
 
 fn length(len: usize) -> u32 {
     u32::try_from(len).expect("transactions are limited to 256 MiB")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Clocks can't count to any end.
+    #[test]
+    fn a_lease_that_nobody_could_be_granted_is_no_item() {
+        let id = LeaseId::new(1).unwrap();
+        for (seconds, is_item) in [(MAX_TTL_SECONDS, true), (MAX_TTL_SECONDS + 1, false)] {
+            let ttl = Duration::from_secs(seconds);
+            let mut bytes = Vec::new();
+            write_lease(id, ttl, &mut bytes);
+            assert_eq!(read_item(&mut Input(&bytes)).is_some(), is_item, "{seconds}");
+            bytes.clear();
+            write(&Record::Grant { after: 1, id, ttl }, &mut bytes);
+            assert_eq!(read(&mut Input(&bytes)).is_some(), is_item, "{seconds}");
+        }
+    }
 }

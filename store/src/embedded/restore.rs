@@ -26,8 +26,9 @@ pub(crate) fn restore(from: &Path, to: &Path) -> Result<Revision> {
     let file_len = file.metadata().map_err(io_error("stat", from))?.len();
     let mut input = Hashing { input: BufReader::new(&mut file), sum: Sha256::new() };
     let header = Header::read(&mut input, Kind::Snapshot, from)?;
-    if header.revision == 0 {
-        let (file, reason) = (from.display().to_string(), "revision 0".into());
+    // The API counts revisions with a sign.
+    if header.revision == 0 || i64::try_from(header.revision).is_err() {
+        let (file, reason) = (from.display().to_string(), format!("revision {}", header.revision));
         return Err(Error::Corrupt { file, offset: 16, reason });
     }
     let dir = empty(to)?;

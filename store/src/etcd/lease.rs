@@ -1,22 +1,19 @@
 //! Leases are etcd's own.
 
 use super::Etcd;
-use super::convert::{FIRST, lease_id, revision, unsigned};
+use super::convert::{FIRST, lease_id, revision, signed, unsigned};
 use super::failure::Failure;
 use super::members::Repeat;
-use crate::{Error, Lease, LeaseId, LeaseStatus, Result, Revision};
+use crate::{Error, Lease, LeaseId, LeaseStatus, Limits, Result, Revision};
 use async_trait::async_trait;
 use bytes::Bytes;
 use etcd_client::{GetOptions, LeaseGrantOptions, LeaseTimeToLiveOptions};
 use std::time::Duration;
 
-/// Longest time to live, in seconds: etcd's limit.
-const MOST_SECONDS: u64 = 9_000_000_000;
-
 #[async_trait]
 impl Lease for Etcd {
     async fn grant(&self, ttl: Duration, id: Option<LeaseId>) -> Result<LeaseStatus> {
-        let ttl = seconds(ttl)?;
+        let ttl = signed(Limits::ttl(ttl)?.as_secs());
         let wanted = id.map_or(0, |id| id.get().cast_signed());
         let options = LeaseGrantOptions::new().with_id(wanted);
         let grant = |client: etcd_client::Client| {
@@ -91,14 +88,5 @@ impl Etcd {
             Err(Failure::LeaseNotFound) => Err(Error::LeaseNotFound { id }),
             result => Ok(result?),
         }
-    }
-}
-
-/// Whole seconds, rounded up, at least one.
-fn seconds(ttl: Duration) -> Result<i64> {
-    let up = ttl.as_secs().saturating_add(u64::from(ttl.subsec_nanos() > 0)).max(1);
-    match i64::try_from(up) {
-        Ok(seconds) if up <= MOST_SECONDS => Ok(seconds),
-        _ => Err(Error::Invalid(format!("a lease lives for at most {MOST_SECONDS} seconds"))),
     }
 }

@@ -8,15 +8,13 @@ use super::proto::rpc::{
 use super::shared::Shared;
 use super::{convert, status};
 use crate::Error;
+use crate::limits::MAX_TTL_SECONDS;
 use futures::stream::{self, BoxStream, StreamExt};
 use std::sync::Arc;
 use std::time::Duration;
 use tonic::{Request, Response, Status, Streaming};
 
 type Answer<T> = Result<Response<T>, Status>;
-
-/// etcd's bound, in seconds.
-const MAX_TTL: u64 = 9_000_000_000;
 
 pub(super) struct Lease(pub(super) Arc<Shared>);
 
@@ -29,7 +27,7 @@ impl lease_server::Lease for Lease {
     async fn lease_grant(&self, request: Request<LeaseGrantRequest>) -> Answer<LeaseGrantResponse> {
         let LeaseGrantRequest { ttl, id } = request.into_inner();
         let ttl = u64::try_from(ttl).unwrap_or(0).max(1);
-        if ttl > MAX_TTL {
+        if ttl > MAX_TTL_SECONDS {
             return Err(status::TTL_TOO_LARGE.into());
         }
         let granted = self.0.store.grant(Duration::from_secs(ttl), convert::lease(id)).await;
