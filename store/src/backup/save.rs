@@ -2,8 +2,9 @@
 
 use super::Snapshot;
 use crate::{Backend, Error, Result, Revision};
-use rustix::fs::FlockOperation;
-use std::os::unix::fs::PermissionsExt;
+use rustix::fs::{FlockOperation, OFlags};
+use std::io::ErrorKind;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use tokio::fs::{File, OpenOptions};
 use tokio::io::AsyncWriteExt;
@@ -61,6 +62,16 @@ fn failed(what: &str, path: &Path) -> impl FnOnce(std::io::Error) -> Error {
     move |source| Error::Io { context, source }
 }
 
+/// Whether a path leads to this very file.
+async fn has_name(file: &File, path: &Path) -> Result<bool> {
+    let opened = file.metadata().await.map_err(failed("stat", path))?;
+    match tokio::fs::symlink_metadata(path).await {
+        Ok(named) => Ok((named.dev(), named.ino()) == (opened.dev(), opened.ino())),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(failed("stat", path)(error)),
+    }
+}
+
 /// A file that nobody else writes.
 struct Unfinished {
     file: File,
@@ -73,13 +84,24 @@ impl Unfinished {
     async fn create(path: PathBuf) -> Result<Self> {
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(false).mode(0o600);
+        // Nobody sends what is written somewhere else.
+        options.custom_flags(OFlags::NOFOLLOW.bits().cast_signed());
         let file = options.open(&path).await.map_err(failed("create", &path))?;
+        Self::take(file, path).await
+    }
+
+    /// The file, if it is nobody else's and still has its name.
+    async fn take(file: File, path: PathBuf) -> Result<Self> {
         match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
             Err(rustix::io::Errno::WOULDBLOCK) => {
                 return Err(Error::Locked(path.display().to_string()));
             }
             Err(errno) => return Err(failed("lock", &path)(errno.into())),
+        }
+        if !has_name(&file, &path).await? {
+            // Somebody saved to it, and it is his copy now.
+            return Err(Error::Locked(path.display().to_string()));
         }
         // One that was left may have had other rights.
         let owner_only = std::fs::Permissions::from_mode(0o600);
@@ -101,5 +123,38 @@ impl Unfinished {
         file.flush().await.map_err(written())?;
         file.sync_all().await.map_err(failed("sync", &self.path))?;
         Ok(Saved { revision: copy.revision(), bytes })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn opened(path: &Path) -> File {
+        OpenOptions::new().write(true).create(true).truncate(false).open(path).await.unwrap()
+    }
+
+    /// Somebody opens the unfinished file of another, who then finishes it.
+    #[tokio::test]
+    async fn a_copy_that_was_finished_meanwhile_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let (unfinished, copy) = (dir.path().join("copy.tmp"), dir.path().join("copy"));
+        let late = opened(&unfinished).await;
+        std::fs::rename(&unfinished, &copy).unwrap();
+        let refused = Unfinished::take(late, unfinished.clone()).await.err();
+        assert!(matches!(refused, Some(Error::Locked(_))), "{refused:?}");
+        let mine = opened(&unfinished).await;
+        assert!(Unfinished::take(mine, unfinished).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_link_is_not_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let (unfinished, victim) = (dir.path().join("copy.tmp"), dir.path().join("victim"));
+        std::fs::write(&victim, "precious").unwrap();
+        std::os::unix::fs::symlink(&victim, &unfinished).unwrap();
+        let refused = save(&crate::Memory::new(), &dir.path().join("copy")).await;
+        assert!(matches!(refused, Err(Error::Io { .. })), "{refused:?}");
+        assert_eq!(std::fs::read(&victim).unwrap(), b"precious");
     }
 }
