@@ -110,7 +110,18 @@ impl Mvcc {
         state.readable(None)?;
         let status = state.leases().status(id, Instant::now());
         let status = status.ok_or(Error::LeaseNotFound { id })?;
-        Ok((status, state.leases().keys(id).cloned().collect()))
+        let mut keys: Vec<Bytes> = state.leases().keys(id, None).take(CHUNK).cloned().collect();
+        drop(state);
+        // Commits wait for a piece at most.
+        let mut fresh = keys.len();
+        while fresh == CHUNK {
+            let state = self.state.read();
+            let before = keys.len();
+            let last = keys.last().cloned();
+            keys.extend(state.leases().keys(id, last.as_ref()).take(CHUNK).cloned());
+            fresh = keys.len() - before;
+        }
+        Ok((status, keys))
     }
 
     /// See [`crate::Lease::leases`].

@@ -63,7 +63,7 @@ fn lease(change: LeaseChange, state: &mut State) -> std::result::Result<(), Stri
     if change.after > state.revision() {
         return Err(format!("lease {:x} changes after revision {}", change.id, change.after));
     }
-    if change.grant.is_none() && state.leases().keys(change.id).next().is_some() {
+    if change.grant.is_none() && state.leases().keys(change.id, None).next().is_some() {
         return Err(format!("lease {:x} ends and leaves keys", change.id));
     }
     state.apply_lease(&change);

@@ -3,6 +3,7 @@
 use crate::{LeaseId, LeaseStatus, Revision};
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -68,9 +69,15 @@ impl Leases {
         self.held.iter().map(|(id, held)| (*id, held.grant.ttl))
     }
 
-    /// The keys of a lease, in order.
-    pub(crate) fn keys(&self, id: LeaseId) -> impl Iterator<Item = &Bytes> {
-        self.held.get(&id).into_iter().flat_map(|held| &held.keys)
+    /// The keys of a lease, in order, all or those after a key.
+    pub(crate) fn keys(
+        &self,
+        id: LeaseId,
+        after: Option<&Bytes>,
+    ) -> impl Iterator<Item = &Bytes> + use<'_> {
+        let range =
+            (after.map_or(Bound::Unbounded, |key| Bound::Excluded(key.clone())), Bound::Unbounded);
+        self.held.get(&id).into_iter().flat_map(move |held| held.keys.range(range.clone()))
     }
 
     pub(super) fn status(&self, id: LeaseId, now: Instant) -> Option<LeaseStatus> {

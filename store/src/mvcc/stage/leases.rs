@@ -101,7 +101,8 @@ impl Pending {
     fn keys_of(&mut self, state: &State, id: LeaseId) -> BTreeSet<Bytes> {
         self.absorb();
         let fresh = self.leasing.keys.get(&id).into_iter().flatten();
-        let mut keys: BTreeSet<Bytes> = state.leases().keys(id).chain(fresh).cloned().collect();
+        let mut keys: BTreeSet<Bytes> =
+            state.leases().keys(id, None).chain(fresh).cloned().collect();
         keys.retain(|key| self.now(state, key).is_some_and(|kv| kv.lease == Some(id)));
         keys
     }
