@@ -7,7 +7,7 @@ use std::fmt::{Debug, Formatter};
 use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use zeroize::Zeroizing;
 
 /// Bytes of a key.
@@ -17,22 +17,15 @@ const MAX_NAME: usize = 64;
 /// The longest file that is read.
 const MAX_FILE: u64 = 64 << 10;
 
-/// Why there is no key ring.
+/// Why there is no key ring. Says nothing of the file's name, which whoever named it knows.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyRingError {
     /// The file can't be read.
-    #[error("{}: {source}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the operating system said.
-        source: std::io::Error,
-    },
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
     /// Others than the owner may read or write the file.
-    #[error("{}: mode {mode:04o}, others may read the keys. It must be 0600", path.display())]
+    #[error("mode {mode:04o}, others may read the keys. It must be 0600")]
     Mode {
-        /// The file.
-        path: PathBuf,
         /// Its mode.
         mode: u32,
     },
@@ -69,15 +62,14 @@ impl KeyRing {
     /// # Errors
     /// See [`KeyRingError`].
     pub fn read(path: &Path) -> Result<Self, KeyRingError> {
-        let io = |source| KeyRingError::Io { path: path.to_owned(), source };
-        let file = File::open(path).map_err(io)?;
-        let mode = file.metadata().map_err(io)?.permissions().mode() & 0o7777;
+        let file = File::open(path)?;
+        let mode = file.metadata()?.permissions().mode() & 0o7777;
         if mode & 0o077 != 0 {
-            return Err(KeyRingError::Mode { path: path.to_owned(), mode });
+            return Err(KeyRingError::Mode { mode });
         }
         // With room for all of it: a buffer that grows leaves copies behind.
         let mut text = Zeroizing::new(String::with_capacity(MAX_FILE as usize));
-        file.take(MAX_FILE).read_to_string(&mut text).map_err(io)?;
+        file.take(MAX_FILE).read_to_string(&mut text)?;
         Self::parse(&text)
     }
 

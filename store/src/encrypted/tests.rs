@@ -268,7 +268,7 @@ fn a_key_file_is_for_its_owner_only() {
         assert!(allowed || matches!(ring, Err(KeyRingError::Mode { .. })));
     }
     let missing = KeyRing::read(std::path::Path::new("/nonexistent/keys"));
-    assert!(matches!(missing, Err(KeyRingError::Io { .. })));
+    assert!(matches!(missing, Err(KeyRingError::Io(_))));
 }
 
 /// A nonce that can't be had is an error, not a value without one.

@@ -1,0 +1,185 @@
+//! Control planes whose store is sealed.
+
+use kube::api::{Api, PostParams};
+use serde_json::json;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+use windlass::standalone::{Cluster, Encryption, Options};
+use windlass_core::apis::core::v1::ConfigMap;
+use windlass_core::component::BoxError;
+
+type Result<T> = std::result::Result<T, BoxError>;
+
+const DEADLINE: Duration = Duration::from_secs(60);
+/// What must not be found on disk.
+const TEXT: &str = "nobody-may-read-this";
+/// Two keys, and one that has the name of the first.
+const A: &str = "a:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+const B: &str = "b:ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=";
+const OTHER_A: &str = "a:QEFCQ0RFRkdISUpLTE1OT1BRUlNUVVZXWFlaW1xdXl8=";
+
+/// A data directory, and files with keys beside it.
+struct Scene(tempfile::TempDir);
+
+impl Scene {
+    fn new() -> Result<Self> {
+        Ok(Self(tempfile::tempdir()?))
+    }
+
+    fn data(&self) -> PathBuf {
+        self.0.path().join("data")
+    }
+
+    fn keys(&self, keys: &[&str]) -> Result<PathBuf> {
+        let file = tempfile::Builder::new().prefix("keys").tempfile_in(&self.0)?;
+        std::fs::write(&file, keys.join("\n"))?;
+        Ok(file.keep()?.1)
+    }
+
+    /// A control plane in this process.
+    async fn cluster(&self, keys: Option<&[&str]>, read_plain: bool) -> Result<Cluster> {
+        let keys = keys.map(|keys| self.keys(keys)).transpose()?;
+        let options = Options { controllers: false, scheduler: false, ..Options::in_memory() };
+        let encryption = Encryption { keys, read_plain };
+        Ok(Cluster::start(Options { data_dir: Some(self.data()), encryption, ..options }).await?)
+    }
+
+    fn program(&self, flags: &[&str]) -> Command {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_windlass-apiserver"));
+        program.args(["--listen", "127.0.0.1:0", "--data-dir"]).arg(self.data()).args(flags);
+        program.env("WINDLASS_LOG", "info").stdout(Stdio::null()).stderr(Stdio::piped());
+        program
+    }
+
+    /// What the program says when it can't start with these keys.
+    fn refusal(&self, keys: &[&str]) -> Result<String> {
+        let file = self.keys(keys)?;
+        let output = self.program(&["--encryption-keys", text(&file)]).output()?;
+        assert!(!output.status.success());
+        Ok(String::from_utf8(output.stderr)?)
+    }
+
+    /// Runs the program until it says that everything is sealed with the first of these keys, then ends it.
+    fn seal_all(&self, keys: &[&str], flags: &[&str]) -> Result<()> {
+        let file = self.keys(keys)?;
+        let mut program = self.program(&["--encryption-keys", text(&file)]);
+        let mut child = program.args(flags).spawn()?;
+        let lines = BufReader::new(child.stderr.take().ok_or("it is a pipe")?).lines();
+        let (sealed, told) = mpsc::channel();
+        let reader = std::thread::spawn(move || {
+            let mut said = Vec::new();
+            for line in lines.map_while(std::io::Result::ok) {
+                if line.contains("all values are sealed with the first key") {
+                    // Who waits may have given up.
+                    let _gone = sealed.send(());
+                }
+                said.push(line);
+            }
+            said.join("\n")
+        });
+        let told = told.recv_timeout(DEADLINE);
+        let pid = rustix::process::Pid::from_child(&child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM)?;
+        let status = child.wait()?;
+        let said = reader.join().map_err(|_| "the reader panicked")?;
+        assert!(told.is_ok() && status.success(), "{status}: {said}");
+        Ok(())
+    }
+
+    /// Everything in the files of the store.
+    fn stored(&self) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        for entry in std::fs::read_dir(self.data().join("store"))? {
+            bytes.extend(std::fs::read(entry?.path())?);
+        }
+        Ok(bytes)
+    }
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("the name is made of letters")
+}
+
+fn contains(bytes: &[u8], text: &str) -> bool {
+    bytes.windows(text.len()).any(|window| window == text.as_bytes())
+}
+
+fn config_maps(cluster: &Cluster) -> Api<ConfigMap> {
+    Api::namespaced(cluster.kube_client(), "default")
+}
+
+/// Writes the text into a store, and closes it.
+async fn write(cluster: Cluster) -> Result<()> {
+    let object = json!({"metadata": {"name": "a"}, "data": {"text": TEXT}});
+    let object = serde_json::from_value(object)?;
+    config_maps(&cluster).create(&PostParams::default(), &object).await?;
+    cluster.stop().await;
+    Ok(())
+}
+
+async fn assert_readable(cluster: Cluster) -> Result<()> {
+    let found = config_maps(&cluster).get("a").await?;
+    assert_eq!(found.data.unwrap_or_default()["text"], TEXT);
+    cluster.stop().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_sealed_store_wants_its_key() -> Result<()> {
+    let scene = Scene::new()?;
+    write(scene.cluster(Some(&[A]), false).await?).await?;
+    let stored = scene.stored()?;
+    assert!(contains(&stored, "/registry/configmaps/default/a") && !contains(&stored, TEXT));
+
+    let output = scene.program(&[]).output()?;
+    let said = String::from_utf8(output.stderr)?;
+    assert!(!output.status.success());
+    assert_eq!(said, "error: store: its values are sealed: name the keys with --encryption-keys\n");
+    let said = scene.refusal(&[B])?;
+    assert!(said.contains("the key ring has no key \"a\"") && said.lines().count() == 1, "{said}");
+    let said = scene.refusal(&[OTHER_A])?;
+    assert!(said.contains("key \"a\" is another one now") && said.lines().count() == 1, "{said}");
+    let said = scene.refusal(&["a:AAEC"])?;
+    assert!(said.contains("line 1: the key is not base64 of 32 bytes"), "{said}");
+    assert!(!said.contains("AAEC"), "{said}");
+    assert_readable(scene.cluster(Some(&[A]), false).await?).await
+}
+
+#[tokio::test]
+async fn a_new_key_in_front_takes_the_place_of_the_old() -> Result<()> {
+    let scene = Scene::new()?;
+    write(scene.cluster(Some(&[A]), false).await?).await?;
+    scene.seal_all(&[B, A], &[])?;
+    assert!(!contains(&scene.stored()?, TEXT));
+    assert_readable(scene.cluster(Some(&[B]), false).await?).await
+}
+
+#[tokio::test]
+async fn a_plain_store_is_sealed_once_it_is_allowed() -> Result<()> {
+    let scene = Scene::new()?;
+    write(scene.cluster(None, false).await?).await?;
+    assert!(contains(&scene.stored()?, TEXT));
+    let said = scene.refusal(&[A])?;
+    assert!(said.contains("it is not sealed") && said.lines().count() == 1, "{said}");
+    scene.seal_all(&[A], &["--encryption-read-plain"])?;
+    assert_readable(scene.cluster(Some(&[A]), false).await?).await
+}
+
+#[test]
+fn files_that_others_may_read_and_flags_without_keys_are_refused() -> Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    let scene = Scene::new()?;
+    let file = scene.keys(&[A])?;
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o640))?;
+    let output = scene.program(&["--encryption-keys", text(&file)]).output()?;
+    let said = String::from_utf8(output.stderr)?;
+    assert!(said.contains("mode 0640, others may read the keys. It must be 0600"), "{said}");
+    assert_eq!(said.matches(text(&file)).count(), 1, "{said}");
+    let output = scene.program(&["--encryption-read-plain"]).output()?;
+    let said = String::from_utf8(output.stderr)?;
+    assert!(!output.status.success() && said.contains("--encryption-keys"), "{said}");
+    Ok(())
+}
