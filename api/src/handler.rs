@@ -7,6 +7,7 @@ pub use request::{Action, Answer, Content, Request};
 pub(crate) use visit::{about, too_busy};
 
 use crate::apiextensions::Registrar;
+use crate::authentication::User;
 use crate::authorization::{Attributes, Authorizer, Decision};
 use crate::flowcontrol::{FlowControl, Watching};
 use crate::registry::{Created, Creater, Deleted, Entry, Registry, Write, unknown_resource};
@@ -21,7 +22,7 @@ use windlass_core::client::{ListOptions, WriteOptions};
 use windlass_core::component::Shutdown;
 use windlass_core::meta::{Reason, Status};
 use windlass_core::object::canonical;
-use windlass_core::request::ResourceTarget;
+use windlass_core::request::{ResourceTarget, Verb};
 use windlass_core::scheme::{self, GroupVersionKind, GroupVersionResource, TRANSACTIONS};
 
 /// Who makes what is posted to a subresource.
@@ -203,7 +204,8 @@ impl Handler {
                 Content::Object(registry.patch_scale(write, patch).await?)
             }
             Action::Patch(patch, _) => {
-                let (object, created) = registry.patch(write, patch).await?;
+                let may_create = self.may_create(entry, write.user, target);
+                let (object, created) = registry.patch(write, patch, may_create).await?;
                 return Ok((Content::Object(object), created));
             }
             Action::Delete(options) => match registry.delete(write, options).await? {
@@ -215,6 +217,18 @@ impl Handler {
             }
         };
         Ok((content, false))
+    }
+
+    /// Whether a patch may make what it does not find: not everybody who may change may also make.
+    async fn may_create(
+        &self,
+        entry: &Entry,
+        user: &User,
+        target: &ResourceTarget,
+    ) -> Result<(), Status> {
+        let verb = Verb::Create.as_str();
+        self.authorize(&Attributes { user, verb, resource: Some(target), path: "" }).await?;
+        entry.custom.as_ref().map_or(Ok(()), |custom| custom.check_create())
     }
 
     fn creater(&self, target: &ResourceTarget) -> Option<&Arc<dyn Creater>> {

@@ -14,13 +14,15 @@ use windlass_core::client::{Patch, PatchType};
 use windlass_core::meta::{Reason, Status, StatusCause};
 
 impl Registry {
+    /// Changes an object. An apply makes it when there is none, if `may_create` says so; that is asked only then.
     pub(crate) async fn patch(
         &self,
         write: &mut Write<'_>,
         patch: &Patch,
+        may_create: impl Future<Output = Result<(), Status>> + Send,
     ) -> Result<(Arc<Object>, bool), Status> {
         if patch.kind == PatchType::Apply {
-            return self.apply(write, patch).await;
+            return self.apply(write, patch, may_create).await;
         }
         let intent = |write: &mut Write<'_>, old: &Map| {
             let served = write.served(old);
@@ -39,6 +41,7 @@ impl Registry {
         &self,
         write: &mut Write<'_>,
         patch: &Patch,
+        may_create: impl Future<Output = Result<(), Status>> + Send,
     ) -> Result<(Arc<Object>, bool), Status> {
         let config = write.apply_config(patch)?;
         let intent = |write: &mut Write<'_>, old: &Map| self.applied(write, &config, Some(old));
@@ -46,6 +49,7 @@ impl Registry {
             Err(status) if status.reason == Reason::NotFound && write.subresource.is_empty() => {}
             result => return Ok((write.entry.serve(result?).await?, false)),
         }
+        may_create.await?;
         let Intent { object, ownership } = self.applied(write, &config, None)?;
         let created = self.create_object(write, object, ownership).await;
         match created {

@@ -14,7 +14,10 @@ use windlass_api::authentication::{InProcess, User};
 use windlass_api::authorization::{Attributes, Authorizer, Decision};
 use windlass_api::local::LocalClient;
 use windlass_api::server::ApiServer;
-use windlass_core::client::{Client, ListOptions, Scope};
+use windlass_core::client::{
+    Client, ClientExt, Key, ListOptions, Patch, PatchType, Scope, WriteOptions, Writer,
+};
+use windlass_core::meta::Reason;
 use windlass_core::scheme;
 
 /// Lets one look at the secret `mine`, and notes what it is asked.
@@ -85,4 +88,37 @@ async fn a_selector_that_asks_for_one_name_names_it_for_authorizers() {
     let options = ListOptions { field_selector: "metadata.name=mine".into(), ..Default::default() };
     client.list(&scope, &options).await.expect("it is asked for the one");
     client.list(&scope, &ListOptions::default()).await.expect_err("not all");
+}
+
+/// Lets everybody do everything but make config maps.
+struct NothingNew;
+
+#[async_trait]
+impl Authorizer for NothingNew {
+    async fn authorize(&self, attributes: &Attributes<'_>) -> Decision {
+        match attributes.resource {
+            Some(target)
+                if target.resource == scheme::CONFIGMAPS && attributes.verb == "create" =>
+            {
+                Decision::NoOpinion(String::new())
+            }
+            _ => Decision::Allow,
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_may_only_change_makes_nothing_by_an_apply() {
+    let server = ApiServer::builder().authorizer(Arc::new(NothingNew)).build().await;
+    let client = LocalClient::new(server.expect("a server"), User::new("jane", []));
+    let namespace = serde_json::json!({"metadata": {"name": "a"}});
+    client.create_from(&Key::cluster(scheme::NAMESPACES, ""), &namespace).await.expect("made");
+    let map =
+        serde_json::json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "b"}});
+    let patch = Patch { kind: PatchType::Apply, body: map.to_string().into() };
+    let key = Key::new(scheme::CONFIGMAPS, "a", "b");
+    let result = client.patch(&key, patch, &WriteOptions::manager("tests")).await;
+    let error = result.expect_err("it would be new");
+    assert_eq!(error.reason(), Some(Reason::Forbidden), "{error}");
+    assert!(error.to_string().contains("create"), "{error}");
 }
