@@ -56,6 +56,27 @@ fn a_budget_ends_an_evaluation() {
 }
 
 #[test]
+fn what_grows_is_paid_for_before_it_is_there() {
+    // Each step holds the one before twice: written out, the last is 2^60 values.
+    let twice = "[1]".to_owned() + &".map(a, [a, a])".repeat(60);
+    let json = json!({"many": "a".repeat(1 << 20)});
+    let variable = Variable { name: "self", ty: Type::Dyn, declared: None };
+    for source in [
+        format!("'%s'.format([{twice}]) == ''"),
+        format!("sets.contains([{twice}], [{twice}])"),
+        format!("{twice}.indexOf({twice}[0]) == 1"),
+        format!("{twice}.distinct() == []"),
+        "self.many.replace('a', self.many) == ''".to_owned(),
+        "self.many.replace('', self.many) == ''".to_owned(),
+    ] {
+        let program = Environment::new([variable.clone()]).compile(&source).expect("compiles");
+        let mut budget = RUNTIME_BUDGET;
+        let result = program.eval(vec![("self", Value::from_json(&json, None))], &mut budget);
+        assert_eq!(result.err(), Some(EvalError::Budget), "{source}");
+    }
+}
+
+#[test]
 fn names_are_escaped_and_back() {
     for (name, escaped) in [
         ("a", "a"),

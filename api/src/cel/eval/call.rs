@@ -1,5 +1,6 @@
 //! Calls of functions.
 
+use super::operators::weight;
 use super::{Evaluation, Outcome, convert, equal, time};
 use crate::apiextensions::schema::pattern;
 use crate::cel::ast::Expr;
@@ -40,11 +41,33 @@ impl<'p, 'a> Evaluation<'p, 'a> {
         if let Some(done) = simple(function, &values) {
             return done;
         }
+        self.charge_copies(&values)?;
+        if function == "replace" {
+            // It may be far longer than all it is made of: it is paid for before it is there.
+            self.charge_text(replaced(&values))?;
+        }
         let result = foreign::call(function, target.is_some(), &values)?;
-        if function == "join" || function == "format" || function == "replace" {
+        if function == "join" || function == "format" {
             self.charge_text(result.size())?;
         }
         Ok(result)
+    }
+
+    /// A library gets copies: of what stands in a list many times, so many.
+    fn charge_copies(&mut self, args: &[Value<'a>]) -> Result<(), EvalError> {
+        for arg in args.iter().filter(|arg| matches!(arg, Value::List(_) | Value::Map(_))) {
+            self.charge_text(weight(arg, self.left()))?;
+        }
+        Ok(())
+    }
+
+    /// Pays for so many walks over a list whose elements are compared to their depths.
+    pub(super) fn charge_inside(&mut self, list: &List<'a>, times: u64) -> Result<(), EvalError> {
+        if !list.iter().any(|item| matches!(item, Value::List(_) | Value::Map(_))) {
+            return Ok(());
+        }
+        let inside = weight(&Value::List(list.clone()), self.left());
+        self.charge_text(inside.saturating_mul(times))
     }
 
     /// What a call costs for these values.
@@ -104,6 +127,7 @@ impl<'p, 'a> Evaluation<'p, 'a> {
     fn sets(&mut self, function: &str, a: &List<'a>, b: &List<'a>) -> Outcome<'a> {
         let pairs = u64::try_from(a.len().saturating_mul(b.len())).unwrap_or(u64::MAX);
         self.charge(pairs.max(1))?;
+        self.charge_inside(a, u64::try_from(b.len()).unwrap_or(u64::MAX))?;
         let has = |all: &List<'a>, wanted: &Value<'a>| all.iter().any(|item| equal(&item, wanted));
         Ok(Value::Bool(match function {
             "sets.contains" => b.iter().all(|item| has(a, &item)),
@@ -111,6 +135,20 @@ impl<'p, 'a> Evaluation<'p, 'a> {
             _ => b.iter().all(|item| has(a, &item)) && a.iter().all(|item| has(b, &item)),
         }))
     }
+}
+
+/// How long a text is after a replacement.
+fn replaced(args: &[Value<'_>]) -> u64 {
+    let [Value::String(text), Value::String(from), Value::String(to), rest @ ..] = args else {
+        return 0;
+    };
+    let count = text.matches(&**from).count();
+    let count = match rest {
+        [Value::Int(limit)] => usize::try_from(*limit).map_or(count, |limit| count.min(limit)),
+        _ => count,
+    };
+    let length = text.len().saturating_add(count.saturating_mul(to.len()));
+    u64::try_from(length).unwrap_or(u64::MAX)
 }
 
 /// Functions of the language itself; `None` when it is none of those.

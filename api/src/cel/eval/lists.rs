@@ -26,18 +26,14 @@ impl<'a> Evaluation<'_, 'a> {
             ("min", []) => self.walk(size).and_then(|()| extreme(list, Ordering::Less)),
             ("max", []) => self.walk(size).and_then(|()| extreme(list, Ordering::Greater)),
             ("indexOf" | "lastIndexOf" | "includes", [item]) => {
-                self.walk(size).map(|()| find(function, list, item))
+                let paid = self.walk(size).and_then(|()| self.charge_inside(list, 1));
+                paid.map(|()| find(function, list, item))
             }
             ("slice", [Value::Int(from), Value::Int(to)]) => slice(list, *from, *to),
-            ("distinct", []) => self.walk(size.saturating_mul(size) / 10).map(|()| {
-                let mut kept: Vec<Value<'a>> = Vec::new();
-                for item in list.iter() {
-                    if !kept.iter().any(|known| equal(known, &item)) {
-                        kept.push(item);
-                    }
-                }
-                Value::list(kept)
-            }),
+            ("distinct", []) => {
+                let paid = self.walk(size.saturating_mul(size) / 10);
+                paid.and_then(|()| self.charge_inside(list, size)).map(|()| distinct(list))
+            }
             ("reverse", []) => self.walk(size).map(|()| {
                 let mut all: Vec<_> = list.iter().collect();
                 all.reverse();
@@ -91,6 +87,16 @@ impl<'a> Evaluation<'_, 'a> {
         }
         Ok(())
     }
+}
+
+fn distinct<'a>(list: &List<'a>) -> Value<'a> {
+    let mut kept: Vec<Value<'a>> = Vec::new();
+    for item in list.iter() {
+        if !kept.iter().any(|known| equal(known, &item)) {
+            kept.push(item);
+        }
+    }
+    Value::list(kept)
 }
 
 fn is_sorted<'a>(list: &List<'a>) -> Outcome<'a> {

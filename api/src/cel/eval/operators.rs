@@ -125,7 +125,7 @@ impl<'p, 'a> Evaluation<'p, 'a> {
 }
 
 /// How many values there are in a value, counted no further than makes a difference.
-fn weight(value: &Value<'_>, most: u64) -> u64 {
+pub(super) fn weight(value: &Value<'_>, most: u64) -> u64 {
     fn add(value: &Value<'_>, sum: &mut u64, most: u64) {
         *sum = sum.saturating_add(1);
         if *sum / 10 > most {
