@@ -24,6 +24,8 @@ use windlass_store::{Error, Revision};
 
 /// A transaction has no more operations.
 const MOST: usize = 256;
+/// Its results together are no longer than so many bytes.
+const LONGEST: usize = 32 << 20;
 /// How often a transaction is tried again when something it stands on changes in between.
 const ATTEMPTS: usize = 16;
 
@@ -81,22 +83,28 @@ impl Handler {
         write: &Write<'_>,
         operations: &[Operation],
     ) -> Result<Option<(TransactionStatus, Vec<String>)>, Status> {
-        let staged = Staged::over(self.registry.backend.clone()).await;
-        let staged = Arc::new(staged.map_err(|error| store_status(&error))?);
+        let staged = Arc::new(Staged::over(self.registry.backend.clone()));
         let handler = self.over(&staged);
         let (mut results, mut warnings) = (Vec::with_capacity(operations.len()), Vec::new());
+        let mut length = 0;
         for (index, operation) in operations.iter().enumerate() {
             let done = handler.operate(write, operation).await;
             let (result, told) = done.map_err(|status| located(status, index))?;
+            length += result.as_ref().map_or(0, |object| object.stored().len());
+            if length > LONGEST {
+                let text = format!("the results are longer than {LONGEST} bytes");
+                let status = Status::failure(Reason::RequestEntityTooLarge, text);
+                return Err(located(status, index));
+            }
             results.push(result);
             warnings.extend(told);
         }
         if write.options.dry_run {
-            return status(&results, staged.revision(), 0).map(|status| Some((status, warnings)));
+            return status(&results, 0).map(|status| Some((status, warnings)));
         }
         match self.registry.backend.commit(staged.transaction()).await {
             Ok(done) => {
-                let status = status(&results, staged.revision(), done.revision)?;
+                let status = status(&results, done.revision)?;
                 Ok(Some((status, warnings)))
             }
             Err(Error::Precondition { .. }) => Ok(None),
@@ -235,12 +243,11 @@ fn located(mut status: Status, index: usize) -> Status {
 /// The results, with the version that the commit gave in place of the one they were staged at.
 fn status(
     results: &[Option<Arc<Object>>],
-    staged: Revision,
     committed: Revision,
 ) -> Result<TransactionStatus, Status> {
     let result = |object: &Arc<Object>| {
         let mut value: Value = object.view().map_err(Status::internal)?;
-        if object.resource_version() == staged
+        if object.resource_version() == staged::REVISION
             && let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut)
         {
             match committed {

@@ -6,12 +6,21 @@ use super::{Audit, Level, Stage};
 use crate::authorization::Attributes;
 use crate::handler::{Action, Content};
 use crate::registry::{Body, BodyFormat, Entry};
+use crate::strategy::json::map_mut;
 use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use windlass_core::client::Transaction;
 use windlass_core::clock::Env;
 use windlass_core::meta::{Reason, Status};
+use windlass_core::scheme::TRANSACTIONS;
+
+/// The annotation that names what a transaction does. Its objects are never recorded: the policy may keep some of
+/// them, as secrets, out of the log.
+const OPERATIONS: &str = "windlass.dev/operations";
+/// A name that a client gives is cut off here.
+const LONGEST_NAME: usize = 253;
 
 /// What is recorded of one request. When it is dropped before its end was noted, the request came to none: its client
 /// is gone or the server panicked.
@@ -56,14 +65,19 @@ impl Record {
     /// Notes whether it may be done, as Kubernetes does it: in annotations.
     pub(crate) fn decided(&self, allowed: bool, reason: &str) {
         let decision = if allowed { "allow" } else { "forbid" };
-        let annotations = json!({
-            "authorization.k8s.io/decision": decision, "authorization.k8s.io/reason": reason,
-        });
-        self.event.lock().insert("annotations".into(), annotations);
+        self.annotate("authorization.k8s.io/decision", decision);
+        self.annotate("authorization.k8s.io/reason", reason);
+    }
+
+    fn annotate(&self, key: &str, value: &str) {
+        map_mut(&mut self.event.lock(), "annotations").insert(key.into(), value.into());
     }
 
     /// Notes what was sent.
     pub(crate) fn sent(&self, entry: &Entry, action: &Action) {
+        if entry.info.gvr == TRANSACTIONS {
+            return self.annotate(OPERATIONS, &operations(action));
+        }
         if self.verdict.level < Level::Request {
             return;
         }
@@ -92,7 +106,7 @@ impl Record {
 
     /// Notes what is answered.
     pub(crate) fn answered(&self, entry: &Entry, content: &Content) {
-        if self.verdict.level < Level::RequestResponse {
+        if self.verdict.level < Level::RequestResponse || entry.info.gvr == TRANSACTIONS {
             return;
         }
         let value = match content {
@@ -155,6 +169,22 @@ impl Record {
             Err(error) => tracing::error!(%error, "an audit event can't be written"),
         }
     }
+}
+
+/// What a transaction does to which objects: `Update v1 Secret default/a`, ….
+fn operations(action: &Action) -> String {
+    let Action::Create(body, _) = action else { return String::new() };
+    let posted = body.as_json().ok().and_then(|json| serde_json::from_slice(&json).ok());
+    let Some(Transaction { spec, .. }) = posted else { return String::new() };
+    let texts = spec.operations.iter().map(|operation| {
+        let text = |field| operation.text(field).chars().take(LONGEST_NAME).collect::<String>();
+        let (version, kind) = (text("apiVersion"), text("kind"));
+        let part: String = operation.subresource.chars().take(LONGEST_NAME).collect();
+        let slash = if part.is_empty() { "" } else { "/" };
+        let (namespace, name) = (text("metadata/namespace"), text("metadata/name"));
+        format!("{:?} {version} {kind}{slash}{part} {namespace}/{name}", operation.action)
+    });
+    texts.collect::<Vec<_>>().join(", ")
 }
 
 impl Drop for Record {

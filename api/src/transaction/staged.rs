@@ -11,12 +11,13 @@ use windlass_store::{
     Op, Precondition, RangeResult, Read, Result, Revision, Txn, Watch, WatchStream,
 };
 
+/// What staged writes appear to be at: no store ever gets there, so nothing that others write looks like them.
+pub(super) const REVISION: Revision = Revision::MAX >> 2;
+
 /// Reads what a store has and, over it, what was written here. Nothing of that is in the store yet.
 /// It has one user, who does one thing after another.
 pub(super) struct Staged {
     base: Arc<dyn Backend>,
-    /// What staged writes appear to be at: after everything there was at the start.
-    revision: Revision,
     written: Mutex<Written>,
 }
 
@@ -31,14 +32,8 @@ struct Written {
 // === impl Staged ===
 
 impl Staged {
-    pub(super) async fn over(base: Arc<dyn Backend>) -> Result<Self> {
-        let revision = base.current_revision().await? + 1;
-        Ok(Self { base, revision, written: Mutex::default() })
-    }
-
-    /// What staged writes appear to be at.
-    pub(super) fn revision(&self) -> Revision {
-        self.revision
+    pub(super) fn over(base: Arc<dyn Backend>) -> Self {
+        Self { base, written: Mutex::default() }
     }
 
     /// Everything that was written, on the condition of everything it stands on.
@@ -92,8 +87,8 @@ impl Staged {
             Op::Put { value, lease, .. } => Some(KeyValue {
                 key: key.clone(),
                 value,
-                create_revision: previous.as_ref().map_or(self.revision, |kv| kv.create_revision),
-                mod_revision: self.revision,
+                create_revision: previous.as_ref().map_or(REVISION, |kv| kv.create_revision),
+                mod_revision: REVISION,
                 version: previous.as_ref().map_or(1, |kv| kv.version + 1),
                 lease,
             }),
@@ -157,7 +152,7 @@ impl Commit for Staged {
         for op in txn.ops {
             previous.push(self.stage(op).await?);
         }
-        Ok(Committed { revision: self.revision, previous })
+        Ok(Committed { revision: REVISION, previous })
     }
 }
 

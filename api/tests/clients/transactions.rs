@@ -3,6 +3,7 @@
 use crate::{fill, over_tls_client};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
+use windlass_api::audit::{Audit, AuditSink, Policy};
 use windlass_api::authentication::User;
 use windlass_api::authorization::{Attributes, Authorizer, Decision};
 use windlass_api::local::LocalClient;
@@ -188,6 +189,45 @@ async fn each_needs_the_rights_it_would_need_alone() {
     let result = all(&client, vec![mine, operation(Action::Create, secret)]).await;
     assert_eq!(refused(result).0, Reason::Forbidden);
     assert!(!there(&client, &key("default", "a")).await);
+}
+
+#[tokio::test]
+async fn the_results_have_an_end() {
+    let client = client().await;
+    let large = config_map("default", "large", json!({"a": "a".repeat(900 << 10)}));
+    client.create_from(&key("default", ""), &large).await.expect("made");
+    let check = || operation(Action::Check, config_map("default", "large", json!({})));
+    let (why, text) = refused(all(&*client, (0..50).map(|_| check()).collect()).await);
+    assert_eq!(why, Reason::RequestEntityTooLarge, "{text}");
+    all(&*client, (0..20).map(|_| check()).collect()).await.expect("this many may be looked at");
+}
+
+/// Keeps what is recorded.
+#[derive(Default)]
+struct Recorded(parking_lot::Mutex<Vec<String>>);
+
+impl AuditSink for Recorded {
+    fn take(&self, event: Vec<u8>) -> bool {
+        self.0.lock().push(String::from_utf8_lossy(&event).into_owned());
+        true
+    }
+}
+
+#[tokio::test]
+async fn the_audit_log_names_what_is_done_and_shows_no_secret() {
+    let policy = "{apiVersion: audit.k8s.io/v1, kind: Policy, rules: [{level: RequestResponse}]}";
+    let (policy, sink) = (Policy::parse(policy).expect("a policy"), Arc::new(Recorded::default()));
+    let builder = ApiServer::builder().transactions().audit(Audit::new(policy, sink.clone()));
+    let server = builder.build().await.expect("a server");
+    fill(server.clone()).await;
+    let client = LocalClient::new(server, User::admin());
+    let metadata = json!({"namespace": "default", "name": "s"});
+    let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": {"a": "hidden"}});
+    all(&client, vec![operation(Action::Create, secret)]).await.expect("made");
+    let last = sink.0.lock().pop().expect("it is recorded");
+    assert!(last.contains(r#""windlass.dev/operations":"Create v1 Secret default/s""#), "{last}");
+    assert!(last.contains(r#""authorization.k8s.io/decision":"allow""#), "{last}");
+    assert!(!last.contains("hidden") && !last.contains("aGlkZGVu"), "{last}");
 }
 
 /// Moves one from a purse to another, whatever others do meanwhile.
