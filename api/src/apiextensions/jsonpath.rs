@@ -11,6 +11,10 @@ pub(super) use parse::PathError;
 use serde_json::Value;
 use std::cmp::Ordering;
 
+/// No step of a path leads to many more values: `..` and lists of steps, one after another, would lead to the same
+/// ones more often than there is memory.
+const MOST: usize = 100_000;
+
 /// A path into an object.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct JsonPath(Vec<Step>);
@@ -75,7 +79,12 @@ impl JsonPath {
     pub(super) fn find<'a>(&self, value: &'a Value) -> Vec<&'a Value> {
         self.0.iter().fold(vec![value], |found, step| {
             let mut next = Vec::new();
-            found.into_iter().for_each(|value| step.walk(value, &mut next));
+            for value in found {
+                step.walk(value, &mut next);
+                if next.len() > MOST {
+                    break;
+                }
+            }
             next
         })
     }
@@ -96,7 +105,14 @@ impl Step {
             (Self::Slice { from, to, by }, Value::Array(list)) => {
                 found.extend(slice(list, *from, *to, *by));
             }
-            (Self::Union(steps), _) => steps.iter().for_each(|step| step.walk(value, found)),
+            (Self::Union(steps), _) => {
+                for step in steps {
+                    step.walk(value, found);
+                    if found.len() > MOST {
+                        break;
+                    }
+                }
+            }
             (Self::Filter(filter), Value::Array(list)) => {
                 found.extend(list.iter().filter(|item| filter.holds(item)));
             }

@@ -76,3 +76,13 @@ fn simple_paths_are_keys() {
     assert_eq!(keys(".spec['a.b'].c").as_deref(), Some("spec/a.b/c"));
     assert_eq!(keys(".spec.list[0]"), None);
 }
+
+#[test]
+fn what_leads_to_the_same_again_and_again_comes_to_an_end() {
+    let nested = |inner: Value, _| json!([inner, "end"]);
+    let value = (0..60).fold(json!([]), nested);
+    for path in ["..[*]".repeat(12), "[*,*]".repeat(50)] {
+        let path = JsonPath::parse(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+        assert!(path.find(&value).len() < 1_000_000);
+    }
+}
