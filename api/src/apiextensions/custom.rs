@@ -15,6 +15,7 @@ use crate::validation::NameRule;
 use futures::StreamExt;
 use smallvec::SmallVec;
 use std::collections::VecDeque;
+use std::future::ready;
 use std::sync::Arc;
 use windlass_core::Object;
 use windlass_core::meta::{FieldRequirement, FieldSelector, Reason, Status};
@@ -180,7 +181,8 @@ impl CustomResource {
     }
 
     /// What happens to stored objects, as it is served, of those that the fields select. Ends when this
-    /// version is served no longer.
+    /// version is served no longer, and with the first conversion that fails: who goes on after it would miss what
+    /// was in it.
     pub(crate) fn served_events(
         self: Arc<Self>,
         stream: EventStream,
@@ -198,7 +200,12 @@ impl CustomResource {
                 Ok(batch)
             }
         };
-        stream.then(serve).take_until(Box::pin(ended.cancelled_owned())).boxed()
+        let batches = stream.then(serve).flat_map(|batch| {
+            let length = 1 + usize::from(batch.is_err());
+            futures::stream::iter([Some(batch), None].into_iter().take(length))
+        });
+        let batches = batches.take_while(|batch| ready(batch.is_some())).filter_map(ready);
+        batches.take_until(Box::pin(ended.cancelled_owned())).boxed()
     }
 
     async fn serve_batch(

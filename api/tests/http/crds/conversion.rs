@@ -138,12 +138,25 @@ async fn a_webhook_converts_both_ways() {
     assert_eq!(http.get(&format!("{CARS}/old")).await.json()["spec"]["color"], "green");
 }
 
+fn refuse(review: &Value) -> Value {
+    json!({"kind": review["kind"], "apiVersion": review["apiVersion"],
+    "response": {"uid": review["request"]["uid"], "result": {"status": "Failed", "message": "no paint left"}}})
+}
+
+#[tokio::test]
+async fn a_watch_ends_with_the_first_conversion_that_fails() {
+    let (http, webhook) = (Http::start().await, Webhook::start(refuse).await);
+    define(&http, &webhook.cars()).await;
+    http.post(CARS, &car("a", json!({"color": "red"}))).await;
+    let answer = http.send(Request::get(format!("{BETA}?watch=true")), Bytes::new()).await;
+    let whole = tokio::time::timeout(DEADLINE, answer.into_body().collect()).await;
+    let whole = whole.expect("it ends").expect("it is whole").to_bytes();
+    let text = String::from_utf8_lossy(&whole);
+    assert!(text.starts_with("{\"type\":\"ERROR\"") && text.contains("no paint left"), "{text}");
+}
+
 #[tokio::test]
 async fn a_webhook_that_fails_is_told_of() {
-    let refuse: Answer = |review| {
-        json!({"kind": review["kind"], "apiVersion": review["apiVersion"],
-        "response": {"uid": review["request"]["uid"], "result": {"status": "Failed", "message": "no paint left"}}})
-    };
     let (http, webhook) = (Http::start().await, Webhook::start(refuse).await);
     define(&http, &webhook.cars()).await;
     http.post(CARS, &car("a", json!({"color": "red"}))).await;
