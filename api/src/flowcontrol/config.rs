@@ -16,6 +16,9 @@ use tokio::time::Instant;
 use windlass_core::apis::flowcontrol::v1::{FlowSchemaSpec, PriorityLevelConfigurationSpec};
 use windlass_core::scheme::FLOWSCHEMAS;
 
+/// The FlowSchema, one of those that are always there, for what no other takes.
+const CATCH_ALL: &str = "catch-all";
+
 /// The objects as they are known, by name, each with its uid.
 #[derive(Clone, Default)]
 pub(super) struct Objects {
@@ -160,9 +163,11 @@ impl Config {
         }))
     }
 
-    /// The schema that a request belongs to.
+    /// The schema that a request belongs to: the last resort for a user that none takes, as one in no group is.
     pub(super) fn classify(&self, attributes: &Attributes<'_>) -> Option<&Arc<Schema>> {
-        self.schemas.iter().find(|schema| schema.matcher.takes(attributes))
+        let mut schemas = self.schemas.iter();
+        let taking = schemas.find(|schema| schema.matcher.takes(attributes));
+        taking.or_else(|| self.schemas.iter().find(|schema| schema.name == CATCH_ALL))
     }
 
     /// Lends seats anew by what was asked for since the last time.
