@@ -18,7 +18,6 @@ pub(crate) use body::boxed;
 pub(crate) use documents::Documents;
 
 use crate::audit::audit_id;
-use crate::authentication::User;
 use crate::filters;
 use crate::handler::too_busy;
 use crate::server::ApiServer;
@@ -50,9 +49,8 @@ async fn route(
     let visit = filters::Visit::new(info);
     let (user, impersonator) = match filters::authenticate(server, &parts).await {
         Ok(known) => known,
-        Err(status) => {
-            let nobody = User::default();
-            if let Some(record) = visit.record(server, &nobody, None, (id, &parts)) {
+        Err((sender, status)) => {
+            if let Some(record) = visit.record(server, &sender, None, (id, &parts)) {
                 record.complete(status.code, Some(&status));
             }
             return respond::refuse(&parts.headers, &status);

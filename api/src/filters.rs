@@ -23,12 +23,19 @@ use windlass_core::meta::{Reason, Status, parse_duration};
 use windlass_core::request::{RequestInfo, Target, Verb};
 
 /// Who sent a request; and who really did, when he is somebody else for it.
+///
+/// # Errors
+/// Why not; and who sent it, if that is known.
 pub(crate) async fn authenticate(
     server: &ApiServer,
     parts: &Parts,
-) -> Result<(User, Option<User>), Status> {
-    let user = recognize(server, parts).await?;
-    impersonation::apply(server, user, &parts.headers).await
+) -> Result<(User, Option<User>), (User, Status)> {
+    let user = recognize(server, parts).await.map_err(|status| (User::default(), status))?;
+    match impersonation::apply(server, &user, &parts.headers).await {
+        Ok(None) => Ok((user, None)),
+        Ok(Some(wanted)) => Ok((wanted, Some(user))),
+        Err(status) => Err((user, status)),
+    }
 }
 
 /// Whether it may be done; the decision is recorded.

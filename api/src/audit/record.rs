@@ -35,7 +35,8 @@ pub(crate) struct Record {
 // === impl Record ===
 
 impl Record {
-    /// Begins, if the policy wants anything of the request.
+    /// Begins, if the policy wants anything of the request. What it says of users is about the one who sent it: nobody
+    /// hides behind another.
     pub(crate) fn begin(
         audit: &Arc<Audit>,
         attributes: &Attributes<'_>,
@@ -43,7 +44,8 @@ impl Record {
         id: &str,
         env: &Env,
     ) -> Option<Self> {
-        let verdict = audit.policy.decide(attributes);
+        let sender = origin.impersonator.as_ref().unwrap_or(attributes.user);
+        let verdict = audit.policy.decide(&Attributes { user: sender, ..*attributes });
         let level = match verdict.level {
             Level::None => return None,
             Level::Metadata => "Metadata",

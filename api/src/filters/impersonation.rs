@@ -16,19 +16,19 @@ const EXTRA: &str = "impersonate-extra-";
 const SERVICE_ACCOUNT: &str = "system:serviceaccount:";
 const AUTHENTICATION: &str = "authentication.k8s.io";
 
-/// The user that the headers name, in place of the one who sent them; and that one then.
+/// The user that the headers name, if they do and the one who sent them may be him.
 pub(super) async fn apply(
     server: &ApiServer,
-    user: User,
+    user: &User,
     headers: &HeaderMap,
-) -> Result<(User, Option<User>), Status> {
-    let Some(wanted) = wanted(headers)? else { return Ok((user, None)) };
+) -> Result<Option<User>, Status> {
+    let Some(wanted) = wanted(headers)? else { return Ok(None) };
     for target in targets(&wanted) {
         let attributes =
-            Attributes { user: &user, verb: "impersonate", resource: Some(&target), path: "" };
+            Attributes { user, verb: "impersonate", resource: Some(&target), path: "" };
         server.handler.authorize(&attributes).await?;
     }
-    Ok((completed(wanted), Some(user)))
+    Ok(Some(completed(wanted)))
 }
 
 /// Who is named in the headers.

@@ -21,6 +21,7 @@ kind: Policy
 omitManagedFields: true
 rules:
 - {level: None, nonResourceURLs: ["/version"]}
+- {level: None, users: [quiet]}
 - {level: Metadata, resources: [{group: "", resources: [secrets]}]}
 - {level: RequestResponse, omitStages: [RequestReceived]}
 "#;
@@ -109,6 +110,21 @@ async fn requests_are_recorded_as_the_policy_says() {
     let failed = kept.take_all().remove(0);
     assert_eq!(failed["responseStatus"]["reason"], "NotFound");
     assert_eq!(failed["responseStatus"]["code"], 404);
+}
+
+#[tokio::test]
+async fn nobody_hides_behind_whom_he_impersonates() {
+    let (http, kept) = audited().await;
+    kept.take_all();
+    for (header, code) in [("impersonate-user", 200), ("impersonate-group", 400)] {
+        let request = Request::get(CONFIGMAPS).header(header, "quiet");
+        let read = http.ask(request.extension(User::new("jane", [])), String::new()).await;
+        assert_eq!(read.code, code, "{}", read.text());
+        let events = kept.take_all();
+        let last = events.last().expect("it is recorded");
+        assert_eq!(last["user"]["username"], "jane", "{last}");
+        assert_eq!(last["responseStatus"]["code"], code);
+    }
 }
 
 #[tokio::test]
