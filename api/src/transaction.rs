@@ -165,11 +165,12 @@ impl Handler {
         let all = self.registry.objects.resources().all();
         let named = |entry: &&Arc<Entry>| {
             entry.info.kind == kind
-                && entry.info.gvr != TRANSACTIONS
+                // A review, or a transaction, is answered and not kept.
+                && entry.info.has_verb("get")
                 && entry.info.gvr.group_version().to_string() == version
         };
         let entry = all.iter().find(named).ok_or_else(|| {
-            Status::bad_request(format!("no kind {kind:?} is registered for version {version:?}"))
+            Status::bad_request(format!("no kind {kind:?} is kept in version {version:?}"))
         })?;
         let given =
             |field: &str| Some(operation.text(field).to_owned()).filter(|it| !it.is_empty());

@@ -102,6 +102,9 @@ async fn all_happen_over_tls() {
 async fn nothing_happens_when_one_is_refused() {
     let client = client().await;
     let create = |name: &str| operation(Action::Create, config_map("default", name, json!({})));
+    // Nobody would ever see it again.
+    let review = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview",
+        "metadata": {"name": "t"}, "spec": {"token": "hidden"}});
     for (bad, reason) in [
         (
             operation(Action::Create, config_map("default", "Not A Name", json!({}))),
@@ -113,6 +116,7 @@ async fn nothing_happens_when_one_is_refused() {
         (operation(Action::Check, config_map("default", "b", json!({}))), Reason::NotFound),
         (operation(Action::Patch, config_map("default", "a", json!({}))), Reason::BadRequest),
         (operation(Action::Create, json!({"apiVersion": "v9", "kind": "X"})), Reason::BadRequest),
+        (operation(Action::Create, review.clone()), Reason::BadRequest),
         (create("a"), Reason::AlreadyExists),
     ] {
         let (why, text) = refused(all(&*client, vec![create("a"), bad, create("c")]).await);
