@@ -27,7 +27,7 @@ mod scale;
 pub mod schema;
 mod strategy;
 
-pub(crate) use controllers::{begin_deletion, start};
+pub(crate) use controllers::{begin_deletion, run as run_controller, start};
 pub(crate) use custom::CustomResource;
 pub(crate) use registrar::Registrar;
 pub(crate) use scale::{Scale, ScalePaths};

@@ -3,10 +3,12 @@
 mod bearer;
 mod in_process;
 mod openid;
+pub(crate) mod request_header;
 mod service_account;
 mod x509;
 
 pub use in_process::InProcess;
+pub use request_header::RequestHeader;
 pub use service_account::{Bound, Claims, Private, ServiceAccountTokens, TokenKeys};
 pub use x509::ClientCertificate;
 

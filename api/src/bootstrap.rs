@@ -1,8 +1,10 @@
 //! What every cluster holds from its first start: namespaces, priority classes, roles, the Service `kubernetes`.
 
+mod authentication;
 mod flowcontrol;
 mod rbac;
 
+pub use authentication::{Authorities, publish_authentication};
 pub use flowcontrol::FlowObjects;
 
 use bytes::Bytes;

@@ -1,5 +1,6 @@
 //! HTTP: from requests to what [`crate::handler`] takes, and from its answers to bytes.
 
+mod aggregated;
 mod body;
 mod documents;
 mod encode;
@@ -67,13 +68,20 @@ async fn route(
         }
     };
     let headers = parts.headers.clone();
-    let answer = match &info.target {
-        Target::Resource(target) => {
+    let aggregator = server.aggregator.as_deref();
+    let behind = aggregator.and_then(|known| Some((known, known.route(&info.path)?)));
+    let answer = match (&behind, &info.target) {
+        (Some((aggregator, route)), _) => {
+            let request = Request::from_parts(parts, body);
+            let (target, who) = (visit.target(), (&user, record.as_ref()));
+            aggregated::serve(server, (aggregator, route), info, target, who, request).await
+        }
+        (None, Target::Resource(target)) => {
             let request = Request::from_parts(parts, body);
             let seen = visit.target().unwrap_or(target);
             resource::serve(server, info, (target, seen), user, request, record.as_ref()).await
         }
-        Target::Path => paths::serve(server, info, &user, &parts, record.as_ref()).await,
+        (None, Target::Path) => paths::serve(server, info, &user, &parts, record.as_ref()).await,
     };
     let failure = answer.as_ref().err().cloned();
     let response = answer.unwrap_or_else(|status| respond::refuse(&headers, &status));

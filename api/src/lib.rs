@@ -11,6 +11,7 @@
 #![allow(clippy::result_large_err, reason = "a Status is made once for a request that fails")]
 
 pub mod admission;
+mod aggregation;
 pub mod apiextensions;
 pub mod audit;
 pub mod authentication;

@@ -10,6 +10,7 @@ mod document;
 mod gnostic;
 mod kinds;
 mod operations;
+mod remote;
 mod v2;
 mod v3;
 
@@ -28,6 +29,7 @@ use windlass_core::scheme::{GroupVersion, GroupVersionResource, ResourceInfo};
 pub use custom::CustomKind;
 use document::Piece;
 pub use document::{Document, V2_PROTOBUF};
+use remote::Remote;
 
 type Definitions = Map<String, Value>;
 
@@ -48,6 +50,8 @@ type Documents = BTreeMap<GroupVersion, Arc<Document>>;
 #[derive(Debug, Default)]
 struct Custom {
     versions: BTreeMap<GroupVersion, CustomVersion>,
+    /// Of other servers.
+    remote: BTreeMap<GroupVersion, Remote>,
     index: Option<Arc<Document>>,
     v2: Option<Arc<Document>>,
     v2_protobuf: Option<Arc<Document>>,
@@ -108,25 +112,48 @@ impl OpenApi {
         }
     }
 
+    /// Takes in what another server publishes of a group version that it serves behind this one: its document in
+    /// OpenAPI 3, and all it has in Swagger 2. Takes a while.
+    ///
+    /// # Errors
+    /// When one of them is no JSON.
+    pub fn put_remote(
+        &self,
+        version: &GroupVersion,
+        v3: &[u8],
+        v2: Option<&[u8]>,
+    ) -> Result<(), serde_json::Error> {
+        let remote = Remote::new(version, v3, v2, &definitions::builtin(&self.resources))?;
+        let mut custom = self.custom.lock();
+        let known = custom.remote.get(version);
+        if known.is_none_or(|known| known.v3.etag != remote.v3.etag) {
+            custom.renew();
+            custom.remote.insert(version.clone(), remote);
+        }
+        Ok(())
+    }
+
+    /// Takes that away again, if it is there.
+    pub fn remove_remote(&self, version: &GroupVersion) {
+        let mut custom = self.custom.lock();
+        if custom.remote.remove(version).is_some() {
+            custom.renew();
+        }
+    }
+
     /// `/openapi/v2` as JSON.
     pub fn v2(&self) -> Arc<Document> {
         let mut custom = self.custom.lock();
         if let Some(v2) = &custom.v2 {
             return Arc::clone(v2);
         }
-        let mut paths = vec![v2::head(), Piece::clone(&self.swagger().paths)];
-        let mut definitions = vec![v2::middle(), self.swagger().definitions.clone()];
-        for version in custom.versions.values_mut() {
-            let swagger = version.swagger();
-            for (pieces, own) in
-                [(&mut paths, &swagger.paths), (&mut definitions, &swagger.definitions)]
-            {
-                pieces.extend([v2::comma(), own.clone()]);
-            }
-        }
-        paths.append(&mut definitions);
-        paths.push(v2::tail());
-        let document = Arc::new(Document::joined("application/json", &paths));
+        let all: Vec<_> = std::iter::once(self.swagger()).chain(custom.swaggers()).collect();
+        let mut pieces = vec![v2::head()];
+        pieces.extend(v2::listed(all.iter().map(|swagger| &swagger.paths)));
+        pieces.push(v2::middle());
+        pieces.extend(v2::listed(all.iter().map(|swagger| &swagger.definitions)));
+        pieces.push(v2::tail());
+        let document = Arc::new(Document::joined("application/json", &pieces));
         custom.v2 = Some(Arc::clone(&document));
         document
     }
@@ -139,8 +166,7 @@ impl OpenApi {
         }
         // Messages that stand one behind the other are one message.
         let mut pieces = vec![self.swagger().protobuf.clone()];
-        let versions = custom.versions.values_mut();
-        pieces.extend(versions.map(|version| version.swagger().protobuf.clone()));
+        pieces.extend(custom.swaggers().map(|swagger| swagger.protobuf.clone()));
         let document = Arc::new(Document::joined(V2_PROTOBUF[0], &pieces));
         custom.v2_protobuf = Some(Arc::clone(&document));
         document
@@ -161,6 +187,7 @@ impl OpenApi {
         let mut paths: BTreeMap<_, _> = builtin.collect();
         let custom_versions = custom.versions.iter_mut();
         paths.extend(custom_versions.map(|(version, kinds)| entry(version, &kinds.v3())));
+        paths.extend(custom.remote.iter().map(|(version, remote)| entry(version, &remote.v3)));
         let document = Arc::new(Document::json(&json!({"paths": paths})));
         custom.index = Some(Arc::clone(&document));
         document
@@ -168,6 +195,9 @@ impl OpenApi {
 
     /// `/openapi/v3/{apis/group/version}`: the document of one group version, if it is served.
     pub fn v3(&self, version: &GroupVersion) -> Option<Arc<Document>> {
+        if let Some(remote) = self.custom.lock().remote.get(version) {
+            return Some(Arc::clone(&remote.v3));
+        }
         if let Some(document) = self.builtin().get(version) {
             return Some(Arc::clone(document));
         }
@@ -194,10 +224,26 @@ impl OpenApi {
 impl Custom {
     /// The kinds of a group version, to change.
     fn changed(&mut self, version: GroupVersion) -> &mut CustomVersion {
-        (self.index, self.v2, self.v2_protobuf) = (None, None, None);
+        self.renew();
         let kinds = self.versions.entry(version).or_default();
         (kinds.v3, kinds.swagger) = (None, None);
         kinds
+    }
+}
+
+impl Custom {
+    /// What is made of all kinds together is made again.
+    fn renew(&mut self) {
+        (self.index, self.v2, self.v2_protobuf) = (None, None, None);
+    }
+
+    /// What is added to the built-in kinds' own. Each group version once: another server's goes first.
+    fn swaggers(&mut self) -> impl Iterator<Item = &Swagger> {
+        let Self { versions, remote, .. } = self;
+        let taken: &_ = remote;
+        let own = versions.iter_mut().filter(|(version, _)| !taken.contains_key(version));
+        own.map(|(_, kinds)| kinds.swagger())
+            .chain(taken.values().filter_map(|remote| remote.swagger.as_ref()))
     }
 }
 

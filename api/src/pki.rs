@@ -8,6 +8,7 @@ mod tls;
 
 pub use files::write_private;
 pub use kubeconfig::kubeconfig;
+pub(crate) use tls::client_verifier;
 pub use tls::{client_tls, server_tls};
 
 use jiff::Timestamp;

@@ -13,6 +13,7 @@ pub use limits::Limits;
 pub use listener::ServeOptions;
 pub use service::Service;
 
+use crate::aggregation::Aggregator;
 use crate::audit::{Audit, Origin, Record};
 use crate::authentication::{Authenticator, OpenId};
 use crate::authorization::Attributes;
@@ -39,6 +40,7 @@ pub(crate) type Connects = FxHashMap<(GroupVersionResource, Cow<'static, str>), 
 /// A Kubernetes API server over a store. Its tasks end when it is dropped.
 pub struct ApiServer {
     pub(crate) handler: Handler,
+    pub(crate) aggregator: Option<Arc<Aggregator>>,
     pub(crate) authenticators: Vec<Arc<dyn Authenticator>>,
     pub(crate) anonymous: bool,
     pub(crate) connects: Connects,

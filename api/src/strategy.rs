@@ -9,6 +9,7 @@
 //! (admission), `prepare_for_update` or `prepare_for_subresource`, `validate_update`.
 
 mod admission;
+mod aggregation;
 mod allocator;
 mod autoscaling;
 mod batch;

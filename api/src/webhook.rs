@@ -3,5 +3,5 @@
 mod client;
 mod target;
 
-pub(crate) use client::{Webhook, WebhookError};
+pub(crate) use client::{Webhook, WebhookError, system_authorities};
 pub(crate) use target::ClientConfig;

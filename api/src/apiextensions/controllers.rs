@@ -57,7 +57,8 @@ pub(crate) async fn start(
     Ok(())
 }
 
-fn run(controller: impl Component + 'static, shutdown: Shutdown) {
+/// Runs a controller until shutdown, in a task of its own.
+pub(crate) fn run(controller: impl Component + 'static, shutdown: Shutdown) {
     tokio::spawn(async move {
         let name = controller.name().to_owned();
         if let Err(error) = Box::new(controller).run(Ready::default(), shutdown).await {

@@ -18,7 +18,7 @@ impl Authenticator for ClientCertificate {
     }
 }
 
-fn user(der: &[u8]) -> Result<User, Status> {
+pub(super) fn user(der: &[u8]) -> Result<User, Status> {
     let bad = || Status::failure(Reason::Unauthorized, "Unauthorized");
     let (_, certificate) = X509Certificate::from_der(der).map_err(|_| bad())?;
     let subject = certificate.subject();

@@ -1,5 +1,6 @@
 //! Documents that say what is served: made when first asked for, kept as bytes until that changes.
 
+use crate::aggregation::Routes;
 use crate::discovery;
 use crate::openapi::{Document, OpenApi};
 use crate::registry::Resources;
@@ -13,6 +14,8 @@ use windlass_core::scheme::ResourceInfo;
 /// What discovery and OpenAPI answer.
 pub(crate) struct Documents {
     resources: Arc<Resources>,
+    /// What other servers serve behind this one.
+    routes: Arc<Routes>,
     /// Where clients reach the server.
     pub(super) address: String,
     openapi: Arc<OpenApi>,
@@ -38,8 +41,13 @@ const KEPT: usize = 256;
 // === impl Documents ===
 
 impl Documents {
-    pub(crate) fn new(resources: Arc<Resources>, openapi: Arc<OpenApi>, address: String) -> Self {
-        Self { resources, address, openapi, made: Mutex::default() }
+    pub(crate) fn new(
+        resources: Arc<Resources>,
+        routes: Arc<Routes>,
+        openapi: Arc<OpenApi>,
+        address: String,
+    ) -> Self {
+        Self { resources, routes, address, openapi, made: Mutex::default() }
     }
 
     /// The document of this name, made if it is not there.
@@ -56,7 +64,7 @@ impl Documents {
         if let Some(known) = made.documents.get(name) {
             return known.clone();
         }
-        let document = make(&infos(&self.resources)).map(|value| {
+        let document = make(&self.routes.merged(infos(&self.resources))).map(|value| {
             let bytes = Bytes::from(value.to_string());
             Served { etag: discovery::etag(&bytes), bytes }
         });

@@ -41,6 +41,11 @@ pub(super) struct Piece {
 // === impl Piece ===
 
 impl Piece {
+    /// Whether there is nothing in it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.crc.amount() == 0
+    }
+
     pub(super) fn new(bytes: &[u8]) -> Self {
         let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
         // A flush ends on a byte, and with nothing that says it is the end.

@@ -37,9 +37,16 @@ pub(super) fn tail() -> Piece {
     Piece::new(b"}}")
 }
 
-/// What stands between entries.
-pub(super) fn comma() -> Piece {
-    Piece::new(b",")
+/// Entries one behind the other, with what stands between them.
+pub(super) fn listed<'a>(pieces: impl Iterator<Item = &'a Piece>) -> Vec<Piece> {
+    let mut listed = Vec::new();
+    for piece in pieces.filter(|piece| !piece.is_empty()) {
+        if !listed.is_empty() {
+            listed.push(Piece::new(b","));
+        }
+        listed.push(piece.clone());
+    }
+    listed
 }
 
 fn info() -> Value {

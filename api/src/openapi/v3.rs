@@ -66,7 +66,7 @@ fn document(resources: &[Arc<ResourceInfo>], all: &Definitions) -> Value {
 }
 
 /// Collects a definition and all it refers to.
-fn collect<'a>(name: &str, all: &'a Definitions, needed: &mut BTreeSet<&'a str>) {
+pub(super) fn collect<'a>(name: &str, all: &'a Definitions, needed: &mut BTreeSet<&'a str>) {
     let Some((name, definition)) = all.get_key_value(name) else { return };
     if !needed.insert(name) {
         return;

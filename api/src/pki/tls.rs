@@ -4,31 +4,41 @@ use super::{KeyedCertificate, Result, invalid};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use std::sync::Arc;
 
 /// A server's TLS (1.2 and 1.3, HTTP/2 and HTTP/1.1): shows `own`, and takes clients with a certificate of `authority`
-/// (PEM). With `required` it takes no others; else they stay anonymous.
+/// (PEM, one or several). With `required` it takes no others; else they stay anonymous.
 ///
 /// # Errors
 /// When a certificate or key can't be used.
 pub fn server_tls(own: &KeyedCertificate, authority: &str, required: bool) -> Result<ServerConfig> {
     let bad = |error: &dyn std::fmt::Display| invalid("TLS configuration", error);
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let roots = roots(authority)?;
-    let clients = WebPkiClientVerifier::builder_with_provider(roots.into(), provider.clone());
-    let clients = if required { clients } else { clients.allow_unauthenticated() };
     let chain: std::result::Result<Vec<_>, _> =
         CertificateDer::pem_slice_iter(own.certificate.as_bytes()).collect();
     let key = PrivateKeyDer::from_pem_slice(own.key.as_bytes()).map_err(|e| bad(&e))?;
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|e| bad(&e))?
-        .with_client_cert_verifier(clients.build().map_err(|e| bad(&e))?)
+        .with_client_cert_verifier(client_verifier(authority, required)?)
         .with_single_cert(chain.map_err(|e| bad(&e))?, key)
         .map_err(|e| bad(&e))?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
+}
+
+/// Checks the certificates of clients. `required`: those who show none are refused.
+pub(crate) fn client_verifier(
+    authority: &str,
+    required: bool,
+) -> Result<Arc<dyn ClientCertVerifier>> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let clients = roots(authority)?.into();
+    let clients = WebPkiClientVerifier::builder_with_provider(clients, provider);
+    let clients = if required { clients } else { clients.allow_unauthenticated() };
+    clients.build().map_err(|error| invalid("TLS configuration", &error))
 }
 
 /// TLS of a client that shows no certificate, and takes servers with a certificate of `authority` (PEM, one or

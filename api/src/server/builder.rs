@@ -2,6 +2,7 @@
 
 use super::{ApiServer, Connect, Connects, Limits};
 use crate::admission::{Admission, Chain, NamespaceLifecycle};
+use crate::aggregation::{self, Aggregator, Routes};
 use crate::apiextensions::{self, Registrar};
 use crate::audit::Audit;
 use crate::authentication::{Authenticator, OpenId, TokenKeys};
@@ -11,6 +12,7 @@ use crate::flowcontrol::FlowControl;
 use crate::handler::{Creaters, Handler};
 use crate::metrics::Metrics;
 use crate::openapi::OpenApi;
+use crate::pki::KeyedCertificate;
 use crate::registry::{
     Creater, Entry, EventLeases, Loopback, Registry, Resources, builtin_creaters,
 };
@@ -50,6 +52,8 @@ pub struct Builder {
     limits: Limits,
     audit: Option<Arc<Audit>>,
     openid: Option<Arc<TokenKeys>>,
+    aggregation: bool,
+    front_proxy: Option<KeyedCertificate>,
     transactions: bool,
     event_ttl: Duration,
     address: String,
@@ -74,6 +78,8 @@ impl Default for Builder {
             limits: Limits::default(),
             audit: None,
             openid: None,
+            aggregation: false,
+            front_proxy: None,
             transactions: false,
             event_ttl: EVENT_TTL,
             address: "127.0.0.1:6443".into(),
@@ -242,6 +248,15 @@ impl Builder {
         self
     }
 
+    /// Passes on what APIServices give to other servers, and keeps an APIService for each group version it serves
+    /// itself, if it serves APIServices at all. To the others it shows `front_proxy`: they believe one who has it who
+    /// asks (see [`crate::authentication::RequestHeader`]).
+    #[must_use]
+    pub fn aggregation(mut self, front_proxy: Option<KeyedCertificate>) -> Self {
+        (self.aggregation, self.front_proxy) = (true, front_proxy);
+        self
+    }
+
     /// Serves transactions, see [`windlass_core::client::Transaction`].
     #[must_use]
     pub fn transactions(mut self) -> Self {
@@ -257,8 +272,8 @@ impl Builder {
         self
     }
 
-    /// Makes the server. Of the store only the definitions of custom resources are read, so that what they
-    /// define is served from the start; everything else is read when it is first asked for.
+    /// Makes the server. Of the store only the definitions of custom resources and APIServices are read, so that
+    /// what they say holds from the start; everything else is read when it is first asked for.
     ///
     /// # Errors
     /// When the store can't be watched or read, or a kind of one's own can't be served as it is described.
@@ -306,13 +321,20 @@ impl Builder {
         let openid = self.openid.map(|keys| OpenId::new(&keys, &self.address));
         let objects = &registry.objects;
         let openapi = Arc::new(OpenApi::new(infos(objects.resources())));
-        let documents = Documents::new(objects.resources().clone(), openapi.clone(), self.address);
-        let mut registrar = Registrar::new(objects.clone(), openapi, registry.env.clone());
+        let routes = Arc::new(Routes::new(self.front_proxy));
+        let served = objects.resources().clone();
+        let documents = Documents::new(served, routes.clone(), openapi.clone(), self.address);
+        let mut registrar = Registrar::new(objects.clone(), openapi.clone(), registry.env.clone());
         for definition in &self.definitions {
             registrar.define(definition, revision)?;
         }
         let registrar = Arc::new(registrar);
         apiextensions::start(&registry, &registrar, &tasks).await?;
+        let aggregator =
+            self.aggregation.then(|| Arc::new(Aggregator::new(registry.clone(), openapi, routes)));
+        if let Some(aggregator) = &aggregator {
+            aggregation::start(aggregator, &tasks).await?;
+        }
         let shutdown_of = shutdown.clone();
         let handler = Handler {
             registry,
@@ -324,6 +346,7 @@ impl Builder {
         };
         Ok(Arc::new(ApiServer {
             handler,
+            aggregator,
             authenticators,
             anonymous: self.anonymous,
             connects: self.connects,

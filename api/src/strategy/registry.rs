@@ -53,6 +53,7 @@ static ENTRIES: &[Entry] = &[
     Entry("admissionregistration.k8s.io", "mutatingadmissionpolicies", Subdomain, COUNTED, &super::admission::Policy),
     Entry("admissionregistration.k8s.io", "mutatingadmissionpolicybindings", Subdomain, COUNTED, &super::admission::Binding),
     Entry("apiextensions.k8s.io", "customresourcedefinitions", Subdomain, COUNTED, &crate::apiextensions::Definitions),
+    Entry("apiregistration.k8s.io", "apiservices", PathSegment, UNCOUNTED, &super::aggregation::ApiService),
     Entry("apps", "controllerrevisions", Subdomain, UNCOUNTED, &super::workload::ControllerRevision),
     Entry("apps", "daemonsets", Subdomain, COUNTED, &super::workload::DaemonSet),
     Entry("apps", "deployments", Subdomain, COUNTED, &super::workload::Deployment),

@@ -1,6 +1,7 @@
 //! The contract of the client traits, kept by every way to reach a server: in-process, as a tower
 //! service under a `kube::Client`, and over TLS.
 
+mod aggregation;
 mod contract;
 mod kube_rs;
 mod own_kinds;

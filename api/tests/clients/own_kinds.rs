@@ -73,6 +73,9 @@ async fn they_are_served_as_definitions_are() {
     let request = http::Request::get("/openapi/v3/apis/example.com/v1").body(Vec::new());
     let openapi: Value = client.request(request.expect("a request")).await.expect("a document");
     assert!(openapi["components"]["schemas"]["com.example.v1.Ship"].is_object(), "{openapi}");
+    let request = http::Request::get("/openapi/v2").body(Vec::new());
+    let openapi: Value = client.request(request.expect("a request")).await.expect("a document");
+    assert!(openapi["definitions"]["com.example.v1.Ship"].is_object(), "{openapi}");
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Store and API server.
 
-use super::identity::Identity;
+use super::identity::{FRONT_PROXY, Identity};
 use super::parts::Parts;
 use super::{Error, Options, store};
 use async_trait::async_trait;
@@ -11,9 +11,11 @@ use windlass_api::admission::{
     DefaultTolerationSeconds, EscalationPrevention, LimitRanger, Priority, ServiceAccount,
     StorageObjectInUseProtection, TaintNodesByCondition,
 };
-use windlass_api::authentication::{ClientCertificate, InProcess, ServiceAccountTokens, User};
+use windlass_api::authentication::{
+    ClientCertificate, InProcess, RequestHeader, ServiceAccountTokens, User,
+};
 use windlass_api::authorization::{Masters, Rbac, Union};
-use windlass_api::bootstrap::{Endpoint, FlowObjects, bootstrap};
+use windlass_api::bootstrap::{Endpoint, FlowObjects, bootstrap, publish_authentication};
 use windlass_api::local::LocalClient;
 use windlass_api::nodes::{NodeClient, connects};
 use windlass_api::pki::server_tls;
@@ -52,6 +54,8 @@ impl ControlPlane {
         let port = listen.map_or(6443, |listen| listen.port());
         let endpoint = Endpoint { service_ip, address: advertise, port };
         bootstrap(&*client, endpoint).await.map_err(|e| Error::part("bootstrap", e))?;
+        let published = publish_authentication(&*client, identity.authorities()).await;
+        published.map_err(|e| Error::part("bootstrap", e))?;
         let informers = InformerFactory::new(client.clone(), parts.shutdown().child_token());
         for synced in rbac.follow(&informers) {
             synced.wait().await;
@@ -62,7 +66,7 @@ impl ControlPlane {
         parts.start(Box::new(objects));
         if let Some(listener) = listener {
             let own = identity.server(&[advertise, service_ip])?;
-            let tls = server_tls(&own, identity.authority.certificate(), false)?;
+            let tls = server_tls(&own, &identity.trusted(), false)?;
             parts.start(Box::new(Listening {
                 server: server.clone(),
                 listener,
@@ -92,6 +96,8 @@ async fn build(
     let (keys, clock, suffix) = (identity.tokens.clone(), env.clock.clone(), env.clone());
     let authorizer = Union(vec![Arc::new(Masters), rbac.clone()]);
     let authorizer: Arc<dyn windlass_api::authorization::Authorizer> = Arc::new(authorizer);
+    let allowed = [FRONT_PROXY.to_owned()];
+    let proxies = RequestHeader::new(identity.proxies.certificate(), allowed, env.clock.clone())?;
     let port = listen.map_or(6443, |listen| listen.port());
     let mut builder = ApiServer::builder()
         .store(store)
@@ -103,7 +109,9 @@ async fn build(
         .openid(keys.clone())
         .transactions()
         .authenticator(Arc::new(InProcess))
+        .authenticator(Arc::new(proxies))
         .authenticator(Arc::new(ClientCertificate))
+        .aggregation(Some(identity.front_proxy()?))
         .authorizer(authorizer.clone())
         .admission_with(move |objects| {
             Arc::new(ServiceAccount::new(Arc::new(objects.clone()), move || suffix.suffix(5)))

@@ -7,14 +7,20 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use windlass_api::authentication::{MASTERS, TokenKeys};
+use windlass_api::bootstrap::Authorities;
 use windlass_api::pki::{self, Authority, KeyedCertificate};
 
 /// Who signs service account tokens, and for whom they are meant when nobody is named.
 const ISSUER: &str = "https://kubernetes.default.svc.cluster.local";
 
+/// The API server among front proxies.
+pub(super) const FRONT_PROXY: &str = "front-proxy-client";
+
 /// The authority and the keys of a cluster.
 pub(super) struct Identity {
     pub(super) authority: Authority,
+    /// Signs for the server itself where it speaks for users, and for nobody else.
+    pub(super) proxies: Authority,
     pub(super) tokens: Arc<TokenKeys>,
     /// Its folder, if there is one.
     data_dir: Option<PathBuf>,
@@ -33,9 +39,13 @@ impl Identity {
             Some(dir) => Authority::open(dir, "ca", now)?,
             None => Authority::ephemeral("windlass-ca", now)?,
         };
+        let proxies = match &dir {
+            Some(dir) => Authority::open(dir, "front-proxy-ca", now)?,
+            None => Authority::ephemeral("front-proxy-ca", now)?,
+        };
         let (private, public) = pki::token_key(dir.as_deref())?;
         let tokens = Arc::new(TokenKeys::new(ISSUER, &private, &public)?);
-        Ok(Self { authority, tokens, data_dir: options.data_dir.clone(), now })
+        Ok(Self { authority, proxies, tokens, data_dir: options.data_dir.clone(), now })
     }
 
     /// The API server's certificate.
@@ -57,6 +67,22 @@ impl Identity {
     /// The certificate by which the API server enters agents.
     pub(super) fn agent_client(&self) -> Result<KeyedCertificate, Error> {
         Ok(self.authority.client(API_SERVER, MASTERS, self.now)?)
+    }
+
+    /// The certificate by which the servers behind it know the API server.
+    pub(super) fn front_proxy(&self) -> Result<KeyedCertificate, Error> {
+        Ok(self.proxies.client(FRONT_PROXY, "", self.now)?)
+    }
+
+    /// By which authorities users and front proxies are recognized.
+    pub(super) fn authorities(&self) -> Authorities<'_> {
+        let (clients, proxies) = (self.authority.certificate(), self.proxies.certificate());
+        Authorities { clients, proxies, proxy: FRONT_PROXY }
+    }
+
+    /// Both of them (PEM): whose certificates the server takes.
+    pub(super) fn trusted(&self) -> String {
+        format!("{}{}", self.authority.certificate(), self.proxies.certificate())
     }
 
     /// Writes `admin.kubeconfig`, anew at each start: its certificate never runs out.

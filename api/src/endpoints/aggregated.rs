@@ -1,0 +1,32 @@
+//! Requests about what another server serves.
+
+use super::{Body, RequestBody, respond};
+use crate::aggregation::{Aggregator, Route, Unavailable};
+use crate::audit::Record;
+use crate::authentication::User;
+use crate::authorization::Attributes;
+use crate::filters;
+use crate::server::ApiServer;
+use http::{Response, StatusCode};
+use windlass_core::meta::Status;
+use windlass_core::request::{RequestInfo, ResourceTarget};
+
+/// Passes on what may be done.
+pub(super) async fn serve(
+    server: &ApiServer,
+    (aggregator, route): (&Aggregator, &Route),
+    info: &RequestInfo,
+    target: Option<&ResourceTarget>,
+    (user, record): (&User, Option<&Record>),
+    request: http::Request<RequestBody>,
+) -> Result<Response<Body>, Status> {
+    // About paths, roles speak of methods.
+    let method = request.method().as_str().to_ascii_lowercase();
+    let verb = if target.is_some() { info.verb.as_str() } else { &method };
+    let attributes = Attributes { user, verb, resource: target, path: &info.path };
+    filters::authorize(server, &attributes, record).await?;
+    let answer = aggregator.forward(route, user, request).await;
+    Ok(answer.unwrap_or_else(|Unavailable(why)| {
+        respond::text(StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n"))
+    }))
+}
