@@ -127,11 +127,11 @@ impl History {
         match answer {
             Ok(revision) => {
                 assert!(self.leases.remove(&id), "{id} was not there");
-                let before = replay(&self.acknowledged, revision - 1);
-                let gone = Asked::Revoke(id).effect(&before);
-                if gone.is_empty() {
-                    assert!(revision <= self.last(), "it ended without keys");
-                }
+                let of_another = revision <= 1 || self.acknowledged.contains_key(&revision);
+                // Without keys the answer is the revision at which that was found.
+                let before = if of_another { revision } else { revision - 1 };
+                let gone = Asked::Revoke(id).effect(&replay(&self.acknowledged, before));
+                assert_eq!(gone.is_empty(), of_another, "lease {id} ended at {revision}: {gone:?}");
                 self.committed(revision, gone);
             }
             Err(Error::LeaseNotFound { .. }) => assert!(!self.leases.contains(&id), "{id}"),
