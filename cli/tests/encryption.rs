@@ -39,12 +39,41 @@ impl Scene {
         Ok(file.keep()?.1)
     }
 
-    /// A control plane in this process.
-    async fn cluster(&self, keys: Option<&[&str]>, read_plain: bool) -> Result<Cluster> {
+    /// Does something with a control plane of this process. Its runtime ends with it, and so does all that
+    /// holds the store.
+    fn with_cluster<F>(&self, keys: Option<&[&str]>, act: F) -> Result<()>
+    where
+        F: AsyncFnOnce(Api<ConfigMap>) -> Result<()>,
+    {
         let keys = keys.map(|keys| self.keys(keys)).transpose()?;
         let options = Options { controllers: false, scheduler: false, ..Options::in_memory() };
-        let encryption = Encryption { keys, read_plain };
-        Ok(Cluster::start(Options { data_dir: Some(self.data()), encryption, ..options }).await?)
+        let encryption = Encryption { keys, read_plain: false };
+        let options = Options { data_dir: Some(self.data()), encryption, ..options };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(async {
+            let cluster = Cluster::start(options).await?;
+            act(Api::namespaced(cluster.kube_client(), "default")).await?;
+            cluster.stop().await;
+            Ok(())
+        })
+    }
+
+    /// Writes the text.
+    fn write(&self, keys: Option<&[&str]>) -> Result<()> {
+        self.with_cluster(keys, async |config_maps| {
+            let object = json!({"metadata": {"name": "a"}, "data": {"text": TEXT}});
+            config_maps.create(&PostParams::default(), &serde_json::from_value(object)?).await?;
+            Ok(())
+        })
+    }
+
+    /// Reads it.
+    fn read(&self, keys: Option<&[&str]>) -> Result<()> {
+        self.with_cluster(keys, async |config_maps| {
+            let found = config_maps.get("a").await?;
+            assert_eq!(found.data.unwrap_or_default()["text"], TEXT);
+            Ok(())
+        })
     }
 
     fn program(&self, flags: &[&str]) -> Command {
@@ -107,32 +136,12 @@ fn contains(bytes: &[u8], text: &str) -> bool {
     bytes.windows(text.len()).any(|window| window == text.as_bytes())
 }
 
-fn config_maps(cluster: &Cluster) -> Api<ConfigMap> {
-    Api::namespaced(cluster.kube_client(), "default")
-}
-
-/// Writes the text into a store, and closes it.
-async fn write(cluster: Cluster) -> Result<()> {
-    let object = json!({"metadata": {"name": "a"}, "data": {"text": TEXT}});
-    let object = serde_json::from_value(object)?;
-    config_maps(&cluster).create(&PostParams::default(), &object).await?;
-    cluster.stop().await;
-    Ok(())
-}
-
-async fn assert_readable(cluster: Cluster) -> Result<()> {
-    let found = config_maps(&cluster).get("a").await?;
-    assert_eq!(found.data.unwrap_or_default()["text"], TEXT);
-    cluster.stop().await;
-    Ok(())
-}
-
-#[tokio::test]
-async fn a_sealed_store_wants_its_key() -> Result<()> {
+#[test]
+fn a_sealed_store_wants_its_key() -> Result<()> {
     let scene = Scene::new()?;
-    write(scene.cluster(Some(&[A]), false).await?).await?;
+    scene.write(Some(&[A]))?;
     let stored = scene.stored()?;
-    assert!(contains(&stored, "/registry/configmaps/default/a") && !contains(&stored, TEXT));
+    assert!(contains(&stored, "/registry/core/configmaps/default/a") && !contains(&stored, TEXT));
 
     let output = scene.program(&[]).output()?;
     let said = String::from_utf8(output.stderr)?;
@@ -145,27 +154,27 @@ async fn a_sealed_store_wants_its_key() -> Result<()> {
     let said = scene.refusal(&["a:AAEC"])?;
     assert!(said.contains("line 1: the key is not base64 of 32 bytes"), "{said}");
     assert!(!said.contains("AAEC"), "{said}");
-    assert_readable(scene.cluster(Some(&[A]), false).await?).await
+    scene.read(Some(&[A]))
 }
 
-#[tokio::test]
-async fn a_new_key_in_front_takes_the_place_of_the_old() -> Result<()> {
+#[test]
+fn a_new_key_in_front_takes_the_place_of_the_old() -> Result<()> {
     let scene = Scene::new()?;
-    write(scene.cluster(Some(&[A]), false).await?).await?;
+    scene.write(Some(&[A]))?;
     scene.seal_all(&[B, A], &[])?;
     assert!(!contains(&scene.stored()?, TEXT));
-    assert_readable(scene.cluster(Some(&[B]), false).await?).await
+    scene.read(Some(&[B]))
 }
 
-#[tokio::test]
-async fn a_plain_store_is_sealed_once_it_is_allowed() -> Result<()> {
+#[test]
+fn a_plain_store_is_sealed_once_it_is_allowed() -> Result<()> {
     let scene = Scene::new()?;
-    write(scene.cluster(None, false).await?).await?;
+    scene.write(None)?;
     assert!(contains(&scene.stored()?, TEXT));
     let said = scene.refusal(&[A])?;
     assert!(said.contains("it is not sealed") && said.lines().count() == 1, "{said}");
     scene.seal_all(&[A], &["--encryption-read-plain"])?;
-    assert_readable(scene.cluster(Some(&[A]), false).await?).await
+    scene.read(Some(&[A]))
 }
 
 #[test]
