@@ -1,7 +1,20 @@
 //! What the benches and load generators share.
 
+mod pace;
+mod report;
+mod usage;
+pub mod wire;
+
+pub use pace::{Numbers, at_rate};
+pub use report::{micros, report};
+pub use usage::Process;
+
 use bytes::Bytes;
 use serde_json::json;
+use std::error::Error;
+
+/// What a load generator fails with.
+pub type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
 /// A ConfigMap of about 1 KiB.
 #[must_use]

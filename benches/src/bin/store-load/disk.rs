@@ -1,12 +1,12 @@
 //! The disk alone.
 
-use crate::Result;
 use clap::Args;
 use rustix::fs::FallocateFlags;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
+use windlass_benches::Result;
 
 /// Bytes of a write.
 const WRITE: usize = 1024;

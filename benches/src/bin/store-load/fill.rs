@@ -1,11 +1,11 @@
 //! Many keys.
 
-use crate::Result;
 use crate::target::Which;
 use bytes::Bytes;
 use clap::Args;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use std::time::Instant;
+use windlass_benches::Result;
 
 /// Where the keys are.
 pub(crate) const PREFIX: &str = "/filled/";

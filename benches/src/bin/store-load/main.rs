@@ -8,14 +8,10 @@ mod range;
 mod serve;
 mod session;
 mod target;
-mod usage;
 mod watch;
-mod wire;
 
 use clap::Parser;
-use std::error::Error;
-
-type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
+use windlass_benches::Result;
 
 /// Load for a store.
 #[derive(Parser)]

@@ -1,15 +1,18 @@
 //! Puts by many clients at once.
 
-use crate::Result;
 use crate::session::Session;
 use crate::target::Which;
-use crate::wire;
-use bytes::Bytes;
+use bytes::{BufMut, Bytes, BytesMut};
 use clap::Args;
 use futures::future::try_join_all;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
+use tokio::net::TcpStream;
+use windlass_benches::{Numbers, Result, report, wire};
+
+const PATH: &str = "/etcdserverpb.KV/Put";
+/// Bytes before a message.
+const HEAD: usize = 5;
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -33,12 +36,11 @@ pub(crate) struct Options {
 }
 
 /// What the clients share.
-pub(crate) struct Run {
-    pub(crate) value: Bytes,
-    count: u64,
-    next: AtomicU64,
+struct Run {
+    value: Bytes,
+    numbers: Numbers,
     prefix: String,
-    deadline: Instant,
+    authority: String,
 }
 
 pub(crate) async fn run(options: Options) -> Result<()> {
@@ -50,14 +52,13 @@ pub(crate) async fn run(options: Options) -> Result<()> {
     let (cpu, start) = (process.cpu()?, Instant::now());
     let run = Arc::new(Run {
         value: vec![b'x'; options.bytes].into(),
-        count: options.count,
-        next: AtomicU64::new(0),
+        numbers: Numbers::new(options.count, options.seconds),
         prefix,
-        deadline: start + Duration::from_secs_f64(options.seconds),
+        authority: options.which.endpoint().unwrap_or_default().to_owned(),
     });
     let times = match options.which.endpoint() {
-        Some(address) if !options.whole_client => {
-            over_wire(address, options.which.connections(), options.clients, run).await?
+        Some(_) if !options.whole_client => {
+            over_wire(options.which.connections(), options.clients, run).await?
         }
         _ => {
             let clients = (0..options.clients).map(|n| put(target.session(n), run.clone()));
@@ -65,22 +66,21 @@ pub(crate) async fn run(options: Options) -> Result<()> {
         }
     };
     let (passed, cpu) = (start.elapsed(), process.cpu()? - cpu);
-    report(times, passed, cpu);
+    report("puts", times, passed, cpu);
     Ok(())
 }
 
 /// Shares the clients out to connections.
-async fn over_wire(
-    address: &str,
-    connections: usize,
-    clients: usize,
-    run: Arc<Run>,
-) -> Result<Vec<u64>> {
+async fn over_wire(connections: usize, clients: usize, run: Arc<Run>) -> Result<Vec<u64>> {
     let connections = connections.min(clients);
     let puts = (0..connections).map(|n| {
         let share = clients / connections + usize::from(n < clients % connections);
-        let (address, run) = (address.to_owned(), run.clone());
-        async move { wire::put(&address, share, &run).await }
+        let run = run.clone();
+        async move {
+            let socket = TcpStream::connect(&run.authority).await?;
+            socket.set_nodelay(true)?;
+            wire::run(socket, share, &*run).await
+        }
     });
     all(puts).await
 }
@@ -113,29 +113,52 @@ async fn put(mut session: Session, run: Arc<Run>) -> Result<Vec<u64>> {
 
 impl Run {
     /// The next key to put; none when there is enough.
-    pub(crate) fn next_key(&self) -> Option<String> {
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let more = number < self.count && Instant::now() < self.deadline;
-        more.then(|| format!("{}/{number:012}", self.prefix))
-    }
-
-    /// Enough bytes for a request.
-    pub(crate) fn request_bytes(&self) -> usize {
-        self.value.len() + self.prefix.len() + 32
+    fn next_key(&self) -> Option<String> {
+        self.numbers.next().map(|number| format!("{}/{number:012}", self.prefix))
     }
 }
 
-fn report(mut times: Vec<u64>, passed: Duration, cpu: Duration) {
-    times.sort_unstable();
-    let at = |part: f64| times.get((times.len() as f64 * part) as usize).copied().unwrap_or(0);
-    let us = |ns: u64| ns as f64 / 1e3;
-    println!(
-        "puts {} per_s {:.0} p50_us {:.1} p99_us {:.1} cpu_s {:.2} cpu_us {:.2}",
-        times.len(),
-        times.len() as f64 / passed.as_secs_f64(),
-        us(at(0.5)),
-        us(at(0.99)),
-        cpu.as_secs_f64(),
-        cpu.as_secs_f64() * 1e6 / times.len() as f64,
-    );
+impl wire::Load for Run {
+    fn fields(&self) -> Vec<(&'static str, String)> {
+        vec![
+            (":method", "POST".into()),
+            (":scheme", "http".into()),
+            (":authority", self.authority.clone()),
+            ("content-type", "application/grpc".into()),
+            ("te", "trailers".into()),
+        ]
+    }
+
+    fn longest(&self) -> usize {
+        self.value.len() + self.prefix.len() + 32
+    }
+
+    /// A message of gRPC: `PutRequest` behind its length.
+    fn next(&self, path: &mut String, body: &mut BytesMut) -> bool {
+        let Some(key) = self.next_key() else { return false };
+        path.push_str(PATH);
+        body.put_bytes(0, HEAD);
+        put_field(body, 1, key.as_bytes());
+        put_field(body, 2, &self.value);
+        let len = (body.len() - HEAD) as u32;
+        body[1..HEAD].copy_from_slice(&len.to_be_bytes());
+        true
+    }
+
+    fn take(&self, _: u32, _: bool, _: &[u8]) -> bool {
+        // A refusal has no message.
+        true
+    }
+}
+
+/// A field of bytes of a protobuf message.
+fn put_field(message: &mut BytesMut, number: u8, bytes: &[u8]) {
+    message.put_u8(number << 3 | 2);
+    let mut len = bytes.len();
+    while len >= 0x80 {
+        message.put_u8(len as u8 | 0x80);
+        len >>= 7;
+    }
+    message.put_u8(len as u8);
+    message.put_slice(bytes);
 }

@@ -1,11 +1,11 @@
 //! Opening and reading a filled store.
 
-use crate::Result;
 use crate::fill::PREFIX;
 use crate::session::Session;
 use crate::target::{Target, Which};
 use clap::Args;
 use std::time::{Duration, Instant};
+use windlass_benches::Result;
 
 /// A server has so long to answer.
 const PATIENCE: Duration = Duration::from_secs(120);

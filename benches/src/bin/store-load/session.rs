@@ -1,10 +1,10 @@
 //! One client of a store.
 
-use crate::Result;
 use bytes::Bytes;
 use etcd_client::{Client, GetOptions, KvClient, Txn as EtcdTxn, TxnOp, WatchClient, WatchOptions};
 use futures::stream::{BoxStream, StreamExt};
 use std::sync::Arc;
+use windlass_benches::Result;
 use windlass_store::{Backend, Event, KeyRange, Revision, Txn};
 
 /// Answers of ranges are longer than gRPC's default allows.

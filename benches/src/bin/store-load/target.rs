@@ -1,13 +1,12 @@
 //! The store that gets the load.
 
-use crate::Result;
 use crate::session::Session;
-use crate::usage::Process;
 use clap::Args;
 use etcd_client::{Client, ConnectOptions};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use windlass_benches::{Process, Result};
 use windlass_store::{Backend, Durability, Embedded, EmbeddedOptions, Memory};
 
 /// Longest wait for one answer.

@@ -1,16 +1,14 @@
 //! One prefix, many watchers.
 
-use crate::Result;
 use crate::session::{Events, Session};
 use crate::target::Which;
 use bytes::Bytes;
 use clap::Args;
 use futures::StreamExt;
-use futures::future::{join_all, try_join_all};
+use futures::future::try_join_all;
 use std::time::{Duration, Instant};
+use windlass_benches::{Result, at_rate};
 
-/// Commits become due in steps of this length.
-const STEP: Duration = Duration::from_millis(1);
 /// Watchers that see nothing for so long will see nothing more.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -77,22 +75,9 @@ async fn see(mut events: Events, mut left: u64) -> Result<()> {
 }
 
 async fn commit(session: &Session, options: &Options, prefix: &str, value: &Bytes) -> Result<()> {
-    let start = Instant::now();
-    let mut timer = tokio::time::interval(STEP);
-    let mut done = 0;
-    while done < options.commits {
-        timer.tick().await;
-        let due = match options.rate {
-            0 => done + 1000,
-            rate => (start.elapsed().as_secs_f64() * rate as f64) as u64,
-        };
-        let due = due.min(options.commits);
-        let put = |number: u64| {
-            let mut session = session.clone();
-            async move { session.put(format!("{prefix}{number:08}"), value).await }
-        };
-        join_all((done..due).map(put)).await.into_iter().collect::<Result<()>>()?;
-        done = done.max(due);
-    }
-    Ok(())
+    at_rate(options.commits, options.rate, |number| {
+        let mut session = session.clone();
+        async move { session.put(format!("{prefix}{number:08}"), value).await }
+    })
+    .await
 }
