@@ -12,7 +12,7 @@ pub use list::{ListMeta, ObjectList};
 pub use wire::canonical;
 
 use crate::error::{Error, Result};
-use bytes::Bytes;
+use bytes::{BufMut, Bytes};
 use serde::de::DeserializeOwned;
 
 /// What can be decoded from an object: small structs and the full typed kinds alike.
@@ -103,6 +103,17 @@ impl Object {
             None => self.json.clone(),
             Some(_) => wire::with_scratch(self, Bytes::copy_from_slice),
         }
+    }
+
+    /// The length of the wire form.
+    #[must_use]
+    pub fn wire_len(&self) -> usize {
+        wire::len(self)
+    }
+
+    /// Writes the wire form behind what `out` has already. Allocates nothing itself.
+    pub fn put_wire(&self, out: &mut impl BufMut) {
+        wire::put(self, out);
     }
 
     /// The bytes as stored, without the resource version.

@@ -21,6 +21,8 @@ use windlass_core::{Object, ObjectList};
 
 /// Pieces are about this long.
 const PIECE: usize = 64 << 10;
+/// How many objects are encoded before others get their turn.
+const TURN: usize = 64;
 /// Shorter answers are not compressed. (Kubernetes begins at 128 KiB, but its objects carry more managed fields.)
 const WORTH_COMPRESSING: u64 = 32 << 10;
 
@@ -37,11 +39,11 @@ pub(super) fn include_object(info: &RequestInfo) -> Result<IncludeObject, Status
     }
 }
 
-pub(super) fn respond(view: &View, list: ObjectList) -> Result<Response<Body>, Status> {
+pub(super) async fn respond(view: &View, list: ObjectList) -> Result<Response<Body>, Status> {
     let format = view.format();
     let body = match (view.accepted.shape, format) {
         (Shape::Whole, Format::Json) => return Ok(streamed(view, list)),
-        (Shape::Whole, Format::Protobuf) => protobuf_list(view, &list)?,
+        (Shape::Whole, Format::Protobuf) => protobuf_list(view, &list).await?,
         (Shape::Whole, Format::Yaml) => encode_json(format, whole_json(view, list))?,
         (Shape::Table, _) => encode_json(format, view.table(&list.items, &list.meta, false)?)?,
         (Shape::Metadata, _) => encode_json(format, metadata_list(&list)?)?,
@@ -53,9 +55,8 @@ pub(super) fn respond(view: &View, list: ObjectList) -> Result<Response<Body>, S
 /// The list as the objects' own bytes, a piece at a time.
 fn streamed(view: &View, list: ObjectList) -> Response<Body> {
     let (head, tail) = frame(view, &list);
-    let chunks = list.items.iter().flat_map(|object| object.chunks());
     let commas = list.items.len().saturating_sub(1);
-    let items: usize = chunks.map(|chunk| chunk.len()).sum();
+    let items: usize = list.items.iter().map(|object| object.wire_len()).sum();
     let length = (head.len() + items + commas + tail.len()) as u64;
     let pieces = Pieces { head: Some(head), items: list.items.into_iter(), tail };
     compressed_if_asked(view, Format::Json, pieces, length)
@@ -108,7 +109,7 @@ impl Iterator for Pieces {
             if !std::mem::take(&mut first) {
                 piece.extend_from_slice(b",");
             }
-            object.chunks().iter().for_each(|chunk| piece.extend_from_slice(chunk));
+            object.put_wire(&mut piece);
         }
         Some(piece.freeze())
     }
@@ -160,14 +161,17 @@ impl<I: Iterator<Item = Bytes>> Iterator for Gzip<I> {
     }
 }
 
-fn protobuf_list(view: &View, list: &ObjectList) -> Result<Bytes, Status> {
+async fn protobuf_list(view: &View, list: &ObjectList) -> Result<Bytes, Status> {
     let message = Schema::builtin().kind(&view.entry.served);
     let message = message.ok_or_else(|| Status::internal("the kind has no protobuf"))?;
-    let encode = |object: &Arc<Object>| {
+    let mut items = Vec::with_capacity(list.items.len());
+    for (at, object) in list.items.iter().enumerate() {
         let value: Value = object.view().map_err(Status::internal)?;
-        protobuf::encode_message(message, &value).map_err(Status::internal)
-    };
-    let items = list.items.iter().map(encode).collect::<Result<Vec<_>, Status>>()?;
+        items.push(protobuf::encode_message(message, &value).map_err(Status::internal)?);
+        if at % TURN == TURN - 1 {
+            tokio::task::yield_now().await;
+        }
+    }
     let served = &view.entry.served;
     let kind = served.group_version().with_kind(view.entry.list_kind());
     let meta = serde_json::to_value(&list.meta).map_err(Status::internal)?;

@@ -63,7 +63,7 @@ pub(super) async fn serve(
     let view = encode::View { entry: answer.entry, accepted, include, now };
     let mut response = match answer.content {
         Content::Object(object) => view.object(&object, code)?,
-        Content::List(list) => list::respond(&view, list)?,
+        Content::List(list) => list::respond(&view, list).await?,
         Content::Watch(events) => {
             let sent = server.metrics.watch_events(&view.entry.served);
             watch::respond(view, events, sent)

@@ -93,8 +93,7 @@ impl Frames {
         let no_headers = std::mem::replace(&mut self.headed, true);
         let json = self.view.encode(object, Format::Json, no_headers)?;
         // An event is one line.
-        let line = json.slice_ref(json.trim_ascii_end());
-        Ok(json_frame(word, &[line]))
+        Ok(json_frame(word, json.trim_ascii_end()))
     }
 
     fn bookmark(&mut self, revision: u64, end: bool) -> Result<Bytes, Status> {
@@ -123,7 +122,7 @@ impl Frames {
     fn error(&self, status: &Status) -> Bytes {
         let value = serde_json::to_value(status).unwrap_or_default();
         let frame = self.value_frame("ERROR", &STATUS, &value);
-        frame.unwrap_or_else(|_| json_frame("ERROR", &[value.to_string().into()]))
+        frame.unwrap_or_else(|_| json_frame("ERROR", value.to_string().as_bytes()))
     }
 
     fn value_frame(
@@ -135,7 +134,7 @@ impl Frames {
         let object = encode_value(self.format, gvk, value)?;
         Ok(match self.format {
             Format::Protobuf => protobuf::watch_frame(word, &object).into(),
-            _ => json_frame(word, &[object]),
+            _ => json_frame(word, &object),
         })
     }
 }
@@ -148,17 +147,20 @@ fn object_frame(view: &View, format: Format, kind: ChangeKind, object: &Object) 
             return protobuf::watch_frame(kind.as_str(), &bytes).into();
         }
     }
-    json_frame(kind.as_str(), &object.chunks())
+    json_line(kind.as_str(), object.wire_len(), |frame| object.put_wire(frame))
+}
+
+fn json_frame(word: &str, object: &[u8]) -> Bytes {
+    json_line(word, object.len(), |frame| frame.put_slice(object))
 }
 
 /// `{"type":"ADDED","object":…}` and the end of the line.
-fn json_frame(word: &str, object: &[Bytes]) -> Bytes {
-    let length: usize = object.iter().map(Bytes::len).sum();
+fn json_line(word: &str, length: usize, object: impl FnOnce(&mut BytesMut)) -> Bytes {
     let mut frame = BytesMut::with_capacity(length + 40);
     frame.put_slice(b"{\"type\":\"");
     frame.put_slice(word.as_bytes());
     frame.put_slice(b"\",\"object\":");
-    object.iter().for_each(|chunk| frame.put_slice(chunk));
+    object(&mut frame);
     frame.put_slice(b"}\n");
     frame.freeze()
 }

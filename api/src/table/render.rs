@@ -85,7 +85,7 @@ fn carry(out: &mut Vec<u8>, object: &Object, include: IncludeObject) -> Result<(
             out.push(b'}');
         }
         IncludeObject::Object => {
-            object.chunks().iter().for_each(|chunk| out.extend_from_slice(chunk));
+            object.put_wire(out);
         }
     }
     Ok(())

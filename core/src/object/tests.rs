@@ -20,6 +20,10 @@ fn the_version_is_spliced_in() {
     expected["metadata"]["resourceVersion"] = "42".into();
     assert_eq!(wire, expected);
     assert_eq!(object.chunks().concat(), object.to_json());
+    let mut put = bytes::BytesMut::new();
+    object.put_wire(&mut put);
+    assert_eq!(put, object.to_json());
+    assert_eq!(object.wire_len(), put.len());
     assert_eq!(object.view::<Value>().expect("a view"), expected);
 }
 

@@ -1,9 +1,10 @@
 //! Stored bytes are wire bytes without the resource version, which is put in at one place.
 
 use super::Object;
-use bytes::Bytes;
+use bytes::{BufMut, Bytes};
 use serde_json::{Map, Value};
 use std::cell::RefCell;
+use std::io::Write;
 
 const METADATA: &[u8] = b"\"metadata\":{";
 
@@ -48,7 +49,22 @@ pub(super) fn chunks(object: &Object) -> [Bytes; 3] {
         return [object.json.clone(), Bytes::new(), Bytes::new()];
     };
     let at = splice as usize;
-    [object.json.slice(..at), version(object, at).into(), object.json.slice(at..)]
+    let version = Bytes::copy_from_slice(Version::of(object, at).as_bytes());
+    [object.json.slice(..at), version, object.json.slice(at..)]
+}
+
+pub(super) fn len(object: &Object) -> usize {
+    let version = object.splice.map(|at| Version::of(object, at as usize).len);
+    object.json.len() + version.unwrap_or(0)
+}
+
+pub(super) fn put(object: &Object, out: &mut impl BufMut) {
+    let at = object.splice.map_or(object.json.len(), |splice| splice as usize);
+    out.put_slice(&object.json[..at]);
+    if object.splice.is_some() {
+        out.put_slice(Version::of(object, at).as_bytes());
+        out.put_slice(&object.json[at..]);
+    }
 }
 
 /// The wire form in a buffer of this thread, for as long as `read` runs.
@@ -58,7 +74,7 @@ pub(super) fn with_scratch<T>(object: &Object, read: impl FnOnce(&[u8]) -> T) ->
     let mut buffer = SCRATCH.take();
     buffer.clear();
     buffer.extend_from_slice(&object.json[..at]);
-    buffer.extend_from_slice(version(object, at).as_bytes());
+    buffer.extend_from_slice(Version::of(object, at).as_bytes());
     buffer.extend_from_slice(&object.json[at..]);
     let result = read(&buffer);
     if buffer.capacity() <= 64 * 1024 {
@@ -67,7 +83,27 @@ pub(super) fn with_scratch<T>(object: &Object, read: impl FnOnce(&[u8]) -> T) ->
     result
 }
 
-fn version(object: &Object, at: usize) -> String {
-    let comma = if object.json.get(at) == Some(&b'}') { "" } else { "," };
-    format!("\"resourceVersion\":\"{}\"{comma}", object.resource_version())
+/// The member with the resource version, in memory of its own: there are many of them in a list.
+struct Version {
+    text: [u8; Self::MOST],
+    len: usize,
+}
+
+impl Version {
+    /// The name, the largest number, and what stands around them.
+    const MOST: usize = 48;
+
+    fn of(object: &Object, at: usize) -> Self {
+        let comma = if object.json.get(at) == Some(&b'}') { "" } else { "," };
+        let mut text = [0; Self::MOST];
+        let mut rest = &mut text[..];
+        write!(rest, "\"resourceVersion\":\"{}\"{comma}", object.resource_version())
+            .expect("the largest number has room");
+        let len = Self::MOST - rest.len();
+        Self { text, len }
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        &self.text[..self.len]
+    }
 }
