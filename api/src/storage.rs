@@ -29,7 +29,7 @@ use bytes::Bytes;
 use std::sync::Arc;
 use windlass_core::Object;
 use windlass_core::meta::Status;
-use windlass_store::{Committed, Revision, Txn};
+use windlass_store::{Committed, KeyRange, Revision, Txn};
 
 /// Objects by key. All methods may be called from many tasks at once.
 #[async_trait]
@@ -102,6 +102,19 @@ pub struct ListQuery {
     pub limit: usize,
     /// Only keys from this one on: where the last page ended.
     pub start: Option<Bytes>,
+}
+
+// === impl ListQuery ===
+
+impl ListQuery {
+    /// The keys that the page can have; none when it would begin behind them all.
+    fn range(&self) -> KeyRange {
+        let mut range = self.selection.range(&self.resource);
+        if let Some(start) = self.start.clone().filter(|start| *start > range.start) {
+            range.start = start;
+        }
+        range
+    }
 }
 
 /// What to watch.

@@ -134,10 +134,13 @@ impl Storage for Cacher {
 
     async fn list(&self, query: &ListQuery) -> Result<Page, Status> {
         let cache = self.fresh(&query.resource, query.at).await?;
-        if matches!(query.at, ReadVersion::Exact(_)) || query.start.is_some() {
-            return self.kv.list(query).await;
+        match query.at {
+            ReadVersion::Exact(revision) => match cache.list_at(query, revision) {
+                Some(page) => Ok(page),
+                None => self.kv.list(query).await,
+            },
+            _ => Ok(cache.list(query, &self.feed.reached)),
         }
-        Ok(cache.list(query, &self.feed.reached))
     }
 
     async fn watch(&self, query: WatchQuery) -> Result<EventStream, Status> {

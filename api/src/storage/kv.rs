@@ -57,10 +57,7 @@ impl Kv {
 
     /// A list at a past version.
     async fn page(&self, query: &ListQuery, at: Option<Revision>) -> Result<Page, Status> {
-        let mut range = query.selection.range(&query.resource);
-        if let Some(start) = query.start.clone().filter(|start| *start > range.start) {
-            range.start = start;
-        }
+        let range = query.range();
         if range.is_empty() {
             let revision = at.unwrap_or(self.revision().await?);
             return Ok(Page { revision, ..Page::default() });

@@ -185,6 +185,40 @@ async fn pages_are_of_one_version() {
 }
 
 #[tokio::test]
+async fn pages_come_from_the_cache_while_nothing_has_changed() {
+    let world = World::cached().await;
+    for name in ["a", "b", "c", "d", "e"] {
+        world.put(name, "x").await;
+    }
+    world.delete("e").await;
+    let elsewhere = world.pods.key(Some("zoo"), "z");
+    let txn = Txn::new().put(elsewhere, canonical(serde_json::Map::new()));
+    world.storage.commit(txn).await.expect("committed");
+    let store = Kv::new(world.backend.clone());
+    let default = Selection { namespace: Some("default".into()), ..Selection::default() };
+    for (selection, remaining) in
+        [(Selection::default(), [Some(3), Some(1), None]), (default, [Some(2), None, None])]
+    {
+        let (resource, at) = (world.pods.clone(), ReadVersion::Newest);
+        let mut query = ListQuery { resource, selection, at, limit: 2, start: None };
+        for left in remaining {
+            let page = world.storage.list(&query).await.expect("a page");
+            assert_eq!(page.remaining, left);
+            let stored = store.list(&query).await.expect("a page");
+            assert_eq!((names(&page), page.remaining), (names(&stored), stored.remaining));
+            for object in page.items.iter().filter(|object| object.namespace() == "default") {
+                let key = world.key(object.name());
+                let kept = world.storage.get(&world.pods, &key, ReadVersion::Any).await;
+                assert!(Arc::ptr_eq(object, &kept.expect("readable").expect("there")));
+            }
+            query.at = ReadVersion::Exact(page.revision);
+            let Some(next) = page.next else { break };
+            query.start = Some(next);
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_watch_follows_a_selection() {
     for world in World::both().await {
         let start = world.put("old", "x").await;

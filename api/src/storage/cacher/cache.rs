@@ -10,7 +10,7 @@ use crate::storage::{
 };
 use bytes::Bytes;
 use futures::{StreamExt, stream};
-use parking_lot::{Mutex, RwLock};
+use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 use smallvec::SmallVec;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -100,10 +100,26 @@ impl Cache {
     pub(super) fn list(&self, query: &ListQuery, reached: &watch::Sender<Revision>) -> Page {
         let state = self.state.read();
         let revision = state.complete_at(reached);
+        self.listed(state, query, revision)
+    }
+
+    /// A list as it was at a revision that was reached; none when something has changed since: then only the
+    /// store knows.
+    pub(super) fn list_at(&self, query: &ListQuery, revision: Revision) -> Option<Page> {
+        let state = self.state.read();
+        state.is_as_of(revision).then(|| self.listed(state, query, revision))
+    }
+
+    fn listed(
+        &self,
+        state: RwLockReadGuard<'_, State>,
+        query: &ListQuery,
+        revision: Revision,
+    ) -> Page {
         if query.selection.takes_all() {
             return state.all(query, revision);
         }
-        let candidates = state.candidates(&self.resource, &query.selection);
+        let candidates = state.candidates(&self.resource, &query.selection, &query.range());
         drop(state);
         self.page(candidates, query, revision)
     }
@@ -158,7 +174,8 @@ impl Cache {
                 Ok(First::Past(past.cloned().collect()))
             }
             WatchFrom::Objects { mark_end, .. } => {
-                let candidates = state.candidates(&self.resource, &query.selection);
+                let range = query.selection.range(&self.resource);
+                let candidates = state.candidates(&self.resource, &query.selection, &range);
                 let revision = state.complete_at(reached);
                 Ok(First::Objects { candidates, revision, mark_end })
             }

@@ -4,6 +4,7 @@ use super::ring::Ring;
 use crate::storage::kv::decode;
 use crate::storage::{Change, ListQuery, Page, Resource, Selection, Stats};
 use bytes::Bytes;
+use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -20,6 +21,8 @@ const SAMPLE: usize = 8;
 #[derive(Default)]
 pub(super) struct State {
     objects: BTreeMap<Bytes, Entry>,
+    /// How many there are of each namespace, by the start of their keys.
+    counts: FxHashMap<Bytes, u64>,
     /// The last change that is in, or the revision at which it was loaded.
     revision: Revision,
     ring: Ring,
@@ -54,6 +57,10 @@ impl State {
         objects: BTreeMap<Bytes, Entry>,
         revision: Revision,
     ) {
+        self.counts.clear();
+        for key in objects.keys() {
+            *self.counts.entry(directory(key)).or_default() += 1;
+        }
         self.objects = objects;
         self.revision = revision;
         self.ring = Ring::starting_at(revision);
@@ -106,6 +113,7 @@ impl State {
             }
             None => self.objects.remove(&key),
         };
+        self.count(&key, before.is_some(), now.is_some());
         let (before, index_before) = before.map(|entry| (entry.object, entry.index)).unzip();
         if now.is_none() && before.is_none() {
             return None;
@@ -114,6 +122,21 @@ impl State {
         let change = Arc::new(Change::new(revision, key, now, before, indexes));
         self.ring.push(change.clone());
         Some(change)
+    }
+
+    fn count(&mut self, key: &Bytes, before: bool, now: bool) {
+        if before != now {
+            let count = self.counts.entry(directory(key)).or_default();
+            *count = if now { *count + 1 } else { count.saturating_sub(1) };
+            if *count == 0 {
+                self.counts.remove(&directory(key));
+            }
+        }
+    }
+
+    /// Whether nothing has changed since this revision.
+    pub(super) fn is_as_of(&self, revision: Revision) -> bool {
+        matches!(self.phase, Phase::Ready) && self.revision <= revision
     }
 
     /// The revision up to which the objects are complete. A commit is in all caches before it counts as
@@ -151,13 +174,19 @@ impl State {
 
     /// A page of everything in a range.
     pub(super) fn all(&self, query: &ListQuery, revision: Revision) -> Page {
-        let range = query.selection.range(&query.resource);
+        let range = query.range();
         let limit = if query.limit == 0 { usize::MAX } else { query.limit };
         let mut entries = self.range(&range);
         let items: Vec<_> =
             entries.by_ref().take(limit).map(|(_, entry)| entry.object.clone()).collect();
         let next = entries.next().map(|(key, _)| key.clone());
-        let remaining = next.as_ref().map(|_| 1 + entries.count() as u64);
+        let remaining = next.as_ref().map(|_| match (&query.start, &query.selection.namespace) {
+            (Some(_), _) => 1 + entries.count() as u64,
+            (None, None) => (self.objects.len() - items.len()) as u64,
+            (None, Some(_)) => {
+                self.counts.get(&range.start).map_or(0, |all| all - items.len() as u64)
+            }
+        });
         Page { items, revision, next, remaining }
     }
 
@@ -166,10 +195,11 @@ impl State {
         &self,
         resource: &Resource,
         selection: &Selection,
+        range: &KeyRange,
     ) -> Vec<(Bytes, Arc<Object>)> {
         let indexed = resource.index.and_then(|field| selection.required(field));
         let named = selection.required("metadata.name");
-        self.range(&selection.range(resource))
+        self.range(range)
             .filter(|(_, entry)| {
                 indexed.is_none_or(|value| entry.index.as_deref() == Some(value))
                     && named.is_none_or(|name| entry.object.name() == name)
@@ -179,8 +209,18 @@ impl State {
     }
 
     fn range(&self, range: &KeyRange) -> impl Iterator<Item = (&Bytes, &Entry)> {
-        let start = Bound::Included(range.start.clone());
-        let end = range.end.clone().map_or(Bound::Unbounded, Bound::Excluded);
-        self.objects.range((start, end))
+        let (mut start, end) = (&range.start, range.end.as_ref());
+        if let Some(end) = end {
+            // One that ends before it begins is empty.
+            start = start.min(end);
+        }
+        let end = end.map_or(Bound::Unbounded, Bound::Excluded);
+        self.objects.range::<Bytes, _>((Bound::Included(start), end))
     }
+}
+
+/// What a key shares with those of its namespace.
+fn directory(key: &Bytes) -> Bytes {
+    let end = key.iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
+    key.slice(..end)
 }
