@@ -1,5 +1,6 @@
 //! The server: put together by a builder, reached by a listener, as a tower service, or in-process.
 
+mod batching;
 mod builder;
 mod connect;
 mod limits;

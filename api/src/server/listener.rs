@@ -1,6 +1,7 @@
 //! The server on a socket: TLS, HTTP/1.1 and HTTP/2, limits, and an end that loses nothing.
 
 use super::ApiServer;
+use super::batching::Batching;
 use super::patient::Patient;
 use crate::authentication::PeerCertificates;
 use crate::endpoints;
@@ -151,20 +152,26 @@ impl Connection {
             return;
         }
         let address = stream.peer_addr().ok();
-        let Some(tls) = &self.tls else { return self.http(stream, address, None).await };
+        let Some(tls) = &self.tls else { return self.http(stream, false, address, None).await };
         match tokio::time::timeout(HELLO, tls.accept(stream)).await {
             Ok(Ok(stream)) => {
                 let shown = stream.get_ref().1.peer_certificates();
                 let peer = shown.map(|shown| PeerCertificates(shown.into()));
-                self.http(stream, address, peer).await;
+                let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+                self.http(stream, http2, address, peer).await;
             }
             Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
             Err(_) => tracing::debug!("TLS handshake took too long"),
         }
     }
 
-    async fn http<S>(self, stream: S, address: Option<SocketAddr>, peer: Option<PeerCertificates>)
-    where
+    async fn http<S>(
+        self,
+        stream: S,
+        http2: bool,
+        address: Option<SocketAddr>,
+        peer: Option<PeerCertificates>,
+    ) where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let (server, asked) = (self.server.clone(), Shutdown::new());
@@ -180,7 +187,7 @@ impl Connection {
             let answer = endpoints::serve(server.clone(), request.map(endpoints::boxed));
             async move { Ok::<_, Infallible>(answer.await) }
         });
-        let stream = Patient::new(stream, HELLO, self.options.stall);
+        let stream = Batching::new(Patient::new(stream, HELLO, self.options.stall), http2);
         let builder = self.builder();
         let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
         let mut connection = std::pin::pin!(connection);
