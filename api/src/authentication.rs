@@ -17,7 +17,7 @@ pub(crate) use openid::OpenId;
 use async_trait::async_trait;
 use rustls::pki_types::CertificateDer;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use windlass_core::meta::Status;
 
 /// Somebody who was recognized.
@@ -47,7 +47,11 @@ pub trait Authenticator: Send + Sync {
 /// The certificates a TLS client showed, its own first; they were checked against the server's
 /// authorities. An extension of requests.
 #[derive(Clone, Debug)]
-pub struct PeerCertificates(pub Arc<[CertificateDer<'static>]>);
+pub struct PeerCertificates {
+    chain: Arc<[CertificateDer<'static>]>,
+    /// Who that is: read by the first request of a connection.
+    user: Arc<OnceLock<Option<Result<User, Status>>>>,
+}
 
 /// The group of all who were recognized.
 pub const AUTHENTICATED: &str = "system:authenticated";
@@ -57,6 +61,16 @@ pub const UNAUTHENTICATED: &str = "system:unauthenticated";
 pub const ANONYMOUS: &str = "system:anonymous";
 /// The group that may do everything.
 pub const MASTERS: &str = "system:masters";
+
+// === impl PeerCertificates ===
+
+impl PeerCertificates {
+    /// What a client showed on one connection.
+    #[must_use]
+    pub fn new(chain: Arc<[CertificateDer<'static>]>) -> Self {
+        Self { chain, user: Arc::default() }
+    }
+}
 
 // === impl User ===
 

@@ -32,7 +32,8 @@ pub(crate) async fn serve(server: Arc<ApiServer>, request: Request<RequestBody>)
     let info = parse(request.method(), uri.path(), uri.query());
     let headers = request.headers().len();
     let id = audit_id(request.headers(), server.env());
-    let answer = route(&server, &info, &id, request);
+    // What answers is large, and on its way through the filters it would be moved at each of them.
+    let answer = Box::pin(route(&server, &info, &id, request));
     let mut response = filters::guarded(&server, &info, headers, answer).await;
     if let Ok(id) = HeaderValue::from_str(&id) {
         response.headers_mut().insert("audit-id", id);
@@ -47,6 +48,7 @@ async fn route(
     request: Request<RequestBody>,
 ) -> Response<Body> {
     let (parts, body) = request.into_parts();
+    let accepted = respond::for_refusals(&parts.headers);
     let visit = filters::Visit::new(info);
     let (user, impersonator) = match filters::authenticate(server, &parts).await {
         Ok(known) => known,
@@ -54,7 +56,7 @@ async fn route(
             if let Some(record) = visit.record(server, &sender, None, (id, &parts)) {
                 record.complete(status.code, Some(&status));
             }
-            return respond::refuse(&parts.headers, &status);
+            return respond::refuse(&accepted, &status);
         }
     };
     let record = visit.record(server, &user, impersonator, (id, &parts));
@@ -67,7 +69,6 @@ async fn route(
             return refusal;
         }
     };
-    let headers = parts.headers.clone();
     let aggregator = server.aggregator.as_deref();
     let behind = aggregator.and_then(|known| Some((known, known.route(&info.path)?)));
     let answer = match (&behind, &info.target) {
@@ -84,7 +85,7 @@ async fn route(
         (None, Target::Path) => paths::serve(server, info, &user, &parts, record.as_ref()).await,
     };
     let failure = answer.as_ref().err().cloned();
-    let response = answer.unwrap_or_else(|status| respond::refuse(&headers, &status));
+    let response = answer.unwrap_or_else(|status| respond::refuse(&accepted, &status));
     let response = permit.mark(response, server.limits.request_timeout);
     filters::recorded(record, response, failure.as_ref())
 }

@@ -144,12 +144,12 @@ impl Handler {
         if let Action::Create(body, _) = action
             && entry.info.gvr == TRANSACTIONS
         {
-            return self.transact(entry, &write, body).await;
+            return Box::pin(self.transact(entry, &write, body)).await;
         }
         if matches!(action, Action::Create(..))
             && let Some(creater) = self.creater(target)
         {
-            return self.create_with(&**creater, write, request).await;
+            return Box::pin(self.create_with(&**creater, write, request)).await;
         }
         let content = self.act(&mut write, target, action).await?;
         let created = matches!(content, (_, true));
@@ -162,7 +162,8 @@ impl Handler {
         Ok(Answer { entry: entry.clone(), content: content.0, created, warnings: write.warnings })
     }
 
-    /// What comes of an action, and whether it made something.
+    /// What comes of an action, and whether it made something. What changes objects is boxed: a read would carry the
+    /// room for it too.
     async fn act(
         &self,
         write: &mut Write<'_>,
@@ -172,7 +173,7 @@ impl Handler {
         let (registry, entry) = (&self.registry, write.entry);
         let is_scale = write.subresource == "scale";
         let content = match action {
-            Action::Get if is_scale => Content::Object(registry.get_scale(write).await?),
+            Action::Get if is_scale => Content::Object(Box::pin(registry.get_scale(write)).await?),
             Action::Get => Content::Object(registry.get(entry, write.namespace, write.name).await?),
             Action::List(options) => {
                 let options = about_one(options, write.name);
@@ -194,26 +195,28 @@ impl Handler {
                 if entry.info.namespaced && write.namespace.is_none() {
                     return Err(no_namespace());
                 }
-                return Ok((Content::Object(registry.create(write, body).await?), true));
+                return Ok((Content::Object(Box::pin(registry.create(write, body)).await?), true));
             }
             Action::Update(body, _) if is_scale => {
-                Content::Object(registry.update_scale(write, body).await?)
+                Content::Object(Box::pin(registry.update_scale(write, body)).await?)
             }
-            Action::Update(body, _) => Content::Object(registry.update(write, body).await?),
+            Action::Update(body, _) => {
+                Content::Object(Box::pin(registry.update(write, body)).await?)
+            }
             Action::Patch(patch, _) if is_scale => {
-                Content::Object(registry.patch_scale(write, patch).await?)
+                Content::Object(Box::pin(registry.patch_scale(write, patch)).await?)
             }
             Action::Patch(patch, _) => {
                 let may_create = self.may_create(entry, write.user, target);
-                let (object, created) = registry.patch(write, patch, may_create).await?;
+                let (object, created) = Box::pin(registry.patch(write, patch, may_create)).await?;
                 return Ok((Content::Object(object), created));
             }
-            Action::Delete(options) => match registry.delete(write, options).await? {
+            Action::Delete(options) => match Box::pin(registry.delete(write, options)).await? {
                 Deleted::Waiting(object) => Content::Object(entry.serve(object).await?),
                 Deleted::Gone(object) => Content::Status(Deleted::status(entry, &object).into()),
             },
             Action::DeleteCollection(list, options) => {
-                Content::List(registry.delete_collection(write, list, options).await?)
+                Content::List(Box::pin(registry.delete_collection(write, list, options)).await?)
             }
         };
         Ok((content, false))

@@ -46,8 +46,8 @@ impl RequestHeader {
     }
 
     /// Whether the certificate is of the authority of proxies.
-    fn is_proxy(&self, PeerCertificates(shown): &PeerCertificates) -> bool {
-        let Some((own, between)) = shown.split_first() else { return false };
+    fn is_proxy(&self, shown: &PeerCertificates) -> bool {
+        let Some((own, between)) = shown.chain.split_first() else { return false };
         let seconds = self.clock.now().as_second().try_into().unwrap_or_default();
         let now = UnixTime::since_unix_epoch(Duration::from_secs(seconds));
         self.proxies.verify_client_cert(own, between, now).is_ok()
@@ -61,7 +61,7 @@ impl Authenticator for RequestHeader {
         if !self.is_proxy(shown) {
             return Ok(None);
         }
-        let proxy = x509::user(&shown.0[0])?;
+        let proxy = x509::user(&shown.chain[0])?;
         let allowed = self.allowed.is_empty() || self.allowed.contains(&proxy.name);
         let named = user(&request.headers).filter(|_| allowed);
         named.map(Some).ok_or_else(|| Status::failure(Reason::Unauthorized, "Unauthorized"))

@@ -2,6 +2,7 @@
 
 use super::{AUTHENTICATED, Authenticator, PeerCertificates, User};
 use async_trait::async_trait;
+use rustls::pki_types::CertificateDer;
 use windlass_core::meta::{Reason, Status};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
@@ -13,9 +14,13 @@ pub struct ClientCertificate;
 impl Authenticator for ClientCertificate {
     async fn authenticate(&self, request: &http::request::Parts) -> Result<Option<User>, Status> {
         let shown = request.extensions.get::<PeerCertificates>();
-        let own = shown.and_then(|PeerCertificates(chain)| chain.first());
-        own.map(|certificate| user(certificate)).transpose()
+        let user = shown.and_then(|shown| shown.user.get_or_init(|| read(&shown.chain)).clone());
+        user.transpose()
     }
+}
+
+fn read(chain: &[CertificateDer<'_>]) -> Option<Result<User, Status>> {
+    chain.first().map(|own| user(own))
 }
 
 pub(super) fn user(der: &[u8]) -> Result<User, Status> {

@@ -53,10 +53,14 @@ pub(super) fn status(accepted: &Accepted, status: &Status) -> Response<Body> {
     response
 }
 
-/// A refusal, in the format that the client takes if that can be made out.
-pub(super) fn refuse(headers: &HeaderMap, refusal: &Status) -> Response<Body> {
-    let accepted = Accepted::of(headers).unwrap_or(Accepted::PLAIN);
-    let mut response = status(&accepted, refusal);
+/// What a client takes, if that can be made out.
+pub(super) fn for_refusals(headers: &HeaderMap) -> Accepted {
+    Accepted::of(headers).unwrap_or(Accepted::PLAIN)
+}
+
+/// A refusal, in a format that the client takes.
+pub(super) fn refuse(accepted: &Accepted, refusal: &Status) -> Response<Body> {
+    let mut response = status(accepted, refusal);
     if refusal.reason == Reason::Unauthorized {
         let challenge = HeaderValue::from_static("Bearer");
         response.headers_mut().insert(http::header::WWW_AUTHENTICATE, challenge);

@@ -49,6 +49,9 @@ impl Registry {
         }
         let name = meta_str(&object, "name").to_owned();
         let object = self.admit(write, Operation::Create, &name, object, None).await?;
+        if !meta_str(&object, "name").is_empty() {
+            return self.create_named(write, object, ownership).await;
+        }
         for _ in 0..NAMES {
             let mut named = object.clone();
             let generated = generate_name(&mut named, &self.env);

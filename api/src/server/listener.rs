@@ -156,7 +156,7 @@ impl Connection {
         match tokio::time::timeout(HELLO, tls.accept(stream)).await {
             Ok(Ok(stream)) => {
                 let shown = stream.get_ref().1.peer_certificates();
-                let peer = shown.map(|shown| PeerCertificates(shown.into()));
+                let peer = shown.map(|shown| PeerCertificates::new(shown.into()));
                 let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
                 self.http(stream, http2, address, peer).await;
             }

@@ -22,7 +22,7 @@ async fn ask(
         let name: http::HeaderName = name.parse().expect("a name");
         request.headers_mut().append(name, value.parse().expect("a value"));
     }
-    request.extensions_mut().insert(PeerCertificates([own].into()));
+    request.extensions_mut().insert(PeerCertificates::new([own].into()));
     let allowed = ["front-proxy-client".to_owned()];
     let known = RequestHeader::new(trusted.certificate(), allowed, Env::system().clock);
     known.expect("an authority").authenticate(&request.into_parts().0).await
