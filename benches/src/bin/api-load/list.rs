@@ -115,8 +115,11 @@ async fn fill(client: &dyn Client, pods: usize) -> Result<()> {
             let name = format!("pod-{number}");
             let mut pod: Value = serde_json::from_slice(&pod(&name, "node-1"))?;
             pod["metadata"]["namespace"] = NAMESPACE.into();
-            // The server gives it one.
-            pod["metadata"]["uid"] = "".into();
+            // These the server gives.
+            if let Some(metadata) = pod["metadata"].as_object_mut() {
+                metadata.shift_remove("uid");
+                metadata.shift_remove("creationTimestamp");
+            }
             let key = Key::new(scheme::PODS, NAMESPACE, &name);
             if made(client.create(&key, json_of(&pod), options).await)? {
                 client.update(&key.subresource("status"), json_of(&pod), options).await?;
