@@ -10,7 +10,7 @@
 //!
 //! A definition is installed before its condition `Established` is written, and each write of a definition
 //! takes effect before it is answered. Objects are handled in the version they are asked for and stored in
-//! the one that the definition marks; [`conversion`] stands between.
+//! the one that the definition marks; `conversion` stands between.
 
 mod approval;
 mod columns;

@@ -4,7 +4,7 @@
 //! it does not need and borrows what others lend. What finds no seat waits in one of the level's queues; flows share
 //! a level fairly, whatever each of them sends.
 //!
-//! [`level`], [`shares`], [`schema`] and [`width`] decide, with the time given to them; [`FlowControl`] follows the
+//! `level`, `shares`, `schema` and `width` decide, with the time given to them; [`FlowControl`] follows the
 //! objects, and lets requests wait.
 
 mod builtin;
