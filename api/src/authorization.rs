@@ -8,6 +8,7 @@ pub use union::{Masters, Union};
 
 use crate::authentication::User;
 use async_trait::async_trait;
+use std::sync::Arc;
 use windlass_core::meta::{Reason, Status};
 use windlass_core::request::ResourceTarget;
 use windlass_core::scheme;
@@ -28,8 +29,8 @@ pub struct Attributes<'a> {
 /// What an authorizer says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// Yes.
-    Allow,
+    /// Yes. The text says why, or is empty.
+    Allow(Arc<str>),
     /// No, and no other need be asked.
     Deny(String),
     /// It does not know a reason to allow it. The text says more, or is empty.
@@ -50,7 +51,32 @@ pub struct AlwaysAllow;
 #[async_trait]
 impl Authorizer for AlwaysAllow {
     async fn authorize(&self, _: &Attributes<'_>) -> Decision {
-        Decision::Allow
+        Decision::allow()
+    }
+}
+
+// === impl Decision ===
+
+impl Decision {
+    /// Yes, without a word.
+    #[must_use]
+    pub fn allow() -> Self {
+        Self::Allow(Arc::default())
+    }
+
+    /// Whether it is a yes.
+    #[must_use]
+    pub fn is_allowed(&self) -> bool {
+        matches!(self, Self::Allow(_))
+    }
+
+    /// Why, as far as it says.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        match self {
+            Self::Allow(why) => why,
+            Self::Deny(why) | Self::NoOpinion(why) => why,
+        }
     }
 }
 

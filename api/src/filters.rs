@@ -7,7 +7,7 @@ pub(crate) use visit::Visit;
 
 use crate::audit::Record;
 use crate::authentication::{AUTHENTICATED, User};
-use crate::authorization::Attributes;
+use crate::authorization::{Attributes, Decision};
 use crate::endpoints::Body;
 use crate::handler::{CONVERSATIONS, too_busy};
 use crate::metrics::Asked;
@@ -44,11 +44,14 @@ pub(crate) async fn authorize(
     attributes: &Attributes<'_>,
     record: Option<&Record>,
 ) -> Result<(), Status> {
-    let decision = server.handler.authorize(attributes).await;
+    let decision = server.handler.authorizer.authorize(attributes).await;
     if let Some(record) = record {
-        record.decided(decision.is_ok(), "");
+        record.decided(decision.is_allowed(), decision.reason());
     }
-    decision
+    match decision {
+        Decision::Allow(_) => Ok(()),
+        Decision::Deny(why) | Decision::NoOpinion(why) => Err(attributes.forbidden(&why)),
+    }
 }
 
 /// Ends the record of a request with its answer; that of a long answer when it is over.

@@ -78,7 +78,7 @@ impl Handler {
     /// Whether it may be done.
     pub(crate) async fn authorize(&self, attributes: &Attributes<'_>) -> Result<(), Status> {
         match self.authorizer.authorize(attributes).await {
-            Decision::Allow => Ok(()),
+            Decision::Allow(_) => Ok(()),
             Decision::Deny(why) | Decision::NoOpinion(why) => Err(attributes.forbidden(&why)),
         }
     }

@@ -2,7 +2,7 @@
 //! unless he may `escalate` or `bind` (API reference, "Privilege escalation prevention and bootstrapping").
 
 use super::{Admission, AdmissionRequest, Operation};
-use crate::authorization::{Attributes, Authorizer, Decision, Rbac, Rule};
+use crate::authorization::{Attributes, Authorizer, Rbac, Rule};
 use crate::strategy::Map;
 use crate::strategy::json::str_at;
 use async_trait::async_trait;
@@ -50,7 +50,7 @@ impl EscalationPrevention {
         };
         let user = request.user;
         let attributes = Attributes { user, verb, resource: Some(&target), path: "" };
-        self.authorizer.authorize(&attributes).await == Decision::Allow
+        self.authorizer.authorize(&attributes).await.is_allowed()
     }
 
     /// The rules that an object gives, if its writer has to hold them.

@@ -7,11 +7,10 @@ pub use rule::Rule;
 
 use super::{Attributes, Authorizer, Decision};
 use async_trait::async_trait;
-use index::{Binding, Index, RoleKey};
+use index::{Binding, Index, Place, RoleKey};
 use parking_lot::RwLock;
 use serde::Deserialize;
 use std::sync::Arc;
-use windlass_core::Object;
 use windlass_core::cache::{Change, InformerFactory};
 use windlass_core::component::Ready;
 use windlass_core::scheme;
@@ -44,7 +43,7 @@ impl Rbac {
     /// All rules that hold for a user in a namespace (for the cluster when it is empty).
     #[must_use]
     pub fn rules_for(&self, user: &crate::authentication::User, namespace: &str) -> Vec<Rule> {
-        self.index.read().rules(user, namespace).cloned().collect()
+        self.index.read().rules(user, namespace).map(|(rule, _)| rule.clone()).collect()
     }
 
     fn follow_roles(
@@ -71,11 +70,11 @@ impl Rbac {
     ) -> Ready {
         let (rbac, informer) = (self.clone(), informers.informer::<Binding>(resource));
         informer.on_change(move |change| {
-            let (uid, namespace) = place(change.object());
+            let place = Place::of(change.object());
             let mut index = rbac.index.write();
-            index.remove_binding(&uid);
-            if !matches!(change, Change::Deleted(_)) {
-                index.set_binding(&uid, &namespace, &change.entry().view);
+            match change {
+                Change::Deleted(_) => index.remove_binding(&place.uid),
+                _ => index.set_binding(&place, &change.entry().view),
             }
         });
         informer.synced()
@@ -85,16 +84,23 @@ impl Rbac {
 #[async_trait]
 impl Authorizer for Rbac {
     async fn authorize(&self, attributes: &Attributes<'_>) -> Decision {
+        let (user, namespace) = (attributes.user, attributes.namespace().unwrap_or_default());
         let index = self.index.read();
-        let allowed = index
-            .rules(attributes.user, attributes.namespace().unwrap_or_default())
-            .any(|rule| rule.allows(attributes));
-        if allowed { Decision::Allow } else { Decision::NoOpinion(String::new()) }
+        let mut rules = index.rules(user, namespace);
+        match rules.find(|(rule, _)| rule.allows(attributes)) {
+            Some((_, grant)) => Decision::Allow(grant.why.clone()),
+            None => Decision::NoOpinion(unknown(&index.missing(user, namespace))),
+        }
     }
 }
 
-fn place(object: &Object) -> (String, String) {
-    (object.header().uid.to_string(), object.namespace().to_owned())
+/// Says which roles are bound and not there.
+fn unknown(missing: &[String]) -> String {
+    match missing {
+        [] => String::new(),
+        [one] => format!("RBAC: {one}"),
+        several => format!("RBAC: [{}]", several.join(", ")),
+    }
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ impl Authorizer for Union {
 impl Authorizer for Masters {
     async fn authorize(&self, attributes: &Attributes<'_>) -> Decision {
         match attributes.user.is_in(MASTERS) {
-            true => Decision::Allow,
+            true => Decision::allow(),
             false => Decision::NoOpinion(String::new()),
         }
     }

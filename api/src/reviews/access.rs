@@ -101,7 +101,8 @@ impl Access {
         };
         let attributes = Attributes { user, verb, resource: target.as_ref(), path };
         Ok(match self.authorizer.authorize(&attributes).await {
-            Decision::Allow => json!({"allowed": true}),
+            Decision::Allow(why) if why.is_empty() => json!({"allowed": true}),
+            Decision::Allow(why) => json!({"allowed": true, "reason": &*why}),
             Decision::Deny(reason) => json!({"allowed": false, "denied": true, "reason": reason}),
             Decision::NoOpinion(reason) if reason.is_empty() => json!({"allowed": false}),
             Decision::NoOpinion(reason) => json!({"allowed": false, "reason": reason}),

@@ -176,7 +176,7 @@ impl Authorizer for NoSecrets {
             Some(target) if target.resource == scheme::SECRETS => {
                 Decision::NoOpinion(String::new())
             }
-            _ => Decision::Allow,
+            _ => Decision::allow(),
         }
     }
 }

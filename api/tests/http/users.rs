@@ -33,7 +33,7 @@ impl Authorizer for Readers {
         if (attributes.verb == "impersonate" && attributes.user.name == "boss")
             || (reads && attributes.user.is_in("readers"))
         {
-            return Decision::Allow;
+            return Decision::allow();
         }
         Decision::NoOpinion(String::new())
     }

@@ -30,7 +30,7 @@ impl Authorizer for OnlyMine {
         let name = attributes.resource.and_then(|target| target.name.clone()).unwrap_or_default();
         self.0.lock().push(format!("{} {name}", attributes.verb));
         match name.as_str() {
-            "mine" => Decision::Allow,
+            "mine" => Decision::allow(),
             _ => Decision::NoOpinion(String::new()),
         }
     }
@@ -102,7 +102,7 @@ impl Authorizer for NothingNew {
             {
                 Decision::NoOpinion(String::new())
             }
-            _ => Decision::Allow,
+            _ => Decision::allow(),
         }
     }
 }

@@ -1,7 +1,12 @@
 use super::*;
 use crate::authentication::User;
 use serde_json::{Value, json};
+use windlass_core::Object;
 use windlass_core::request::{Target, parse};
+
+fn place(uid: &str, namespace: &str) -> Place {
+    Place { uid: uid.into(), namespace: namespace.into(), name: format!("b{uid}") }
+}
 
 fn rbac() -> Rbac {
     let rbac = Rbac::default();
@@ -13,7 +18,7 @@ fn rbac() -> Rbac {
     let bind = |uid: &str, namespace: &str, kind: &str, role: &str, subject: Value| {
         let binding = json!({"roleRef": {"kind": kind, "name": role}, "subjects": [subject]});
         let binding: Binding = serde_json::from_value(binding).expect("a binding");
-        rbac.index.write().set_binding(uid, namespace, &binding);
+        rbac.index.write().set_binding(&place(uid, namespace), &binding);
     };
     let set = |namespace: &str, name: &str, value: Value| {
         rbac.index.write().set_role(key(namespace, name), rules(value));
@@ -49,7 +54,7 @@ async fn allowed(rbac: &Rbac, user: &User, method: &str, path: &str) -> bool {
         Target::Path => None,
     };
     let attributes = Attributes { user, verb: info.verb.as_str(), resource, path: &info.path };
-    rbac.authorize(&attributes).await == Decision::Allow
+    rbac.authorize(&attributes).await.is_allowed()
 }
 
 #[tokio::test]
@@ -105,7 +110,7 @@ async fn verbs_that_no_request_has_are_words_of_their_own() {
     let binding = json!({"roleRef": {"kind": "ClusterRole", "name": "r"}, "subjects": [{"kind": "User", "name": "ann"}]});
     let binding: Binding = serde_json::from_value(binding).expect("a binding");
     rbac.index.write().set_role(RoleKey::of(&role), rules);
-    rbac.index.write().set_binding("1", "", &binding);
+    rbac.index.write().set_binding(&place("1", ""), &binding);
     let target = ResourceTarget {
         resource: scheme::CLUSTERROLES,
         namespace: None,
@@ -116,8 +121,38 @@ async fn verbs_that_no_request_has_are_words_of_their_own() {
     for (verb, expected) in [("use", true), ("bind", false), ("escalate", false), ("get", false)] {
         let attributes = Attributes { user: &user, verb, resource: Some(&target), path: "" };
         let decision = rbac.authorize(&attributes).await;
-        assert_eq!(decision == Decision::Allow, expected, "{verb}");
+        assert_eq!(decision.is_allowed(), expected, "{verb}");
         let text = attributes.forbidden("").message;
         assert!(text.contains(&format!("cannot {verb} resource \"clusterroles\"")), "{text}");
     }
+}
+
+#[tokio::test]
+async fn decisions_say_why() {
+    let rbac = rbac();
+    let ask = async |user: &User, namespace: &str| {
+        let info = parse(&http::Method::GET, &format!("/api/v1/namespaces/{namespace}/pods"), None);
+        let Target::Resource(target) = &info.target else { panic!("it names pods") };
+        rbac.authorize(&Attributes { user, verb: "list", resource: Some(target), path: "" }).await
+    };
+    let allowed = |why: &str| Decision::Allow(format!("RBAC: allowed by {why}").into());
+    assert_eq!(
+        ask(&User::new("bob", ["readers"]), "b").await,
+        allowed("ClusterRoleBinding \"b1\" of ClusterRole \"reader\" to Group \"readers\"")
+    );
+    let account = User::new("system:serviceaccount:a:sa", []);
+    assert_eq!(
+        ask(&account, "a").await,
+        allowed("RoleBinding \"b2/a\" of ClusterRole \"reader\" to ServiceAccount \"sa/a\"")
+    );
+    let key = RoleKey::of(
+        &Object::from_wire(
+            json!({"kind": "ClusterRole", "metadata": {"name": "reader"}}).to_string().into(),
+        )
+        .expect("an object"),
+    );
+    rbac.index.write().remove_role(&key);
+    let why = "RBAC: clusterrole.rbac.authorization.k8s.io \"reader\" not found";
+    assert_eq!(ask(&account, "a").await, Decision::NoOpinion(why.into()));
+    assert_eq!(ask(&account, "b").await, Decision::NoOpinion(String::new()));
 }
