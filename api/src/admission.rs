@@ -4,7 +4,9 @@ mod default_toleration_seconds;
 mod escalation;
 mod limit_ranger;
 mod namespace_lifecycle;
+pub(crate) mod notes;
 mod priority;
+mod reinvocation;
 mod service_account;
 mod storage_protection;
 mod taint_nodes;
@@ -19,11 +21,13 @@ pub use storage_protection::StorageObjectInUseProtection;
 pub use taint_nodes::TaintNodesByCondition;
 
 use crate::authentication::User;
-use crate::registry::Loopback;
+use crate::registry::{Entry, Loopback};
 use crate::strategy::Map;
 use async_trait::async_trait;
+use reinvocation::Reinvocation;
 use std::sync::Arc;
 use windlass_core::client::{DeleteOptions, WriteOptions};
+use windlass_core::clock::Env;
 use windlass_core::meta::Status;
 use windlass_core::scheme::{GroupVersionKind, GroupVersionResource};
 
@@ -67,8 +71,33 @@ pub struct AdmissionRequest<'a> {
     pub delete: Option<&'a DeleteOptions>,
     /// The server's objects as this write sees them: with what the transaction it is part of has written.
     pub objects: &'a Loopback,
-    /// What the user is told although it is admitted.
+    /// What the user is told, admitted or not.
     pub warnings: Vec<String>,
+    /// What the audit log says of it: a key with a domain (`policies.example/why`), and a text.
+    pub annotations: Vec<(String, String)>,
+    /// The resource as it was asked for: in the version and under the name of the request.
+    pub(crate) entry: &'a Entry,
+    /// Time and chance.
+    pub(crate) env: &'a Env,
+    pub(crate) reinvocation: Reinvocation,
+}
+
+/// When a plugin has its turn. Within a phase plugins keep the order in which they were added.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// First: what is built in.
+    #[default]
+    Plugin,
+    /// MutatingAdmissionPolicies.
+    MutatingPolicy,
+    /// Mutating webhooks: they see what policies made of the object.
+    MutatingWebhook,
+    /// ValidatingAdmissionPolicies.
+    ValidatingPolicy,
+    /// Validating webhooks.
+    ValidatingWebhook,
+    /// Last: what counts the objects that nothing else refused.
+    Quota,
 }
 
 /// A plugin. May be called from many tasks at once.
@@ -77,7 +106,13 @@ pub trait Admission: Send + Sync {
     /// Whether it has a say. Asked for every write: cheap.
     fn handles(&self, operation: Operation, resource: &GroupVersionResource) -> bool;
 
-    /// Changes the object, or refuses it.
+    /// When it has its turn.
+    fn phase(&self) -> Phase {
+        Phase::Plugin
+    }
+
+    /// Changes the object, or refuses it. Called once more for the same object when a webhook or a policy changed it:
+    /// doing it twice must lead to the same object.
     ///
     /// # Errors
     /// The refusal.
@@ -101,8 +136,35 @@ pub(crate) struct Chain(pub(crate) Vec<Arc<dyn Admission>>);
 // === impl Chain ===
 
 impl Chain {
-    /// Lets all change it. Whether there was one to do so.
+    /// Plugins in the order of their phases.
+    pub(crate) fn new(plugins: impl IntoIterator<Item = Arc<dyn Admission>>) -> Self {
+        let mut plugins: Vec<_> = plugins.into_iter().collect();
+        plugins.sort_by_key(|plugin| plugin.phase());
+        Self(plugins)
+    }
+
+    /// Whether one of them has a say. Without one an object need not be prepared for them.
+    pub(crate) fn handles(&self, operation: Operation, resource: &GroupVersionResource) -> bool {
+        self.0.iter().any(|plugin| plugin.handles(operation, resource))
+    }
+
+    /// Lets all change it, a second time when one that is called (a webhook, a policy) did. Whether there was one to
+    /// do so.
     pub(crate) async fn admit(&self, request: &mut AdmissionRequest<'_>) -> Result<bool, Status> {
+        let asked = self.round(request).await?;
+        if request.reinvocation.begin_second() {
+            self.round(request).await?;
+        }
+        Ok(asked)
+    }
+
+    /// Both steps, for what is not kept as it is sent: a delete, a connection, what a creater makes.
+    pub(crate) async fn decide(&self, request: &mut AdmissionRequest<'_>) -> Result<(), Status> {
+        self.admit(request).await?;
+        self.validate(request).await
+    }
+
+    async fn round(&self, request: &mut AdmissionRequest<'_>) -> Result<bool, Status> {
         let mut asked = false;
         for plugin in &self.0 {
             if plugin.handles(request.operation, request.resource) {
@@ -139,6 +201,30 @@ impl Operation {
 }
 
 // === impl AdmissionRequest ===
+
+impl AdmissionRequest<'_> {
+    /// Notes something for the audit log.
+    pub fn annotate(&mut self, key: impl Into<String>, value: impl Into<String>) {
+        self.annotations.push((key.into(), value.into()));
+    }
+
+    /// Whether nothing is to be kept of it.
+    #[must_use]
+    pub fn is_dry_run(&self) -> bool {
+        self.options.dry_run || self.delete.is_some_and(DeleteOptions::is_dry_run)
+    }
+
+    /// It was decided: the object, and the warnings of one that is admitted. What else there is to say goes to the
+    /// notes of the request.
+    pub(crate) fn close(self, admitted: bool) -> (Option<Map>, Vec<String>) {
+        let Self { object, mut warnings, annotations, .. } = self;
+        let beside_refusal = if admitted { Vec::new() } else { std::mem::take(&mut warnings) };
+        if !annotations.is_empty() || !beside_refusal.is_empty() {
+            notes::add(annotations, beside_refusal);
+        }
+        (object, warnings)
+    }
+}
 
 impl std::fmt::Debug for AdmissionRequest<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -2,6 +2,7 @@
 
 mod aggregated;
 mod body;
+mod connect;
 mod documents;
 mod encode;
 mod health;
@@ -18,6 +19,7 @@ pub use body::{Body, BodyError, RequestBody};
 pub(crate) use body::boxed;
 pub(crate) use documents::Documents;
 
+use crate::admission::notes;
 use crate::audit::audit_id;
 use crate::filters;
 use crate::handler::too_busy;
@@ -71,6 +73,7 @@ async fn route(
     };
     let aggregator = server.aggregator.as_deref();
     let behind = aggregator.and_then(|known| Some((known, known.route(&info.path)?)));
+    let mut warnings = Vec::new();
     let answer = match (&behind, &info.target) {
         (Some((aggregator, route)), _) => {
             let request = Request::from_parts(parts, body);
@@ -80,12 +83,22 @@ async fn route(
         (None, Target::Resource(target)) => {
             let request = Request::from_parts(parts, body);
             let seen = visit.target().unwrap_or(target);
-            resource::serve(server, info, (target, seen), user, request, record.as_ref()).await
+            let record = record.as_ref();
+            let work = resource::serve(server, info, (target, seen), user, request, record);
+            if resource::is_admitted(info, target) {
+                let (answer, noted) = notes::collect(Box::pin(work)).await;
+                record.into_iter().for_each(|record| record.noted(&noted));
+                warnings = noted.warnings;
+                answer
+            } else {
+                work.await
+            }
         }
         (None, Target::Path) => paths::serve(server, info, &user, &parts, record.as_ref()).await,
     };
     let failure = answer.as_ref().err().cloned();
-    let response = answer.unwrap_or_else(|status| respond::refuse(&accepted, &status));
+    let mut response = answer.unwrap_or_else(|status| respond::refuse(&accepted, &status));
+    respond::warn(&mut response, &warnings);
     let response = permit.mark(response, server.limits.request_timeout);
     filters::recorded(record, response, failure.as_ref())
 }

@@ -5,6 +5,7 @@
 //! the same for all of them, built in or not.
 
 mod commit;
+mod connect;
 mod conversion;
 mod create;
 mod decode;

@@ -14,6 +14,7 @@ pub use limits::Limits;
 pub use listener::ServeOptions;
 pub use service::Service;
 
+use crate::admission::notes;
 use crate::aggregation::Aggregator;
 use crate::audit::{Audit, Origin, Record};
 use crate::authentication::{Authenticator, OpenId};
@@ -80,7 +81,9 @@ impl ApiServer {
         if let Ok(entry) = self.handler.find(&request.target) {
             record.sent(&entry, &request.action);
         }
-        let mut answer = match self.handler.handle(request).await {
+        let (answer, noted) = notes::collect(self.handler.handle(request)).await;
+        record.noted(&noted);
+        let mut answer = match answer {
             Ok(answer) => answer,
             Err(status) => {
                 record.decided(status.reason != Reason::Forbidden, "");

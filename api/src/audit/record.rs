@@ -3,6 +3,7 @@
 use super::event::{Origin, common, micros, object_ref, response_status, without_managed_fields};
 use super::policy::Verdict;
 use super::{Audit, Level, Stage};
+use crate::admission::notes::Notes;
 use crate::authorization::Attributes;
 use crate::handler::{Action, Content};
 use crate::registry::{Body, BodyFormat, Entry};
@@ -69,6 +70,11 @@ impl Record {
         let decision = if allowed { "allow" } else { "forbid" };
         self.annotate("authorization.k8s.io/decision", decision);
         self.annotate("authorization.k8s.io/reason", reason);
+    }
+
+    /// Notes what admission has to say.
+    pub(crate) fn noted(&self, notes: &Notes) {
+        notes.annotations.iter().for_each(|(key, value)| self.annotate(key, value));
     }
 
     fn annotate(&self, key: &str, value: &str) {

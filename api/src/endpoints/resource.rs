@@ -1,12 +1,14 @@
 //! Requests about objects.
 
 use super::negotiate::{Accepted, Format};
-use super::{Body, RequestBody, encode, list, negotiate, query, respond, watch};
+use super::{
+    Body, RequestBody, connect as connection, encode, list, negotiate, query, respond, watch,
+};
 use crate::audit::Record;
 use crate::authentication::User;
 use crate::authorization::Attributes;
 use crate::filters;
-use crate::handler::{Content, Request};
+use crate::handler::{CONVERSATIONS, Content, Request};
 use crate::server::{ApiServer, ConnectCall};
 use http::{Response, StatusCode};
 use std::borrow::Cow;
@@ -14,6 +16,13 @@ use std::sync::Arc;
 use windlass_core::meta::Status;
 use windlass_core::request::{RequestInfo, ResourceTarget, Verb};
 use windlass_core::scheme;
+
+/// Whether admission has a say.
+pub(super) fn is_admitted(info: &RequestInfo, target: &ResourceTarget) -> bool {
+    let subresource = target.subresource.as_deref().unwrap_or_default();
+    !matches!(info.verb, Verb::Get | Verb::List | Verb::Watch)
+        || CONVERSATIONS.contains(&subresource)
+}
 
 /// Answers. What authorizers see of the target may be more than the path names: `seen`.
 pub(super) async fn serve(
@@ -35,8 +44,12 @@ pub(super) async fn serve(
             filters::authorize(server, &create, record).await?;
         }
         server.handler.find(target)?;
+        let warnings = connection::admit(server, info, target, &user).await?;
         let objects = server.objects();
-        return connect.connect(ConnectCall { user: &user, target, info, objects }, request).await;
+        let call = ConnectCall { user: &user, target, info, objects };
+        let mut response = connect.connect(call, request).await?;
+        respond::warn(&mut response, &warnings);
+        return Ok(response);
     }
     if !is_served(server, target) {
         return Ok(respond::not_found());

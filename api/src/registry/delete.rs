@@ -77,13 +77,11 @@ impl Registry {
         if self.admission.0.is_empty() {
             return Ok(());
         }
-        let mut request =
-            write.admission(Operation::Delete, write.name, None, Some(old), &self.objects);
+        let mut request = write.admission(Operation::Delete, write.name, None, Some(old), self);
         request.delete = Some(options);
-        self.admission.admit(&mut request).await?;
-        self.admission.validate(&mut request).await?;
-        let warnings = std::mem::take(&mut request.warnings);
-        drop(request);
+        let admitted = self.admission.decide(&mut request).await;
+        let (_, warnings) = request.close(admitted.is_ok());
+        admitted?;
         write.warnings.extend(warnings);
         Ok(())
     }

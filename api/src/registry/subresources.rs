@@ -5,6 +5,7 @@ mod eviction;
 mod scale;
 
 use super::{Body, Registry, Write};
+use crate::admission::Operation;
 use crate::strategy::Map;
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -114,13 +115,11 @@ impl Registry {
         if self.admission.0.is_empty() {
             return Ok(object);
         }
-        let operation = crate::admission::Operation::Create;
-        let mut request = write.admission(operation, name, Some(object), None, &self.objects);
+        let mut request = write.admission(Operation::Create, name, Some(object), None, self);
         request.kind = kind;
-        self.admission.admit(&mut request).await?;
-        self.admission.validate(&mut request).await?;
-        let (object, warnings) = (request.object.take(), std::mem::take(&mut request.warnings));
-        drop(request);
+        let admitted = self.admission.decide(&mut request).await;
+        let (object, warnings) = request.close(admitted.is_ok());
+        admitted?;
         write.warnings.extend(warnings);
         object.ok_or_else(|| Status::internal("admission took the object away"))
     }

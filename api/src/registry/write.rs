@@ -1,6 +1,6 @@
 //! What all writes have: who, what, how; and the steps they share.
 
-use super::{Entry, Loopback, Registry};
+use super::{Entry, Registry};
 use crate::admission::{AdmissionRequest, Operation};
 use crate::apiextensions::CustomResource;
 use crate::authentication::User;
@@ -73,7 +73,7 @@ impl Write<'_> {
         name: &'b str,
         object: Option<Map>,
         old: Option<&'b Map>,
-        objects: &'b Loopback,
+        registry: &'b Registry,
     ) -> AdmissionRequest<'b> {
         AdmissionRequest {
             operation,
@@ -87,8 +87,12 @@ impl Write<'_> {
             old,
             options: self.options,
             delete: None,
-            objects,
+            objects: &registry.objects,
             warnings: Vec::new(),
+            annotations: Vec::new(),
+            entry: self.entry,
+            env: &registry.env,
+            reinvocation: Default::default(),
         }
     }
 }
@@ -110,10 +114,10 @@ impl Registry {
         if self.admission.0.is_empty() {
             return Ok(object);
         }
-        let mut request = write.admission(operation, name, Some(object), old, &self.objects);
-        let asked = self.admission.admit(&mut request).await?;
-        let (object, warnings) = (request.object.take(), std::mem::take(&mut request.warnings));
-        drop(request);
+        let mut request = write.admission(operation, name, Some(object), old, self);
+        let asked = self.admission.admit(&mut request).await;
+        let (object, warnings) = request.close(asked.is_ok());
+        let asked = asked?;
         let mut object =
             object.ok_or_else(|| Status::internal("admission took the object away"))?;
         if asked {
@@ -135,10 +139,10 @@ impl Registry {
         if self.admission.0.is_empty() {
             return Ok(object);
         }
-        let mut request = write.admission(operation, name, Some(object), old, &self.objects);
-        self.admission.validate(&mut request).await?;
-        let (object, warnings) = (request.object.take(), std::mem::take(&mut request.warnings));
-        drop(request);
+        let mut request = write.admission(operation, name, Some(object), old, self);
+        let admitted = self.admission.validate(&mut request).await;
+        let (object, warnings) = request.close(admitted.is_ok());
+        admitted?;
         write.warnings.extend(warnings);
         object.ok_or_else(|| Status::internal("admission took the object away"))
     }

@@ -180,7 +180,8 @@ impl Builder {
         self
     }
 
-    /// Adds an admission plugin, after those added before. [`NamespaceLifecycle`] comes first, always.
+    /// Adds an admission plugin, after those of its [`crate::admission::Phase`] that were added before.
+    /// [`NamespaceLifecycle`] comes first, always.
     #[must_use]
     pub fn admission(self, plugin: Arc<dyn Admission>) -> Self {
         self.admission_with(|_| plugin)
@@ -300,7 +301,7 @@ impl Builder {
         let objects = Loopback::new(Arc::new(cacher), Arc::new(resources));
         let lifecycle: Arc<dyn Admission> = Arc::new(NamespaceLifecycle);
         let plugins = self.admission.into_iter().map(|make| make(&objects));
-        let admission = Chain(std::iter::once(lifecycle).chain(plugins).collect());
+        let admission = Chain::new(std::iter::once(lifecycle).chain(plugins));
         let authorizer =
             self.authorizer.map_or_else(|| Arc::new(AlwaysAllow) as _, |make| make(&objects));
         let authenticators = self.authenticators.into_iter().map(|make| make(&objects)).collect();
