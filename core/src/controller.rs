@@ -1,13 +1,35 @@
-//! The harness around a reconciler: a queue of requests, workers, retries.
+//! The harness around a reconciler: what it watches, a queue of requests, workers, retries.
+//!
+//! | what | where |
+//! |---|---|
+//! | from changes to requests | [`Controller::watch`] with a [`predicate`] and a [`map`] |
+//! | each request once at a time, failures later and later | [`WorkQueue`] |
+//! | clean up before an object goes | [`finalizer`] |
+//! | conditions of a status | [`conditions`] |
+//! | server-side apply | [`ClientExt::apply`](crate::client::ClientExt::apply) |
+//! | events | [`Recorder`](crate::events::Recorder) |
+//! | one of several processes works | [`leaderelection`](crate::leaderelection) |
+//! | what is counted | [`metrics`](crate::metrics) |
+
+pub mod conditions;
+mod finalizer;
+pub mod map;
+pub mod predicate;
+mod source;
+
+pub use finalizer::{FinalizerError, Phase, finalizer};
+pub use source::enqueue;
 
 use crate::component::{BoxError, Component, Ready, Shutdown};
-use crate::workqueue::WorkQueue;
+use crate::metrics::{ControllerMetrics, Metrics, Outcome};
+use crate::workqueue::{Backoff, WorkQueue};
 use async_trait::async_trait;
 use futures::future::join_all;
 use std::fmt::{Debug, Display};
 use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// So many failures of a request in a row are told to everyone; fewer only to those who ask for details.
 const WORTH_A_WARNING: u32 = 5;
@@ -50,6 +72,7 @@ pub struct Controller<R: Reconciler> {
     queue: Arc<WorkQueue<R::Request>>,
     workers: usize,
     synced: Vec<Ready>,
+    metrics: ControllerMetrics,
 }
 
 // === impl ObjectKey ===
@@ -79,10 +102,16 @@ impl Display for ObjectKey {
 // === impl Controller ===
 
 impl<R: Reconciler> Controller<R> {
-    /// A controller with one worker.
+    /// A controller with one worker, counted with the process's metrics.
     pub fn new(name: &'static str, reconciler: R) -> Self {
-        let queue = Arc::new(WorkQueue::default());
-        Self { name, reconciler: Arc::new(reconciler), queue, workers: 1, synced: Vec::new() }
+        Self::counted(name, reconciler, Metrics::process())
+    }
+
+    /// A controller with one worker, counted there.
+    pub fn counted(name: &'static str, reconciler: R, metrics: &Metrics) -> Self {
+        let queue = WorkQueue::named(name, Backoff::default(), metrics);
+        let (reconciler, metrics) = (Arc::new(reconciler), metrics.controller(name));
+        Self { name, reconciler, queue, workers: 1, synced: Vec::new(), metrics }
     }
 
     /// So many requests at once.
@@ -107,13 +136,23 @@ impl<R: Reconciler> Controller<R> {
 
     async fn work(&self) {
         while let Some(request) = self.queue.next().await {
+            self.metrics.active.inc();
             self.attempt(&request).await;
+            self.metrics.active.dec();
             self.queue.done(&request);
         }
     }
 
     async fn attempt(&self, request: &R::Request) {
-        match self.reconciler.reconcile(request).await {
+        let began = Instant::now();
+        let result = self.reconciler.reconcile(request).await;
+        let outcome = match &result {
+            Ok(Action::Done) => Outcome::Success,
+            Ok(Action::RequeueAfter(_)) => Outcome::RequeueAfter,
+            Err(_) => Outcome::Error,
+        };
+        self.metrics.note(outcome, began.elapsed());
+        match result {
             Ok(Action::Done) => self.queue.forget(request),
             Ok(Action::RequeueAfter(delay)) => {
                 self.queue.forget(request);
@@ -145,6 +184,7 @@ impl<R: Reconciler> Component for Controller<R> {
             return Ok(());
         }
         ready.set();
+        self.metrics.limit.set(i64::try_from(self.workers).unwrap_or(i64::MAX));
         let close = async {
             shutdown.cancelled().await;
             self.queue.close();

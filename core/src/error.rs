@@ -22,6 +22,9 @@ pub enum Error {
     /// The server could not be reached or went away. Retry with back-off.
     #[error("{0}")]
     Transport(String),
+    /// This process does not lead, or leads no more (see [`crate::leaderelection`]). Retrying does not help.
+    #[error("not written: this process is not the leader")]
+    NotLeader,
 }
 
 impl Error {

@@ -4,10 +4,12 @@
 //! afterwards, never twice at once. Keys that fail come back later and later. So the queue is never
 //! longer than the number of keys there are. Semantics: client-go's `workqueue`.
 
+use crate::metrics::{Metrics, QueueMetrics, QueueState};
 use parking_lot::Mutex;
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, VecDeque};
 use std::hash::Hash;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -41,13 +43,16 @@ pub struct WorkQueue<K> {
     state: Mutex<State<K>>,
     wake: Notify,
     backoff: Backoff,
+    metrics: Option<QueueMetrics>,
 }
 
 #[derive(Debug)]
 struct State<K> {
     ready: VecDeque<K>,
-    dirty: FxHashSet<K>,
-    processing: FxHashSet<K>,
+    /// Since when each key waits.
+    dirty: FxHashMap<K, Instant>,
+    /// Since when each key is being worked on.
+    processing: FxHashMap<K, Instant>,
     later: BTreeMap<(Instant, u64), K>,
     due: FxHashMap<K, (Instant, u64)>,
     failures: FxHashMap<K, u32>,
@@ -74,22 +79,34 @@ impl<K: Hash + Eq + Clone> WorkQueue<K> {
     pub fn new(backoff: Backoff) -> Self {
         let state = State {
             ready: VecDeque::new(),
-            dirty: FxHashSet::default(),
-            processing: FxHashSet::default(),
+            dirty: FxHashMap::default(),
+            processing: FxHashMap::default(),
             later: BTreeMap::new(),
             due: FxHashMap::default(),
             failures: FxHashMap::default(),
             sequence: 0,
             closed: false,
         };
-        Self { state: Mutex::new(state), wake: Notify::new(), backoff }
+        Self { state: Mutex::new(state), wake: Notify::new(), backoff, metrics: None }
+    }
+
+    /// An empty queue that is counted under a name.
+    #[must_use]
+    pub fn named(name: &'static str, backoff: Backoff, metrics: &Metrics) -> Arc<Self>
+    where
+        K: Send + Sync + 'static,
+    {
+        let counted = Self { metrics: Some(metrics.queue(name)), ..Self::new(backoff) };
+        let queue = Arc::new(counted);
+        let weak = Arc::downgrade(&queue);
+        metrics.follow(name, weak as Weak<dyn QueueState>);
+        queue
     }
 
     /// Work on this key soon.
     pub fn add(&self, key: K) {
-        let mut state = self.state.lock();
-        state.add(key);
-        drop(state);
+        let new = self.state.lock().add(key, Instant::now());
+        self.count_adds(new.into());
         self.wake.notify_one();
     }
 
@@ -99,6 +116,7 @@ impl<K: Hash + Eq + Clone> WorkQueue<K> {
             return self.add(key);
         }
         self.state.lock().add_at(key, Instant::now() + delay);
+        self.count_retry();
         self.wake.notify_one();
     }
 
@@ -112,6 +130,7 @@ impl<K: Hash + Eq + Clone> WorkQueue<K> {
         let failures = *failures;
         state.add_at(key, Instant::now() + wait);
         drop(state);
+        self.count_retry();
         self.wake.notify_one();
         failures
     }
@@ -138,11 +157,17 @@ impl<K: Hash + Eq + Clone> WorkQueue<K> {
     /// The work on this key has ended, well or not.
     pub fn done(&self, key: &K) {
         let mut state = self.state.lock();
-        state.processing.remove(key);
-        if state.dirty.contains(key) {
+        let began = state.processing.remove(key);
+        let again = state.dirty.contains_key(key);
+        if again {
             state.ready.push_back(key.clone());
-            drop(state);
+        }
+        drop(state);
+        if again {
             self.wake.notify_one();
+        }
+        if let (Some(metrics), Some(began)) = (&self.metrics, began) {
+            metrics.works.observe(began.elapsed().as_secs_f64());
         }
     }
 
@@ -171,15 +196,16 @@ impl<K: Hash + Eq + Clone> WorkQueue<K> {
             self.wake.notify_one();
             return Next::Closed;
         }
-        state.promote(Instant::now());
+        let now = Instant::now();
+        self.count_adds(state.promote(now));
         let Some(key) = state.ready.pop_front() else {
             return match state.later.first_key_value() {
                 Some(((due, _), _)) => Next::WaitUntil(*due),
                 None => Next::Wait,
             };
         };
-        state.dirty.remove(&key);
-        state.processing.insert(key.clone());
+        let since = state.dirty.remove(&key);
+        state.processing.insert(key.clone(), now);
         // Who waits until a key is due need not be replaced: waiters are woken in the order they came, so one
         // that knows of the key is left whenever one is left at all.
         let more = !state.ready.is_empty();
@@ -187,22 +213,50 @@ impl<K: Hash + Eq + Clone> WorkQueue<K> {
         if more {
             self.wake.notify_one();
         }
+        if let (Some(metrics), Some(since)) = (&self.metrics, since) {
+            metrics.waits.observe((now - since).as_secs_f64());
+        }
         Next::Key(key)
+    }
+
+    fn count_adds(&self, adds: u64) {
+        if let Some(metrics) = &self.metrics {
+            metrics.adds.inc_by(adds);
+        }
+    }
+
+    fn count_retry(&self) {
+        if let Some(metrics) = &self.metrics {
+            metrics.retries.inc();
+        }
+    }
+}
+
+impl<K: Send + Sync> QueueState for WorkQueue<K> {
+    fn state(&self) -> (usize, Vec<Duration>) {
+        let state = self.state.lock();
+        (state.ready.len(), state.processing.values().map(Instant::elapsed).collect())
     }
 }
 
 impl<K: Hash + Eq + Clone> State<K> {
-    fn add(&mut self, key: K) {
+    /// Whether the key did not wait already.
+    fn add(&mut self, key: K, now: Instant) -> bool {
         if let Some(due) = self.due.remove(&key) {
             self.later.remove(&due);
         }
-        if self.dirty.insert(key.clone()) && !self.processing.contains(&key) {
+        if self.dirty.contains_key(&key) {
+            return false;
+        }
+        self.dirty.insert(key.clone(), now);
+        if !self.processing.contains_key(&key) {
             self.ready.push_back(key);
         }
+        true
     }
 
     fn add_at(&mut self, key: K, at: Instant) {
-        if self.dirty.contains(&key) {
+        if self.dirty.contains_key(&key) {
             return;
         }
         if let Some(due) = self.due.get(&key).copied() {
@@ -216,14 +270,17 @@ impl<K: Hash + Eq + Clone> State<K> {
         self.later.insert((at, self.sequence), key);
     }
 
-    fn promote(&mut self, now: Instant) {
+    /// Moves what is due; how many keys that were.
+    fn promote(&mut self, now: Instant) -> u64 {
+        let mut adds = 0;
         while let Some(entry) = self.later.first_entry()
             && entry.key().0 <= now
         {
             let key = entry.remove();
             self.due.remove(&key);
-            self.add(key);
+            adds += u64::from(self.add(key, now));
         }
+        adds
     }
 }
 

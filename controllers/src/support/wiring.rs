@@ -3,7 +3,7 @@
 use crate::views::Workloads;
 use std::sync::Arc;
 use windlass_core::cache::{Change, Informer};
-use windlass_core::controller::ObjectKey;
+use windlass_core::controller::{ObjectKey, enqueue, map, predicate};
 use windlass_core::object::{Header, Owner};
 use windlass_core::scheme::GroupVersionKind;
 use windlass_core::workqueue::WorkQueue;
@@ -13,8 +13,7 @@ pub(crate) type Queue = Arc<WorkQueue<ObjectKey>>;
 
 /// Each object that changes is a request.
 pub(crate) fn itself<V: View>(informer: &Informer<V>, queue: &Queue) {
-    let queue = queue.clone();
-    informer.on_change(move |change| queue.add(ObjectKey::of(change.object())));
+    enqueue(informer, queue, predicate::any, map::itself);
 }
 
 /// The controller of each object that changes is a request; of an object without a controller, all that select it.
@@ -48,8 +47,7 @@ fn owner<'a>(header: &'a Header, gvk: &GroupVersionKind) -> Option<&'a Owner> {
 
 /// Whether an owner is of this kind, in any version.
 pub(crate) fn is_of(owner: &Owner, gvk: &GroupVersionKind) -> bool {
-    let group = owner.api_version.rsplit_once('/').map_or("", |(group, _)| group);
-    *owner.kind == *gvk.kind && *group == *gvk.group
+    owner.is_of(gvk)
 }
 
 /// Requests all in its namespace that select an object.

@@ -113,7 +113,7 @@ impl Reflector {
 fn may_go_on(error: &Error) -> bool {
     match error {
         Error::Transport(_) => true,
-        Error::Decode { .. } => false,
+        Error::Decode { .. } | Error::NotLeader => false,
         Error::Status(status) => matches!(
             status.reason,
             Reason::TooManyRequests

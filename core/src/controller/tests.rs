@@ -60,3 +60,5 @@ async fn nothing_is_done_before_caches_are_complete() {
     shutdown.cancel();
     running.await.expect("no panic").expect("stops cleanly");
 }
+
+mod sources;

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::meta::{Str, intern};
+use crate::scheme::GroupVersionKind;
 use serde::Deserialize;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -87,6 +88,17 @@ struct RawMeta<'a> {
     finalizers: Option<Vec<Cow<'a, str>>>,
     #[serde(borrow)]
     deletion_timestamp: Option<Cow<'a, str>>,
+}
+
+// === impl Owner ===
+
+impl Owner {
+    /// Whether it is of this kind, in any version.
+    #[must_use]
+    pub fn is_of(&self, gvk: &GroupVersionKind) -> bool {
+        let group = self.api_version.rsplit_once('/').map_or("", |(group, _)| group);
+        *self.kind == *gvk.kind && *group == *gvk.group
+    }
 }
 
 // === impl Header ===
