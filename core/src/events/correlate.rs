@@ -1,10 +1,10 @@
-//! Equal events become one with a count (client-go's `EventCorrelator`).
+//! Equal events become one with a count, and so do similar ones when there are many (client-go's `EventCorrelator`).
 
 use super::{EventType, Reference, Source};
 use crate::clock::Env;
 use bytes::Bytes;
 use jiff::Timestamp;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use serde_json::{Value, json};
 
 /// So many different events, and so many objects, are remembered.
@@ -13,6 +13,12 @@ const REMEMBERED: usize = 4096;
 const BURST: f64 = 25.0;
 /// … and one more in so many seconds.
 const REFILL: f64 = 300.0;
+/// So many events that differ by their message alone are written as they are …
+const SIMILAR: usize = 10;
+/// … if they come within so many seconds of each other; more become one.
+const SIMILAR_WITHIN: f64 = 600.0;
+/// How the message of such a one begins.
+const COMBINED: &str = "(combined from similar events): ";
 /// The longest name of an object (RFC 1123 subdomain).
 const MAX_NAME: usize = 253;
 
@@ -39,6 +45,7 @@ pub(super) struct Write {
 #[derive(Default)]
 pub(super) struct Correlator {
     seen: FxHashMap<Recorded, Seen>,
+    similar: FxHashMap<Recorded, Similar>,
     budgets: FxHashMap<(Source, Reference), Budget>,
     last_name: u64,
 }
@@ -47,6 +54,12 @@ pub(super) struct Correlator {
 struct Budget {
     left: f64,
     at: Timestamp,
+}
+
+/// Events that are equal but for the message.
+struct Similar {
+    messages: FxHashSet<String>,
+    last: Timestamp,
 }
 
 struct Seen {
@@ -58,6 +71,7 @@ struct Seen {
 impl Correlator {
     /// What to write for an event; nothing when its object has had more than its share.
     pub(super) fn next(&mut self, recorded: Recorded, now: Timestamp, env: &Env) -> Option<Write> {
+        let recorded = self.combine(recorded, now);
         if !self.affords(&recorded, now) {
             return None;
         }
@@ -70,16 +84,44 @@ impl Correlator {
         let number = (self.last_name & !0xff) | (env.random.next() & 0xff);
         let fresh =
             || Seen { name: event_name(&recorded.about.name, number), first: now, count: 0 };
-        let seen = self.seen.entry(recorded.clone()).or_insert_with(fresh);
+        // What was combined is counted as one, whatever the message is now.
+        let mut alike = recorded.clone();
+        if alike.message.starts_with(COMBINED) {
+            alike.message = COMBINED.into();
+        }
+        let seen = self.seen.entry(alike).or_insert_with(fresh);
         seen.count += 1;
-        let patch =
-            (seen.count > 1).then(|| json!({"count": seen.count, "lastTimestamp": seconds(now)}));
+        let patch = || json!({"count": seen.count, "lastTimestamp": seconds(now), "message": recorded.message});
+        let patch = (seen.count > 1).then(patch);
         let namespace = match recorded.about.namespace.as_str() {
             "" => "default",
             namespace => namespace,
         };
         let body = body(&recorded, seen, namespace, now).to_string().into();
         Some(Write { namespace: namespace.into(), name: seen.name.clone(), body, patch })
+    }
+
+    /// An event that has had too many like it of late says so, and is written over the last one of them.
+    fn combine(&mut self, mut recorded: Recorded, now: Timestamp) -> Recorded {
+        if self.similar.len() >= REMEMBERED {
+            self.similar.clear();
+        }
+        let message = std::mem::take(&mut recorded.message);
+        let fresh = || Similar { messages: FxHashSet::default(), last: now };
+        let similar = self.similar.entry(recorded.clone()).or_insert_with(fresh);
+        if now.duration_since(similar.last).as_secs_f64() > SIMILAR_WITHIN {
+            similar.messages.clear();
+        }
+        similar.last = now;
+        recorded.message = if similar.messages.contains(&message) {
+            message
+        } else if similar.messages.len() < SIMILAR - 1 {
+            similar.messages.insert(message.clone());
+            message
+        } else {
+            format!("{COMBINED}{message}")
+        };
+        recorded
     }
 
     /// A pod that fails over and over must not keep the API busy.

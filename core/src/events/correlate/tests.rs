@@ -42,3 +42,25 @@ fn names_are_never_too_long() {
     let name = event_name(&"é".repeat(200), 7);
     assert!(name.len() <= MAX_NAME && name.ends_with(".0000000000000007"), "{name}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn similar_events_become_one_when_there_are_many() {
+    let (mut correlator, env) = (Correlator::default(), Env::simulated(1));
+    let mut names = vec![];
+    for number in 0..20 {
+        let event = recorded("p", &format!("try {number}"));
+        let write = correlator.next(event, env.clock.now(), &env).expect("a write");
+        names.push((write.name, write.patch));
+    }
+    let combined = &names[9].0;
+    assert!(names[..9].iter().all(|(name, patch)| patch.is_none() && name != combined));
+    assert!(names[10..].iter().all(|(name, _)| name == combined));
+    let last = names[19].1.as_ref().expect("a patch");
+    assert_eq!(
+        (&last["count"], &last["message"]),
+        (&json!(11), &json!("(combined from similar events): try 19"))
+    );
+    tokio::time::advance(std::time::Duration::from_secs(601)).await;
+    let write = correlator.next(recorded("p", "anew"), env.clock.now(), &env).expect("a write");
+    assert!(write.patch.is_none() && &write.name != combined);
+}
