@@ -2,18 +2,39 @@
 //!
 //! A plugin implements the traits of the points it has something to say at, and names them in
 //! [`Plugin::extensions`]. Unlike upstream a filter or score is not asked node by node but once, for all.
+//!
+//! # What a plugin may rest on
+//!
+//! - **The pod.** [`PodInfo`] has what is the pod's own; it derefs to its [`PodClass`](crate::PodClass): all that pods
+//!   of one template share. Whatever decides where a pod may go belongs into the class, for answers are kept by class.
+//! - **The nodes**, columns of the [`Snapshot`]: sets of nodes, resources as arrays, and
+//!   [`topology`](Snapshot::topology): one label of all nodes as small numbers, so that counting by domain is adding to
+//!   an array. A node keeps its [`NodeId`] while it is there; when it goes, another may get the number.
+//! - **The pods on the nodes**: [`Snapshot::pods_on`], placed ones that are not bound yet included.
+//! - **Columns of its own** ([`Columns`]): what would have to be counted in each cycle is kept up to date by events
+//!   instead. A plugin names their constructors in [`Extensions::columns`], and finds them in a cycle by their type:
+//!   `cycle.snapshot.columns::<T>()`. [`Profile::snapshot`] and [`Profile::attach`] attach them.
+//! - **Other objects** (claims, classes, budgets, namespaces): columns say which resources they
+//!   [watch](Columns::watches); the scheduler follows these with informers, what-if takes them from its caller, and both
+//!   tell the columns, which decode what they need of an object, once.
+//! - **What was answered before.** [`Plugin::reach`] says how far a plugin looks for pods of a class. As long as all look
+//!   at single nodes, an equal pod costs a look at the nodes that changed. When in doubt, [`Reach::Cluster`].
+//!
+//! Everything here is synchronous and pure but for `PreBind`, `Bind` and `PostBind`, which run beside the cycles.
 
+mod columns;
 mod cycle;
 mod feasible;
 mod profile;
 
+pub use columns::Columns;
 pub use cycle::{Cycle, Placement, Unschedulable};
 pub use feasible::{Feasible, Refusal};
 pub use profile::{Extensions, Profile, ProfileBuilder};
 
 use crate::queue::{ClusterEvent, QueuedPod};
 use crate::snapshot::NodeId;
-use crate::{PodInfo, Snapshot};
+use crate::{PodClass, PodInfo, Snapshot};
 use async_trait::async_trait;
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -34,10 +55,48 @@ pub trait Plugin: Send + Sync + 'static {
     /// The points it extends.
     fn extensions(self: Arc<Self>) -> Extensions;
 
+    /// How far its filter and score look for pods of this class: what of an earlier answer still counts.
+    fn reach(&self, _pod: &PodClass, _snapshot: &Snapshot) -> Reach {
+        Reach::Cluster
+    }
+
+    /// Whether [`Plugin::may_help`] can say yes to such an event for any pod at all: asked once, where that is asked
+    /// for each pod this plugin refused.
+    fn hears(&self, _event: &ClusterEvent) -> bool {
+        true
+    }
+
     /// Whether `event` may make schedulable a pod that this plugin refused (KEP-4247). When in doubt, yes.
     fn may_help(&self, _event: &ClusterEvent, _pod: &PodInfo) -> bool {
         true
     }
+}
+
+/// How far a plugin looks to answer for a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reach {
+    /// It says nothing about pods of this class: its filter takes no node out, its score is zero for all, or left out by
+    /// [`PreScore`]. It needn't be asked.
+    Nothing,
+    /// At the pod's class and this one node with its pods.
+    Node,
+    /// And at other nodes, but not at the pods on them: good until any node itself changes.
+    Nodes,
+    /// At all there is.
+    Cluster,
+}
+
+/// What becomes of a plugin's scores before they are weighed (`ScoreExtensions`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Normalization {
+    /// Nothing: they are between 0 and [`MAX_SCORE`] and final. A score that looks at all nodes for its scale does so
+    /// itself, and has [`Reach::Cluster`].
+    #[default]
+    Final,
+    /// Scaled so that the highest is [`MAX_SCORE`], or all zero when it is zero. They may not be negative.
+    ByHighest,
+    /// The same, and then the lowest is made the best.
+    ByHighestReversed,
 }
 
 /// Keeps a pod out of the queue until something changes.
@@ -81,9 +140,14 @@ pub trait PreScore: Send + Sync {
 
 /// Rates nodes.
 pub trait Score: Send + Sync {
-    /// For each of `nodes` its score, into the same place of `scores` (zero before). Between 0 and
-    /// [`MAX_SCORE`], the greater the better.
+    /// For each of `nodes` its score, into the same place of `scores` (zero before). The greater the better, between 0
+    /// and [`MAX_SCORE`] once normalised.
     fn score(&self, cycle: &Cycle<'_>, nodes: &[NodeId], scores: &mut [i64]);
+
+    /// What the framework does with the scores before it weighs them.
+    fn normalization(&self) -> Normalization {
+        Normalization::Final
+    }
 }
 
 /// Told of a placement before it is bound, and before the next pod is looked at.

@@ -10,10 +10,11 @@ mod snapshot;
 #[cfg(test)]
 mod testing;
 
-pub use node::NodeInfo;
-pub use pod::{HostPort, PodInfo};
+pub use node::{NodeImage, NodeInfo};
+pub use pod::{HostPort, PodClass, PodInfo};
 pub use queue::{ClusterEvent, Queue, QueuedPod};
 pub use scheduler::{Scheduler, SchedulerBuilder};
 pub use snapshot::{
-    CPU, EPHEMERAL_STORAGE, MEMORY, NodeId, NodeSet, PODS, ResourceId, Resources, Snapshot,
+    CPU, DomainId, EPHEMERAL_STORAGE, MEMORY, NodeId, NodeSet, PODS, ResourceId, Resources,
+    Snapshot, Topology, Version,
 };

@@ -3,8 +3,9 @@
 use crate::snapshot::{Resources, resource_amounts};
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use windlass_core::apis::core::v1::Taint;
-use windlass_core::meta::Str;
+use windlass_core::meta::{Str, intern};
 use windlass_core::object::{Labels, Object};
 
 /// A node as it enters the columns of the snapshot.
@@ -20,6 +21,17 @@ pub struct NodeInfo {
     pub taints: Vec<Taint>,
     /// It is cordoned.
     pub unschedulable: bool,
+    /// The images it has.
+    pub images: Vec<NodeImage>,
+}
+
+/// An image that a node has.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NodeImage {
+    /// Under these names, tags and digests.
+    pub names: Vec<Str>,
+    /// In bytes.
+    pub size: i64,
 }
 
 #[derive(Deserialize)]
@@ -42,6 +54,14 @@ struct Spec {
 struct Status {
     allocatable: BTreeMap<String, String>,
     capacity: BTreeMap<String, String>,
+    images: Vec<Image>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Image {
+    names: Vec<String>,
+    size_bytes: i64,
 }
 
 impl NodeInfo {
@@ -61,6 +81,20 @@ impl NodeInfo {
             allocatable: resource_amounts(amounts),
             taints: spec.taints,
             unschedulable: spec.unschedulable,
+            images: status.images.into_iter().map(NodeImage::from).collect(),
         })
+    }
+}
+
+impl From<Image> for NodeImage {
+    fn from(image: Image) -> Self {
+        let names = image.names.iter().map(|name| intern(name)).collect();
+        Self { names, size: image.size_bytes }
+    }
+}
+
+impl From<&NodeInfo> for Arc<NodeInfo> {
+    fn from(node: &NodeInfo) -> Self {
+        Arc::new(node.clone())
     }
 }

@@ -22,7 +22,7 @@ pub use priority_sort::PrioritySort;
 pub use scheduling_gates::SchedulingGates;
 pub use taint_toleration::TaintToleration;
 
-use crate::framework::{MAX_SCORE, Profile};
+use crate::framework::Profile;
 use std::sync::Arc;
 use windlass_core::client::Client;
 
@@ -41,15 +41,6 @@ pub fn default_profile(client: Arc<dyn Client>) -> Profile {
         .plugin(BalancedAllocation, 1)
         .plugin(DefaultBinder::new(client), 0)
         .build()
-}
-
-/// Scales scores so that the highest is [`MAX_SCORE`]; `reverse` turns the order round.
-fn normalize(scores: &mut [i64], reverse: bool) {
-    let highest = scores.iter().max().copied().unwrap_or_default();
-    for score in scores {
-        let scaled = if highest == 0 { 0 } else { *score * MAX_SCORE / highest };
-        *score = if reverse { MAX_SCORE - scaled } else { scaled };
-    }
 }
 
 #[cfg(test)]

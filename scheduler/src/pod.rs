@@ -1,30 +1,56 @@
 //! What the scheduler knows of a pod.
 
+mod shared;
+
 use crate::snapshot::{Resources, resource_amounts};
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use shared::share;
 use std::collections::BTreeMap;
+use std::ops::Deref;
+use std::sync::Arc;
 use windlass_core::apis::core::v1::{Affinity, Toleration};
 use windlass_core::meta::{Quantity, Str, intern};
 use windlass_core::object::{Labels, Object};
 
-/// A pod as filters and scores see it.
+/// A pod as filters and scores see it: what is its own, and the [class](PodClass) it is of, to which it derefs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PodInfo {
-    /// Its namespace.
-    pub namespace: Str,
     /// Its name.
     pub name: Box<str>,
     /// Its uid.
     pub uid: Box<str>,
-    /// Its labels.
-    pub labels: Labels,
     /// The node it is bound to; empty while it is not.
     pub node_name: Str,
+    /// The node that it is promised (`status.nominatedNodeName`); mostly empty.
+    pub nominated_node_name: Str,
+    /// It has ended: it needs nothing any more.
+    pub terminal: bool,
+    /// Its end has been asked for.
+    pub deleting: bool,
+    /// Since when it runs, in seconds of Unix time, once an agent has said so.
+    pub started: Option<i64>,
+    /// What it demands and is.
+    pub class: Arc<PodClass>,
+}
+
+/// What pods made from one template have in common: all that decides where a pod may go, its namespace and labels
+/// included. Equal ones are mostly one allocation ([`PodInfo::new`] shares them), so that one answer serves all.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PodClass {
+    /// Its namespace.
+    pub namespace: Str,
+    /// Its labels.
+    pub labels: Labels,
     /// Higher goes first.
     pub priority: i32,
+    /// `preemptionPolicy: Never`: it takes no room from others.
+    pub never_preempts: bool,
     /// Which scheduler shall place it.
     pub scheduler_name: Str,
+    /// The PodGroup it belongs to (`spec.schedulingGroup.podGroupName`); mostly empty.
+    pub pod_group: Str,
     /// What it asks for, one pod included.
     pub requests: Resources,
     /// The same, with a least amount of CPU and memory where it asks for none; for scores.
@@ -39,8 +65,6 @@ pub struct PodInfo {
     pub tolerations: Vec<Toleration>,
     /// Names of the gates that keep it from being scheduled.
     pub scheduling_gates: Vec<String>,
-    /// It has ended: it needs nothing any more.
-    pub terminal: bool,
     /// What it demands of its place that no plugin here looks at: said once, when it is placed.
     pub ignored: Vec<&'static str>,
 }
@@ -64,9 +88,11 @@ struct View {
 }
 
 #[derive(Default, Deserialize)]
-#[serde(default)]
+#[serde(default, rename_all = "camelCase")]
 struct Status {
     phase: String,
+    nominated_node_name: String,
+    start_time: Option<Timestamp>,
 }
 
 #[derive(Deserialize)]
@@ -76,6 +102,10 @@ struct Spec {
     node_name: String,
     #[serde(default)]
     priority: Option<i32>,
+    #[serde(default)]
+    preemption_policy: String,
+    #[serde(default)]
+    scheduling_group: Option<SchedulingGroup>,
     #[serde(default)]
     scheduler_name: String,
     #[serde(default)]
@@ -102,6 +132,13 @@ struct Spec {
     resource_claims: Vec<IgnoredAny>,
     #[serde(default)]
     volumes: Vec<Volume>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SchedulingGroup {
+    #[serde(default)]
+    pod_group_name: String,
 }
 
 #[derive(Deserialize)]
@@ -161,14 +198,13 @@ impl PodInfo {
     pub fn new(object: &Object) -> windlass_core::Result<Self> {
         let View { spec, status } = object.view()?;
         let (header, ignored) = (object.header(), spec.ignored());
-        Ok(Self {
+        let class = PodClass {
             namespace: header.namespace.clone(),
-            name: header.name.clone(),
-            uid: header.uid.clone(),
             labels: header.labels.clone(),
-            node_name: intern(&spec.node_name),
             priority: spec.priority.unwrap_or(0),
+            never_preempts: spec.preemption_policy == "Never",
             scheduler_name: intern(&spec.scheduler_name),
+            pod_group: spec.scheduling_group.as_ref().map_or("", |g| &g.pod_group_name).into(),
             requests: spec.total(&[]),
             non_zero_requests: spec.total(&DEFAULT_REQUESTS),
             host_ports: spec.host_ports(),
@@ -177,14 +213,37 @@ impl PodInfo {
             tolerations: spec.tolerations,
             scheduling_gates: spec.scheduling_gates.into_iter().map(|gate| gate.name).collect(),
             ignored,
+        };
+        Ok(Self {
+            name: header.name.clone(),
+            uid: header.uid.clone(),
+            node_name: intern(&spec.node_name),
+            nominated_node_name: intern(&status.nominated_node_name),
             terminal: matches!(status.phase.as_str(), "Succeeded" | "Failed"),
+            deleting: header.deleting,
+            started: status.start_time.map(Timestamp::as_second),
+            class: share(class),
         })
+    }
+
+    /// Whether it demands and is the same as another one.
+    #[must_use]
+    pub fn same_class(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.class, &other.class) || self.class == other.class
     }
 
     /// Whether it waits for a node.
     #[must_use]
     pub fn is_pending(&self) -> bool {
         self.node_name.is_empty() && !self.terminal
+    }
+}
+
+impl Deref for PodInfo {
+    type Target = PodClass;
+
+    fn deref(&self) -> &PodClass {
+        &self.class
     }
 }
 

@@ -15,7 +15,9 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 use waiting::Waiting;
+use windlass_core::Object;
 use windlass_core::meta::Str;
+use windlass_core::scheme::GroupVersionResource;
 use windlass_core::workqueue::Backoff;
 
 /// A pod is tried again after so long even if nothing seems to help it.
@@ -23,15 +25,26 @@ const FLUSH_AFTER: Duration = Duration::from_secs(5 * 60);
 
 /// Something that may make a pod schedulable.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum ClusterEvent {
     /// A node came.
     NodeAdded(Arc<NodeInfo>),
     /// A node changed.
-    NodeUpdated(Arc<NodeInfo>),
+    #[allow(missing_docs, reason = "they say it")]
+    NodeUpdated { old: Arc<NodeInfo>, new: Arc<NodeInfo> },
+    /// A node went.
+    NodeDeleted(Arc<NodeInfo>),
+    /// A pod is on a node.
+    PodAdded(Arc<PodInfo>),
+    /// A pod on a node changed, or the pod itself that waits.
+    #[allow(missing_docs, reason = "they say it")]
+    PodUpdated { old: Arc<PodInfo>, new: Arc<PodInfo> },
     /// A pod left its node.
-    PodDeleted,
-    /// The pod itself, or one on a node, changed.
-    PodUpdated,
+    PodDeleted(Arc<PodInfo>),
+    /// An object of another resource, which a plugin's columns watch, came or changed.
+    ObjectSet(GroupVersionResource, Arc<Object>),
+    /// It went.
+    ObjectDeleted(GroupVersionResource, Arc<Object>),
 }
 
 /// A pod in the queue.

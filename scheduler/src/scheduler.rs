@@ -117,7 +117,7 @@ impl Shared {
     fn node_changed(&self, change: &Change<HeaderOnly>) {
         let object = change.object();
         if let Change::Deleted(_) = change {
-            self.tell(|state, _| state.node_gone(object.name()));
+            self.tell(|state, now| state.node_gone(object.name(), now));
         } else if let Some(node) = read(object, NodeInfo::new) {
             self.tell(|state, now| state.node_seen(node, now));
         }

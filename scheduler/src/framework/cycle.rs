@@ -1,6 +1,6 @@
 //! One scheduling cycle: from a pod and a snapshot to a node, without I/O.
 
-use super::{Feasible, Profile, Reason};
+use super::{Feasible, MAX_SCORE, Normalization, Profile, Reason};
 use crate::snapshot::NodeId;
 use crate::{PodInfo, Snapshot};
 use rustc_hash::FxHashMap;
@@ -91,6 +91,7 @@ impl<'a> Cycle<'a> {
             }
             scores.fill(0);
             score.score(self, nodes, &mut scores);
+            normalize(&mut scores, score.normalization());
             total.iter_mut().zip(&scores).for_each(|(sum, score)| *sum += enabled.weight * score);
         }
         total
@@ -132,6 +133,18 @@ impl<'a> Cycle<'a> {
         let nominated = nominated.map(|id| self.snapshot.name(id).clone());
         let message = feasible.message(self.snapshot.nodes().len());
         Unschedulable { message, plugins, nominated }
+    }
+}
+
+fn normalize(scores: &mut [i64], how: Normalization) {
+    if how == Normalization::Final {
+        return;
+    }
+    let reverse = how == Normalization::ByHighestReversed;
+    let highest = scores.iter().max().copied().unwrap_or_default();
+    for score in scores {
+        let scaled = if highest == 0 { 0 } else { *score * MAX_SCORE / highest };
+        *score = if reverse { MAX_SCORE - scaled } else { scaled };
     }
 }
 

@@ -1,9 +1,10 @@
 //! Which plugins take part, in which order and with which weight.
 
 use super::{
-    Bind, Filter, Permit, Plugin, PostBind, PostFilter, PreBind, PreEnqueue, PreFilter, PreScore,
-    QueueSort, Reserve, Score,
+    Bind, Columns, Filter, Permit, Plugin, PostBind, PostFilter, PreBind, PreEnqueue, PreFilter,
+    PreScore, QueueSort, Reserve, Score,
 };
+use crate::Snapshot;
 use std::sync::Arc;
 
 /// The points a plugin extends: itself, under as many traits as it implements.
@@ -22,6 +23,8 @@ pub struct Extensions {
     pub pre_bind: Option<Arc<dyn PreBind>>,
     pub bind: Option<Arc<dyn Bind>>,
     pub post_bind: Option<Arc<dyn PostBind>>,
+    /// The columns it reads, made empty; several plugins may name the same.
+    pub columns: Vec<fn() -> Box<dyn Columns>>,
 }
 
 /// A plugin in a profile.
@@ -53,6 +56,21 @@ impl Profile {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// An empty snapshot with the columns that the plugins read.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        let mut snapshot = Snapshot::default();
+        self.attach(&mut snapshot);
+        snapshot
+    }
+
+    /// Attaches the columns that the plugins read. Those that are attached stay as they are.
+    pub fn attach(&self, snapshot: &mut Snapshot) {
+        for columns in self.plugins.iter().flat_map(|enabled| &enabled.at.columns) {
+            snapshot.attach(columns());
+        }
     }
 
     pub(crate) fn plugins(&self) -> &[Enabled] {

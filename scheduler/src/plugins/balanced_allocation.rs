@@ -1,8 +1,9 @@
 //! CPU and memory of a node shall be used up evenly.
 
-use crate::framework::{Cycle, Extensions, MAX_SCORE, Plugin, Score};
+use crate::framework::{Cycle, Extensions, MAX_SCORE, Plugin, Reach, Score};
 use crate::plugins::node_resources_fit::Column;
 use crate::snapshot::{CPU, MEMORY, NodeId};
+use crate::{PodClass, Snapshot};
 use std::sync::Arc;
 
 /// Prefers nodes on which the shares of CPU and memory in use are close together.
@@ -15,6 +16,10 @@ impl Plugin for BalancedAllocation {
 
     fn extensions(self: Arc<Self>) -> Extensions {
         Extensions { score: Some(self), ..Extensions::default() }
+    }
+
+    fn reach(&self, _: &PodClass, _: &Snapshot) -> Reach {
+        Reach::Node
     }
 }
 

@@ -1,6 +1,7 @@
 //! Binds through the API.
 
-use crate::framework::{Bind, Extensions, Placement, Plugin};
+use crate::framework::{Bind, Extensions, Placement, Plugin, Reach};
+use crate::{PodClass, Snapshot};
 use async_trait::async_trait;
 use serde_json::json;
 use std::sync::Arc;
@@ -27,6 +28,10 @@ impl Plugin for DefaultBinder {
 
     fn extensions(self: Arc<Self>) -> Extensions {
         Extensions { bind: Some(self), ..Extensions::default() }
+    }
+
+    fn reach(&self, _: &PodClass, _: &Snapshot) -> Reach {
+        Reach::Nothing
     }
 }
 

@@ -1,10 +1,11 @@
 //! Node selectors and node affinity: which labels a pod's node must, or should, have.
 
-use crate::framework::{Cycle, Extensions, Feasible, Filter, Plugin, PreScore, Score};
-use crate::plugins::normalize;
+use crate::framework::{
+    Cycle, Extensions, Feasible, Filter, Normalization, Plugin, PreScore, Reach, Score,
+};
 use crate::queue::ClusterEvent;
 use crate::snapshot::{NodeId, NodeSet};
-use crate::{PodInfo, Snapshot};
+use crate::{PodClass, PodInfo, Snapshot};
 use std::sync::Arc;
 use windlass_core::apis::core::v1::{
     NodeAffinity as Affinity, NodeSelectorRequirement, NodeSelectorTerm,
@@ -27,8 +28,12 @@ impl Plugin for NodeAffinity {
         }
     }
 
+    fn reach(&self, _: &PodClass, _: &Snapshot) -> Reach {
+        Reach::Node
+    }
+
     fn may_help(&self, event: &ClusterEvent, _: &PodInfo) -> bool {
-        matches!(event, ClusterEvent::NodeAdded(_) | ClusterEvent::NodeUpdated(_))
+        matches!(event, ClusterEvent::NodeAdded(_) | ClusterEvent::NodeUpdated { .. })
     }
 }
 
@@ -71,7 +76,10 @@ impl Score for NodeAffinity {
                 *score += i64::from(term.weight) * i64::from(fits.contains(*node));
             }
         }
-        normalize(scores, false);
+    }
+
+    fn normalization(&self) -> Normalization {
+        Normalization::ByHighest
     }
 }
 

@@ -1,8 +1,8 @@
 //! A pod that names its node goes there.
 
-use crate::PodInfo;
-use crate::framework::{Cycle, Extensions, Feasible, Filter, Plugin};
+use crate::framework::{Cycle, Extensions, Feasible, Filter, Plugin, Reach};
 use crate::queue::ClusterEvent;
+use crate::{PodClass, PodInfo, Snapshot};
 use std::sync::Arc;
 
 /// Only the node that `spec.nodeName` names.
@@ -15,6 +15,10 @@ impl Plugin for NodeName {
 
     fn extensions(self: Arc<Self>) -> Extensions {
         Extensions { filter: Some(self), ..Extensions::default() }
+    }
+
+    fn reach(&self, _: &PodClass, _: &Snapshot) -> Reach {
+        Reach::Nothing
     }
 
     fn may_help(&self, event: &ClusterEvent, _: &PodInfo) -> bool {

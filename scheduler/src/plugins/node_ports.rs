@@ -1,8 +1,8 @@
 //! A port of a node belongs to one pod.
 
-use crate::framework::{Cycle, Extensions, Feasible, Filter, Plugin};
+use crate::framework::{Cycle, Extensions, Feasible, Filter, Plugin, Reach};
 use crate::queue::ClusterEvent;
-use crate::{HostPort, PodInfo};
+use crate::{HostPort, PodClass, PodInfo, Snapshot};
 use std::sync::Arc;
 
 /// Refuses nodes on which a host port of the pod is taken.
@@ -17,8 +17,12 @@ impl Plugin for NodePorts {
         Extensions { filter: Some(self), ..Extensions::default() }
     }
 
+    fn reach(&self, pod: &PodClass, _: &Snapshot) -> Reach {
+        if pod.host_ports.is_empty() { Reach::Nothing } else { Reach::Node }
+    }
+
     fn may_help(&self, event: &ClusterEvent, _: &PodInfo) -> bool {
-        matches!(event, ClusterEvent::NodeAdded(_) | ClusterEvent::PodDeleted)
+        matches!(event, ClusterEvent::NodeAdded(_) | ClusterEvent::PodDeleted(_))
     }
 }
 

@@ -1,9 +1,9 @@
 //! A node must have room; one with more room is better.
 
-use crate::framework::{Cycle, Extensions, Feasible, Filter, MAX_SCORE, Plugin, Score};
+use crate::framework::{Cycle, Extensions, Feasible, Filter, MAX_SCORE, Plugin, Reach, Score};
 use crate::queue::ClusterEvent;
 use crate::snapshot::{CPU, MEMORY, NodeId, PODS, ResourceId, resource_name};
-use crate::{NodeSet, PodInfo, Snapshot};
+use crate::{NodeSet, PodClass, PodInfo, Snapshot};
 use std::sync::Arc;
 
 /// Refuses nodes without room for what the pod asks for; prefers those with the most left (strategy `LeastAllocated`).
@@ -18,14 +18,19 @@ impl Plugin for NodeResourcesFit {
         Extensions { filter: Some(self.clone()), score: Some(self), ..Extensions::default() }
     }
 
+    fn reach(&self, _: &PodClass, _: &Snapshot) -> Reach {
+        Reach::Node
+    }
+
     fn may_help(&self, event: &ClusterEvent, pod: &PodInfo) -> bool {
         match event {
-            ClusterEvent::PodDeleted | ClusterEvent::PodUpdated => true,
-            ClusterEvent::NodeAdded(node) | ClusterEvent::NodeUpdated(node) => {
+            ClusterEvent::PodDeleted(_) | ClusterEvent::PodUpdated { .. } => true,
+            ClusterEvent::NodeAdded(node) | ClusterEvent::NodeUpdated { new: node, .. } => {
                 let has =
                     |id| node.allocatable.iter().find(|(r, _)| *r == id).map_or(0, |(_, n)| *n);
                 pod.requests.iter().all(|(resource, amount)| has(*resource) >= *amount)
             }
+            _ => false,
         }
     }
 }

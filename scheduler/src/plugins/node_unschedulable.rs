@@ -1,9 +1,9 @@
 //! Cordoned nodes get no pods.
 
-use crate::PodInfo;
-use crate::framework::{Cycle, Extensions, Feasible, Filter, Plugin};
+use crate::framework::{Cycle, Extensions, Feasible, Filter, Plugin, Reach};
 use crate::plugins::taint_toleration::tolerates;
 use crate::queue::ClusterEvent;
+use crate::{PodClass, PodInfo, Snapshot};
 use std::sync::Arc;
 use windlass_core::apis::core::v1::Taint;
 
@@ -19,8 +19,12 @@ impl Plugin for NodeUnschedulable {
         Extensions { filter: Some(self), ..Extensions::default() }
     }
 
+    fn reach(&self, _: &PodClass, _: &Snapshot) -> Reach {
+        Reach::Node
+    }
+
     fn may_help(&self, event: &ClusterEvent, _: &PodInfo) -> bool {
-        matches!(event, ClusterEvent::NodeAdded(node) | ClusterEvent::NodeUpdated(node) if !node.unschedulable)
+        matches!(event, ClusterEvent::NodeAdded(node) | ClusterEvent::NodeUpdated { new: node, .. } if !node.unschedulable)
     }
 }
 

@@ -1,7 +1,8 @@
 //! The order of the queue.
 
-use crate::framework::{Extensions, Plugin, QueueSort};
+use crate::framework::{Extensions, Plugin, QueueSort, Reach};
 use crate::queue::QueuedPod;
+use crate::{PodClass, Snapshot};
 use std::cmp::Ordering;
 use std::sync::Arc;
 
@@ -15,6 +16,10 @@ impl Plugin for PrioritySort {
 
     fn extensions(self: Arc<Self>) -> Extensions {
         Extensions { queue_sort: Some(self), ..Extensions::default() }
+    }
+
+    fn reach(&self, _: &PodClass, _: &Snapshot) -> Reach {
+        Reach::Nothing
     }
 }
 

@@ -1,8 +1,8 @@
 //! Gates keep a pod from being scheduled until someone opens them (KEP-3521).
 
-use crate::PodInfo;
-use crate::framework::{Extensions, Plugin, PreEnqueue, Reason};
+use crate::framework::{Extensions, Plugin, PreEnqueue, Reach, Reason};
 use crate::queue::ClusterEvent;
+use crate::{PodClass, PodInfo, Snapshot};
 use std::sync::Arc;
 
 /// Keeps pods with `spec.schedulingGates` out of the queue.
@@ -17,8 +17,12 @@ impl Plugin for SchedulingGates {
         Extensions { pre_enqueue: Some(self), ..Extensions::default() }
     }
 
+    fn reach(&self, _: &PodClass, _: &Snapshot) -> Reach {
+        Reach::Nothing
+    }
+
     fn may_help(&self, event: &ClusterEvent, _: &PodInfo) -> bool {
-        matches!(event, ClusterEvent::PodUpdated)
+        matches!(event, ClusterEvent::PodUpdated { .. })
     }
 }
 

@@ -1,10 +1,9 @@
 //! Taints keep pods away that do not tolerate them.
 
-use crate::PodInfo;
-use crate::framework::{Cycle, Extensions, Feasible, Filter, Plugin, Score};
-use crate::plugins::normalize;
+use crate::framework::{Cycle, Extensions, Feasible, Filter, Normalization, Plugin, Reach, Score};
 use crate::queue::ClusterEvent;
 use crate::snapshot::NodeId;
+use crate::{PodClass, PodInfo, Snapshot};
 use std::sync::Arc;
 use windlass_core::apis::core::v1::{Taint, Toleration};
 
@@ -21,9 +20,14 @@ impl Plugin for TaintToleration {
         Extensions { filter: Some(self.clone()), score: Some(self), ..Extensions::default() }
     }
 
+    fn reach(&self, _: &PodClass, _: &Snapshot) -> Reach {
+        Reach::Node
+    }
+
     fn may_help(&self, event: &ClusterEvent, pod: &PodInfo) -> bool {
-        let (ClusterEvent::NodeAdded(node) | ClusterEvent::NodeUpdated(node)) = event else {
-            return matches!(event, ClusterEvent::PodUpdated);
+        let (ClusterEvent::NodeAdded(node) | ClusterEvent::NodeUpdated { new: node, .. }) = event
+        else {
+            return matches!(event, ClusterEvent::PodUpdated { .. });
         };
         node.taints.iter().all(|taint| !forbids(taint) || tolerates(&pod.tolerations, taint))
     }
@@ -55,7 +59,10 @@ impl Score for TaintToleration {
                 *score += i64::from(tainted.contains(*node));
             }
         }
-        normalize(scores, true);
+    }
+
+    fn normalization(&self) -> Normalization {
+        Normalization::ByHighestReversed
     }
 }
 

@@ -25,7 +25,8 @@ fn refused(queue: &mut Queue, plugin: &'static str, now: Instant) {
 async fn priority_first_then_age() {
     let (mut queue, now) = (queue(), Instant::now());
     for (name, priority) in [("a", 0), ("b", 5), ("c", 0), ("d", 5)] {
-        queue.add(Arc::new(PodInfo { priority, ..pod(name, "1") }), now);
+        let spec = json!({"containers": [], "priority": priority});
+        queue.add(Arc::new(pod_with(name, spec)), now);
     }
     assert_eq!(popped(&mut queue), ["b", "d", "a", "c"]);
 }
@@ -47,7 +48,7 @@ async fn a_pod_that_failed_waits_before_it_is_tried_again() {
     let (mut queue, now) = (queue(), Instant::now());
     queue.add(Arc::new(pod("p", "1")), now);
     refused(&mut queue, "NodeResourcesFit", now);
-    queue.wake(&ClusterEvent::PodDeleted, now);
+    queue.wake(&ClusterEvent::PodDeleted(Arc::new(pod("gone", "1"))), now);
     assert_eq!(queue.next_due(), Some(now + Duration::from_secs(1)));
     queue.advance(now);
     assert_eq!(popped(&mut queue), [""; 0]);
@@ -85,7 +86,8 @@ async fn no_event_and_no_time_leads_past_a_gate() {
         Arc::new(pod_with("p", spec))
     };
     queue.add(gated(json!([{"name": "x"}, {"name": "y"}])), now);
-    queue.wake(&ClusterEvent::PodUpdated, now);
+    let other = Arc::new(pod("other", "1"));
+    queue.wake(&ClusterEvent::PodUpdated { old: other.clone(), new: other }, now);
     queue.advance(now + 2 * FLUSH_AFTER);
     assert_eq!(popped(&mut queue), [""; 0]);
     queue.add(gated(json!([{"name": "y"}])), now);

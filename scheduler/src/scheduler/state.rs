@@ -43,17 +43,19 @@ impl State {
         if known.as_ref() == Some(&node) {
             return;
         }
-        self.snapshot.set_node(&node);
+        self.snapshot.set_node(node.clone());
         let event = match known {
             None => ClusterEvent::NodeAdded(node),
-            Some(_) => ClusterEvent::NodeUpdated(node),
+            Some(old) => ClusterEvent::NodeUpdated { old, new: node },
         };
         self.queue.wake(&event, now);
     }
 
-    pub(super) fn node_gone(&mut self, name: &str) {
-        self.nodes.remove(name);
+    pub(super) fn node_gone(&mut self, name: &str, now: Instant) {
         self.snapshot.remove_node(name);
+        if let Some(node) = self.nodes.remove(name) {
+            self.queue.wake(&ClusterEvent::NodeDeleted(node), now);
+        }
     }
 
     pub(super) fn pod_seen(&mut self, pod: PodInfo, deleting: bool, now: Instant) {
@@ -71,9 +73,9 @@ impl State {
     pub(super) fn pod_gone(&mut self, uid: &str, now: Instant) {
         self.queue.remove(uid);
         self.assumed.remove(uid);
-        if self.snapshot.has_pod(uid) {
+        if let Some(pod) = self.snapshot.pod(uid).cloned() {
             self.snapshot.remove_pod(uid);
-            self.queue.wake(&ClusterEvent::PodDeleted, now);
+            self.queue.wake(&ClusterEvent::PodDeleted(pod), now);
         }
     }
 
@@ -98,29 +100,32 @@ impl State {
     pub(super) fn forget(&mut self, mut queued: QueuedPod, now: Instant) {
         let Some(pod) = self.assumed.remove(&queued.pod.uid) else { return };
         self.snapshot.remove_pod(&pod.uid);
-        queued.pod = pod;
+        queued.pod = pod.clone();
         self.queue.retry(queued, now);
-        self.queue.wake(&ClusterEvent::PodDeleted, now);
+        self.queue.wake(&ClusterEvent::PodDeleted(pod), now);
     }
 
     /// Takes the node for the pod before it is bound, so that the next pod sees it.
     fn assume(&mut self, pod: &Arc<PodInfo>, id: NodeId) -> Placement {
         let node = self.snapshot.name(id).clone();
-        let on_node = PodInfo { node_name: node.clone(), ..(**pod).clone() };
-        self.snapshot.set_pod(Arc::new(on_node));
+        self.snapshot.place(pod.clone(), id);
         self.assumed.insert(pod.uid.clone(), pod.clone());
         Placement { pod: pod.clone(), node }
     }
 
     fn bound(&mut self, pod: Arc<PodInfo>, now: Instant) {
         self.queue.remove(&pod.uid);
-        self.assumed.remove(&pod.uid);
-        let known = self.snapshot.pod(&pod.uid).map(|known| *known == pod);
-        if known != Some(true) {
-            self.snapshot.set_pod(pod);
-        }
-        if known == Some(false) {
-            self.queue.wake(&ClusterEvent::PodUpdated, now);
+        // Others may have waited for it, and it was not sure before.
+        let sure = self.assumed.remove(&pod.uid).is_none();
+        let known = self.snapshot.pod(&pod.uid).cloned().filter(|_| sure);
+        let was_on = self.snapshot.node_of(&pod.uid);
+        self.snapshot.set_pod(pod.clone());
+        match known {
+            None => self.queue.wake(&ClusterEvent::PodAdded(pod), now),
+            Some(old) if !old.same_class(&pod) || was_on != self.snapshot.node_of(&pod.uid) => {
+                self.queue.wake(&ClusterEvent::PodUpdated { old, new: pod }, now);
+            }
+            Some(_) => {}
         }
     }
 

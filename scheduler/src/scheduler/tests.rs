@@ -95,8 +95,8 @@ fn sidecars_and_init_containers_count_as_they_run() {
             {"name": "side", "restartPolicy": "Always", "resources": {"requests": {"cpu": "1"}}},
             {"name": "init", "resources": {"requests": {"cpu": "4"}}}],
         "containers": [{"name": "c", "resources": {"requests": {"cpu": "2"}}}]});
-    let PodInfo { requests, .. } = crate::testing::pod_with("p", spec);
-    assert!(requests.contains(&(crate::snapshot::CPU, 5000)), "{requests:?}");
+    let pod = crate::testing::pod_with("p", spec);
+    assert!(pod.requests.contains(&(crate::snapshot::CPU, 5000)), "{:?}", pod.requests);
 }
 
 #[test]
