@@ -38,6 +38,9 @@ pub struct Settings {
     pub node_monitor_grace_period: Duration,
     /// How many ended pods may stay before the oldest are collected; 0 for no limit.
     pub terminated_pod_threshold: usize,
+    /// Where metrics are read; None: through the context's client. The custom and the external metrics API have paths
+    /// that only a client over HTTP can ask for ([`RemoteClient`](windlass_core::client::remote::RemoteClient)).
+    pub metrics: Option<Arc<dyn Client>>,
     /// How many requests a controller of workloads works on at once.
     pub workers: usize,
 }
@@ -82,6 +85,7 @@ impl Default for Settings {
             node_cidr_mask: 24,
             node_monitor_grace_period: Duration::from_secs(40),
             terminated_pod_threshold: 12_500,
+            metrics: None,
             workers: 5,
         }
     }

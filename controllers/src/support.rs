@@ -13,6 +13,7 @@ pub(crate) mod pods;
 pub(crate) mod revisions;
 pub(crate) mod slices;
 pub(crate) mod status;
+pub(crate) mod storage;
 pub(crate) mod taints;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -13,6 +13,7 @@ pub(crate) use workload::{Selector, WorkloadView};
 use crate::Context;
 use std::sync::Arc;
 use windlass_core::cache::{Entry, HeaderOnly, Informer};
+use windlass_core::controller::ObjectKey;
 use windlass_core::scheme::{self, GroupVersionResource};
 use windlass_core::{Object, View};
 
@@ -22,6 +23,8 @@ pub(crate) const BY_CONTROLLER: &str = "controller";
 pub(crate) const ORPHANS: &str = "orphans";
 /// Index of pods: by the node they are bound to; those of none under the empty name.
 pub(crate) const BY_NODE: &str = "node";
+/// Index of pods: by namespace and name of each claim they use.
+pub(crate) const BY_CLAIM: &str = "claim";
 
 pub(crate) type Pods = Arc<Informer<PodView>>;
 pub(crate) type Pod = Arc<Entry<PodView>>;
@@ -33,6 +36,16 @@ pub(crate) fn pods(context: &Context) -> Pods {
     let pods = context.informers.informer::<PodView>(scheme::PODS);
     index_owners(&pods);
     pods.add_index(BY_NODE, |pod| vec![pod.view.spec.node_name.clone()]);
+    pods
+}
+
+/// All pods, by the claims they use too.
+pub(crate) fn pods_by_claim(context: &Context) -> Pods {
+    let pods = pods(context);
+    pods.add_index(BY_CLAIM, |pod| {
+        let claims = pod.view.claims(pod.object.name());
+        claims.map(|claim| ObjectKey::new(pod.object.namespace(), claim).to_string()).collect()
+    });
     pods
 }
 

@@ -15,17 +15,11 @@ use windlass_core::component::Component;
 use windlass_core::controller::{Controller, ObjectKey};
 use windlass_core::scheme;
 
-const BY_CLAIM: &str = "claim";
-
 /// The controller that protects claims that pods use.
 #[must_use]
 pub fn claims(context: &Context) -> Box<dyn Component> {
     let claims = views::headers(context, scheme::PERSISTENTVOLUMECLAIMS);
-    let pods = views::pods(context);
-    pods.add_index(BY_CLAIM, |pod| {
-        let key = |claim: &str| ObjectKey::new(pod.object.namespace(), claim).to_string();
-        pod.view.claims().map(key).collect()
-    });
+    let pods = views::pods_by_claim(context);
     let sync = sync::Claims::new(context, claims.clone(), pods.clone());
     let controller =
         Controller::new("pvc-protection", sync).after(claims.synced()).after(pods.synced());
@@ -33,8 +27,8 @@ pub fn claims(context: &Context) -> Box<dyn Component> {
     wiring::itself(&claims, &queue);
     pods.on_change(move |change| {
         let pod = change.entry();
-        for claim in pod.view.claims() {
-            let held = claims.get(pod.object.namespace(), claim);
+        for claim in pod.view.claims(pod.object.name()) {
+            let held = claims.get(pod.object.namespace(), &claim);
             if held.is_some_and(|claim| claim.object.header().deleting) {
                 queue.add(ObjectKey::new(pod.object.namespace(), claim));
             }

@@ -13,6 +13,7 @@ use windlass_api::server::ApiServer;
 use windlass_controllers::{Context, Settings, registry};
 use windlass_core::cache::InformerFactory;
 use windlass_core::client::Client;
+use windlass_core::client::remote::RemoteClient;
 use windlass_core::events::Recorder;
 use windlass_scheduler::Scheduler;
 
@@ -76,13 +77,7 @@ impl Cluster {
     /// A client of the `kube` crate, over no socket, that may do everything.
     #[must_use]
     pub fn kube_client(&self) -> kube::Client {
-        let service = tower::ServiceBuilder::new()
-            .map_request(|mut request: http::Request<kube::client::Body>| {
-                request.extensions_mut().insert(User::admin());
-                request
-            })
-            .service(self.server().service());
-        kube::Client::new(service, "default")
+        kube_client(self.server())
     }
 
     /// The API server.
@@ -112,6 +107,16 @@ impl Cluster {
     }
 }
 
+fn kube_client(server: &Arc<ApiServer>) -> kube::Client {
+    let service = tower::ServiceBuilder::new()
+        .map_request(|mut request: http::Request<kube::client::Body>| {
+            request.extensions_mut().insert(User::admin());
+            request
+        })
+        .service(server.service());
+    kube::Client::new(service, "default")
+}
+
 async fn start_controllers(
     options: &Options,
     control_plane: &ControlPlane,
@@ -124,6 +129,8 @@ async fn start_controllers(
             ca_pem: control_plane.identity.authority.certificate().to_owned(),
             tokens: Some(Arc::new(Signer(control_plane.identity.tokens.clone()))),
             cluster_cidr: options.pod_cidr.clone(),
+            // Other servers serve metrics: what they serve has paths, and no place in the registry.
+            metrics: Some(Arc::new(RemoteClient::new(kube_client(&control_plane.server)))),
             ..Settings::default()
         };
         let context = Context::new(client.clone(), env.clone(), shutdown.clone());

@@ -13,7 +13,9 @@ use agent::Place;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::Path;
 use windlass_agent::images::store::ImageStore;
+use windlass_controllers::{Context, local_path};
 use windlass_core::cache::InformerFactory;
+use windlass_core::component::{Component, Shutdown};
 
 /// Where the proxy answers to probes.
 const PROXY_HEALTH: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 31080);
@@ -76,13 +78,30 @@ pub(super) async fn start(
         env: options.env.clone(),
     })
     .await?;
-    parts.start_all("agent", vec![Box::new(agent)]).await?;
+    let shutdown = parts.shutdown().child_token();
+    let volumes = volumes(options, &name, control_plane, shutdown, data_dir).await?;
+    parts.start_all("agent", vec![Box::new(agent), volumes]).await?;
     let env = options.env.clone();
     let proxy = proxy(node.proxy, &name, informers, &options.pod_cidr, env, PROXY_HEALTH)?;
     if let Some(proxy) = proxy {
         parts.start_all("proxy", vec![proxy]).await?;
     }
     Ok(())
+}
+
+/// The provisioner of volumes that are folders of this node, and the class that asks for them.
+async fn volumes(
+    options: &Options,
+    node: &str,
+    control_plane: &ControlPlane,
+    shutdown: Shutdown,
+    data_dir: &Path,
+) -> Result<Box<dyn Component>, Error> {
+    let client = control_plane.client.clone();
+    let made = local_path::default_class(&*client).await;
+    made.map_err(|error| Error::part("volumes", error))?;
+    let context = Context::new(client, options.env.clone(), shutdown);
+    Ok(local_path::component(&context, node, data_dir.join("volumes")))
 }
 
 fn host_name() -> Result<String, Error> {

@@ -1,27 +1,44 @@
 //! What to do about a claim.
 
 use super::fit::{best, is_reserved_for};
+use super::provision;
 use crate::support::ops::Op;
 use crate::support::owner::{name_of, namespace_of, reference, uid_of};
+use crate::support::storage::{ClassView, lacks_class};
 use serde_json::json;
 use windlass_core::apis::core::v1::{PersistentVolume, PersistentVolumeClaim};
 use windlass_core::client::Key;
 use windlass_core::scheme::{self, GroupVersionKind};
 
-const CLAIM: GroupVersionKind = GroupVersionKind::new("", "v1", "PersistentVolumeClaim");
+pub(super) const CLAIM: GroupVersionKind = GroupVersionKind::new("", "v1", "PersistentVolumeClaim");
 const BOUND_BY: &str = "pv.kubernetes.io/bound-by-controller";
 pub(super) const COMPLETED: &str = "pv.kubernetes.io/bind-completed";
 
+/// What there is besides the volumes.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Around<'a> {
+    /// The claim's class, if it is there.
+    pub(super) class: Option<&'a ClassView>,
+    /// The class of claims that name none.
+    pub(super) default: Option<&'a str>,
+    /// A pod that uses the claim and has no node yet.
+    pub(super) unscheduled: Option<&'a str>,
+}
+
 /// What binds a claim, or shows that it is bound, or lost.
-pub(super) fn plan(claim: &PersistentVolumeClaim, volumes: &[PersistentVolume]) -> Vec<Op> {
+pub(super) fn plan(
+    claim: &PersistentVolumeClaim,
+    volumes: &[PersistentVolume],
+    around: Around<'_>,
+) -> Vec<Op> {
     let named =
         claim.spec.as_ref().and_then(|spec| spec.volume_name.as_deref()).unwrap_or_default();
     if claim.metadata.deletion_timestamp.is_some() {
         return vec![];
     }
     if !is_completed(claim) {
-        return best(claim, volumes)
-            .map_or_else(|| waits(claim, named), |volume| bind(claim, volume));
+        let found = candidate(claim, volumes, around.class);
+        return found.map_or_else(|| waits(claim, named, around), |volume| bind(claim, volume));
     }
     let volume = volumes.iter().find(|volume| name_of(&volume.metadata) == named);
     match volume.filter(|volume| is_reserved_for(volume, claim)) {
@@ -85,17 +102,34 @@ fn lost(claim: &PersistentVolumeClaim, volume: &str) -> Vec<Op> {
     vec![set_status(claim, json!({"phase": "Lost", "accessModes": null, "capacity": null})), event]
 }
 
-fn waits(claim: &PersistentVolumeClaim, named: &str) -> Vec<Op> {
+/// The volume a claim shall have. One that waits for its first pod takes only what was set aside for it.
+pub(super) fn candidate<'a>(
+    claim: &PersistentVolumeClaim,
+    volumes: &'a [PersistentVolume],
+    class: Option<&ClassView>,
+) -> Option<&'a PersistentVolume> {
+    let named = claim.spec.as_ref().and_then(|spec| spec.volume_name.as_deref());
+    let set_aside = named.is_some_and(|name| !name.is_empty())
+        || !class.is_some_and(ClassView::waits_for_consumer);
+    best(claim, volumes).filter(|volume| set_aside || is_reserved_for(volume, claim))
+}
+
+fn waits(claim: &PersistentVolumeClaim, named: &str, around: Around<'_>) -> Vec<Op> {
     let mut ops = vec![];
     if phase(claim) != "Pending" {
         ops.push(set_status(claim, json!({"phase": "Pending"})));
     }
-    let class =
-        claim.spec.as_ref().and_then(|spec| spec.storage_class_name.as_deref()).unwrap_or_default();
-    if class.is_empty() && named.is_empty() {
-        let message = "no persistent volumes available for this claim and no storage class is set";
-        ops.push(Op::normal(reference(&CLAIM, &claim.metadata), "FailedBinding", message));
+    if !named.is_empty() {
+        return ops;
     }
+    // A default class that came after the claim is the claim's class too (KEP-3333).
+    if let Some(class) = around.default.filter(|_| lacks_class(claim)) {
+        let version = &claim.metadata.resource_version;
+        let patch =
+            json!({"metadata": {"resourceVersion": version}, "spec": {"storageClassName": class}});
+        return vec![Op::Patch(key(claim), patch)];
+    }
+    ops.extend(provision::plan(claim, around.class, around.unscheduled));
     ops
 }
 
@@ -110,7 +144,7 @@ fn set_status(claim: &PersistentVolumeClaim, status: serde_json::Value) -> Op {
     )
 }
 
-fn key(claim: &PersistentVolumeClaim) -> Key {
+pub(super) fn key(claim: &PersistentVolumeClaim) -> Key {
     Key::new(
         scheme::PERSISTENTVOLUMECLAIMS,
         namespace_of(&claim.metadata),

@@ -1,5 +1,6 @@
 //! Which volumes a claim may take.
 
+use crate::support::storage::class_of;
 use windlass_core::apis::core::v1::{PersistentVolume, PersistentVolumeClaim};
 use windlass_core::meta::{LabelSelector, Quantity};
 
@@ -40,8 +41,7 @@ fn fits(claim: &PersistentVolumeClaim, volume: &PersistentVolume) -> bool {
     let phase =
         volume.status.as_ref().and_then(|status| status.phase.as_deref()).unwrap_or_default();
     let free = has.claim_ref.is_none() && matches!(phase, "" | "Pending" | "Available");
-    let class = wants.storage_class_name.as_deref().unwrap_or_default()
-        == has.storage_class_name.as_deref().unwrap_or_default();
+    let class = class_of(claim) == has.storage_class_name.as_deref().unwrap_or_default();
     let modes = wants
         .access_modes
         .iter()

@@ -1,9 +1,11 @@
 //! Reads caches, applies the plans.
 
-use super::{claim, volume};
+use super::claim::{self, Around};
+use super::volume;
 use crate::Context;
 use crate::support::ops::{self, Op};
-use crate::views::Headers;
+use crate::support::storage::{Classes, class_of, default_class};
+use crate::views::{BY_CLAIM, Headers, Pods};
 use async_trait::async_trait;
 use std::time::Duration;
 use windlass_core::apis::core::v1::{PersistentVolume, PersistentVolumeClaim};
@@ -27,30 +29,57 @@ pub(super) enum Request {
     Waiting,
 }
 
+pub(super) struct Caches {
+    pub(super) claims: Headers,
+    pub(super) volumes: Headers,
+    pub(super) classes: Classes,
+    pub(super) pods: Pods,
+}
+
 pub(super) struct Sync {
     context: Context,
     recorder: Recorder,
-    claims: Headers,
-    volumes: Headers,
+    caches: Caches,
 }
 
 impl Sync {
-    pub(super) fn new(context: &Context, claims: Headers, volumes: Headers) -> Self {
+    pub(super) fn new(context: &Context, caches: Caches) -> Self {
         let recorder = context.recorder.named("persistentvolume-controller");
-        Self { context: context.clone(), recorder, claims, volumes }
+        Self { context: context.clone(), recorder, caches }
     }
 
     fn volumes(&self) -> Result<Vec<PersistentVolume>> {
-        self.volumes.list(None).iter().map(|entry| entry.object.view()).collect()
+        self.caches.volumes.list(None).iter().map(|entry| entry.object.view()).collect()
     }
 
     fn find_claim(&self, key: &ObjectKey) -> Result<Option<PersistentVolumeClaim>> {
-        self.claims.get(&key.namespace, &key.name).map(|entry| entry.object.view()).transpose()
+        self.caches
+            .claims
+            .get(&key.namespace, &key.name)
+            .map(|entry| entry.object.view())
+            .transpose()
     }
 
     fn claim(&self, key: &ObjectKey) -> Result<Vec<Op>> {
         let Some(found) = self.find_claim(key)? else { return Ok(vec![]) };
-        Ok(claim::plan(&found, &self.volumes()?))
+        self.plan_claim(&found)
+    }
+
+    fn plan_claim(&self, claim: &PersistentVolumeClaim) -> Result<Vec<Op>> {
+        let (classes, name) = (self.caches.classes.list(None), class_of(claim));
+        let class = classes.iter().find(|class| class.object.name() == name);
+        let key = ObjectKey::new(
+            claim.metadata.namespace.clone().unwrap_or_default(),
+            claim.metadata.name.clone().unwrap_or_default(),
+        );
+        let users = self.caches.pods.by_index(BY_CLAIM, &key.to_string());
+        let unscheduled = users.iter().find(|pod| pod.view.spec.node_name.is_empty());
+        let around = Around {
+            class: class.map(|class| &class.view),
+            default: default_class(&classes),
+            unscheduled: unscheduled.map(|pod| pod.object.name()),
+        };
+        Ok(claim::plan(claim, &self.volumes()?, around))
     }
 
     fn volume(&self, volume: &PersistentVolume) -> Result<Vec<Op>> {
@@ -60,9 +89,12 @@ impl Sync {
 
     fn waiting(&self) -> Result<Option<PersistentVolumeClaim>> {
         let volumes = self.volumes()?;
-        for entry in self.claims.list(None) {
+        for entry in self.caches.claims.list(None) {
             let claim: PersistentVolumeClaim = entry.object.view()?;
-            if !claim::is_completed(&claim) && super::fit::best(&claim, &volumes).is_some() {
+            let class = self.caches.classes.get("", class_of(&claim));
+            let class = class.as_ref().map(|class| &class.view);
+            let may = !claim::is_completed(&claim);
+            if may && claim::candidate(&claim, &volumes, class).is_some() {
                 return Ok(Some(claim));
             }
         }
@@ -71,7 +103,7 @@ impl Sync {
 
     fn plan(&self, request: &Request) -> Result<Vec<Op>> {
         let get = |name: &str| -> Result<Option<PersistentVolume>> {
-            self.volumes.get("", name).map(|entry| entry.object.view()).transpose()
+            self.caches.volumes.get("", name).map(|entry| entry.object.view()).transpose()
         };
         match request {
             Request::Claim(key) => self.claim(key),
@@ -88,7 +120,7 @@ impl Sync {
             // One at a time: what is chosen for it has to be seen before the next may choose.
             Request::Waiting => {
                 let claim = self.waiting()?;
-                claim.map_or(Ok(vec![]), |claim| Ok(claim::plan(&claim, &self.volumes()?)))
+                claim.map_or(Ok(vec![]), |claim| self.plan_claim(&claim))
             }
         }
     }

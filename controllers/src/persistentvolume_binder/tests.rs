@@ -1,8 +1,10 @@
-use super::claim;
+use super::claim::{self, Around};
 use super::fit::best;
 use super::volume;
 use crate::support::ops::Op;
-use crate::support::testing::merged;
+use crate::support::storage::ClassView;
+use crate::support::testing::{cases, entry, merged};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use windlass_core::apis::core::v1::{PersistentVolume, PersistentVolumeClaim};
 
@@ -16,6 +18,10 @@ fn pvc(size: &str, more: Value) -> PersistentVolumeClaim {
     let base = json!({"metadata": {"name": "want", "namespace": "ns", "uid": "u"}, "spec": {"accessModes": ["ReadWriteOnce"], "storageClassName": "c",
         "resources": {"requests": {"storage": size}}}});
     serde_json::from_value(merged(base, more)).unwrap()
+}
+
+fn plan(claim: &PersistentVolumeClaim, volumes: &[PersistentVolume]) -> Vec<Op> {
+    claim::plan(claim, volumes, Around::default())
 }
 
 fn reserved(uid: &str) -> Value {
@@ -71,19 +77,19 @@ fn both_sides_name_each_other() {
             })
             .collect::<Vec<_>>()
     };
-    let ops = claim::plan(&pvc("1Gi", json!({})), &[pv("v", "1Gi", json!({}))]);
+    let ops = plan(&pvc("1Gi", json!({})), &[pv("v", "1Gi", json!({}))]);
     assert_eq!(keys(&ops), ["persistentvolumes/v null", "persistentvolumeclaims/ns/want null"]);
     let named = pvc(
         "1Gi",
         json!({"metadata": {"annotations": {claim::COMPLETED: "yes"}}, "spec": {"volumeName": "v"}}),
     );
     assert_eq!(
-        keys(&claim::plan(&named, &[pv("v", "1Gi", reserved("u"))])),
+        keys(&plan(&named, &[pv("v", "1Gi", reserved("u"))])),
         ["persistentvolumeclaims/ns/want/status \"Bound\""]
     );
-    assert_eq!(keys(&claim::plan(&named, &[])), ["persistentvolumeclaims/ns/want/status \"Lost\""]);
+    assert_eq!(keys(&plan(&named, &[])), ["persistentvolumeclaims/ns/want/status \"Lost\""]);
     assert_eq!(
-        keys(&claim::plan(&pvc("1Gi", json!({})), &[])),
+        keys(&plan(&pvc("1Gi", json!({})), &[])),
         ["persistentvolumeclaims/ns/want/status \"Pending\""]
     );
 }
@@ -109,4 +115,64 @@ fn a_volume_says_whose_it_is() {
     assert_eq!(phase(pending(reserved("other")), Some(&claim)).as_deref(), Some("Released"));
     assert_eq!(phase(pending(reserved("u")), Some(&pvc("1Gi", json!({})))), None);
     assert_eq!(phase(pv("v", "1Gi", json!({})), None), None);
+}
+
+#[derive(Deserialize)]
+struct Wait {
+    name: String,
+    #[serde(default)]
+    claim: Value,
+    class: Option<Value>,
+    default: Option<String>,
+    unscheduled: Option<String>,
+    #[serde(default)]
+    volumes: Vec<Value>,
+    wanted: Vec<String>,
+}
+
+#[test]
+fn a_claim_without_a_volume_waits_or_has_one_made() {
+    for case in cases::<Wait>(include_str!("tests/waits.yaml")) {
+        let claim = pvc("1Gi", merged(json!({"status": {"phase": "Pending"}}), case.claim));
+        let class = case
+            .class
+            .map(|class| entry::<ClassView>(merged(json!({"metadata": {"name": "c"}}), class)));
+        let volumes: Vec<_> = case.volumes.into_iter().map(|more| pv("v", "1Gi", more)).collect();
+        let around = Around {
+            class: class.as_ref().map(|class| &class.view),
+            default: case.default.as_deref(),
+            unscheduled: case.unscheduled.as_deref(),
+        };
+        let ops = claim::plan(&claim, &volumes, around);
+        let found: Vec<String> = ops
+            .iter()
+            .map(|op| match op {
+                Op::Event(_, _, reason, _) => (*reason).to_owned(),
+                Op::Patch(key, patch) => match &patch["spec"]["storageClassName"] {
+                    Value::String(class) => format!("class {class}"),
+                    _ => match &patch["metadata"]["annotations"]["volume.kubernetes.io/storage-provisioner"] {
+                        Value::String(by) => format!("by {by}"),
+                        _ => format!("bind {}", key.name),
+                    },
+                },
+                other => format!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(found, case.wanted, "{}", case.name);
+    }
+}
+
+#[test]
+fn what_nobody_made_nobody_deletes() {
+    let gone = |policy: &str, notes: Value| {
+        let more = json!({"metadata": {"annotations": notes}, "spec": {"persistentVolumeReclaimPolicy": policy}, "status": {"phase": "Bound"}});
+        let ops = volume::plan(&pv("v", "1Gi", merged(reserved("u"), more)), None);
+        match &ops[0] {
+            Op::Patch(_, patch) => patch["status"]["phase"].as_str().unwrap().to_owned(),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(gone("Retain", json!({})), "Released");
+    assert_eq!(gone("Delete", json!({"pv.kubernetes.io/provisioned-by": "x/y"})), "Released");
+    assert_eq!(gone("Delete", json!({})), "Failed");
 }

@@ -2,11 +2,14 @@
 
 use super::fit::is_reserved_for;
 use crate::support::ops::Op;
-use crate::support::owner::name_of;
+use crate::support::owner::{name_of, reference};
+use crate::support::storage::PROVISIONED_BY;
 use serde_json::json;
 use windlass_core::apis::core::v1::{PersistentVolume, PersistentVolumeClaim};
 use windlass_core::client::Key;
-use windlass_core::scheme;
+use windlass_core::scheme::{self, GroupVersionKind};
+
+const VOLUME: GroupVersionKind = GroupVersionKind::new("", "v1", "PersistentVolume");
 
 /// What makes the phase of a volume true. `claim` is the one that the volume names, if it is there.
 pub(super) fn plan(volume: &PersistentVolume, claim: Option<&PersistentVolumeClaim>) -> Vec<Op> {
@@ -18,15 +21,43 @@ pub(super) fn plan(volume: &PersistentVolume, claim: Option<&PersistentVolumeCla
     };
     let phase = match claim.filter(|claim| is_reserved_for(volume, claim)) {
         _ if uid.is_empty() => "Available",
-        None => "Released",
+        None => return released(volume),
         Some(claim) if names_us(claim) => "Bound",
         // It was chosen and the claim does not show it yet.
         Some(_) => return vec![],
     };
+    set_phase(volume, phase, "").into_iter().collect()
+}
+
+/// Its claim is gone. Who made the volume deletes it when it says so; what nobody made nobody deletes.
+fn released(volume: &PersistentVolume) -> Vec<Op> {
+    let spec = volume.spec.clone().unwrap_or_default();
+    let made = volume.metadata.annotations.as_ref().and_then(|all| all.get(PROVISIONED_BY));
+    let name = name_of(&volume.metadata);
+    let failure = match spec.persistent_volume_reclaim_policy.as_deref() {
+        Some("Delete") if made.is_none() => (
+            "VolumeFailedDelete",
+            format!(
+                "error getting deleter volume plugin for volume \"{name}\": no deletable volume plugin matched"
+            ),
+        ),
+        Some("Recycle") => {
+            ("VolumeFailedRecycle", "No recycler plugin found for the volume!".to_owned())
+        }
+        _ => return set_phase(volume, "Released", "").into_iter().collect(),
+    };
+    let Some(op) = set_phase(volume, "Failed", &failure.1) else { return vec![] };
+    vec![op, Op::warning(reference(&VOLUME, &volume.metadata), failure.0, failure.1)]
+}
+
+fn set_phase(volume: &PersistentVolume, phase: &str, message: &str) -> Option<Op> {
     let now = volume.status.as_ref().and_then(|status| status.phase.as_deref());
     if now == Some(phase) {
-        return vec![];
+        return None;
     }
-    let patch = json!({"metadata": {"uid": volume.metadata.uid}, "status": {"phase": phase}});
-    vec![Op::Patch(Key::cluster(scheme::PERSISTENTVOLUMES, name).subresource("status"), patch)]
+    let message = Some(message).filter(|message| !message.is_empty());
+    let status = json!({"phase": phase, "message": message});
+    let patch = json!({"metadata": {"uid": volume.metadata.uid}, "status": status});
+    let key = Key::cluster(scheme::PERSISTENTVOLUMES, name_of(&volume.metadata));
+    Some(Op::Patch(key.subresource("status"), patch))
 }

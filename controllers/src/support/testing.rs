@@ -10,15 +10,22 @@ pub(crate) fn at(seconds: i64) -> jiff::Timestamp {
     jiff::Timestamp::from_second(1_800_000_000 + seconds).unwrap()
 }
 
+/// The cases of a data file beside the tests: a list in YAML.
+pub(crate) fn cases<T: serde::de::DeserializeOwned>(yaml: &str) -> Vec<T> {
+    yaml_serde::from_str(yaml).unwrap()
+}
+
 /// A cached object.
 pub(crate) fn entry<V: View>(object: Value) -> Arc<Entry<V>> {
     let object = Object::from_wire(object.to_string().into()).unwrap();
     Arc::new(Entry::new(Arc::new(object)).unwrap())
 }
 
-/// Puts `more` over `base`, objects into objects.
+/// Puts `more` over `base`, objects into objects; null takes away, and is nothing when it is all there is.
 pub(crate) fn merged(mut base: Value, more: Value) -> Value {
-    merge(&mut base, more);
+    if !more.is_null() {
+        merge(&mut base, more);
+    }
     base
 }
 
@@ -26,7 +33,11 @@ fn merge(base: &mut Value, more: Value) {
     match (base, more) {
         (Value::Object(base), Value::Object(more)) => {
             for (key, value) in more {
-                merge(base.entry(key).or_insert(Value::Null), value);
+                if value.is_null() {
+                    base.shift_remove(&key);
+                } else {
+                    merge(base.entry(key).or_insert(Value::Null), value);
+                }
             }
         }
         (base, more) => *base = more,

@@ -59,8 +59,15 @@ pub(crate) struct ContainerPort {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct Volume {
+    pub(crate) name: String,
     pub(crate) persistent_volume_claim: Option<Claim>,
+    pub(crate) ephemeral: Option<Ephemeral>,
 }
+
+/// A claim that lives as long as the pod: only that it is there matters here.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Ephemeral {}
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
@@ -157,10 +164,12 @@ impl PodView {
         self.metadata.annotations.as_ref()?.get(key).map(String::as_str)
     }
 
-    /// The claims its volumes name.
-    pub(crate) fn claims(&self) -> impl Iterator<Item = &str> {
-        self.spec.volumes.iter().flatten().filter_map(|volume| {
-            volume.persistent_volume_claim.as_ref().map(|claim| claim.claim_name.as_str())
+    /// The claims its volumes name; those of ephemeral volumes have names that follow from the pod's, `pod`.
+    pub(crate) fn claims(&self, pod: &str) -> impl Iterator<Item = String> {
+        self.spec.volumes.iter().flatten().filter_map(move |volume| {
+            let named = volume.persistent_volume_claim.as_ref();
+            let own = || volume.ephemeral.map(|_| format!("{pod}-{}", volume.name));
+            named.map(|claim| claim.claim_name.clone()).or_else(own)
         })
     }
 }

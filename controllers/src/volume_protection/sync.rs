@@ -1,10 +1,9 @@
 //! Reads caches, applies the plan.
 
-use super::BY_CLAIM;
 use super::plan::{OF_CLAIMS, OF_VOLUMES, plan};
 use crate::Context;
 use crate::support::ops;
-use crate::views::{Headers, Pods};
+use crate::views::{BY_CLAIM, Headers, Pods};
 use async_trait::async_trait;
 use windlass_core::apis::core::v1::PersistentVolume;
 use windlass_core::client::Key;

@@ -12,7 +12,7 @@ use windlass_core::client::{
     Client, ClientExt, DeleteOptions, Key, ListOptions, Patch, Scope, WatchEvent, WriteOptions,
 };
 use windlass_core::clock::Env;
-use windlass_core::component::{Ready, Shutdown};
+use windlass_core::component::{Component, Ready, Shutdown};
 use windlass_core::scheme::{self, GroupVersionResource};
 
 /// No test waits longer for something, in virtual time.
@@ -21,6 +21,7 @@ pub(crate) const NS: &str = "ns";
 
 pub(crate) struct Cluster {
     pub(crate) client: Arc<dyn Client>,
+    context: Context,
     shutdown: Shutdown,
 }
 
@@ -40,25 +41,34 @@ impl Cluster {
         let (env, shutdown) = (Env::simulated(7), Shutdown::new());
         let server = ApiServer::builder().env(env.clone()).build().await.expect("a server");
         let client: Arc<dyn Client> = Arc::new(LocalClient::new(server, User::admin()));
-        let cluster = Self { client: client.clone(), shutdown: shutdown.clone() };
+        let context = Context::new(client.clone(), env, shutdown.clone()).with_settings(settings);
+        let cluster = Self { client, context: context.clone(), shutdown };
         cluster.create(scheme::NAMESPACES, json!({"metadata": {"name": NS}})).await;
-        let context = Context::new(client, env, shutdown.clone()).with_settings(settings);
         let started = registry::start(&context, |name| controllers.contains(&name));
         assert_eq!(
             started.len(),
             controllers.len(),
             "a name is not in the registry: {controllers:?}"
         );
+        cluster.run_all(started).await;
+        cluster
+    }
+
+    /// Runs one more, which is in no registry.
+    pub(crate) async fn run(&self, make: impl FnOnce(&Context) -> Box<dyn Component>) {
+        self.run_all(vec![make(&self.context)]).await;
+    }
+
+    async fn run_all(&self, components: Vec<Box<dyn Component>>) {
         let mut readies = vec![];
-        for component in started {
+        for component in components {
             let ready = Ready::default();
             readies.push(ready.clone());
-            tokio::spawn(component.run(ready, shutdown.clone()));
+            tokio::spawn(component.run(ready, self.shutdown.clone()));
         }
         for ready in readies {
             tokio::time::timeout(DEADLINE, ready.wait()).await.expect("the controllers get ready");
         }
-        cluster
     }
 
     pub(crate) async fn create(&self, resource: GroupVersionResource, object: Value) -> Value {
@@ -180,7 +190,7 @@ async fn act_as_agent(client: Arc<dyn Client>) {
 fn running(name: &str) -> Value {
     let number = name.bytes().fold(1_u32, |sum, byte| (sum * 31 + u32::from(byte)) % 250) + 1;
     let ip = format!("10.1.0.{number}");
-    json!({"phase": "Running", "podIP": ip, "podIPs": [{"ip": ip}],
+    json!({"phase": "Running", "startTime": "2025-12-31T00:00:00Z", "podIP": ip, "podIPs": [{"ip": ip}],
         "conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"}]})
 }
 

@@ -81,3 +81,60 @@ async fn a_claim_waits_for_a_volume() {
         })
         .await;
 }
+
+fn class(mode: &str) -> Value {
+    json!({"metadata": {"name": "c"}, "provisioner": "windlass.dev/local-path", "volumeBindingMode": mode})
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_gets_a_folder_where_its_first_pod_runs() {
+    let all = [
+        "persistentvolume-binder-controller",
+        "persistentvolumeclaim-protection-controller",
+        "ephemeral-volume-controller",
+    ];
+    let cluster = Cluster::start(&all).await;
+    let root = std::env::temp_dir().join(format!("windlass-e2e-{}", std::process::id()));
+    cluster
+        .run(|context| windlass_controllers::local_path::component(context, "n", root.clone()))
+        .await;
+    cluster.create(scheme::STORAGECLASSES, class("WaitForFirstConsumer")).await;
+    let template = json!({"spec": claim("x", "1Gi")["spec"]});
+    let user = json!({"metadata": {"name": "user"}, "spec": {"terminationGracePeriodSeconds": 0, "containers": [{"name": "c", "image": "x"}],
+        "volumes": [{"name": "v", "ephemeral": {"volumeClaimTemplate": template}}]}});
+    cluster.create(scheme::PODS, user).await;
+    cluster.until_count(scheme::PERSISTENTVOLUMECLAIMS, "", 1).await;
+    cluster.pass(60).await;
+    assert!(cluster.list(scheme::PERSISTENTVOLUMES, "").await.is_empty(), "no node is chosen yet");
+    let selected =
+        json!({"metadata": {"annotations": {"volume.kubernetes.io/selected-node": "n"}}});
+    cluster.patch(&key(scheme::PERSISTENTVOLUMECLAIMS, "user-v"), selected).await;
+    let bound = cluster
+        .until("bound", scheme::PERSISTENTVOLUMECLAIMS, "", |all| {
+            all[0]["status"]["phase"] == "Bound"
+        })
+        .await;
+    let folder = root.join(bound[0]["spec"]["volumeName"].as_str().unwrap());
+    assert!(folder.is_dir());
+    // The collector would delete it with the pod; here it is done by hand.
+    cluster.delete(&key(scheme::PODS, "user"), DeleteOptions::default()).await;
+    cluster.delete(&key(scheme::PERSISTENTVOLUMECLAIMS, "user-v"), DeleteOptions::default()).await;
+    cluster.until_count(scheme::PERSISTENTVOLUMES, "", 0).await;
+    assert!(!folder.exists());
+    std::fs::remove_dir_all(root).unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_default_class_that_comes_late_is_the_claims_class() {
+    let cluster = Cluster::start(&["persistentvolume-binder-controller"]).await;
+    let mut want = claim("want", "1Gi");
+    want["spec"].as_object_mut().unwrap().remove("storageClassName");
+    cluster.create(scheme::PERSISTENTVOLUMECLAIMS, want).await;
+    windlass_controllers::local_path::default_class(&*cluster.client).await.unwrap();
+    windlass_controllers::local_path::default_class(&*cluster.client).await.unwrap();
+    cluster
+        .until("a class", scheme::PERSISTENTVOLUMECLAIMS, "", |all| {
+            all[0]["spec"]["storageClassName"] == "local-path"
+        })
+        .await;
+}

@@ -1,0 +1,117 @@
+//! Reads caches, makes and removes folders, writes volumes.
+
+use super::plan::{self, Place, Step};
+use super::{PROVISIONER, folders};
+use crate::Context;
+use crate::support::ops::{self, Op};
+use crate::support::owner::reference;
+use crate::support::storage::{Classes, class_of};
+use crate::views::Headers;
+use async_trait::async_trait;
+use std::path::PathBuf;
+use windlass_core::apis::core::v1::{PersistentVolume, PersistentVolumeClaim};
+use windlass_core::client::{DeleteOptions, Key};
+use windlass_core::controller::{Action, ObjectKey, Reconciler};
+use windlass_core::events::Recorder;
+use windlass_core::scheme::{self, GroupVersionKind};
+
+const CLAIM: GroupVersionKind = GroupVersionKind::new("", "v1", "PersistentVolumeClaim");
+
+/// What to look at.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Request {
+    Claim(ObjectKey),
+    Volume(String),
+}
+
+/// Why a volume could not be made or deleted. Retried with back-off.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Error {
+    /// The server said no.
+    #[error(transparent)]
+    Client(#[from] windlass_core::Error),
+    /// The disk said no.
+    #[error("{}: {source}", path.display())]
+    Folder { path: PathBuf, source: std::io::Error },
+}
+
+pub(super) struct Sync {
+    context: Context,
+    recorder: Recorder,
+    place: Place,
+    claims: Headers,
+    volumes: Headers,
+    classes: Classes,
+}
+
+impl Sync {
+    pub(super) fn new(
+        context: &Context,
+        place: Place,
+        claims: Headers,
+        volumes: Headers,
+        classes: Classes,
+    ) -> Self {
+        let recorder = context.recorder.named(PROVISIONER);
+        Self { context: context.clone(), recorder, place, claims, volumes, classes }
+    }
+
+    async fn claim(&self, key: &ObjectKey) -> Result<(), Error> {
+        let Some(entry) = self.claims.get(&key.namespace, &key.name) else { return Ok(()) };
+        let claim: PersistentVolumeClaim = entry.object.view()?;
+        let class = self.classes.get("", class_of(&claim));
+        let about = reference(&CLAIM, &claim.metadata);
+        match plan::claim(&self.place, &claim, class.as_ref().map(|class| &class.view)) {
+            Step::Nothing => Ok(()),
+            Step::Refuse(why) => {
+                let message = format!(
+                    "failed to provision volume with StorageClass \"{}\": {why}",
+                    class_of(&claim)
+                );
+                self.apply(vec![Op::warning(about, "ProvisioningFailed", message)]).await
+            }
+            Step::Make(path, volume) => {
+                let made = folders::make(path.clone()).await;
+                if let Err(source) = made {
+                    let message = format!("{}: {source}", path.display());
+                    self.apply(vec![Op::warning(about, "ProvisioningFailed", message)]).await?;
+                    return Err(Error::Folder { path, source });
+                }
+                let name = volume["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+                let told = format!("Successfully provisioned volume {name}");
+                let event = Op::normal(about, "ProvisioningSucceeded", told);
+                let key = Key::cluster(scheme::PERSISTENTVOLUMES, name);
+                self.apply(vec![Op::Create(key, volume), event]).await
+            }
+        }
+    }
+
+    async fn volume(&self, name: &str) -> Result<(), Error> {
+        let Some(entry) = self.volumes.get("", name) else { return Ok(()) };
+        let volume: PersistentVolume = entry.object.view()?;
+        let Some(path) = plan::discarded(&self.place, &volume) else { return Ok(()) };
+        let removed = folders::remove(path.clone()).await;
+        removed.map_err(|source| Error::Folder { path, source })?;
+        let options = DeleteOptions::uid(&*entry.object.header().uid);
+        self.apply(vec![Op::Delete(Key::cluster(scheme::PERSISTENTVOLUMES, name), options)]).await
+    }
+
+    async fn apply(&self, ops: Vec<Op>) -> Result<(), Error> {
+        ops::apply(&*self.context.client, &self.recorder, ops).await?;
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Reconciler for Sync {
+    type Request = Request;
+    type Error = Error;
+
+    async fn reconcile(&self, request: &Request) -> Result<Action, Error> {
+        match request {
+            Request::Claim(key) => self.claim(key).await?,
+            Request::Volume(name) => self.volume(name).await?,
+        }
+        Ok(Action::Done)
+    }
+}

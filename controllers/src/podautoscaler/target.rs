@@ -1,0 +1,68 @@
+//! What an autoscaler scales: the `scale` of any kind that has one.
+
+use crate::support::kinds::Definition;
+use serde::Deserialize;
+use serde_json::json;
+use std::sync::Arc;
+use windlass_core::Result;
+use windlass_core::apis::autoscaling::v2::CrossVersionObjectReference;
+use windlass_core::cache::Informer;
+use windlass_core::client::{Client, Key, Patch, WriteOptions};
+use windlass_core::scheme::{GroupVersion, GroupVersionResource, Scheme};
+
+/// A scale (`autoscaling/v1`).
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Scale {
+    pub(super) spec: Size,
+    pub(super) status: Size,
+}
+
+/// Half of one: the spec has no selector.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Size {
+    pub(super) replicas: i32,
+    pub(super) selector: String,
+}
+
+/// Where the scale of a reference is; the error is told to users.
+pub(super) fn key(
+    reference: &CrossVersionObjectReference,
+    namespace: &str,
+    definitions: &Informer<Definition>,
+) -> std::result::Result<Key, String> {
+    let version = reference.api_version.as_deref().unwrap_or("v1");
+    let version: GroupVersion = version
+        .parse()
+        .map_err(|_| format!("invalid API version in scale target reference: {version}"))?;
+    let resource = resource(&version, &reference.kind, definitions).ok_or_else(|| {
+        format!("no matches for kind \"{}\" in group \"{}\"", reference.kind, version.group)
+    })?;
+    Ok(Key::new(resource, namespace, &reference.name).subresource("scale"))
+}
+
+/// The resource of a kind, in the version named or in another one of its group.
+fn resource(
+    version: &GroupVersion,
+    kind: &str,
+    definitions: &Informer<Definition>,
+) -> Option<GroupVersionResource> {
+    let scheme = Scheme::builtin();
+    let exact = scheme.by_gvk(&version.with_kind(kind.to_owned()));
+    let of_group =
+        || scheme.iter().find(|info| info.gvr.group == version.group && info.kind == kind);
+    if let Some(info) = exact.or_else(of_group) {
+        return Some(info.gvr.clone());
+    }
+    let kinds = definitions.list(None).into_iter().filter_map(|entry| entry.view.kind());
+    let mut fits =
+        kinds.filter(|found| found.kind == kind && found.resource.group == version.group);
+    fits.next().map(|found| found.resource)
+}
+
+/// Asks for so many replicas.
+pub(super) async fn scale(client: &Arc<dyn Client>, key: &Key, replicas: i32) -> Result<()> {
+    let patch = Patch::merge(&json!({"spec": {"replicas": replicas}}));
+    client.patch(key, patch, &WriteOptions::default()).await.map(drop)
+}
