@@ -2,14 +2,19 @@
 
 mod default_toleration_seconds;
 mod escalation;
+mod expression;
+mod index;
 mod limit_ranger;
 mod namespace_lifecycle;
 pub(crate) mod notes;
 mod priority;
 mod reinvocation;
+mod rules;
 mod service_account;
 mod storage_protection;
 mod taint_nodes;
+mod view;
+mod webhook;
 
 pub use default_toleration_seconds::DefaultTolerationSeconds;
 pub use escalation::EscalationPrevention;
@@ -19,6 +24,9 @@ pub use priority::Priority;
 pub use service_account::ServiceAccount;
 pub use storage_protection::StorageObjectInUseProtection;
 pub use taint_nodes::TaintNodesByCondition;
+pub use webhook::{MutatingWebhooks, ValidatingWebhooks};
+
+pub(crate) use expression::{compile, environment};
 
 use crate::authentication::User;
 use crate::registry::{Entry, Loopback};
@@ -76,7 +84,7 @@ pub struct AdmissionRequest<'a> {
     /// What the audit log says of it: a key with a domain (`policies.example/why`), and a text.
     pub annotations: Vec<(String, String)>,
     /// The resource as it was asked for: in the version and under the name of the request.
-    pub(crate) entry: &'a Entry,
+    pub(crate) entry: &'a Arc<Entry>,
     /// Time and chance.
     pub(crate) env: &'a Env,
     pub(crate) reinvocation: Reinvocation,

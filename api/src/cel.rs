@@ -12,6 +12,7 @@
 //! ```
 
 mod ast;
+mod authz;
 mod check;
 mod cost;
 pub(crate) mod duration;
@@ -19,16 +20,19 @@ mod error;
 pub(crate) mod escape;
 mod eval;
 mod foreign;
+mod json;
 mod lexer;
 mod library;
 mod parser;
 mod shape;
 pub(crate) mod types;
 mod value;
+mod variables;
 
 #[cfg(test)]
 mod tests;
 
+pub use authz::{Authz, Check, Decide, Decision, Subject};
 pub use check::Variable;
 pub use error::{CompileError, EvalError};
 pub use escape::{escape, unescape};
@@ -36,6 +40,9 @@ pub use foreign::Foreign;
 pub use shape::{Elements, Scalar, Shape};
 pub use types::{Declared, Type};
 pub use value::{List, Map, Text, Value};
+pub use variables::{Named, Variables};
+
+pub(crate) use authz::AUTHORIZER;
 
 /// What one expression may cost: about a tenth of a second.
 pub const PER_CALL_LIMIT: u64 = 1_000_000;
@@ -48,6 +55,7 @@ pub const MATCH_CONDITIONS_BUDGET: u64 = 2_500_000;
 #[derive(Clone, Debug, Default)]
 pub struct Environment {
     variables: Vec<Variable>,
+    patches: bool,
 }
 
 /// An expression that was checked. Evaluating it changes nothing in it: it may be shared.
@@ -56,6 +64,7 @@ pub struct Program {
     expr: ast::Expr,
     ty: Type,
     max_cost: u64,
+    mismatch: Option<String>,
 }
 
 // === impl Environment ===
@@ -64,7 +73,14 @@ impl Environment {
     /// An environment with these variables; the last of a name counts.
     #[must_use]
     pub fn new(variables: impl IntoIterator<Item = Variable>) -> Self {
-        Self { variables: variables.into_iter().collect() }
+        Self { variables: variables.into_iter().collect(), patches: false }
+    }
+
+    /// The same, with the types of objects and patches that an expression may make: `Object`, `Object.spec`, …, and
+    /// `JSONPatch`.
+    #[must_use]
+    pub fn with_patches(self) -> Self {
+        Self { patches: true, ..self }
     }
 
     /// Parses an expression and checks its types.
@@ -74,9 +90,9 @@ impl Environment {
     pub fn compile(&self, source: &str) -> Result<Program, CompileError> {
         let expr =
             parser::parse(source).map_err(|mistake| CompileError::new(source, vec![mistake]))?;
-        let info = check::check(&expr, &self.variables)
+        let (info, mismatch) = check::check(&expr, &self.variables, self.patches)
             .map_err(|mistakes| CompileError::new(source, mistakes))?;
-        Ok(Program { expr, ty: info.ty, max_cost: info.cost.max })
+        Ok(Program { expr, ty: info.ty, max_cost: info.cost.max, mismatch })
     }
 }
 
@@ -93,6 +109,12 @@ impl Program {
     #[must_use]
     pub fn max_cost(&self) -> u64 {
         self.max_cost
+    }
+
+    /// Where it makes an object whose type is not that of the field it is put into.
+    #[must_use]
+    pub fn mismatch(&self) -> Option<&str> {
+        self.mismatch.as_deref()
     }
 
     /// About how many bytes it takes.

@@ -34,7 +34,7 @@ pub(crate) use delete::Deleted;
 pub(crate) use event_leases::EventLeases;
 pub(crate) use loopback::{client_events, unknown_resource};
 pub(crate) use meta::rfc3339;
-pub(crate) use subresources::builtin_creaters;
+pub(crate) use subresources::{builtin_creaters, replace_scale, scale_of};
 pub(crate) use write::Write;
 
 use crate::admission::Chain;

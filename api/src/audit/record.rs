@@ -20,6 +20,8 @@ use windlass_core::scheme::TRANSACTIONS;
 /// The annotation that names what a transaction does. Its objects are never recorded: the policy may keep some of
 /// them, as secrets, out of the log.
 const OPERATIONS: &str = "windlass.dev/operations";
+/// What patches of webhooks are noted under.
+const PATCHES: &str = "patch.webhook.admission.k8s.io/";
 /// A name that a client gives is cut off here.
 const LONGEST_NAME: usize = 253;
 
@@ -74,7 +76,13 @@ impl Record {
 
     /// Notes what admission has to say.
     pub(crate) fn noted(&self, notes: &Notes) {
-        notes.annotations.iter().for_each(|(key, value)| self.annotate(key, value));
+        let whole = self.verdict.level >= Level::Request;
+        for (key, value) in &notes.annotations {
+            // A patch may show what of a secret only those levels show.
+            if whole || !key.starts_with(PATCHES) {
+                self.annotate(key, value);
+            }
+        }
     }
 
     fn annotate(&self, key: &str, value: &str) {

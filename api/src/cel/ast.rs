@@ -45,6 +45,11 @@ pub(super) enum Kind {
     Conditional(Box<[Expr; 3]>),
     List(Box<[Element]>),
     Map(Box<[Entry]>),
+    /// `Object.spec{a: 1}`
+    Message {
+        name: Box<str>,
+        fields: Box<[Field]>,
+    },
     Macro(Box<Macro>),
 }
 
@@ -75,6 +80,14 @@ pub(super) struct Element {
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) key: Expr,
+    pub(super) value: Expr,
+    pub(super) optional: bool,
+}
+
+/// A field of a message, by the name it has in JSON.
+#[derive(Debug)]
+pub(super) struct Field {
+    pub(super) name: Box<str>,
     pub(super) value: Expr,
     pub(super) optional: bool,
 }
@@ -143,6 +156,7 @@ impl Kind {
             }
             Self::List(items) => Box::new(items.iter().map(|item| &item.value)),
             Self::Map(entries) => Box::new(entries.iter().flat_map(|e| [&e.key, &e.value])),
+            Self::Message { fields, .. } => Box::new(fields.iter().map(|field| &field.value)),
             Self::Macro(one) => {
                 let parts = [Some(&one.range), one.filter.as_ref(), Some(&one.body)];
                 Box::new(parts.into_iter().flatten())

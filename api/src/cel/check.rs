@@ -2,10 +2,12 @@
 
 mod call;
 mod macros;
+mod message;
 mod operators;
 mod unify;
 
 use super::ast::{Element, Entry, Expr, Kind};
+use super::authz::{AUTHORIZER, REQUEST_RESOURCE, RESOURCE_CHECK};
 use super::cost::{LIST_BASE, MAP_BASE, Range};
 use super::error::Mistake;
 use super::types::{Declared, Type};
@@ -40,6 +42,8 @@ pub struct Variable {
 pub(super) struct Checker {
     scopes: Vec<(Box<str>, Info)>,
     mistakes: Vec<Mistake>,
+    patches: bool,
+    mismatch: Option<String>,
 }
 
 const TYPE_NAMES: [&str; 12] = [
@@ -57,8 +61,13 @@ const TYPE_NAMES: [&str; 12] = [
     "google.protobuf.Duration",
 ];
 
-/// The type and the cost of an expression.
-pub(super) fn check(expr: &Expr, variables: &[Variable]) -> Result<Info, Vec<Mistake>> {
+/// The type and the cost of an expression, and where it makes an object of the wrong type. `patches`: it may make
+/// objects.
+pub(super) fn check(
+    expr: &Expr,
+    variables: &[Variable],
+    patches: bool,
+) -> Result<(Info, Option<String>), Vec<Mistake>> {
     let scope = |variable: &Variable| {
         let info = match &variable.declared {
             Some(declared) => Info::declared(declared, variable.ty.clone()),
@@ -67,9 +76,9 @@ pub(super) fn check(expr: &Expr, variables: &[Variable]) -> Result<Info, Vec<Mis
         (variable.name.into(), info)
     };
     let scopes = variables.iter().map(scope).collect();
-    let mut checker = Checker { scopes, mistakes: Vec::new() };
+    let mut checker = Checker { scopes, mistakes: Vec::new(), patches, mismatch: None };
     let info = checker.expr(expr);
-    if checker.mistakes.is_empty() { Ok(info) } else { Err(checker.mistakes) }
+    if checker.mistakes.is_empty() { Ok((info, checker.mismatch)) } else { Err(checker.mistakes) }
 }
 
 // === impl Info ===
@@ -151,6 +160,7 @@ impl Checker {
             Kind::Conditional(parts) => self.conditional(parts, expr.at),
             Kind::List(items) => self.list(items),
             Kind::Map(entries) => self.map(entries),
+            Kind::Message { name, fields } => self.message(name, fields, expr.at),
             Kind::Macro(one) => self.expand(one, expr.at),
         }
     }
@@ -176,6 +186,10 @@ impl Checker {
                 None => self.mistake(at, format!("undefined field '{field}'")),
             },
             Type::Map(_, value) => Info::new((**value).clone()).with_cost(cost),
+            Type::Message(_) => Info::new(Type::Dyn).with_cost(cost),
+            Type::Opaque(AUTHORIZER) if field == REQUEST_RESOURCE => {
+                Info::new(Type::Opaque(RESOURCE_CHECK)).with_cost(cost)
+            }
             Type::Dyn | Type::Param(_) => Info::new(Type::Dyn).with_cost(operand.cost),
             Type::Optional(inner) => {
                 let inner = Info { ty: (**inner).clone(), ..operand };

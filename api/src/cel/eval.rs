@@ -8,7 +8,7 @@ mod macros;
 mod operators;
 mod time;
 
-use super::ast::{Element, Entry, Expr, Kind};
+use super::ast::{Element, Entry, Expr, Field, Kind};
 use super::cost::{LIST_BASE, MAP_BASE, scaled};
 use super::error::EvalError;
 use super::value::{Map, Value};
@@ -87,6 +87,7 @@ impl<'p, 'a> Evaluation<'p, 'a> {
             }
             Kind::List(items) => self.list(items),
             Kind::Map(entries) => self.map(entries),
+            Kind::Message { fields, .. } => self.message(fields),
             Kind::Macro(one) => self.expand(one),
         }
     }
@@ -180,6 +181,21 @@ impl<'p, 'a> Evaluation<'p, 'a> {
         }
         Ok(Value::Map(Map::Values(values.into())))
     }
+
+    /// An object that is made; an optional field without a value is left out.
+    fn message(&mut self, fields: &'p [Field]) -> Outcome<'a> {
+        self.charge(MAP_BASE)?;
+        let mut values = Vec::with_capacity(fields.len());
+        for field in fields {
+            let value = match (self.eval(&field.value)?, field.optional) {
+                (Value::Optional(None), true) => continue,
+                (Value::Optional(Some(value)), true) => (*value).clone(),
+                (value, _) => value,
+            };
+            values.push((Value::text(&*field.name), value));
+        }
+        Ok(Value::Map(Map::Values(values.into())))
+    }
 }
 
 /// A field of an object or an entry of a map.
@@ -195,6 +211,8 @@ fn select<'a>(operand: &Value<'a>, field: &str, optional: bool) -> Outcome<'a> {
             Value::Map(map) => Ok(Value::Optional(map.get(field).map(Rc::new))),
             _ => Err(EvalError::no_overload()),
         },
+        Value::Variables(variables) => variables.get(field),
+        Value::Authz(authz) => authz.select(field).ok_or_else(|| EvalError::no_key(field)),
         _ => Err(EvalError::no_overload()),
     }
 }
@@ -202,6 +220,7 @@ fn select<'a>(operand: &Value<'a>, field: &str, optional: bool) -> Outcome<'a> {
 fn has(operand: &Value<'_>, field: &str) -> Result<bool, EvalError> {
     match operand {
         Value::Map(map) => Ok(map.get(field).is_some()),
+        Value::Variables(variables) => Ok(variables.has(field)),
         Value::Optional(None) => Ok(false),
         Value::Optional(Some(inner)) => has(inner, field),
         _ => Err(EvalError::no_overload()),

@@ -135,7 +135,9 @@ fn to_library(value: &Value<'_>, depth: usize) -> Result<CelValue, EvalError> {
         }
         Value::Foreign(value) => CelValue::Opaque(Arc::clone(&value.0)),
         Value::Type(name) => CelValue::String(Arc::new((*name).to_owned())),
-        Value::Optional(_) => return Err(EvalError::no_overload()),
+        Value::Optional(_) | Value::Authz(_) | Value::Variables(_) => {
+            return Err(EvalError::no_overload());
+        }
     })
 }
 

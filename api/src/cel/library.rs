@@ -1,5 +1,6 @@
 //! The functions that expressions may call: those of the language and Kubernetes' libraries.
 
+use super::authz::{AUTHORIZER, RESOURCE_CHECK};
 use super::types::Type;
 use rustc_hash::FxHashMap;
 use std::sync::{Arc, LazyLock};
@@ -78,6 +79,11 @@ fn parse(text: &'static str) -> Option<Type> {
         "Quantity" => Type::Opaque("kubernetes.Quantity"),
         "Format" => Type::Opaque("kubernetes.NamedFormat"),
         "Semver" => Type::Opaque("kubernetes.Semver"),
+        "Authorizer" => Type::Opaque(AUTHORIZER),
+        "PathCheck" => Type::Opaque("kubernetes.authorization.PathCheck"),
+        "GroupCheck" => Type::Opaque("kubernetes.authorization.GroupCheck"),
+        "ResourceCheck" => Type::Opaque(RESOURCE_CHECK),
+        "Decision" => Type::Opaque("kubernetes.authorization.Decision"),
         letter => Type::Param(letter.chars().next().filter(|_| letter.len() == 1)?),
     })
 }

@@ -32,6 +32,8 @@ pub enum Type {
     Map(Arc<Type>, Arc<Type>),
     /// An object with declared fields.
     Object(Arc<Declared>),
+    /// An object that an expression makes: `Object`, `Object.spec`, `JSONPatch`.
+    Message(Arc<str>),
     /// A type of one of Kubernetes' libraries.
     Opaque(&'static str),
     /// `optional_type(T)`
@@ -106,6 +108,7 @@ impl fmt::Display for Type {
             Self::List(of) => write!(f, "list({of})"),
             Self::Map(key, value) => write!(f, "map({key}, {value})"),
             Self::Object(_) => f.write_str("object"),
+            Self::Message(name) => f.write_str(name),
             Self::Opaque(name) => f.write_str(name),
             Self::Optional(of) => write!(f, "optional_type({of})"),
             Self::Type => f.write_str("type"),

@@ -1,6 +1,8 @@
 //! Values while an expression is evaluated. JSON is read in place: only what is computed is owned.
 
+use super::authz::Authz;
 use super::shape::{Elements, Scalar, Shape};
+use super::variables::Variables;
 use super::{duration, foreign};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -49,6 +51,10 @@ pub enum Value<'a> {
     Optional(Option<Rc<Value<'a>>>),
     /// A value of one of Kubernetes' libraries: an address, a quantity, a URL, a version, a format.
     Foreign(foreign::Foreign),
+    /// `authorizer`, and what is asked of it.
+    Authz(Authz<'a>),
+    /// `variables`
+    Variables(Variables<'a>),
     /// A type.
     Type(&'static str),
 }
@@ -128,6 +134,8 @@ impl<'a> Value<'a> {
             Self::Map(_) => "map",
             Self::Optional(_) => "optional_type",
             Self::Foreign(value) => value.type_name(),
+            Self::Authz(value) => value.type_name(),
+            Self::Variables(_) => "kubernetes.variables",
             Self::Type(_) => "type",
         }
     }

@@ -140,7 +140,7 @@ impl Entry {
     }
 
     /// The fields of a stored object, in the version in which it is handled.
-    pub(super) async fn open(&self, object: &Arc<Object>) -> Result<Map, Status> {
+    pub(crate) async fn open(&self, object: &Arc<Object>) -> Result<Map, Status> {
         let handled = match &self.custom {
             Some(custom) => &custom.serve(object.clone()).await?,
             None => object,
@@ -149,7 +149,7 @@ impl Entry {
     }
 
     /// An object in the version in which it is stored.
-    pub(super) async fn close(&self, object: Map) -> Result<Map, Status> {
+    pub(crate) async fn close(&self, object: Map) -> Result<Map, Status> {
         match &self.custom {
             Some(custom) => custom.store(object).await,
             None => Ok(object),

@@ -12,6 +12,8 @@ use std::sync::Arc;
 use windlass_core::meta::Status;
 use windlass_core::scheme::{self, GroupVersionKind, GroupVersionResource};
 
+pub(crate) use scale::{replace_scale, scale_of};
+
 /// Makes something that is not kept: a token, a review, a binding.
 #[async_trait]
 pub trait Creater: Send + Sync {

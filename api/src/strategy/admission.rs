@@ -5,7 +5,9 @@ use super::json::{
     str_of,
 };
 use super::{Map, Strategy};
-use crate::validation::format::dns1123_subdomain;
+use crate::admission::{compile, environment};
+use crate::cel::{Environment, Program, Type};
+use crate::validation::format::{dns1123_subdomain, qualified_name};
 use crate::validation::rules::{client_config, one_of, texts};
 use crate::validation::{Errors, Path};
 
@@ -18,6 +20,8 @@ pub(super) struct Policy;
 /// The rules of bindings of admission policies.
 pub(super) struct Binding;
 
+/// How many conditions there may be.
+const MAX_CONDITIONS: usize = 64;
 const SPEC: Path<'static> = Path::new("spec");
 const EMPTY_SELECTORS: [&str; 2] = ["namespaceSelector", "objectSelector"];
 
@@ -98,6 +102,54 @@ fn webhook(hook: &Map, path: &Path<'_>, errors: &mut Errors) {
     let config = map_of(hook, "clientConfig").unwrap_or(&empty);
     client_config(config, &path.child("clientConfig"), errors);
     rules(hook, "rules", path, errors);
+    conditions(hook, false, path, errors);
+}
+
+/// Conditions of a webhook or a policy; `params`: they may look at parameters.
+fn conditions(holder: &Map, params: bool, path: &Path<'_>, errors: &mut Errors) {
+    let list = path.child("matchConditions");
+    let count = list_of(holder, "matchConditions").len();
+    if count > MAX_CONDITIONS {
+        return errors.too_many(list, count, MAX_CONDITIONS);
+    }
+    let environment = environment(params, true, None);
+    let mut names = std::collections::BTreeSet::new();
+    for (at, condition) in maps_of(holder, "matchConditions") {
+        let path = list.index(at);
+        let name = str_of(condition, "name");
+        if name.is_empty() {
+            errors.required(path.child("name"), "");
+        } else {
+            texts(path.child("name"), name, &qualified_name(name), errors);
+            if !names.insert(name) {
+                errors.duplicate(path.child("name"), name);
+            }
+        }
+        expression(condition, "expression", &environment, &[Type::Bool], &path, errors);
+    }
+}
+
+/// An expression that must be there, and have a value of one of these types. What compiled.
+fn expression(
+    holder: &Map,
+    key: &str,
+    environment: &Environment,
+    wanted: &[Type],
+    path: &Path<'_>,
+    errors: &mut Errors,
+) -> Option<Program> {
+    let (text, path) = (str_of(holder, key), path.child(key));
+    if text.trim().is_empty() {
+        errors.required(path, "");
+        return None;
+    }
+    match compile(text, environment, wanted) {
+        Ok(program) => Some(program),
+        Err(why) => {
+            errors.invalid(path, text, &why);
+            None
+        }
+    }
 }
 
 fn rules(holder: &Map, key: &str, path: &Path<'_>, errors: &mut Errors) {

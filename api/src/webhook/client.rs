@@ -11,7 +11,9 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
+use rustls::CertificateError;
 use rustls::pki_types::ServerName;
+use std::io::Error;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
@@ -27,12 +29,15 @@ const SHOWN: usize = 512;
 const AUTHORITIES: [&str; 3] =
     ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
 
-/// Calls one webhook. May be used from many tasks; one idle connection is kept.
+/// How many idle connections to a webhook are kept.
+const MAX_IDLE: usize = 32;
+
+/// Calls one webhook. May be used from many tasks; connections are kept and used again.
 pub(crate) struct Webhook {
     config: ClientConfig,
     objects: Loopback,
     tls: tokio::sync::OnceCell<TlsConnector>,
-    idle: Mutex<Option<(Target, Sender)>>,
+    idle: Mutex<Vec<(Target, Sender)>>,
 }
 
 /// Why a webhook gave no answer. All but the first may be better later.
@@ -46,7 +51,7 @@ pub(crate) enum WebhookError {
     Service(String),
     /// It can't be reached, or is not who it should be.
     #[error("Post \"{url}\": {source}")]
-    Connect { url: String, source: std::io::Error },
+    Connect { url: String, source: Error },
     /// It says nothing.
     #[error("Post \"{url}\": context deadline exceeded")]
     Deadline { url: String },
@@ -71,7 +76,14 @@ impl Webhook {
 
     /// Posts a review and returns the answer, if it comes in time.
     pub(crate) async fn call(&self, body: Bytes, within: Duration) -> Result<Bytes, WebhookError> {
-        let target = self.config.target(&self.objects).await?;
+        let target = self.config.target(&self.objects).await.map_err(|error| match error {
+            // Who calls a Service wants to know where to.
+            WebhookError::Service(why) => WebhookError::Http {
+                url: format!("{}?timeout={}s", self.config.shown(), within.as_secs()),
+                source: why.into(),
+            },
+            other => other,
+        })?;
         let late = || WebhookError::Deadline { url: shown(&target, within) };
         timeout(within, self.post(&target, body, within)).await.map_err(|_| late())?
     }
@@ -84,11 +96,11 @@ impl Webhook {
     ) -> Result<Bytes, WebhookError> {
         let url = || shown(target, within);
         let http = |source: BoxError| WebhookError::Http { url: url(), source };
-        let idle = self.idle.lock().take().filter(|(to, _)| to == target);
+        let idle = self.idle_to(target);
         let again = body.clone();
         let first = match idle {
             // The other side may have closed it just now: then it was not read.
-            Some((_, sender)) => exchange(sender, target, body, within).await.ok(),
+            Some(sender) => exchange(sender, target, body, within).await.ok(),
             None => None,
         };
         let (sender, status, read) = match first {
@@ -98,7 +110,7 @@ impl Webhook {
                 exchange(sender, target, again, within).await.map_err(http)?
             }
         };
-        *self.idle.lock() = Some((target.clone(), sender));
+        self.keep(target, sender);
         if status.is_success() {
             return Ok(read);
         }
@@ -106,15 +118,30 @@ impl Webhook {
         Err(WebhookError::Refused { url: url(), code: status, text })
     }
 
+    /// A connection that is kept; those that lead elsewhere by now, or nowhere, are dropped.
+    fn idle_to(&self, target: &Target) -> Option<Sender> {
+        let mut idle = self.idle.lock();
+        idle.retain(|(to, sender)| to == target && !sender.is_closed());
+        idle.pop().map(|(_, sender)| sender)
+    }
+
+    fn keep(&self, target: &Target, sender: Sender) {
+        let mut idle = self.idle.lock();
+        if idle.len() < MAX_IDLE {
+            idle.push((target.clone(), sender));
+        }
+    }
+
     async fn dial(&self, target: &Target, within: Duration) -> Result<Sender, WebhookError> {
         let failed = |source| WebhookError::Connect { url: shown(target, within), source };
         let tls = self.tls.get_or_try_init(|| self.tls()).await?;
         let stream = TcpStream::connect((target.host.as_str(), target.port)).await;
-        let stream = stream.map_err(failed)?;
+        let stream = stream.map_err(|error| failed(not_reached(target, &error)))?;
         stream.set_nodelay(true).map_err(failed)?;
         let name = ServerName::try_from(target.name.clone())
             .map_err(|error| WebhookError::Config(error.to_string()))?;
-        let stream = tls.connect(name, stream).await.map_err(failed)?;
+        let stream =
+            tls.connect(name, stream).await.map_err(|error| failed(not_trusted(target, error)))?;
         let handshake = http1::handshake(TokioIo::new(stream)).await;
         let (sender, connection) = handshake.map_err(|error| WebhookError::Http {
             url: shown(target, within),
@@ -160,6 +187,37 @@ async fn exchange(
     let (head, body) = sender.send_request(request).await?.into_parts();
     let read = Limited::new(body, MAX_ANSWER).collect().await?.to_bytes();
     Ok((sender, head.status, read))
+}
+
+/// Why nobody is there, in the words of Kubernetes' client.
+fn not_reached(target: &Target, error: &Error) -> Error {
+    let (host, port) = (&target.host, target.port);
+    let text = error.to_string();
+    let why = text.split_once(" (os error").map_or(text.as_str(), |(why, _)| why).to_lowercase();
+    Error::new(error.kind(), format!("dial tcp {host}:{port}: connect: {why}"))
+}
+
+/// Why the one who is there is not the one who is meant.
+fn not_trusted(target: &Target, error: Error) -> Error {
+    let name = &target.name;
+    let found = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    let why = match found {
+        Some(rustls::Error::InvalidCertificate(why)) => match why {
+            CertificateError::UnknownIssuer => "certificate signed by unknown authority".to_owned(),
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                format!("certificate is not valid for any names, but wanted to match {name}")
+            }
+            CertificateError::Expired
+            | CertificateError::ExpiredContext { .. }
+            | CertificateError::NotValidYet
+            | CertificateError::NotValidYetContext { .. } => {
+                "certificate has expired or is not yet valid".to_owned()
+            }
+            other => format!("{other:?}"),
+        },
+        _ => return error,
+    };
+    Error::new(error.kind(), format!("tls: failed to verify certificate: x509: {why}"))
 }
 
 /// The authorities that the system trusts, PEM.

@@ -44,6 +44,12 @@ pub(super) struct Target {
 // === impl ClientConfig ===
 
 impl ClientConfig {
+    /// Where to call, as errors show it.
+    pub(super) fn shown(&self) -> String {
+        let service = self.service.as_ref().map(ServiceReference::url);
+        self.url.clone().or(service).unwrap_or_default()
+    }
+
     /// Finds out where to call.
     pub(super) async fn target(&self, objects: &Loopback) -> Result<Target, WebhookError> {
         match (&self.url, &self.service) {
@@ -71,6 +77,13 @@ fn by_url(url: &str) -> Result<Target, WebhookError> {
 // === impl ServiceReference ===
 
 impl ServiceReference {
+    /// The URL by the name of its certificate.
+    fn url(&self) -> String {
+        let Self { namespace, name, .. } = self;
+        let path = self.path.as_deref().unwrap_or("/").trim_start_matches('/');
+        format!("https://{name}.{namespace}.svc:{}/{path}", self.port.unwrap_or(443))
+    }
+
     async fn target(&self, objects: &Loopback) -> Result<Target, WebhookError> {
         let Self { namespace, name, .. } = self;
         let missing = |why: &str| WebhookError::Service(format!("service {name:?} {why}"));
@@ -90,10 +103,8 @@ impl ServiceReference {
         };
         let port = self.port.unwrap_or(443);
         let server = format!("{name}.{namespace}.svc");
-        let path = self.path.as_deref().unwrap_or("/").trim_start_matches('/');
-        let url = format!("https://{server}:{port}/{path}");
-        let url =
-            url.parse().map_err(|_| WebhookError::Config(format!("invalid path {path:?}")))?;
+        let url = self.url();
+        let url = url.parse().map_err(|_| WebhookError::Config(format!("invalid url {url:?}")))?;
         Ok(Target { url, name: server, host: host.to_owned(), port })
     }
 }

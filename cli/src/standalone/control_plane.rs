@@ -8,19 +8,19 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use windlass_api::admission::{
-    DefaultTolerationSeconds, EscalationPrevention, LimitRanger, Priority, ServiceAccount,
-    StorageObjectInUseProtection, TaintNodesByCondition,
+    DefaultTolerationSeconds, EscalationPrevention, LimitRanger, MutatingWebhooks, Priority,
+    ServiceAccount, StorageObjectInUseProtection, TaintNodesByCondition, ValidatingWebhooks,
 };
 use windlass_api::authentication::{
     ClientCertificate, InProcess, RequestHeader, ServiceAccountTokens, User,
 };
-use windlass_api::authorization::{Masters, Rbac, Union};
+use windlass_api::authorization::{Authorizer, Masters, Rbac, Union};
 use windlass_api::bootstrap::{Endpoint, FlowObjects, bootstrap, publish_authentication};
 use windlass_api::local::LocalClient;
 use windlass_api::nodes::{NodeClient, connects};
 use windlass_api::pki::server_tls;
 use windlass_api::reviews::Reviews;
-use windlass_api::server::{ApiServer, ServeOptions};
+use windlass_api::server::{ApiServer, Builder, ServeOptions};
 use windlass_api::strategy::ServiceConfig;
 use windlass_core::cache::InformerFactory;
 use windlass_core::client::Client;
@@ -124,6 +124,7 @@ async fn build(
     if let Some(audit) = &options.audit {
         builder = builder.audit(audit.clone());
     }
+    builder = called(builder, &authorizer);
     let (held, asked) = (rbac.clone(), authorizer.clone());
     builder = builder.admission_with(move |objects| {
         Arc::new(EscalationPrevention::new(held, asked, Arc::new(objects.clone())))
@@ -140,6 +141,14 @@ async fn build(
         builder = builder.connect(resource, subresource, connect);
     }
     builder.build().await.map_err(|status| Error::part("api server", status))
+}
+
+/// Admission by webhooks and policies.
+fn called(builder: Builder, authorizer: &Arc<dyn Authorizer>) -> Builder {
+    let [mutating, validating] = [authorizer.clone(), authorizer.clone()];
+    builder
+        .admission_with(move |objects| Arc::new(MutatingWebhooks::new(objects, mutating)))
+        .admission_with(move |objects| Arc::new(ValidatingWebhooks::new(objects, validating)))
 }
 
 fn first_after(network: Ipv4Addr) -> IpAddr {

@@ -4,6 +4,7 @@ use super::operators::weight;
 use super::{Evaluation, Outcome, convert, equal, time};
 use crate::apiextensions::schema::pattern;
 use crate::cel::ast::Expr;
+use crate::cel::authz;
 use crate::cel::cost::{REGEX, TRAVERSAL, scaled};
 use crate::cel::error::EvalError;
 use crate::cel::foreign;
@@ -36,6 +37,10 @@ impl<'p, 'a> Evaluation<'p, 'a> {
             && let Some(done) = self.list_call(function, list, &values[1..])
         {
             return done;
+        }
+        if let (Some(Value::Authz(authz)), true) = (values.first(), target.is_some()) {
+            self.charge(if function == "check" { authz::CHECK } else { 1 })?;
+            return authz.call(function, &values[1..]);
         }
         self.pay(function, target.is_some(), &values)?;
         if let Some(done) = simple(function, &values) {

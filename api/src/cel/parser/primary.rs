@@ -1,11 +1,12 @@
 //! What operators stand between: names, literals, calls, lists and maps, and what follows them.
 
 use super::{Parsed, Parser};
-use crate::cel::ast::{Element, Entry, Expr, Kind, Macro, MacroName};
-use crate::cel::escape::RESERVED;
+use crate::cel::ast::{Element, Entry, Expr, Field, Kind, Macro, MacroName};
+use crate::cel::escape::{RESERVED, unescape};
 use crate::cel::lexer::Token;
 use crate::cel::library;
 use crate::cel::value::Literal;
+use std::borrow::Cow;
 
 // === impl Parser ===
 
@@ -35,9 +36,10 @@ impl Parser<'_> {
                 self.expect("]")?;
                 let kind = Kind::Index { operands: Box::new([expr, index]), optional };
                 expr = self.build(kind, at)?;
-            } else if matches!(self.token, Token::Sign("{")) && is_name(&expr) {
-                return self
-                    .mistake(at, "undeclared reference to a message type (in container '')");
+            } else if matches!(self.token, Token::Sign("{"))
+                && let Some(name) = name_of(&expr)
+            {
+                expr = self.message(name, at)?;
             } else {
                 return Ok(expr);
             }
@@ -181,6 +183,23 @@ impl Parser<'_> {
         self.build(Kind::List(items.into()), at)
     }
 
+    fn message(&mut self, name: String, at: u32) -> Parsed {
+        self.expect("{")?;
+        let mut fields = Vec::new();
+        while !self.eat("}")? {
+            let optional = self.eat("?")?;
+            let name = self.ident()?;
+            self.expect(":")?;
+            let name = unescape(&name).map_or_else(|| name.to_string(), Cow::into_owned).into();
+            fields.push(Field { name, value: self.expr()?, optional });
+            if !self.eat(",")? {
+                self.expect("}")?;
+                break;
+            }
+        }
+        self.build(Kind::Message { name: name.into(), fields: fields.into() }, at)
+    }
+
     fn map(&mut self, at: u32) -> Parsed {
         self.advance()?;
         let mut entries = Vec::new();
@@ -198,11 +217,14 @@ impl Parser<'_> {
     }
 }
 
-fn is_name(expr: &Expr) -> bool {
+/// The name of a type: `Object.spec`.
+fn name_of(expr: &Expr) -> Option<String> {
     match &expr.kind {
-        Kind::Ident(_) => true,
-        Kind::Select { operand, .. } => is_name(operand),
-        _ => false,
+        Kind::Ident(name) => Some(name.to_string()),
+        Kind::Select { operand, field, optional: false } => {
+            Some(format!("{}.{field}", name_of(operand)?))
+        }
+        _ => None,
     }
 }
 

@@ -66,10 +66,7 @@ fn scaled(write: &Write<'_>, old: &Map, scale: &Map) -> Result<Intent, Status> {
         return Err(Status::invalid("autoscaling", "Scale", write.name, vec![cause]));
     }
     let mut object = old.clone();
-    match write.entry.scale() {
-        Some(paths) => paths.set(&mut object, replicas),
-        None => _ = map_mut(&mut object, "spec").insert("replicas".into(), replicas.into()),
-    }
+    replace_scale(write.entry, &mut object, scale);
     let metadata = map_mut(&mut object, "metadata");
     for field in ["resourceVersion", "uid"] {
         let meant = meta_str(scale, field);
@@ -80,6 +77,15 @@ fn scaled(write: &Write<'_>, old: &Map, scale: &Map) -> Result<Intent, Status> {
     Ok(Intent { object, ownership: Ownership::Track })
 }
 
+/// Sets the replicas of an object to those of a scale.
+pub(crate) fn replace_scale(entry: &Entry, object: &mut Map, scale: &Map) {
+    let replicas = map_of(scale, "spec").and_then(|spec| int_of(spec, "replicas")).unwrap_or(0);
+    match entry.scale() {
+        Some(paths) => paths.set(object, replicas),
+        None => _ = map_mut(object, "spec").insert("replicas".into(), replicas.into()),
+    }
+}
+
 async fn scale_object(entry: &Entry, object: Arc<Object>) -> Result<Arc<Object>, Status> {
     let version = object.resource_version();
     let scale = canonical(scale_of(entry, &entry.open(&object).await?)?);
@@ -87,7 +93,7 @@ async fn scale_object(entry: &Entry, object: Arc<Object>) -> Result<Arc<Object>,
 }
 
 /// The scale of an object.
-fn scale_of(entry: &Entry, object: &Map) -> Result<Map, Status> {
+pub(crate) fn scale_of(entry: &Entry, object: &Map) -> Result<Map, Status> {
     let Scale { replicas, current, selector } = match entry.scale() {
         Some(paths) => paths.read(object)?,
         None => usual_scale(object)?,

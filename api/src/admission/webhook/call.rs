@@ -1,0 +1,67 @@
+//! One call.
+
+use super::answer::{self, Answer};
+use super::hook::Hook;
+use super::{Failure, review};
+use crate::admission::AdmissionRequest;
+use crate::admission::view::View;
+use crate::registry::Entry;
+use windlass_core::meta::Status;
+
+/// Asks a webhook about a request, as a resource that it takes. An answer is a yes.
+pub(super) async fn call(
+    hook: &Hook,
+    mutating: bool,
+    view: &View,
+    entry: &Entry,
+    request: &AdmissionRequest<'_>,
+) -> Result<Answer, (Failure, Answer)> {
+    let nothing = |failure| (failure, Answer::default());
+    let asked = ask(hook, mutating, view, entry, request).await.map_err(nothing)?;
+    if asked.allowed {
+        return Ok(asked);
+    }
+    let status = answer::refusal(&hook.name, asked.status.clone());
+    Err((Failure::Refused(Box::new(status)), asked))
+}
+
+async fn ask(
+    hook: &Hook,
+    mutating: bool,
+    view: &View,
+    entry: &Entry,
+    request: &AdmissionRequest<'_>,
+) -> Result<Answer, Failure> {
+    let refused = |status: Status| Failure::Refused(Box::new(status));
+    if request.is_dry_run() && !hook.dry_run {
+        let text = format!("admission webhook {:?} does not support dry run", hook.name);
+        return Err(refused(Status::bad_request(text)));
+    }
+    let Some(version) = hook.version else {
+        let text = "could not create admission objects: webhook does not accept known AdmissionReview versions (v1, v1beta1)";
+        return Err(Failure::Calling(text.to_owned()));
+    };
+    let object = match &request.object {
+        Some(object) => Some(view.object(entry, object).await.map_err(refused)?),
+        None => None,
+    };
+    let old = match request.old {
+        Some(old) => Some(view.object(entry, old).await.map_err(refused)?),
+        None => None,
+    };
+    let uid = request.env.uuid();
+    let shown = view.shown(request, entry);
+    let body = review::request(version, &uid, shown, object.as_deref(), old.as_deref());
+    let body = body.map_err(refused)?;
+    let read = hook.client.call(body, hook.timeout).await;
+    let read = read.map_err(|error| Failure::Calling(answer::failed(&error)))?;
+    answer::read(version, &uid, mutating, &read).map_err(Failure::Calling)
+}
+
+/// Notes what an answer says beside yes and no.
+pub(super) fn note(hook: &Hook, answer: &mut Answer, request: &mut AdmissionRequest<'_>) {
+    for (key, value) in std::mem::take(&mut answer.annotations) {
+        request.annotate(format!("{}/{key}", hook.name), value);
+    }
+    request.warnings.append(&mut answer.warnings);
+}
