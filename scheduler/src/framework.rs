@@ -22,14 +22,21 @@
 //!
 //! Everything here is synchronous and pure but for `PreBind`, `Bind` and `PostBind`, which run beside the cycles.
 
+mod answers;
 mod columns;
 mod cycle;
+mod engine;
 mod feasible;
+mod nominated;
 mod profile;
+mod tournament;
 
 pub use columns::Columns;
 pub use cycle::{Cycle, Placement, Unschedulable};
+pub use engine::{Candidates, Engine};
+pub(crate) use feasible::histogram;
 pub use feasible::{Feasible, Refusal};
+pub use nominated::Nominated;
 pub use profile::{Extensions, Profile, ProfileBuilder};
 
 use crate::queue::{ClusterEvent, QueuedPod};
@@ -40,6 +47,7 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
+use windlass_core::clock::Random;
 
 /// The best score a node can get from one plugin.
 pub const MAX_SCORE: i64 = 100;
@@ -127,9 +135,37 @@ pub trait Filter: Send + Sync {
 
 /// Makes room when no node is left (preemption).
 pub trait PostFilter: Send + Sync {
-    /// A node the pod may get, once what is in the way has gone. It stands in the pod's
-    /// `status.nominatedNodeName` until the pod is tried again; the first plugin that names one is heard.
-    fn post_filter(&self, cycle: &Cycle<'_>, feasible: &Feasible) -> Option<NodeId>;
+    /// Who must go, so that the pod may get a node. The first plugin that names a node is heard. What is tried on the
+    /// snapshot is to be undone.
+    fn post_filter(&self, failed: &mut Failed<'_>) -> Room;
+}
+
+/// A pod that got no node, and all one may look at to make room.
+pub struct Failed<'a> {
+    /// The pod.
+    pub pod: &'a Arc<PodInfo>,
+    /// The cluster. It may be changed for a try, and must be as before afterwards.
+    pub snapshot: &'a mut Snapshot,
+    /// Who refused what. (No node is left.)
+    pub feasible: &'a Feasible,
+    /// The profile.
+    pub profile: &'a Arc<Profile>,
+    /// Who is promised which node.
+    pub nominated: &'a Nominated,
+    /// Chance.
+    pub random: &'a dyn Random,
+    pub(crate) promises: &'a [nominated::Promise],
+}
+
+/// What a [`PostFilter`] found.
+#[derive(Debug, Default)]
+pub struct Room {
+    /// The node that the pod is promised (`status.nominatedNodeName`) until it is tried again.
+    pub node: Option<NodeId>,
+    /// The pods there that must go.
+    pub victims: Vec<Arc<PodInfo>>,
+    /// What to add to the pod's message.
+    pub message: String,
 }
 
 /// Prepares scoring.

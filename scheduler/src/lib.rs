@@ -4,6 +4,7 @@ pub mod framework;
 mod node;
 pub mod plugins;
 mod pod;
+pub mod preemption;
 mod queue;
 mod scheduler;
 mod snapshot;

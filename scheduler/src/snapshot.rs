@@ -21,6 +21,7 @@ use columns::{Labels, Taints};
 use journal::Journal;
 use listeners::Listeners;
 use rustc_hash::FxHashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use windlass_core::apis::core::v1::Taint;
 use windlass_core::meta::Str;
@@ -50,6 +51,8 @@ pub struct Snapshot {
     journal: Journal,
     listeners: Listeners,
     objects_changed: u64,
+    // How many pods of which priority there are on nodes.
+    priorities: BTreeMap<i32, usize>,
 }
 
 #[derive(Clone)]
@@ -181,6 +184,12 @@ impl Snapshot {
     #[must_use]
     pub fn pod_count(&self) -> usize {
         self.pods.len()
+    }
+
+    /// The lowest priority of a pod on a node.
+    #[must_use]
+    pub fn lowest_priority(&self) -> Option<i32> {
+        self.priorities.keys().next().copied()
     }
 
     /// What is known of a node that is there.
@@ -321,6 +330,14 @@ impl Snapshot {
         self.pods.insert(pod.uid.clone(), Placed { pod, at: Place::Node(id) });
     }
 
+    fn count_priority(&mut self, priority: i32, sign: i64) {
+        let count = self.priorities.entry(priority).or_default();
+        *count = count.saturating_add_signed(sign as isize);
+        if *count == 0 {
+            self.priorities.remove(&priority);
+        }
+    }
+
     fn wait(&mut self, pod: Arc<PodInfo>, name: Str) {
         self.waiting.entry(name.clone()).or_default().push(pod.uid.clone());
         self.pods.insert(pod.uid.clone(), Placed { pod, at: Place::Waits(name) });
@@ -328,6 +345,7 @@ impl Snapshot {
 
     fn account(&mut self, id: NodeId, pod: &PodInfo, sign: i64) {
         self.journal.touch(id);
+        self.count_priority(pod.priority, sign);
         for &(resource, amount) in known_resources(&pod.requests) {
             self.column(resource);
             let sum = &mut self.requested[resource as usize][id as usize];

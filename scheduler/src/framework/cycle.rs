@@ -1,7 +1,9 @@
 //! One scheduling cycle: from a pod and a snapshot to a node, without I/O.
 
-use super::{Feasible, MAX_SCORE, Normalization, Profile, Reason};
-use crate::snapshot::NodeId;
+use super::answers::{Refused, reaches};
+use super::profile::Enabled;
+use super::{Feasible, MAX_SCORE, Normalization, Profile, Reach, Reason};
+use crate::snapshot::{NodeId, NodeSet};
 use crate::{PodInfo, Snapshot};
 use rustc_hash::FxHashMap;
 use std::any::{Any, TypeId};
@@ -36,6 +38,8 @@ pub struct Unschedulable {
     pub plugins: Vec<&'static str>,
     /// The node that a [`super::PostFilter`] makes room on.
     pub nominated: Option<Str>,
+    /// The pods that must go for it.
+    pub victims: Vec<Arc<PodInfo>>,
 }
 
 // === impl Cycle ===
@@ -63,11 +67,39 @@ impl<'a> Cycle<'a> {
     /// # Errors
     /// When a plugin refuses the pod altogether.
     pub fn filter(&mut self, profile: &Profile) -> Result<Feasible, (&'static str, Reason)> {
-        for (enabled, pre_filter) in profile.at(|at| at.pre_filter.as_ref()) {
-            pre_filter.pre_filter(self).map_err(|reason| (enabled.plugin.name(), reason))?;
+        self.filter_among(profile, self.snapshot.nodes().clone())
+    }
+
+    /// Those of `nodes` that pass all filters of a profile.
+    ///
+    /// # Errors
+    /// When a plugin refuses the pod altogether.
+    pub fn filter_among(
+        &mut self,
+        profile: &Profile,
+        nodes: NodeSet,
+    ) -> Result<Feasible, (&'static str, Reason)> {
+        let reaches = reaches(profile, self.pod, self.snapshot);
+        let asked = profile.plugins().iter().zip(&reaches);
+        let asked = asked.filter(|(_, reach)| **reach != Reach::Nothing);
+        self.narrow(asked.map(|(enabled, _)| enabled), nodes)
+    }
+
+    /// Those of `nodes` that pass the filters of these plugins.
+    pub(super) fn narrow<'p>(
+        &mut self,
+        plugins: impl Iterator<Item = &'p Enabled> + Clone,
+        nodes: NodeSet,
+    ) -> Result<Feasible, Refused> {
+        for enabled in plugins.clone() {
+            if let Some(pre_filter) = &enabled.at.pre_filter {
+                let refused = |reason| (enabled.plugin.name(), reason);
+                pre_filter.pre_filter(self).map_err(refused)?;
+            }
         }
-        let mut feasible = Feasible::new(self.snapshot.nodes().clone());
-        for (enabled, filter) in profile.at(|at| at.filter.as_ref()) {
+        let mut feasible = Feasible::new(nodes);
+        for enabled in plugins {
+            let Some(filter) = &enabled.at.filter else { continue };
             if feasible.nodes().is_empty() {
                 break;
             }
@@ -80,24 +112,34 @@ impl<'a> Cycle<'a> {
     /// The weighted sum of all scores, for each of `nodes`.
     #[must_use]
     pub fn score(&mut self, profile: &Profile, nodes: &[NodeId]) -> Vec<i64> {
+        let reaches = reaches(profile, self.pod, self.snapshot);
+        let asked = profile.plugins().iter().zip(&reaches);
+        let asked = asked.filter(|(_, reach)| **reach != Reach::Nothing);
         let mut total = vec![0; nodes.len()];
-        let mut scores = vec![0; nodes.len()];
-        for enabled in profile.plugins() {
-            let Some(score) = &enabled.at.score else { continue };
-            if let Some(pre_score) = &enabled.at.pre_score
-                && !pre_score.pre_score(self, nodes)
-            {
-                continue;
-            }
-            scores.fill(0);
-            score.score(self, nodes, &mut scores);
-            normalize(&mut scores, score.normalization());
-            total.iter_mut().zip(&scores).for_each(|(sum, score)| *sum += enabled.weight * score);
-        }
+        self.add_scores(asked.map(|(enabled, _)| enabled), nodes, &mut total);
         total
     }
 
-    /// The best node: filters, then scores, then a draw among the equals.
+    /// Adds the weighted scores of these plugins.
+    pub(super) fn add_scores<'p>(
+        &mut self,
+        plugins: impl Iterator<Item = &'p Enabled>,
+        nodes: &[NodeId],
+        total: &mut [i64],
+    ) {
+        let mut scores = vec![0; nodes.len()];
+        for enabled in plugins {
+            if rate(self, enabled, nodes, &mut scores) {
+                let how = enabled.at.score.as_ref().map(|score| score.normalization());
+                normalize(&mut scores, how.unwrap_or_default());
+                let sums = total.iter_mut().zip(&scores);
+                sums.for_each(|(sum, score)| *sum += enabled.weight * score);
+            }
+        }
+    }
+
+    /// The best node: filters, then scores, then a draw among the equals. Makes no room for the pod; an
+    /// [`Engine`](super::Engine) does.
     ///
     /// # Errors
     /// Why there is none.
@@ -107,14 +149,10 @@ impl<'a> Cycle<'a> {
         random: &dyn Random,
     ) -> Result<NodeId, Unschedulable> {
         let total = self.snapshot.nodes().len();
-        let feasible = self.filter(profile).map_err(|(plugin, reason)| Unschedulable {
-            message: format!("0/{total} nodes are available: {reason}."),
-            plugins: vec![plugin],
-            nominated: None,
-        })?;
+        let feasible = self.filter(profile).map_err(|refused| refused_all(refused, total))?;
         let nodes: Vec<NodeId> = feasible.nodes().iter().collect();
         match nodes.as_slice() {
-            [] => Err(self.unschedulable(profile, &feasible)),
+            [] => Err(unschedulable(&feasible, total)),
             [only] => Ok(*only),
             _ => {
                 let scores = self.score(profile, &nodes);
@@ -122,34 +160,63 @@ impl<'a> Cycle<'a> {
             }
         }
     }
+}
 
-    fn unschedulable(&self, profile: &Profile, feasible: &Feasible) -> Unschedulable {
-        let refusals = feasible.refusals().iter();
-        let mut plugins: Vec<_> = refusals.map(|refusal| refusal.plugin).collect();
-        plugins.sort_unstable();
-        plugins.dedup();
-        let mut makers = profile.at(|at| at.post_filter.as_ref());
-        let nominated = makers.find_map(|(_, maker)| maker.post_filter(self, feasible));
-        let nominated = nominated.map(|id| self.snapshot.name(id).clone());
-        let message = feasible.message(self.snapshot.nodes().len());
-        Unschedulable { message, plugins, nominated }
+/// A plugin's own scores of these nodes; `false` when it has none to give.
+pub(super) fn rate(
+    cycle: &mut Cycle<'_>,
+    enabled: &Enabled,
+    nodes: &[NodeId],
+    scores: &mut [i64],
+) -> bool {
+    let Some(score) = &enabled.at.score else { return false };
+    if let Some(pre_score) = &enabled.at.pre_score
+        && !pre_score.pre_score(cycle, nodes)
+    {
+        return false;
     }
+    scores.fill(0);
+    score.score(cycle, nodes, scores);
+    true
+}
+
+pub(super) fn refused_all((plugin, reason): Refused, total: usize) -> Unschedulable {
+    Unschedulable {
+        message: format!("0/{total} nodes are available: {reason}."),
+        plugins: vec![plugin],
+        ..Unschedulable::default()
+    }
+}
+
+pub(super) fn unschedulable(feasible: &Feasible, total: usize) -> Unschedulable {
+    let mut plugins: Vec<_> = feasible.refusals().iter().map(|refusal| refusal.plugin).collect();
+    plugins.sort_unstable();
+    plugins.dedup();
+    Unschedulable { message: feasible.message(total), plugins, ..Unschedulable::default() }
 }
 
 fn normalize(scores: &mut [i64], how: Normalization) {
-    if how == Normalization::Final {
-        return;
-    }
-    let reverse = how == Normalization::ByHighestReversed;
-    let highest = scores.iter().max().copied().unwrap_or_default();
-    for score in scores {
-        let scaled = if highest == 0 { 0 } else { *score * MAX_SCORE / highest };
-        *score = if reverse { MAX_SCORE - scaled } else { scaled };
+    if how != Normalization::Final {
+        let highest = scores.iter().max().copied().unwrap_or_default();
+        scores.iter_mut().for_each(|score| *score = scale(*score, highest, how));
     }
 }
 
-fn pick_best(scores: &[i64], random: &dyn Random) -> usize {
+/// One score by the highest of all.
+pub(super) fn scale(score: i64, highest: i64, how: Normalization) -> i64 {
+    let scaled = if highest == 0 { 0 } else { score * MAX_SCORE / highest };
+    match how {
+        Normalization::Final => score,
+        Normalization::ByHighest => scaled,
+        Normalization::ByHighestReversed => MAX_SCORE - scaled,
+    }
+}
+
+/// The place of the highest score; a draw among equals.
+pub(super) fn pick_best(scores: &[i64], random: &dyn Random) -> usize {
     let best = scores.iter().max().copied().unwrap_or_default();
-    let equals: Vec<usize> = (0..scores.len()).filter(|at| scores[*at] == best).collect();
-    equals[(random.next() % equals.len() as u64) as usize]
+    let count = scores.iter().filter(|score| **score == best).count().max(1);
+    let draw = (random.next() % count as u64) as usize;
+    let mut equals = scores.iter().enumerate().filter(|(_, score)| **score == best);
+    equals.nth(draw).map_or(0, |(at, _)| at)
 }

@@ -21,14 +21,16 @@ pub struct Refusal {
     pub reason: Reason,
     /// The nodes.
     pub nodes: NodeSet,
+    /// It stays so whichever pods go (`UnschedulableAndUnresolvable`): preemption can't help there.
+    pub for_good: bool,
 }
 
 impl Feasible {
-    pub(super) fn new(nodes: NodeSet) -> Self {
+    pub(crate) fn new(nodes: NodeSet) -> Self {
         Self { nodes, refusals: Vec::new(), plugin: "" }
     }
 
-    pub(super) fn asking(&mut self, plugin: &'static str) {
+    pub(crate) fn asking(&mut self, plugin: &'static str) {
         self.plugin = plugin;
     }
 
@@ -53,10 +55,54 @@ impl Feasible {
 
     /// Takes out these nodes. Several reasons may be given for a node by collecting the sets before any is taken out.
     pub fn refuse(&mut self, nodes: NodeSet, reason: impl Into<Reason>) {
+        self.push(nodes, reason.into(), false);
+    }
+
+    /// The same, where it would stay so if pods went: the node itself is the reason.
+    pub fn refuse_for_good(&mut self, nodes: NodeSet, reason: impl Into<Reason>) {
+        self.push(nodes, reason.into(), true);
+    }
+
+    /// Takes out all nodes but those in `keep`, for good.
+    pub fn keep_for_good(&mut self, keep: &NodeSet, reason: impl Into<Reason>) {
+        let mut gone = self.nodes.clone();
+        gone.subtract(keep);
+        self.refuse_for_good(gone, reason);
+    }
+
+    fn push(&mut self, nodes: NodeSet, reason: Reason, for_good: bool) {
         if !nodes.is_empty() {
             self.nodes.subtract(&nodes);
-            self.refusals.push(Refusal { plugin: self.plugin, reason: reason.into(), nodes });
+            self.refusals.push(Refusal { plugin: self.plugin, reason, nodes, for_good });
         }
+    }
+
+    /// The nodes left, to keep.
+    pub(crate) fn into_nodes(self) -> NodeSet {
+        self.nodes
+    }
+
+    /// The refused nodes on which it may help that pods go.
+    #[must_use]
+    pub fn resolvable(&self) -> NodeSet {
+        let mut helped = NodeSet::default();
+        self.refusals.iter().for_each(|refusal| helped.unite(&refusal.nodes));
+        for refusal in self.refusals.iter().filter(|refusal| refusal.for_good) {
+            helped.subtract(&refusal.nodes);
+        }
+        helped
+    }
+
+    /// With other nodes that nobody had to be asked about.
+    pub(crate) fn and_also(mut self, nodes: &NodeSet) -> Self {
+        self.nodes.unite(nodes);
+        self
+    }
+
+    /// Adds what was found out about the nodes left.
+    pub(crate) fn append(&mut self, other: Self) {
+        self.nodes.intersect(&other.nodes);
+        self.refusals.extend(other.refusals);
     }
 
     /// Takes out the nodes for which `fits` says no.
@@ -71,13 +117,17 @@ impl Feasible {
         if total == 0 {
             return "no nodes available to schedule pods".into();
         }
-        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-        for refusal in &self.refusals {
-            *counts.entry(&refusal.reason).or_default() += refusal.nodes.len();
-        }
-        let mut reasons: Vec<_> =
-            counts.into_iter().map(|(reason, count)| format!("{count} {reason}")).collect();
-        reasons.sort();
-        format!("0/{total} nodes are available: {}.", reasons.join(", "))
+        let counts = self.refusals.iter().map(|refusal| (&*refusal.reason, refusal.nodes.len()));
+        format!("0/{total} nodes are available: {}.", histogram(counts))
     }
+}
+
+/// `1 Insufficient cpu, 2 node(s) were unschedulable`
+pub(crate) fn histogram<'a>(reasons: impl Iterator<Item = (&'a str, usize)>) -> String {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    reasons.for_each(|(reason, count)| *counts.entry(reason).or_default() += count);
+    let mut reasons: Vec<_> =
+        counts.into_iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+    reasons.sort();
+    reasons.join(", ")
 }

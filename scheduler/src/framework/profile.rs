@@ -1,10 +1,12 @@
 //! Which plugins take part, in which order and with which weight.
 
+use super::Reach;
+use super::answers::reaches;
 use super::{
     Bind, Columns, Filter, Permit, Plugin, PostBind, PostFilter, PreBind, PreEnqueue, PreFilter,
     PreScore, QueueSort, Reserve, Score,
 };
-use crate::Snapshot;
+use crate::{PodClass, Snapshot};
 use std::sync::Arc;
 
 /// The points a plugin extends: itself, under as many traits as it implements.
@@ -73,6 +75,11 @@ impl Profile {
         }
     }
 
+    /// Whether some plugin looks beyond single nodes for a pod of this class.
+    pub(crate) fn looks_far(&self, class: &PodClass, snapshot: &Snapshot) -> bool {
+        reaches(self, class, snapshot).contains(&Reach::Cluster)
+    }
+
     pub(crate) fn plugins(&self) -> &[Enabled] {
         &self.plugins
     }
@@ -90,9 +97,20 @@ impl Profile {
 impl ProfileBuilder {
     /// Adds a plugin behind those before, its scores counted `weight` times.
     #[must_use]
-    pub fn plugin(mut self, plugin: impl Plugin, weight: i64) -> Self {
-        let plugin: Arc<dyn Plugin> = Arc::new(plugin);
-        self.plugins.push(Enabled { at: plugin.clone().extensions(), plugin, weight });
+    pub fn plugin(self, plugin: impl Plugin, weight: i64) -> Self {
+        self.shared(Arc::new(plugin), weight, |at| at)
+    }
+
+    /// The same with one that is shared, at those of its points that `keep` leaves it.
+    #[must_use]
+    pub fn shared(
+        mut self,
+        plugin: Arc<dyn Plugin>,
+        weight: i64,
+        keep: impl FnOnce(Extensions) -> Extensions,
+    ) -> Self {
+        let at = keep(plugin.clone().extensions());
+        self.plugins.push(Enabled { at, plugin, weight });
         self
     }
 

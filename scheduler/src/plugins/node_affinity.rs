@@ -54,7 +54,7 @@ impl Filter for NodeAffinity {
             selector.node_selector_terms.iter().for_each(|t| any.unite(&matching(snapshot, t)));
             fits.intersect(&any);
         }
-        feasible.keep(&fits, "node(s) didn't match Pod's node affinity/selector");
+        feasible.keep_for_good(&fits, "node(s) didn't match Pod's node affinity/selector");
     }
 }
 

@@ -31,7 +31,7 @@ impl Filter for NodeName {
         let wanted = &cycle.pod.node_name;
         if !wanted.is_empty() {
             let node = cycle.snapshot.id(wanted).into_iter().collect();
-            feasible.keep(&node, "node(s) didn't match the requested node name");
+            feasible.keep_for_good(&node, "node(s) didn't match the requested node name");
         }
     }
 }

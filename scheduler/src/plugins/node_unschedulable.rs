@@ -38,7 +38,7 @@ impl Filter for NodeUnschedulable {
         if !tolerates(&cycle.pod.tolerations, &taint) {
             let mut cordoned = cycle.snapshot.unschedulable().clone();
             cordoned.intersect(feasible.nodes());
-            feasible.refuse(cordoned, "node(s) were unschedulable");
+            feasible.refuse_for_good(cordoned, "node(s) were unschedulable");
         }
     }
 }

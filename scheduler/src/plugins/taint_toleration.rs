@@ -42,7 +42,7 @@ impl Filter for TaintToleration {
                 tainted.intersect(feasible.nodes());
                 let value = taint.value.as_deref().unwrap_or_default();
                 let reason = format!("node(s) had untolerated taint(s) {{{}: {value}}}", taint.key);
-                feasible.refuse(tainted, reason);
+                feasible.refuse_for_good(tainted, reason);
             }
         }
     }

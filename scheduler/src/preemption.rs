@@ -1,0 +1,121 @@
+//! `DefaultPreemption`: a pod of higher priority takes the room of others (API concept "Pod Priority and Preemption").
+//!
+//! Which pods must go is tried out on the snapshot, as upstream does, but on many nodes at once: all lower pods leave all
+//! candidate nodes, the filters say where the pod fits then, and round by round each node takes its next most important
+//! pod back, unless the pod then fits no more. Where a plugin looks beyond single nodes, nodes are tried one by one.
+
+mod budgets;
+mod choose;
+mod dry_run;
+
+use crate::framework::{Extensions, Failed, Plugin, PostFilter, Reach, Room, histogram};
+use crate::snapshot::NodeId;
+use crate::{ClusterEvent, PodClass, PodInfo, Snapshot};
+pub(crate) use budgets::Budgets;
+use choose::choose;
+use dry_run::DryRun;
+use std::sync::Arc;
+
+/// Makes room for pods by taking it from pods of lower priority.
+#[derive(Clone, Copy, Debug)]
+pub struct DefaultPreemption {
+    /// So many percent of the nodes are looked at for candidates (`minCandidateNodesPercentage`).
+    pub min_candidate_nodes_percentage: usize,
+    /// But at least so many nodes (`minCandidateNodesAbsolute`).
+    pub min_candidate_nodes_absolute: usize,
+}
+
+impl Default for DefaultPreemption {
+    fn default() -> Self {
+        Self { min_candidate_nodes_percentage: 10, min_candidate_nodes_absolute: 100 }
+    }
+}
+
+impl Plugin for DefaultPreemption {
+    fn name(&self) -> &'static str {
+        "DefaultPreemption"
+    }
+
+    fn extensions(self: Arc<Self>) -> Extensions {
+        let columns: fn() -> Box<dyn crate::framework::Columns> = || Box::<Budgets>::default();
+        Extensions { post_filter: Some(self), columns: vec![columns], ..Extensions::default() }
+    }
+
+    fn reach(&self, _: &PodClass, _: &Snapshot) -> Reach {
+        Reach::Nothing
+    }
+
+    fn hears(&self, _: &ClusterEvent) -> bool {
+        false
+    }
+
+    fn may_help(&self, _: &ClusterEvent, _: &PodInfo) -> bool {
+        false
+    }
+}
+
+impl PostFilter for DefaultPreemption {
+    fn post_filter(&self, failed: &mut Failed<'_>) -> Room {
+        if let Some(reason) = not_eligible(failed) {
+            return Room { message: format!("preemption: {reason}."), ..Room::default() };
+        }
+        let resolvable = failed.feasible.resolvable();
+        let mut with_victims: Vec<NodeId> = Vec::new();
+        if failed.snapshot.lowest_priority().is_some_and(|lowest| lowest < failed.pod.priority) {
+            let lower = |id: &NodeId| {
+                let pods = failed.snapshot.pods_on(*id);
+                pods.iter().any(|other| other.priority < failed.pod.priority)
+            };
+            with_victims = resolvable.iter().filter(lower).collect();
+        }
+        let total = failed.snapshot.nodes().len();
+        let wanted = self.candidates_wanted(total);
+        let count = with_victims.len();
+        if count > 0 {
+            with_victims.rotate_left((failed.random.next() % count as u64) as usize);
+        }
+        let mut run = DryRun::new(failed);
+        run.try_nodes(&with_victims, wanted);
+        let (candidates, mut reasons) = run.finish();
+        if let Some(best) = choose(candidates) {
+            return Room { node: Some(best.node), victims: best.victims, message: String::new() };
+        }
+        reasons.push((
+            "No preemption victims found for incoming pod".into(),
+            resolvable.len() - count,
+        ));
+        reasons.push(("Preemption is not helpful for scheduling".into(), total - resolvable.len()));
+        let said = reasons.iter().filter(|(_, count)| *count > 0);
+        let said = histogram(said.map(|(reason, count)| (&**reason, *count)));
+        Room {
+            message: format!("preemption: 0/{total} nodes are available: {said}."),
+            ..Room::default()
+        }
+    }
+}
+
+impl DefaultPreemption {
+    /// When so many candidates are found, no further nodes are looked at.
+    fn candidates_wanted(&self, nodes: usize) -> usize {
+        let share = nodes * self.min_candidate_nodes_percentage / 100;
+        share.max(self.min_candidate_nodes_absolute).max(1)
+    }
+}
+
+/// Why a pod must not take room from others (now).
+fn not_eligible(failed: &Failed<'_>) -> Option<&'static str> {
+    if failed.pod.never_preempts {
+        return Some("not eligible due to preemptionPolicy=Never");
+    }
+    let promised =
+        failed.nominated.node(&failed.pod.uid).unwrap_or(&failed.pod.nominated_node_name);
+    let leaving = |other: &Arc<PodInfo>| other.deleting && other.priority < failed.pod.priority;
+    let node = failed.snapshot.id(promised)?;
+    // Were the node itself the reason, waiting for the pods there would be in vain.
+    let waits = failed.feasible.resolvable().contains(node)
+        && failed.snapshot.pods_on(node).iter().any(leaving);
+    waits.then_some("not eligible due to a terminating pod on the nominated node")
+}
+
+#[cfg(test)]
+mod tests;

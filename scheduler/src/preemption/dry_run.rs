@@ -1,0 +1,167 @@
+//! Who must go on which node: tried out on the snapshot, which is as before afterwards.
+
+use super::Budgets;
+use crate::PodInfo;
+use crate::framework::{Cycle, Failed, Feasible};
+use crate::snapshot::{NodeId, NodeSet};
+use std::cmp::Reverse;
+use std::sync::Arc;
+
+/// So many nodes are tried at once at most: what is taken out must be put back.
+const AT_ONCE: usize = 512;
+
+/// A node on which room can be made.
+#[derive(Debug)]
+pub(super) struct Candidate {
+    pub(super) node: NodeId,
+    /// Who must go, the most important first.
+    pub(super) victims: Vec<Arc<PodInfo>>,
+    /// How many of them exceed a budget.
+    pub(super) violations: usize,
+}
+
+/// Reasons with the number of nodes they stand for.
+type Reasons = Vec<(String, usize)>;
+
+pub(super) struct DryRun<'a, 'b> {
+    failed: &'a mut Failed<'b>,
+    found: Vec<Candidate>,
+    reasons: Reasons,
+}
+
+/// A node of which all lower pods were taken.
+struct Emptied {
+    node: NodeId,
+    pods: Vec<Arc<PodInfo>>,
+}
+
+/// A node that takes its pods back.
+struct Refilling {
+    candidate: Candidate,
+    /// Those not asked about yet, the next one last, each with whether its end exceeds a budget.
+    rest: Vec<(Arc<PodInfo>, bool)>,
+}
+
+impl<'a, 'b> DryRun<'a, 'b> {
+    /// Pods that are promised nodes count as there.
+    pub(super) fn new(failed: &'a mut Failed<'b>) -> Self {
+        for (node, other) in failed.promises {
+            failed.snapshot.place(other.clone(), *node);
+        }
+        Self { failed, found: Vec::new(), reasons: Vec::new() }
+    }
+
+    /// Tries nodes, in this order, until so many candidates are found.
+    pub(super) fn try_nodes(&mut self, nodes: &[NodeId], wanted: usize) {
+        let far = self.failed.profile.looks_far(self.failed.pod, self.failed.snapshot);
+        let at_once = if far { 1 } else { wanted.min(AT_ONCE) };
+        for some in nodes.chunks(at_once) {
+            self.try_together(some);
+            let kind = |candidate: &Candidate| candidate.violations == 0;
+            if self.found.len() >= wanted && self.found.iter().any(kind) {
+                return;
+            }
+        }
+    }
+
+    /// What was found, and why nothing was on the other nodes.
+    pub(super) fn finish(self) -> (Vec<Candidate>, Reasons) {
+        for (_, other) in self.failed.promises {
+            self.failed.snapshot.remove_pod(&other.uid);
+        }
+        (self.found, self.reasons)
+    }
+
+    fn try_together(&mut self, nodes: &[NodeId]) {
+        let emptied: Vec<Emptied> = nodes.iter().map(|node| self.empty(*node)).collect();
+        let fits = self.fits(nodes.iter().copied().collect(), true);
+        let mut refilling = Vec::new();
+        for emptied in emptied {
+            match fits.contains(emptied.node) {
+                true => refilling.push(self.begin(emptied)),
+                false => self.put_back(emptied.node, &emptied.pods),
+            }
+        }
+        while refilling.iter().any(|node| !node.rest.is_empty()) {
+            self.round(&mut refilling);
+        }
+        for Refilling { mut candidate, .. } in refilling {
+            self.put_back(candidate.node, &candidate.victims);
+            if !candidate.victims.is_empty() {
+                candidate.victims.sort_by_key(importance);
+                self.found.push(candidate);
+            }
+        }
+    }
+
+    fn empty(&mut self, node: NodeId) -> Emptied {
+        let priority = self.failed.pod.priority;
+        let promised = |pod: &PodInfo| self.failed.promises.iter().any(|(_, p)| p.uid == pod.uid);
+        let lower = self.failed.snapshot.pods_on(node).iter();
+        let lower = lower.filter(|pod| pod.priority < priority && !promised(pod));
+        let mut pods: Vec<Arc<PodInfo>> = lower.cloned().collect();
+        pods.sort_by_key(importance);
+        pods.iter().for_each(|pod| self.failed.snapshot.remove_pod(&pod.uid));
+        Emptied { node, pods }
+    }
+
+    fn put_back(&mut self, node: NodeId, pods: &[Arc<PodInfo>]) {
+        pods.iter().for_each(|pod| self.failed.snapshot.place(pod.clone(), node));
+    }
+
+    /// Those first whose end exceeds a budget, then the others, each in the order of importance.
+    fn begin(&self, Emptied { node, pods }: Emptied) -> Refilling {
+        let exceeding = match self.failed.snapshot.columns::<Budgets>() {
+            Some(budgets) => budgets.exceeded_by(&pods),
+            None => vec![false; pods.len()],
+        };
+        let mut rest: Vec<_> = pods.into_iter().zip(exceeding).collect();
+        rest.sort_by_key(|(_, exceeds)| !exceeds);
+        rest.reverse();
+        Refilling { candidate: Candidate { node, victims: Vec::new(), violations: 0 }, rest }
+    }
+
+    /// Each node takes one pod back; where the pod to place fits no more, that one must go.
+    fn round(&mut self, refilling: &mut [Refilling]) {
+        let mut asked = NodeSet::default();
+        let mut back: Vec<Option<(Arc<PodInfo>, bool)>> = Vec::with_capacity(refilling.len());
+        for node in refilling.iter_mut() {
+            let next = node.rest.pop();
+            if let Some((pod, _)) = &next {
+                self.failed.snapshot.place(pod.clone(), node.candidate.node);
+                asked.set(node.candidate.node, true);
+            }
+            back.push(next);
+        }
+        let fits = self.fits(asked, false);
+        for (node, next) in refilling.iter_mut().zip(back) {
+            if let Some((pod, exceeds)) = next
+                && !fits.contains(node.candidate.node)
+            {
+                self.failed.snapshot.remove_pod(&pod.uid);
+                node.candidate.victims.push(pod);
+                node.candidate.violations += usize::from(exceeds);
+            }
+        }
+    }
+
+    fn fits(&mut self, nodes: NodeSet, tell: bool) -> NodeSet {
+        let mut cycle = Cycle::new(self.failed.pod, self.failed.snapshot);
+        match cycle.filter_among(self.failed.profile, nodes) {
+            Ok(feasible) => {
+                if tell {
+                    let refusals = feasible.refusals().iter();
+                    let said = refusals.map(|said| (said.reason.to_string(), said.nodes.len()));
+                    self.reasons.extend(said);
+                }
+                Feasible::into_nodes(feasible)
+            }
+            Err(_) => NodeSet::default(),
+        }
+    }
+}
+
+/// Sorts the most important pod first: by priority, then who runs longer.
+fn importance(pod: &Arc<PodInfo>) -> (Reverse<i32>, i64) {
+    (Reverse(pod.priority), pod.started.unwrap_or(i64::MAX))
+}
