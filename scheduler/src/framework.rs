@@ -37,7 +37,8 @@ pub use engine::{Candidates, Engine};
 pub(crate) use feasible::histogram;
 pub use feasible::{Feasible, Refusal};
 pub use nominated::Nominated;
-pub use profile::{Extensions, Profile, ProfileBuilder};
+pub(crate) use profile::Enabled;
+pub use profile::{Extensions, Profile, ProfileBuilder, Profiles};
 
 use crate::queue::{ClusterEvent, QueuedPod};
 use crate::snapshot::NodeId;

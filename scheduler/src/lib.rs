@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod framework;
+pub mod gang;
 mod node;
 pub mod plugins;
 mod pod;

@@ -23,6 +23,7 @@ pub use scheduling_gates::SchedulingGates;
 pub use taint_toleration::TaintToleration;
 
 use crate::framework::Profile;
+use crate::preemption::DefaultPreemption;
 use std::sync::Arc;
 use windlass_core::client::Client;
 
@@ -39,6 +40,7 @@ pub fn default_profile(client: Arc<dyn Client>) -> Profile {
         .plugin(NodePorts, 0)
         .plugin(NodeResourcesFit, 1)
         .plugin(BalancedAllocation, 1)
+        .plugin(DefaultPreemption::default(), 0)
         .plugin(DefaultBinder::new(client), 0)
         .build()
 }

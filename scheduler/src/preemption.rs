@@ -56,8 +56,8 @@ impl Plugin for DefaultPreemption {
 
 impl PostFilter for DefaultPreemption {
     fn post_filter(&self, failed: &mut Failed<'_>) -> Room {
-        if let Some(reason) = not_eligible(failed) {
-            return Room { message: format!("preemption: {reason}."), ..Room::default() };
+        if let Some(waits) = must_not(failed) {
+            return waits;
         }
         let resolvable = failed.feasible.resolvable();
         let mut with_victims: Vec<NodeId> = Vec::new();
@@ -102,19 +102,25 @@ impl DefaultPreemption {
     }
 }
 
-/// Why a pod must not take room from others (now).
-fn not_eligible(failed: &Failed<'_>) -> Option<&'static str> {
+/// What there is to say when a pod must not take room from others, or has done so and must wait for it.
+fn must_not(failed: &Failed<'_>) -> Option<Room> {
+    let because = |reason: &str, node: Option<NodeId>| {
+        let message = format!("preemption: not eligible due to {reason}.");
+        Some(Room { node, victims: Vec::new(), message })
+    };
     if failed.pod.never_preempts {
-        return Some("not eligible due to preemptionPolicy=Never");
+        return because("preemptionPolicy=Never", None);
     }
-    let promised =
-        failed.nominated.node(&failed.pod.uid).unwrap_or(&failed.pod.nominated_node_name);
+    let promised = failed.nominated.node(&failed.pod.uid);
+    let node = failed.snapshot.id(promised.unwrap_or(&failed.pod.nominated_node_name))?;
     let leaving = |other: &Arc<PodInfo>| other.deleting && other.priority < failed.pod.priority;
-    let node = failed.snapshot.id(promised)?;
     // Were the node itself the reason, waiting for the pods there would be in vain.
-    let waits = failed.feasible.resolvable().contains(node)
-        && failed.snapshot.pods_on(node).iter().any(leaving);
-    waits.then_some("not eligible due to a terminating pod on the nominated node")
+    if failed.feasible.resolvable().contains(node)
+        && failed.snapshot.pods_on(node).iter().any(leaving)
+    {
+        return because("a terminating pod on the nominated node", Some(node));
+    }
+    None
 }
 
 #[cfg(test)]

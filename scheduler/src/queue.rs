@@ -5,10 +5,12 @@
 
 mod waiting;
 
-use crate::framework::{Profile, Unschedulable};
+use crate::framework::{Enabled, Profile, Profiles, Unschedulable};
 use crate::{NodeInfo, PodInfo};
 use jiff::Timestamp;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
+use smallvec::SmallVec;
+use std::cmp::Ordering;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -60,7 +62,7 @@ pub struct QueuedPod {
     /// written comes in order.
     pub(crate) report: Arc<Mutex<Report>>,
     tried: Instant,
-    refused_by: Vec<&'static str>,
+    refused_by: SmallVec<[&'static str; 2]>,
     gated: bool,
 }
 
@@ -75,72 +77,100 @@ pub(crate) struct Report {
 
 /// The pods that wait.
 pub struct Queue {
-    profile: Arc<Profile>,
+    profiles: Profiles,
     backoff: Backoff,
     active: VecDeque<QueuedPod>,
-    is_active: FxHashMap<Box<str>, Arc<PodInfo>>,
+    is_active: FxHashMap<Box<str>, QueuedPod>,
     backing_off: Waiting,
     unschedulable: Waiting,
+    groups: FxHashMap<GroupKey, FxHashSet<Box<str>>>,
     sequence: u64,
 }
+
+/// Namespace and name of a PodGroup.
+pub(crate) type GroupKey = (Str, Str);
 
 impl Queue {
     /// An empty queue. A pod that failed waits 1 s, then longer, at most 10 s, before it may be tried again.
     #[must_use]
-    pub fn new(profile: Arc<Profile>) -> Self {
+    pub fn new(profiles: impl Into<Profiles>) -> Self {
         let backoff = Backoff { first: Duration::from_secs(1), max: Duration::from_secs(10) };
+        Self::with_backoff(profiles, backoff)
+    }
+
+    /// The same with other waits (`podInitialBackoffSeconds`, `podMaxBackoffSeconds`).
+    #[must_use]
+    pub fn with_backoff(profiles: impl Into<Profiles>, backoff: Backoff) -> Self {
         Self {
-            profile,
+            profiles: profiles.into(),
             backoff,
             active: VecDeque::new(),
             is_active: FxHashMap::default(),
             backing_off: Waiting::default(),
             unschedulable: Waiting::default(),
+            groups: FxHashMap::default(),
             sequence: 0,
         }
     }
 
-    /// Takes a new or changed pod in.
+    /// Takes a new or changed pod in. Others of its group, which may have waited for it, are tried again with it.
     pub fn add(&mut self, pod: Arc<PodInfo>, now: Instant) {
         let queued = match self.remove(&pod.uid) {
             Some(known) => QueuedPod { pod, ..known },
             None => self.fresh(pod, now),
         };
+        let group = group_of(&queued.pod);
         self.enqueue(queued);
+        if let Some(group) = group {
+            self.activate_group(&group);
+        }
     }
 
     /// Whether a pod is new to the queue, or asks for something else than what waits here. A change of its status
     /// alone (the condition this scheduler wrote) is no reason to try again.
     #[must_use]
     pub fn changes(&self, pod: &PodInfo) -> bool {
-        let waiting = self.backing_off.get(&pod.uid).or_else(|| self.unschedulable.get(&pod.uid));
-        let known = waiting.map(|queued| &queued.pod).or_else(|| self.is_active.get(&pod.uid));
-        known.is_none_or(|known| **known != *pod)
+        self.get(&pod.uid).is_none_or(|known| !known.pod.same_class(pod))
+    }
+
+    /// How many pods are active, back off, and wait for an event that helps them.
+    #[must_use]
+    pub fn counts(&self) -> [usize; 3] {
+        [self.is_active.len(), self.backing_off.len(), self.unschedulable.len()]
     }
 
     /// Takes a pod out.
     pub fn remove(&mut self, uid: &str) -> Option<QueuedPod> {
         let waited = self.backing_off.remove(uid).or_else(|| self.unschedulable.remove(uid));
-        if waited.is_some() {
-            return waited;
-        }
-        self.is_active.remove(uid)?;
-        let at = self.active.iter().position(|queued| *queued.pod.uid == *uid)?;
-        self.active.remove(at)
+        let queued = waited.or_else(|| self.deactivate(uid))?;
+        self.leave_group(&queued.pod);
+        Some(queued)
     }
 
     /// The next pod to place.
     pub fn pop(&mut self) -> Option<QueuedPod> {
         let first = self.active.pop_front()?;
         self.is_active.remove(&first.pod.uid);
+        self.leave_group(&first.pod);
         Some(first)
+    }
+
+    /// All pods of a group that wait and have no gate, in the order they came.
+    pub(crate) fn take_group(&mut self, group: &GroupKey) -> Vec<QueuedPod> {
+        let uids = self.groups.get(group).cloned().unwrap_or_default();
+        let open = |uid: &Box<str>| self.get(uid).is_some_and(|queued| !queued.gated);
+        let uids: Vec<_> = uids.into_iter().filter(open).collect();
+        let mut taken: Vec<_> = uids.iter().filter_map(|uid| self.remove(uid)).collect();
+        taken.sort_by_key(|queued| queued.sequence);
+        taken
     }
 
     /// A pod got no node: it waits for an event that may help.
     pub fn park(&mut self, mut queued: QueuedPod, why: &Unschedulable, now: Instant) {
         queued.attempts += 1;
         queued.tried = now;
-        queued.refused_by.clone_from(&why.plugins);
+        queued.refused_by = why.plugins.iter().copied().collect();
+        self.join_group(&queued.pod);
         self.unschedulable.insert(Some(now + FLUSH_AFTER), queued);
     }
 
@@ -148,20 +178,43 @@ impl Queue {
     pub fn retry(&mut self, mut queued: QueuedPod, now: Instant) {
         queued.attempts += 1;
         queued.tried = now;
+        self.join_group(&queued.pod);
         self.back_off(queued, now);
     }
 
     /// Something happened: wakes the pods it may help.
     pub fn wake(&mut self, event: &ClusterEvent, now: Instant) {
-        let profile = self.profile.clone();
-        let helps = |queued: &QueuedPod| {
-            let refused = |name| queued.refused_by.contains(&name);
-            queued.refused_by.is_empty()
-                || profile.plugins().iter().any(|enabled| {
-                    refused(enabled.plugin.name()) && enabled.plugin.may_help(event, &queued.pod)
+        let helped = {
+            let profiles = &self.profiles;
+            // Most events help with few plugins: who never hears of one is asked once, not once a pod.
+            let mut heard: SmallVec<[(*const Profile, &'static str, bool); 16]> = SmallVec::new();
+            let mut hears = move |profile: &Arc<Profile>, enabled: &Enabled| {
+                let (at, name) = (Arc::as_ptr(profile), enabled.plugin.name());
+                let known = heard.iter().find(|(p, n, _)| (*p, *n) == (at, name));
+                known.map(|(_, _, hears)| *hears).unwrap_or_else(|| {
+                    let hears = enabled.plugin.hears(event);
+                    heard.push((at, name, hears));
+                    hears
                 })
+            };
+            self.unschedulable.select(|queued| {
+                let profile = profiles.of(&queued.pod);
+                queued.refused_by.is_empty()
+                    || profile.plugins().iter().any(|enabled| {
+                        queued.refused_by.contains(&enabled.plugin.name())
+                            && hears(profile, enabled)
+                            && enabled.plugin.may_help(event, &queued.pod)
+                    })
+            })
         };
-        for queued in self.unschedulable.take_if(helps) {
+        for uid in helped {
+            self.rouse(&uid, now);
+        }
+    }
+
+    /// Lets a pod that waits be tried again, after its back-off.
+    pub fn rouse(&mut self, uid: &str, now: Instant) {
+        if let Some(queued) = self.unschedulable.remove(uid) {
             if queued.gated { self.enqueue(queued) } else { self.back_off(queued, now) }
         }
     }
@@ -181,6 +234,11 @@ impl Queue {
         [self.backing_off.next_due(), self.unschedulable.next_due()].into_iter().flatten().min()
     }
 
+    fn get(&self, uid: &str) -> Option<&QueuedPod> {
+        let waiting = self.backing_off.get(uid).or_else(|| self.unschedulable.get(uid));
+        waiting.or_else(|| self.is_active.get(uid))
+    }
+
     fn fresh(&mut self, pod: Arc<PodInfo>, now: Instant) -> QueuedPod {
         self.sequence += 1;
         QueuedPod {
@@ -189,7 +247,7 @@ impl Queue {
             attempts: 0,
             report: Arc::default(),
             tried: now,
-            refused_by: Vec::new(),
+            refused_by: SmallVec::new(),
             gated: false,
         }
     }
@@ -197,7 +255,7 @@ impl Queue {
     /// The wait counts from the last try, so a pod that was parked for long goes at once.
     fn back_off(&mut self, queued: QueuedPod, now: Instant) {
         let due = queued.tried + self.backoff.wait(queued.attempts.saturating_sub(1));
-        if due <= now {
+        if queued.attempts == 0 || due <= now {
             self.enqueue(queued);
         } else {
             self.backing_off.insert(Some(due), queued);
@@ -207,7 +265,8 @@ impl Queue {
     /// The one way to the active pods: past the gates. A pod that must wait at one is looked at again
     /// when it changes, or when the plugin says that something may help.
     fn enqueue(&mut self, mut queued: QueuedPod) {
-        let gates = self.profile.at(|at| at.pre_enqueue.as_ref());
+        self.join_group(&queued.pod);
+        let gates = self.profiles.of(&queued.pod).at(|at| at.pre_enqueue.as_ref());
         let closed = gates.filter(|(_, gate)| gate.pre_enqueue(&queued.pod).is_err());
         queued.refused_by = closed.map(|(enabled, _)| enabled.plugin.name()).collect();
         queued.gated = !queued.refused_by.is_empty();
@@ -220,14 +279,57 @@ impl Queue {
 
     /// The active pods are kept sorted. A new one mostly goes to the end, which costs nothing.
     fn activate(&mut self, queued: QueuedPod) {
-        let sort = self.profile.at(|at| at.queue_sort.as_ref()).next();
-        let at = self.active.partition_point(|other| match sort {
-            Some((_, sort)) => sort.compare(other, &queued).is_le(),
-            None => other.sequence < queued.sequence,
-        });
-        self.is_active.insert(queued.pod.uid.clone(), queued.pod.clone());
+        let at = self.active.partition_point(|other| self.order(other, &queued).is_le());
+        self.is_active.insert(queued.pod.uid.clone(), queued.clone());
         self.active.insert(at, queued);
     }
+
+    fn deactivate(&mut self, uid: &str) -> Option<QueuedPod> {
+        let queued = self.is_active.remove(uid)?;
+        let from = self.active.partition_point(|other| self.order(other, &queued).is_lt());
+        let at = (from..self.active.len()).find(|at| *self.active[*at].pod.uid == *uid)?;
+        self.active.remove(at)
+    }
+
+    /// All profiles have the same order (Kubernetes demands it); the first is asked.
+    fn order(&self, a: &QueuedPod, b: &QueuedPod) -> Ordering {
+        match self.profiles.first().at(|at| at.queue_sort.as_ref()).next() {
+            Some((_, sort)) => sort.compare(a, b),
+            None => a.sequence.cmp(&b.sequence),
+        }
+    }
+
+    fn activate_group(&mut self, group: &GroupKey) {
+        let uids = self.groups.get(group).cloned().unwrap_or_default();
+        for uid in uids {
+            if self.unschedulable.get(&uid).is_some_and(|queued| !queued.gated)
+                && let Some(queued) = self.unschedulable.remove(&uid)
+            {
+                self.enqueue(queued);
+            }
+        }
+    }
+
+    fn join_group(&mut self, pod: &PodInfo) {
+        if let Some(group) = group_of(pod) {
+            self.groups.entry(group).or_default().insert(pod.uid.clone());
+        }
+    }
+
+    fn leave_group(&mut self, pod: &PodInfo) {
+        let Some(group) = group_of(pod) else { return };
+        if let Some(uids) = self.groups.get_mut(&group) {
+            uids.remove(&pod.uid);
+            if uids.is_empty() {
+                self.groups.remove(&group);
+            }
+        }
+    }
+}
+
+/// The group that a pod belongs to.
+pub(crate) fn group_of(pod: &PodInfo) -> Option<GroupKey> {
+    (!pod.pod_group.is_empty()).then(|| (pod.namespace.clone(), pod.pod_group.clone()))
 }
 
 #[cfg(test)]

@@ -1,12 +1,14 @@
 //! The scheduler as a component: follows pods and nodes, runs cycles, binds.
 
 mod bind;
+mod evict;
 mod failure;
 mod running;
 mod state;
 
-use crate::framework::Profile;
+use crate::framework::{Profile, Profiles};
 use crate::plugins::default_profile;
+use crate::queue::Queue;
 use crate::{NodeInfo, PodInfo};
 use async_trait::async_trait;
 use bind::Binder;
@@ -14,6 +16,7 @@ use failure::Failures;
 use running::Running;
 use state::State;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use windlass_core::Object;
@@ -21,11 +24,13 @@ use windlass_core::cache::{Change, HeaderOnly, Informer, InformerFactory};
 use windlass_core::clock::Env;
 use windlass_core::component::{BoxError, Component, Ready, Shutdown};
 use windlass_core::events::{Recorder, Reference};
-use windlass_core::scheme;
+use windlass_core::scheme::{self, GroupVersionResource};
+use windlass_core::workqueue::Backoff;
 
 /// Places pods on nodes.
 pub struct Scheduler {
-    profile: Arc<Profile>,
+    profiles: Profiles,
+    backoff: Option<Backoff>,
     informers: InformerFactory,
     env: Env,
     recorder: Recorder,
@@ -36,7 +41,8 @@ pub struct SchedulerBuilder {
     informers: InformerFactory,
     recorder: Recorder,
     env: Env,
-    profile: Option<Profile>,
+    profiles: Option<Profiles>,
+    backoff: Option<Backoff>,
 }
 
 /// What the loop and the informers' handlers share.
@@ -51,27 +57,55 @@ impl Scheduler {
     /// A scheduler that reads and binds through the factory's client.
     #[must_use]
     pub fn builder(informers: InformerFactory, recorder: Recorder, env: Env) -> SchedulerBuilder {
-        SchedulerBuilder { informers, recorder, env, profile: None }
+        SchedulerBuilder { informers, recorder, env, profiles: None, backoff: None }
     }
 
-    /// Follows nodes and pods. They are decoded before anything is locked.
-    fn start(&self) -> (Arc<Shared>, [Ready; 2]) {
-        let state = State::new(self.profile.clone());
+    /// Follows nodes, pods and what the plugins' columns watch. Nodes and pods are decoded before anything is locked.
+    fn start(&self) -> (Arc<Shared>, Vec<Ready>) {
+        let queue = match self.backoff {
+            Some(backoff) => Queue::with_backoff(self.profiles.clone(), backoff),
+            None => Queue::new(self.profiles.clone()),
+        };
+        let state = State::new(self.profiles.clone(), queue);
+        let watches = state.engine.snapshot.watches();
         let shared = Arc::new(Shared { state: state.into(), wake: Notify::new() });
         let nodes: Arc<Informer<HeaderOnly>> = self.informers.informer(scheme::NODES);
         let pods: Arc<Informer<HeaderOnly>> = self.informers.informer(scheme::PODS);
         let (of_nodes, of_pods) = (shared.clone(), shared.clone());
         nodes.on_change(move |change| of_nodes.node_changed(change));
         pods.on_change(move |change| of_pods.pod_changed(change));
-        (shared, [nodes.synced(), pods.synced()])
+        let mut synced = vec![nodes.synced(), pods.synced()];
+        for resource in watches {
+            let objects: Arc<Informer<HeaderOnly>> = self.informers.informer(resource.clone());
+            // One that not every server has is not waited for.
+            if scheme::Scheme::builtin().by_gvr(&resource).is_some() {
+                synced.push(objects.synced());
+            }
+            let shared = shared.clone();
+            objects.on_change(move |change| shared.object_changed(&resource, change));
+        }
+        (shared, synced)
     }
 }
 
 impl SchedulerBuilder {
     /// With other plugins than the default ones.
     #[must_use]
-    pub fn profile(mut self, profile: Profile) -> Self {
-        self.profile = Some(profile);
+    pub fn profile(self, profile: Profile) -> Self {
+        self.profiles(profile.into())
+    }
+
+    /// With several profiles, each for the pods that name it.
+    #[must_use]
+    pub fn profiles(mut self, profiles: Profiles) -> Self {
+        self.profiles = Some(profiles);
+        self
+    }
+
+    /// How long a pod waits that failed: at first, and at most.
+    #[must_use]
+    pub fn backoff(mut self, first: Duration, max: Duration) -> Self {
+        self.backoff = Some(Backoff { first, max });
         self
     }
 
@@ -79,9 +113,9 @@ impl SchedulerBuilder {
     #[must_use]
     pub fn build(self) -> Scheduler {
         let default = || default_profile(self.informers.client());
-        let profile = Arc::new(self.profile.unwrap_or_else(default));
-        let Self { informers, recorder, env, .. } = self;
-        Scheduler { profile, informers, env, recorder }
+        let profiles = self.profiles.unwrap_or_else(|| default().into());
+        let Self { informers, recorder, env, backoff, .. } = self;
+        Scheduler { profiles, backoff, informers, env, recorder }
     }
 }
 
@@ -94,8 +128,9 @@ impl Component for Scheduler {
     async fn run(self: Box<Self>, ready: Ready, shutdown: Shutdown) -> Result<(), BoxError> {
         let (shared, synced) = self.start();
         let caches = async {
-            synced[0].wait().await;
-            synced[1].wait().await;
+            for cache in &synced {
+                cache.wait().await;
+            }
         };
         if shutdown.run_until_cancelled(caches).await.is_none() {
             return Ok(());
@@ -103,7 +138,7 @@ impl Component for Scheduler {
         ready.set();
         let failures =
             Failures::new(self.informers.client(), self.recorder.clone(), self.env.clone());
-        let binder = Binder { profile: self.profile, recorder: self.recorder, failures };
+        let binder = Binder { profiles: self.profiles, recorder: self.recorder, failures };
         let running = Running::new(shared, binder, self.env);
         // A binding under way when this ends happens or not; the next scheduler sees which.
         shutdown.run_until_cancelled(running.schedule_all()).await;
@@ -124,11 +159,18 @@ impl Shared {
     }
 
     fn pod_changed(&self, change: &Change<HeaderOnly>) {
-        let header = change.object().header();
-        if let Change::Deleted(_) = change {
-            self.tell(|state, now| state.pod_gone(&header.uid, now));
+        if let Change::Deleted(gone) = change {
+            self.tell(|state, now| state.pod_gone(&gone.object.header().uid, now));
         } else if let Some(pod) = read(change.object(), PodInfo::new) {
-            self.tell(|state, now| state.pod_seen(pod, header.deleting, now));
+            self.tell(|state, now| state.pod_seen(pod, now));
+        }
+    }
+
+    fn object_changed(&self, resource: &GroupVersionResource, change: &Change<HeaderOnly>) {
+        let object = change.object();
+        match change {
+            Change::Deleted(_) => self.tell(|state, now| state.object_gone(resource, object, now)),
+            _ => self.tell(|state, now| state.object_seen(resource, object, now)),
         }
     }
 

@@ -164,9 +164,40 @@ async fn a_pod_takes_the_room_that_another_one_leaves() {
     assert_eq!(cluster.bound("first").await, "a");
     cluster.add_pod("second", json!({})).await;
     let condition = cluster.refused("second").await;
-    assert_eq!(condition["message"], "0/1 nodes are available: 1 Insufficient cpu.");
+    assert_eq!(
+        condition["message"],
+        "0/1 nodes are available: 1 Insufficient cpu. preemption: 0/1 nodes are available: \
+         1 No preemption victims found for incoming pod."
+    );
     cluster.delete_pod("first").await;
     assert_eq!(cluster.bound("second").await, "a");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_of_higher_priority_takes_room_from_others() {
+    let cluster = Cluster::start().await;
+    cluster.add_node("a", "1").await;
+    cluster.add_pod("low", json!({})).await;
+    cluster.bound("low").await;
+    cluster.add_pod("high", json!({"priority": 1000})).await;
+    let ended = |pod: &Value| {
+        let conditions = pod["status"]["conditions"].as_array().into_iter().flatten();
+        let mut targets = conditions.filter(|c| c["type"] == "DisruptionTarget");
+        pod["metadata"]["name"] == "low"
+            && pod["metadata"]["deletionTimestamp"].is_string()
+            && targets.any(|c| c["reason"] == "PreemptionByScheduler")
+    };
+    cluster.find(scheme::PODS, ended).await;
+    let event = cluster.event("Preempted", "low").await;
+    let text = event["message"].as_str().expect("text");
+    assert!(text.starts_with("Preempted by pod ") && text.ends_with(" on node a"), "{text}");
+    let promised = |pod: &Value| {
+        pod["metadata"]["name"] == "high" && pod["status"]["nominatedNodeName"] == "a"
+    };
+    cluster.find(scheme::PODS, promised).await;
+    // What an agent does when the pod has ended.
+    cluster.delete_pod("low").await;
+    assert_eq!(cluster.bound("high").await, "a");
 }
 
 #[tokio::test(start_paused = true)]

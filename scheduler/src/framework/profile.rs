@@ -6,7 +6,7 @@ use super::{
     Bind, Columns, Filter, Permit, Plugin, PostBind, PostFilter, PreBind, PreEnqueue, PreFilter,
     PreScore, QueueSort, Reserve, Score,
 };
-use crate::{PodClass, Snapshot};
+use crate::{PodClass, PodInfo, Snapshot};
 use std::sync::Arc;
 
 /// The points a plugin extends: itself, under as many traits as it implements.
@@ -41,6 +41,10 @@ pub struct Profile {
     name: String,
     plugins: Vec<Enabled>,
 }
+
+/// The profiles of one scheduler; at least one. Clones are the same.
+#[derive(Clone)]
+pub struct Profiles(Arc<[Arc<Profile>]>);
 
 /// Makes a [`Profile`].
 pub struct ProfileBuilder {
@@ -91,6 +95,51 @@ impl Profile {
     ) -> impl Iterator<Item = (&'a Enabled, &'a T)> {
         let extends = move |enabled: &'a Enabled| Some((enabled, &**point(&enabled.at)?));
         self.plugins.iter().filter_map(extends)
+    }
+}
+
+impl Profiles {
+    /// These profiles; none when there is not even one.
+    #[must_use]
+    pub fn new(profiles: Vec<Arc<Profile>>) -> Option<Self> {
+        (!profiles.is_empty()).then(|| Self(profiles.into()))
+    }
+
+    /// The first one.
+    #[must_use]
+    pub fn first(&self) -> &Arc<Profile> {
+        &self.0[0]
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Profile>> {
+        self.0.iter()
+    }
+
+    /// The one that a pod names. A pod that names none is the first one's.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Option<&Arc<Profile>> {
+        if name.is_empty() {
+            return Some(self.first());
+        }
+        self.0.iter().find(|profile| profile.name() == name)
+    }
+
+    /// The one that places a pod which is known to be this scheduler's.
+    pub(crate) fn of(&self, pod: &PodInfo) -> &Arc<Profile> {
+        self.named(&pod.scheduler_name).unwrap_or_else(|| self.first())
+    }
+}
+
+impl From<Arc<Profile>> for Profiles {
+    fn from(profile: Arc<Profile>) -> Self {
+        Self([profile].into())
+    }
+}
+
+impl From<Profile> for Profiles {
+    fn from(profile: Profile) -> Self {
+        Arc::new(profile).into()
     }
 }
 

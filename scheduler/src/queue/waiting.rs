@@ -45,12 +45,16 @@ impl Waiting {
         self.times.first().map(|(due, ..)| *due)
     }
 
-    /// All that `wanted` says yes to, in the order they came.
-    pub(super) fn take_if(&mut self, wanted: impl Fn(&QueuedPod) -> bool) -> Vec<QueuedPod> {
+    pub(super) fn len(&self) -> usize {
+        self.pods.len()
+    }
+
+    /// The uids of all that `wanted` says yes to, in the order they came.
+    pub(super) fn select(&self, mut wanted: impl FnMut(&QueuedPod) -> bool) -> Vec<Box<str>> {
         let wanted = self.pods.values().filter(|(_, queued)| wanted(queued));
         let mut uids: Vec<_> =
             wanted.map(|(_, queued)| (queued.sequence, queued.pod.uid.clone())).collect();
         uids.sort_unstable();
-        uids.into_iter().filter_map(|(_, uid)| self.remove(&uid)).collect()
+        uids.into_iter().map(|(_, uid)| uid).collect()
     }
 }

@@ -2,32 +2,42 @@
 
 use super::failure::Failures;
 use super::reference;
-use crate::framework::{PermitWait, Placement, Profile, Reason};
-use std::sync::Arc;
+use super::state::Placed;
+use crate::framework::{PermitWait, Placement, Profiles, Reason};
 use windlass_core::events::{EventType, Recorder};
 
 pub(super) struct Binder {
-    pub(super) profile: Arc<Profile>,
+    pub(super) profiles: Profiles,
     pub(super) recorder: Recorder,
     pub(super) failures: Failures,
 }
 
 impl Binder {
-    /// Asks for reservations and permits; none is left when one is refused.
-    pub(super) fn reserve(&self, placement: &Placement) -> Result<Vec<PermitWait>, Reason> {
-        self.try_reserve(placement).inspect_err(|_| self.unreserve(placement))
+    /// Asks for reservations and permits for pods that are placed together; none is left when one is refused.
+    pub(super) fn reserve(&self, together: &[Placed]) -> Result<Vec<PermitWait>, Reason> {
+        let mut waits = Vec::new();
+        for (_, placement) in together {
+            match self.try_reserve(placement) {
+                Ok(more) => waits.extend(more),
+                Err(reason) => {
+                    together.iter().for_each(|(_, placement)| self.unreserve(placement));
+                    return Err(reason);
+                }
+            }
+        }
+        Ok(waits)
     }
 
     fn try_reserve(&self, placement: &Placement) -> Result<Vec<PermitWait>, Reason> {
-        for (_, reserve) in self.profile.at(|at| at.reserve.as_ref()) {
+        for (_, reserve) in self.profiles.of(&placement.pod).at(|at| at.reserve.as_ref()) {
             reserve.reserve(placement)?;
         }
-        let permits = self.profile.at(|at| at.permit.as_ref());
+        let permits = self.profiles.of(&placement.pod).at(|at| at.permit.as_ref());
         permits.filter_map(|(_, permit)| permit.permit(placement).transpose()).collect()
     }
 
     pub(super) fn unreserve(&self, placement: &Placement) {
-        for (_, reserve) in self.profile.at(|at| at.reserve.as_ref()) {
+        for (_, reserve) in self.profiles.of(&placement.pod).at(|at| at.reserve.as_ref()) {
             reserve.unreserve(placement);
         }
     }
@@ -35,7 +45,7 @@ impl Binder {
     /// Binds, and says so.
     pub(super) async fn bind(&self, placement: &Placement) -> Result<(), Reason> {
         self.try_bind(placement).await?;
-        for (_, after) in self.profile.at(|at| at.post_bind.as_ref()) {
+        for (_, after) in self.profiles.of(&placement.pod).at(|at| at.post_bind.as_ref()) {
             after.post_bind(placement);
         }
         let Placement { pod, node } = placement;
@@ -50,10 +60,10 @@ impl Binder {
     }
 
     async fn try_bind(&self, placement: &Placement) -> Result<(), Reason> {
-        for (_, pre_bind) in self.profile.at(|at| at.pre_bind.as_ref()) {
+        for (_, pre_bind) in self.profiles.of(&placement.pod).at(|at| at.pre_bind.as_ref()) {
             pre_bind.pre_bind(placement).await.map_err(|error| error.to_string())?;
         }
-        let mut binders = self.profile.at(|at| at.bind.as_ref());
+        let mut binders = self.profiles.of(&placement.pod).at(|at| at.bind.as_ref());
         let (_, bind) = binders.next().ok_or("the profile has no Bind plugin")?;
         Ok(bind.bind(placement).await.map_err(|error| error.to_string())?)
     }

@@ -2,9 +2,10 @@
 
 use super::Shared;
 use super::bind::Binder;
-use super::state::Turn;
+use super::state::{Placed, Turn};
 use crate::framework::{PermitWait, Placement, Reason, Unschedulable};
 use crate::queue::QueuedPod;
+use smallvec::SmallVec;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio::task::{JoinError, JoinSet};
@@ -34,7 +35,7 @@ impl Running {
             let woken = shared.wake.notified();
             while let Some(turn) = self.turn() {
                 match turn {
-                    Turn::Placed(queued, placement) => self.bind(queued, placement).await,
+                    Turn::Placed(together) => self.bind(together).await,
                     Turn::Refused(queued, why) => self.report(queued, why).await,
                 }
                 self.reap();
@@ -53,47 +54,64 @@ impl Running {
         self.shared.state.lock().turn(&*self.env.random, Instant::now())
     }
 
-    /// Writes about a pod that got no node. When what was said last is still being written, this is left out.
+    /// Writes about a pod that got no node, then makes room for it. When what was said last is still being written,
+    /// and nobody has to go, this is left out.
     async fn report(&mut self, queued: QueuedPod, why: Unschedulable) {
-        let Ok(mut last) = queued.report.clone().try_lock_owned() else { return };
+        let last = queued.report.clone().try_lock_owned();
+        if last.is_err() && why.victims.is_empty() {
+            return;
+        }
         let slot = self.slots.clone().acquire_owned().await;
-        let binder = self.binder.clone();
+        let (shared, binder) = (self.shared.clone(), self.binder.clone());
         self.tasks.spawn(async move {
+            let mut last = match last {
+                Ok(last) => last,
+                Err(_) => queued.report.clone().lock_owned().await,
+            };
             binder.failures.report(&queued.pod, &why, &mut last).await;
+            if let Err(error) = binder.failures.make_room(&queued.pod, &why).await {
+                tracing::warn!(pod = %queued.pod.name, %error, "no room was made, will retry");
+                shared.tell(|state, now| state.break_promise(&queued.pod.uid, now));
+            }
             drop(slot);
         });
     }
 
     /// Reserves at once, before the next pod has its turn; binds beside the loop.
-    async fn bind(&mut self, queued: QueuedPod, placement: Placement) {
-        let waits = match self.binder.reserve(&placement) {
+    async fn bind(&mut self, together: SmallVec<[Placed; 1]>) {
+        let waits = match self.binder.reserve(&together) {
             Ok(waits) => waits,
-            Err(reason) => return self.shared.not_bound(queued, &placement, &reason),
+            Err(reason) => return self.shared.none_bound(together, &reason),
         };
-        // Those who wait for a word must not keep those from running who bring it.
-        let slot = match waits.is_empty() {
-            true => Some(self.slots.clone().acquire_owned().await),
-            false => None,
-        };
+        if waits.is_empty() {
+            for placed in together {
+                let slot = self.slots.clone().acquire_owned().await;
+                let (shared, binder) = (self.shared.clone(), self.binder.clone());
+                self.tasks.spawn(async move {
+                    bind_one(&shared, &binder, placed).await;
+                    drop(slot);
+                });
+            }
+            return;
+        }
+        // Those who wait for a word must not keep those from running who bring it: they have no slot yet.
         let (shared, binder, slots) =
             (self.shared.clone(), self.binder.clone(), self.slots.clone());
         self.tasks.spawn(async move {
-            let allowed = all(waits).await;
-            let slot = match slot {
-                Some(slot) => slot,
-                None => slots.acquire_owned().await,
-            };
-            // What was said about the pod before comes first.
-            let said = queued.report.clone().lock_owned().await;
-            let bound = match allowed {
-                Ok(()) => binder.bind(&placement).await,
-                Err(reason) => Err(reason),
-            };
-            if let Err(reason) = bound {
-                binder.unreserve(&placement);
-                shared.not_bound(queued, &placement, &reason);
+            if let Err(reason) = all(waits).await {
+                together.iter().for_each(|(_, placement)| binder.unreserve(placement));
+                return shared.none_bound(together, &reason);
             }
-            drop((said, slot));
+            let mut binding = JoinSet::new();
+            for placed in together {
+                let slot = slots.clone().acquire_owned().await;
+                let (shared, binder) = (shared.clone(), binder.clone());
+                binding.spawn(async move {
+                    bind_one(&shared, &binder, placed).await;
+                    drop(slot);
+                });
+            }
+            binding.join_all().await;
         });
     }
 
@@ -104,7 +122,23 @@ impl Running {
     }
 }
 
+async fn bind_one(shared: &Shared, binder: &Binder, (queued, placement): Placed) {
+    // What was said about the pod before comes first.
+    let said = queued.report.clone().lock_owned().await;
+    if let Err(reason) = binder.bind(&placement).await {
+        binder.unreserve(&placement);
+        shared.not_bound(queued, &placement, &reason);
+    }
+    drop(said);
+}
+
 impl Shared {
+    fn none_bound(&self, together: SmallVec<[Placed; 1]>, reason: &str) {
+        for (queued, placement) in together {
+            self.not_bound(queued, &placement, reason);
+        }
+    }
+
     fn not_bound(&self, queued: QueuedPod, placement: &Placement, reason: &str) {
         let pod = format!("{}/{}", queued.pod.namespace, queued.pod.name);
         tracing::warn!(%pod, node = %placement.node, %reason, "not bound, will retry");

@@ -1,38 +1,53 @@
 //! What the scheduler knows, kept up to date by events. No waiting, no I/O.
 
-use crate::framework::{Cycle, Placement, Profile, Unschedulable};
-use crate::queue::{ClusterEvent, Queue, QueuedPod};
+mod gangs;
+
+use crate::framework::{Engine, Placement, Profiles, Unschedulable};
+use crate::queue::{ClusterEvent, Queue, QueuedPod, group_of};
 use crate::snapshot::NodeId;
 use crate::{NodeInfo, PodInfo, Snapshot};
 use rustc_hash::FxHashMap;
+use smallvec::{SmallVec, smallvec};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use tokio::time::Instant;
+use windlass_core::Object;
 use windlass_core::clock::Random;
 use windlass_core::meta::Str;
+use windlass_core::scheme::GroupVersionResource;
 
 pub(super) struct State {
-    pub(super) snapshot: Snapshot,
+    pub(super) engine: Engine,
     pub(super) queue: Queue,
-    profile: Arc<Profile>,
+    profiles: Profiles,
     nodes: FxHashMap<Str, Arc<NodeInfo>>,
     /// Pods that were given a node and are not known to be bound yet, as they are now.
     assumed: FxHashMap<Box<str>, Arc<PodInfo>>,
+    /// Turns that were taken together and are not handed out yet.
+    taken: VecDeque<Turn>,
 }
 
-/// What became of a pod's turn.
+/// A pod with the node it got.
+pub(super) type Placed = (QueuedPod, Placement);
+
+/// What became of a turn.
 pub(super) enum Turn {
-    Placed(QueuedPod, Placement),
+    /// Mostly one; the pods of a group together.
+    Placed(SmallVec<[Placed; 1]>),
     Refused(QueuedPod, Unschedulable),
 }
 
 impl State {
-    pub(super) fn new(profile: Arc<Profile>) -> Self {
+    pub(super) fn new(profiles: Profiles, queue: Queue) -> Self {
+        let mut snapshot = Snapshot::default();
+        profiles.iter().for_each(|profile| profile.attach(&mut snapshot));
         Self {
-            snapshot: Snapshot::default(),
-            queue: Queue::new(profile.clone()),
-            profile,
+            engine: Engine::new(snapshot),
+            queue,
+            profiles,
             nodes: FxHashMap::default(),
             assumed: FxHashMap::default(),
+            taken: VecDeque::new(),
         }
     }
 
@@ -43,7 +58,7 @@ impl State {
         if known.as_ref() == Some(&node) {
             return;
         }
-        self.snapshot.set_node(node.clone());
+        self.engine.snapshot.set_node(node.clone());
         let event = match known {
             None => ClusterEvent::NodeAdded(node),
             Some(old) => ClusterEvent::NodeUpdated { old, new: node },
@@ -52,19 +67,40 @@ impl State {
     }
 
     pub(super) fn node_gone(&mut self, name: &str, now: Instant) {
-        self.snapshot.remove_node(name);
+        self.engine.snapshot.remove_node(name);
         if let Some(node) = self.nodes.remove(name) {
             self.queue.wake(&ClusterEvent::NodeDeleted(node), now);
         }
     }
 
-    pub(super) fn pod_seen(&mut self, pod: PodInfo, deleting: bool, now: Instant) {
+    pub(super) fn object_seen(
+        &mut self,
+        resource: &GroupVersionResource,
+        object: &Arc<Object>,
+        now: Instant,
+    ) {
+        self.engine.snapshot.set_object(resource, object);
+        self.queue.wake(&ClusterEvent::ObjectSet(resource.clone(), object.clone()), now);
+    }
+
+    pub(super) fn object_gone(
+        &mut self,
+        resource: &GroupVersionResource,
+        object: &Arc<Object>,
+        now: Instant,
+    ) {
+        self.engine.snapshot.remove_object(resource, object);
+        self.queue.wake(&ClusterEvent::ObjectDeleted(resource.clone(), object.clone()), now);
+    }
+
+    pub(super) fn pod_seen(&mut self, pod: PodInfo, now: Instant) {
         if pod.terminal {
             self.pod_gone(&pod.uid, now);
         } else if !pod.node_name.is_empty() {
             self.bound(Arc::new(pod), now);
-        } else if deleting {
+        } else if pod.deleting {
             self.queue.remove(&pod.uid);
+            self.engine.nominated.remove(&pod.uid);
         } else {
             self.pending(Arc::new(pod), now);
         }
@@ -73,56 +109,95 @@ impl State {
     pub(super) fn pod_gone(&mut self, uid: &str, now: Instant) {
         self.queue.remove(uid);
         self.assumed.remove(uid);
-        if let Some(pod) = self.snapshot.pod(uid).cloned() {
-            self.snapshot.remove_pod(uid);
+        self.engine.nominated.remove(uid);
+        if let Some(pod) = self.engine.snapshot.pod(uid).cloned() {
+            self.engine.snapshot.remove_pod(uid);
             self.queue.wake(&ClusterEvent::PodDeleted(pod), now);
         }
     }
 
-    /// Gives the next pod its turn. In one go: nothing can happen to the pod in between.
+    /// Gives the next pod its turn, or the next group. In one go: nothing can happen to a pod in between.
     pub(super) fn turn(&mut self, random: &dyn Random, now: Instant) -> Option<Turn> {
+        if let Some(turn) = self.taken.pop_front() {
+            return Some(turn);
+        }
         self.queue.advance(now);
         let queued = self.queue.pop()?;
-        let cycle = Cycle::new(&queued.pod, &self.snapshot);
-        Some(match cycle.place(&self.profile, random) {
+        match group_of(&queued.pod) {
+            Some(group) if self.gangs_together(&queued.pod) => {
+                self.gang_turn(queued, &group, random, now);
+                self.taken.pop_front()
+            }
+            _ => Some(self.one_turn(queued, random, now)),
+        }
+    }
+
+    fn one_turn(&mut self, queued: QueuedPod, random: &dyn Random, now: Instant) -> Turn {
+        let profile = self.profiles.of(&queued.pod);
+        match self.engine.place(&queued.pod, profile, random) {
             Ok(id) => {
                 let placement = self.assume(&queued.pod, id);
-                Turn::Placed(queued, placement)
+                Turn::Placed(smallvec![(queued, placement)])
             }
             Err(why) => {
+                self.promise(&queued.pod, &why, now);
                 self.queue.park(queued.clone(), &why, now);
                 Turn::Refused(queued, why)
             }
-        })
+        }
     }
 
-    /// The pod could not be bound. It is tried again, as it is now, unless it has gone or was seen on a node.
+    /// Placed pods could not be bound. They are tried again, as they are now, unless they have gone or were seen on a node.
     pub(super) fn forget(&mut self, mut queued: QueuedPod, now: Instant) {
         let Some(pod) = self.assumed.remove(&queued.pod.uid) else { return };
-        self.snapshot.remove_pod(&pod.uid);
+        self.engine.snapshot.remove_pod(&pod.uid);
         queued.pod = pod.clone();
         self.queue.retry(queued, now);
         self.queue.wake(&ClusterEvent::PodDeleted(pod), now);
     }
 
+    /// Room could not be made for a pod: it is promised nothing any more, and tried again.
+    pub(super) fn break_promise(&mut self, uid: &str, now: Instant) {
+        if self.engine.nominated.remove(uid) {
+            self.queue.rouse(uid, now);
+        }
+    }
+
+    /// Keeps the room free that is being made for a pod. Lower ones that were promised the node have to look for another.
+    fn promise(&mut self, pod: &Arc<PodInfo>, why: &Unschedulable, now: Instant) {
+        let Some(node) = &why.nominated else {
+            self.engine.nominated.remove(&pod.uid);
+            return;
+        };
+        let below = self.engine.nominated.below(node, pod.priority);
+        let below: Vec<Box<str>> = below.map(|lower| lower.uid.clone()).collect();
+        for uid in below {
+            self.break_promise(&uid, now);
+        }
+        self.engine.nominated.set(pod, node.clone());
+    }
+
     /// Takes the node for the pod before it is bound, so that the next pod sees it.
     fn assume(&mut self, pod: &Arc<PodInfo>, id: NodeId) -> Placement {
-        let node = self.snapshot.name(id).clone();
-        self.snapshot.place(pod.clone(), id);
+        let node = self.engine.snapshot.name(id).clone();
+        self.engine.snapshot.place(pod.clone(), id);
+        self.engine.nominated.remove(&pod.uid);
         self.assumed.insert(pod.uid.clone(), pod.clone());
         Placement { pod: pod.clone(), node }
     }
 
     fn bound(&mut self, pod: Arc<PodInfo>, now: Instant) {
         self.queue.remove(&pod.uid);
+        self.engine.nominated.remove(&pod.uid);
         // Others may have waited for it, and it was not sure before.
         let sure = self.assumed.remove(&pod.uid).is_none();
-        let known = self.snapshot.pod(&pod.uid).cloned().filter(|_| sure);
-        let was_on = self.snapshot.node_of(&pod.uid);
-        self.snapshot.set_pod(pod.clone());
+        let snapshot = &mut self.engine.snapshot;
+        let known = snapshot.pod(&pod.uid).cloned().filter(|_| sure);
+        let was_on = snapshot.node_of(&pod.uid);
+        snapshot.set_pod(pod.clone());
         match known {
             None => self.queue.wake(&ClusterEvent::PodAdded(pod), now),
-            Some(old) if !old.same_class(&pod) || was_on != self.snapshot.node_of(&pod.uid) => {
+            Some(old) if !old.same_class(&pod) || was_on != snapshot.node_of(&pod.uid) => {
                 self.queue.wake(&ClusterEvent::PodUpdated { old, new: pod }, now);
             }
             Some(_) => {}
@@ -130,11 +205,19 @@ impl State {
     }
 
     fn pending(&mut self, pod: Arc<PodInfo>, now: Instant) {
-        let mine = &*pod.scheduler_name == self.profile.name() || pod.scheduler_name.is_empty();
         if let Some(assumed) = self.assumed.get_mut(&pod.uid) {
             // One that was just placed may show up once more before it shows up bound.
             *assumed = pod;
-        } else if mine && self.queue.changes(&pod) {
+            return;
+        }
+        if self.profiles.named(&pod.scheduler_name).is_none() {
+            return;
+        }
+        if !pod.nominated_node_name.is_empty() && self.engine.nominated.node(&pod.uid).is_none() {
+            // Promised before this scheduler began.
+            self.engine.nominated.set(&pod, pod.nominated_node_name.clone());
+        }
+        if self.queue.changes(&pod) {
             self.queue.add(pod, now);
         }
     }

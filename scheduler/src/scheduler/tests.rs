@@ -6,7 +6,9 @@ use windlass_core::clock::Seeded;
 fn state() -> (State, Instant) {
     let profile =
         Profile::builder("default-scheduler").plugin(crate::plugins::NodeResourcesFit, 1).build();
-    let (mut state, now) = (State::new(Arc::new(profile)), Instant::now());
+    let profile = Arc::new(profile);
+    let (mut state, now) =
+        (State::new(profile.clone().into(), Queue::new(profile)), Instant::now());
     state.node_seen(node("a", "4", &[]), now);
     (state, now)
 }
@@ -17,9 +19,9 @@ fn turn(state: &mut State, now: Instant) -> Option<Turn> {
 
 fn placed(state: &mut State, now: Instant) -> crate::QueuedPod {
     match turn(state, now) {
-        Some(Turn::Placed(queued, placement)) => {
-            assert_eq!(&*placement.node, "a");
-            queued
+        Some(Turn::Placed(mut together)) => {
+            assert_eq!((&*together[0].1.node, together.len()), ("a", 1));
+            together.remove(0).0
         }
         _ => panic!("there is room"),
     }
@@ -29,13 +31,13 @@ fn placed(state: &mut State, now: Instant) -> crate::QueuedPod {
 async fn assumed_pods_take_room_until_they_are_forgotten() {
     let (mut state, now) = state();
     for name in ["p", "q"] {
-        state.pod_seen(pod(name, "3"), false, now);
+        state.pod_seen(pod(name, "3"), now);
     }
     let first = placed(&mut state, now);
     assert!(matches!(turn(&mut state, now), Some(Turn::Refused(_, why))
         if why.message == "0/1 nodes are available: 1 Insufficient cpu."));
     state.forget(first, now);
-    assert!(turn(&mut state, now).is_none() && !state.snapshot.has_pod("p"));
+    assert!(turn(&mut state, now).is_none() && !state.engine.snapshot.has_pod("p"));
     let later = now + std::time::Duration::from_secs(1);
     placed(&mut state, later);
 }
@@ -43,31 +45,31 @@ async fn assumed_pods_take_room_until_they_are_forgotten() {
 #[tokio::test(start_paused = true)]
 async fn a_pod_that_ended_while_it_was_bound_is_not_tried_again() {
     let (mut state, now) = state();
-    state.pod_seen(pod("p", "3"), false, now);
+    state.pod_seen(pod("p", "3"), now);
     let queued = placed(&mut state, now);
     state.pod_gone("p", now);
     state.forget(queued, now);
     assert!(state.queue.next_due().is_none() && state.queue.pop().is_none());
-    assert_eq!(state.snapshot.requested(crate::CPU), &[0]);
+    assert_eq!(state.engine.snapshot.requested(crate::CPU), &[0]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_pod_that_another_one_bound_keeps_its_place() {
     let (mut state, now) = state();
-    state.pod_seen(pod("p", "3"), false, now);
+    state.pod_seen(pod("p", "3"), now);
     let queued = placed(&mut state, now);
-    state.pod_seen(pod("p", "3").on("a"), false, now);
+    state.pod_seen(pod("p", "3").on("a"), now);
     state.forget(queued, now);
-    assert_eq!(state.snapshot.requested(crate::CPU), &[3000]);
+    assert_eq!(state.engine.snapshot.requested(crate::CPU), &[3000]);
     assert!(state.queue.next_due().is_none());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_pod_that_changed_while_it_was_bound_is_tried_as_it_is_now() {
     let (mut state, now) = state();
-    state.pod_seen(pod("p", "3"), false, now);
+    state.pod_seen(pod("p", "3"), now);
     let queued = placed(&mut state, now);
-    state.pod_seen(pod("p", "2"), false, now);
+    state.pod_seen(pod("p", "2"), now);
     assert!(turn(&mut state, now).is_none(), "it has a place");
     state.forget(queued, now);
     let again = placed(&mut state, now + std::time::Duration::from_secs(1));
@@ -77,14 +79,14 @@ async fn a_pod_that_changed_while_it_was_bound_is_tried_as_it_is_now() {
 #[tokio::test(start_paused = true)]
 async fn a_node_that_only_lives_wakes_nobody() {
     let (mut state, now) = state();
-    state.pod_seen(pod("p", "3").on("a"), false, now);
-    state.pod_seen(pod("q", "3"), false, now);
+    state.pod_seen(pod("p", "3").on("a"), now);
+    state.pod_seen(pod("q", "3"), now);
     assert!(matches!(turn(&mut state, now), Some(Turn::Refused(..))));
     let later = now + std::time::Duration::from_secs(60);
     state.node_seen(node("a", "4", &[]), later);
-    state.pod_seen(pod("p", "3").on("a"), false, later);
+    state.pod_seen(pod("p", "3").on("a"), later);
     assert!(turn(&mut state, later).is_none());
-    state.pod_seen(pod("p", "1").on("a"), false, later);
+    state.pod_seen(pod("p", "1").on("a"), later);
     placed(&mut state, later);
 }
 
@@ -117,4 +119,75 @@ fn demands_that_no_plugin_looks_at_are_known() {
             "where the volumes of its claims are"
         ]
     );
+}
+
+fn in_gang(name: &str, group: &str) -> PodInfo {
+    let spec = serde_json::json!({"schedulingGroup": {"podGroupName": group},
+        "containers": [{"name": "c", "resources": {"requests": {"cpu": "1"}}}]});
+    crate::testing::pod_with(name, spec)
+}
+
+fn group(name: &str, min_count: u32) -> Arc<Object> {
+    let group = serde_json::json!({"metadata": {"name": name, "namespace": "default"},
+        "spec": {"schedulingPolicy": {"gang": {"minCount": min_count}}}});
+    Arc::new(Object::from_wire(group.to_string().into()).expect("an object"))
+}
+
+fn gang_state() -> (State, Instant) {
+    let profile = Profile::builder("default-scheduler")
+        .plugin(crate::plugins::NodeResourcesFit, 1)
+        .plugin(crate::gang::GangScheduling, 0);
+    let profile = Arc::new(profile.build());
+    let (mut state, now) =
+        (State::new(profile.clone().into(), Queue::new(profile)), Instant::now());
+    state.node_seen(node("a", "4", &[]), now);
+    (state, now)
+}
+
+/// How many got nodes in each turn, and the messages of those that did not.
+fn turns(state: &mut State, now: Instant) -> (Vec<usize>, Vec<String>) {
+    let (mut placed, mut refused) = (vec![], vec![]);
+    while let Some(turn) = turn(state, now) {
+        match turn {
+            Turn::Placed(together) => placed.push(together.len()),
+            Turn::Refused(_, why) => refused.push(why.message),
+        }
+    }
+    (placed, refused)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gang_gets_nodes_together_once_all_are_there() {
+    let (mut state, now) = gang_state();
+    state.pod_seen(in_gang("p0", "g"), now);
+    assert_eq!(turns(&mut state, now).1, ["waiting for pod group \"g\" to appear"]);
+    let later = now + std::time::Duration::from_secs(20);
+    state.object_seen(&crate::gang::POD_GROUPS, &group("g", 3), later);
+    state.pod_seen(in_gang("p1", "g"), later);
+    let (placed, refused) = turns(&mut state, later);
+    assert_eq!((placed, refused.len()), (vec![], 2));
+    state.pod_seen(in_gang("p2", "g"), later);
+    assert_eq!(turns(&mut state, later), (vec![3], vec![]));
+    assert_eq!(state.engine.snapshot.requested(crate::CPU), &[3000]);
+    // The rest of it may come one by one.
+    state.pod_seen(in_gang("p3", "g"), later);
+    assert_eq!(turns(&mut state, later), (vec![1], vec![]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_a_gang_that_does_not_fit_no_pod_holds_a_node() {
+    let (mut state, now) = gang_state();
+    for (name, min_count) in [("large", 5), ("small", 2)] {
+        state.object_seen(&crate::gang::POD_GROUPS, &group(name, min_count), now);
+        for n in 0..min_count {
+            state.pod_seen(in_gang(&format!("{name}{n}"), name), now);
+        }
+    }
+    let (placed, refused) = turns(&mut state, now);
+    assert_eq!((placed, refused.len()), (vec![2], 5));
+    assert!(refused.iter().any(|m| m == "only 4 of 5 pods of the gang have room"), "{refused:?}");
+    assert_eq!(state.engine.snapshot.requested(crate::CPU), &[2000]);
+    let later = now + std::time::Duration::from_secs(20);
+    state.node_seen(node("b", "3", &[]), later);
+    assert_eq!(turns(&mut state, later), (vec![5], vec![]));
 }
