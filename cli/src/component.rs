@@ -4,6 +4,7 @@ mod agent;
 mod apiserver;
 mod audit;
 mod controller_manager;
+mod election;
 mod etcd;
 mod health;
 mod limits;

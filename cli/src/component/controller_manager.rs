@@ -1,6 +1,7 @@
 //! `windlass-controller-manager`
 
-use super::remote::Remote;
+use super::election::Election;
+use super::remote::{Connected, Remote};
 use crate::tokens::Signer;
 use clap::Parser;
 use std::net::SocketAddr;
@@ -22,6 +23,8 @@ use windlass_core::component::BoxError;
 pub struct ControllerManager {
     #[command(flatten)]
     remote: Remote,
+    #[command(flatten)]
+    election: Election,
     /// Only these controllers
     #[arg(long, value_delimiter = ',')]
     controllers: Vec<String>,
@@ -34,7 +37,7 @@ pub struct ControllerManager {
     /// The key that signs the tokens kept in Secrets; without it such Secrets stay empty
     #[arg(long, value_name = "FILE")]
     service_account_private_key_file: Option<PathBuf>,
-    /// Where `/healthz` answers
+    /// Where `/healthz` and `/metrics` answer
     #[arg(long, default_value = "127.0.0.1:10252", value_name = "ADDR:PORT")]
     health_address: SocketAddr,
 }
@@ -50,8 +53,6 @@ impl ControllerManager {
         let cluster_cidr = self.cluster_cidr;
         let settings = Settings { ca_pem, tokens, cluster_cidr, ..Settings::default() };
         let connected = self.remote.connect().await?;
-        let (client, env) = (connected.client.clone(), connected.env.clone());
-        let context = Context::new(client, env, connected.shutdown.clone()).with_settings(settings);
         let all = self.controllers.is_empty();
         let wanted = |name: &str| all || self.controllers.iter().any(|one| one == name);
         let unknown =
@@ -64,7 +65,12 @@ impl ControllerManager {
             )
             .into());
         }
-        connected.run(registry::start(&context, wanted), Some(self.health_address)).await
+        let make = async |connected: &Connected| {
+            let (client, env) = (connected.client.clone(), connected.env.clone());
+            let context = Context::new(client, env, connected.shutdown.clone());
+            registry::start(&context.with_settings(settings), wanted)
+        };
+        self.election.run(connected, "kube-controller-manager", self.health_address, make).await
     }
 }
 

@@ -1,11 +1,12 @@
 //! What components that speak to a server over the network have in common.
 
 use clap::Args;
-use futures::future::join_all;
+use parking_lot::Mutex;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
 use windlass_core::cache::InformerFactory;
 use windlass_core::client::Client;
 use windlass_core::client::remote::RemoteClient;
@@ -39,9 +40,47 @@ impl Remote {
     }
 }
 
+/// How far components are. Before they are started there is nothing to wait for: who stands by is ready.
+#[derive(Clone, Default)]
+pub(super) struct Standing(Arc<Mutex<Vec<Ready>>>);
+
+// === impl Standing ===
+
+impl Standing {
+    pub(super) fn is_ready(&self) -> bool {
+        self.0.lock().iter().all(Ready::is_set)
+    }
+
+    /// Runs components until shutdown, or until one fails, each on its own.
+    pub(super) async fn run(
+        &self,
+        components: Vec<Box<dyn Component>>,
+        shutdown: Shutdown,
+    ) -> Result<(), BoxError> {
+        let mut running = JoinSet::new();
+        for component in components {
+            let ready = Ready::default();
+            self.0.lock().push(ready.clone());
+            running.spawn(component.run(ready, shutdown.clone()));
+        }
+        while let Some(ended) = running.join_next().await {
+            ended??;
+        }
+        Ok(())
+    }
+}
+
+// === impl Connected ===
+
 impl Connected {
     pub(super) fn recorder(&self, component: &str, host: &str) -> Recorder {
         Recorder::new(self.client.clone(), self.env.clone(), component, host, self.shutdown.clone())
+    }
+
+    /// The same through another client.
+    pub(super) fn through(&self, client: Arc<dyn Client>) -> Self {
+        let informers = InformerFactory::new(client.clone(), self.shutdown.clone());
+        Self { client, informers, env: self.env.clone(), shutdown: self.shutdown.clone() }
     }
 
     /// Runs components until SIGTERM or Ctrl-C, or until one fails. `/healthz` answers on `health`, if given.
@@ -50,41 +89,37 @@ impl Connected {
         components: Vec<Box<dyn Component>>,
         health: Option<SocketAddr>,
     ) -> Result<(), BoxError> {
+        let standing = Standing::default();
+        let work = standing.run(components, self.shutdown.clone());
+        self.until_stopped(work, health, standing.clone()).await
+    }
+
+    /// Works until the end, or until SIGTERM or Ctrl-C; then `work` is told to end by the shutdown.
+    pub(super) async fn until_stopped(
+        &self,
+        work: impl Future<Output = Result<(), BoxError>>,
+        health: Option<SocketAddr>,
+        standing: Standing,
+    ) -> Result<(), BoxError> {
         let (mut term, mut int) =
             (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-        let readies: Vec<Ready> = components.iter().map(|_| Ready::default()).collect();
-        let mut running = Vec::new();
-        for (component, ready) in components.into_iter().zip(readies.clone()) {
-            running.push(component.run(ready, self.shutdown.clone()));
-        }
-        let health = match health {
-            Some(address) => {
+        let health = async {
+            if let Some(address) = health {
                 let listener = tokio::net::TcpListener::bind(address).await;
                 let listener = listener.map_err(|e| format!("can't listen on {address}: {e}"))?;
-                Some(super::health::serve(listener, readies, self.shutdown.clone()))
+                super::health::serve(listener, standing, self.shutdown.clone()).await;
             }
-            None => None,
+            std::future::pending::<Result<(), BoxError>>().await
         };
         let stop = async {
             tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
             self.shutdown.cancel();
-            std::future::pending::<()>().await;
-        };
-        let health = async {
-            if let Some(health) = health {
-                health.await
-            }
-        };
-        let all = async {
-            for ended in join_all(running).await {
-                ended?;
-            }
-            Ok(())
+            std::future::pending::<Result<(), BoxError>>().await
         };
         tokio::select! {
-            ended = all => ended,
-            () = stop => Ok(()),
-            () = async { health.await; std::future::pending().await } => Ok(()),
+            ended = work => ended,
+            never = stop => never,
+            failed = health => failed,
         }
     }
 }

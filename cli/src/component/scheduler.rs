@@ -1,9 +1,10 @@
 //! `windlass-scheduler`
 
-use super::remote::Remote;
+use super::election::Election;
+use super::remote::{Connected, Remote};
 use clap::Parser;
 use std::net::SocketAddr;
-use windlass_core::component::BoxError;
+use windlass_core::component::{BoxError, Component};
 
 /// The scheduler
 #[derive(Parser)]
@@ -14,7 +15,9 @@ use windlass_core::component::BoxError;
 pub struct Scheduler {
     #[command(flatten)]
     remote: Remote,
-    /// Where `/healthz` answers
+    #[command(flatten)]
+    election: Election,
+    /// Where `/healthz` and `/metrics` answer
     #[arg(long, default_value = "127.0.0.1:10251", value_name = "ADDR:PORT")]
     health_address: SocketAddr,
 }
@@ -26,9 +29,13 @@ impl Scheduler {
     /// What is wrong, in one line.
     pub async fn run(self) -> Result<(), BoxError> {
         let connected = self.remote.connect().await?;
-        let recorder = connected.recorder("default-scheduler", "");
-        let (informers, env) = (connected.informers.clone(), connected.env.clone());
-        let scheduler = windlass_scheduler::Scheduler::builder(informers, recorder, env).build();
-        connected.run(vec![Box::new(scheduler)], Some(self.health_address)).await
+        let make = async |connected: &Connected| {
+            let recorder = connected.recorder("default-scheduler", "");
+            let (informers, env) = (connected.informers.clone(), connected.env.clone());
+            let scheduler = windlass_scheduler::Scheduler::builder(informers, recorder, env);
+            let scheduler: Box<dyn Component> = Box::new(scheduler.build());
+            vec![scheduler]
+        };
+        self.election.run(connected, "kube-scheduler", self.health_address, make).await
     }
 }
