@@ -6,6 +6,7 @@
 mod count;
 mod finish;
 mod indexes;
+mod per_index;
 mod plan;
 mod pods;
 mod sync;

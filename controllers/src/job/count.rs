@@ -19,7 +19,10 @@ pub(super) struct Count {
     pub(super) failed: BTreeSet<String>,
     /// Indexes that are done.
     pub(super) completed: BTreeSet<i32>,
+    /// Indexes that have failed for good.
+    pub(super) failed_indexes: BTreeSet<i32>,
     indexed: bool,
+    per_index: bool,
 }
 
 /// How an end counts.
@@ -53,7 +56,9 @@ impl Count {
             succeeded: succeeded.into_iter().collect(),
             failed: failed.into_iter().collect(),
             completed: indexes::parse(status.completed_indexes.as_deref().unwrap_or_default()),
+            failed_indexes: indexes::parse(status.failed_indexes.as_deref().unwrap_or_default()),
             indexed: super::pods::is_indexed(job),
+            per_index: super::pods::limit_per_index(job).is_some(),
         };
         for pod in pods.iter().filter(|pod| has_finalizer(pod)) {
             count.note(pod, ending(pod));
@@ -103,6 +108,7 @@ impl Count {
         status.failed = some(self.counted.1);
         status.completed_indexes =
             Some(indexes::format(&self.completed)).filter(|text| !text.is_empty());
+        status.failed_indexes = self.per_index.then(|| indexes::format(&self.failed_indexes));
         status.uncounted_terminated_pods = Some(UncountedTerminatedPods {
             succeeded: list(&self.succeeded),
             failed: list(&self.failed),

@@ -2,7 +2,7 @@
 
 use super::count::Count;
 use super::indexes;
-use super::pods::{is_indexed, spec};
+use super::pods::{is_indexed, limit_per_index, spec};
 use crate::support::time::until;
 use crate::views::Pod;
 use jiff::Timestamp;
@@ -55,7 +55,8 @@ pub(super) fn condition<'a>(job: &'a Job, kind: &str) -> Option<&'a JobCondition
 }
 
 fn failed(job: &Job, pods: &[Pod], count: &Count, now: Timestamp) -> Option<Finish> {
-    let limit = spec(job).backoff_limit.unwrap_or(6);
+    let default = if limit_per_index(job).is_some() { i32::MAX } else { 6 };
+    let limit = spec(job).backoff_limit.unwrap_or(default);
     let restarts: i32 =
         pods.iter().filter(|pod| pod.view.is_active()).map(|pod| pod.view.restarts()).sum();
     let in_place = spec(job).template.spec.as_ref().and_then(|spec| spec.restart_policy.as_deref())
@@ -67,7 +68,16 @@ fn failed(job: &Job, pods: &[Pod], count: &Count, now: Timestamp) -> Option<Fini
             "Job has reached the specified backoff limit",
         ));
     }
-    let late = time_left(job, now)?.is_zero();
+    if let (Some(max), true) = (spec(job).max_failed_indexes, limit_per_index(job).is_some())
+        && count.failed_indexes.len() > usize::try_from(max).unwrap_or(0)
+    {
+        return Some(Finish::new(
+            false,
+            "MaxFailedIndexesExceeded",
+            "Job has exceeded the specified maximal number of failed indexes",
+        ));
+    }
+    let late = time_left(job, now).is_some_and(|left| left.is_zero());
     late.then(|| {
         Finish::new(false, "DeadlineExceeded", "Job was active longer than specified deadline")
     })
@@ -85,6 +95,12 @@ fn succeeded(job: &Job, pods: &[Pod], count: &Count) -> Option<Finish> {
             "CompletionsReached",
             "Reached expected number of succeeded pods",
         ));
+    }
+    let all = i64::from(succeeded) + i64::try_from(count.failed_indexes.len()).unwrap_or(i64::MAX);
+    if !count.failed_indexes.is_empty()
+        && spec(job).completions.is_some_and(|completions| all >= i64::from(completions))
+    {
+        return Some(Finish::new(false, "FailedIndexes", "Job has failed indexes"));
     }
     let rules =
         spec(job).success_policy.as_ref().map(|policy| policy.rules.as_slice()).unwrap_or_default();

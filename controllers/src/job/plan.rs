@@ -3,7 +3,8 @@
 use super::GVK;
 use super::count::{Count, Ending, has_finalizer};
 use super::finish::{self, Finish, condition};
-use super::pods::{index, is_indexed, pod, spec};
+use super::per_index::{self, Last, Verdict};
+use super::pods::{index, is_indexed, limit_per_index, pod, pod_after, spec};
 use crate::support::ops::Op;
 use crate::support::owner::reference;
 use crate::support::pods::deletion_order;
@@ -66,7 +67,10 @@ impl<'a> Planner<'a> {
     fn new(at: &'a Snapshot<'a>) -> Self {
         let suspended = spec(at.job).suspend == Some(true);
         let over = suspended || is_over(at.job);
-        let count = Count::new(at.job, &at.pods, |pod| ending(at, pod, over));
+        let mut count = Count::new(at.job, &at.pods, |pod| ending(at, pod, over));
+        count.failed_indexes.extend(per_index::failed(at.job, &at.pods, |pod| failure(at, pod)));
+        let completed = count.completed.clone();
+        count.failed_indexes.retain(|index| !completed.contains(index));
         let active = at.pods.iter().filter(|pod| pod.view.is_active()).cloned().collect();
         let status = at.job.status.clone().unwrap_or_default();
         Self { at, count, active, suspended, plan: Plan { status, ..Plan::default() } }
@@ -79,6 +83,7 @@ impl<'a> Planner<'a> {
         let policy =
             policy.into_iter().find(|(action, _)| action == "FailJob").map(|(_, finish)| finish);
         let finish = finish::finish(job, &self.at.pods, &self.count, policy, self.at.now);
+        let finished = finish.is_some();
         if job.metadata.deletion_timestamp.is_some() {
             // The collector deletes the pods; here they are let go.
         } else if let Some(finish) = finish {
@@ -94,8 +99,14 @@ impl<'a> Planner<'a> {
             self.count.succeeded.contains(uid) || self.count.failed.contains(uid)
         };
         let ignored = |pod: &Pod| ending(self.at, pod, over) == Ending::Ignored;
-        let release =
-            self.at.pods.iter().filter(|pod| has_finalizer(pod) && (noted(pod) || ignored(pod)));
+        let last = self.last();
+        let ends = over || finished;
+        let held = |pod: &Pod| !ends && last.holds(pod, &self.active, &self.count);
+        let release = self
+            .at
+            .pods
+            .iter()
+            .filter(|pod| has_finalizer(pod) && (noted(pod) || ignored(pod)) && !held(pod));
         self.plan.release = release.cloned().collect();
         self.write_status();
     }
@@ -117,6 +128,8 @@ impl<'a> Planner<'a> {
             let reason = match finish.reason.as_str() {
                 "DeadlineExceeded" => "DeadlineExceeded",
                 "PodFailurePolicy" => "PodFailurePolicy",
+                "FailedIndexes" => "FailedIndexes",
+                "MaxFailedIndexesExceeded" => "MaxFailedIndexesExceeded",
                 _ => "BackoffLimitExceeded",
             };
             self.plan.events.push(Op::warning(about, reason, finish.message.clone()));
@@ -167,9 +180,13 @@ impl<'a> Planner<'a> {
         if missing == 0 {
             return;
         }
+        if limit_per_index(self.at.job).is_some() {
+            self.create_per_index(missing);
+            return;
+        }
         let wait = self.backoff();
         if !wait.is_zero() {
-            self.plan.again = Some(self.plan.again.map_or(wait, |again| again.min(wait)));
+            self.look_again(wait);
             return;
         }
         self.plan.create = match is_indexed(self.at.job) {
@@ -183,13 +200,47 @@ impl<'a> Planner<'a> {
         };
     }
 
+    /// Each index waits for itself after its failures; others don't wait for it.
+    fn create_per_index(&mut self, missing: usize) {
+        let last = self.last();
+        let mut waits = vec![];
+        let mut create = vec![];
+        for index in self.free_indexes() {
+            if create.len() >= missing {
+                break;
+            }
+            let (wait, failures) =
+                last.get(index).map_or_else(Default::default, |(pod, failures)| {
+                    let ended = pod.object.view::<ApiPod>().ok().as_ref().and_then(ended_at);
+                    let wait = ended.map(|at| wait_after(failures.counted, at, self.at.now));
+                    (wait.unwrap_or_default(), failures)
+                });
+            if wait.is_zero() {
+                create.push(pod_after(self.at.job, index, failures));
+            } else {
+                waits.push(wait);
+            }
+        }
+        waits.into_iter().min().into_iter().for_each(|wait| self.look_again(wait));
+        self.plan.create = create;
+    }
+
+    fn last(&self) -> Last<'a> {
+        Last::of(self.at.job, &self.at.pods, |pod| failure(self.at, pod))
+    }
+
+    fn look_again(&mut self, wait: Duration) {
+        self.plan.again = Some(self.plan.again.map_or(wait, |again| again.min(wait)));
+    }
+
     /// How many pods shall run now.
     fn wanted(&self) -> usize {
         let spec = spec(self.at.job);
         let parallelism = spec.parallelism.unwrap_or(1);
         let succeeded = self.count.total_succeeded();
+        let failed = i32::try_from(self.count.failed_indexes.len()).unwrap_or(i32::MAX);
         let wanted = match spec.completions {
-            Some(completions) => parallelism.min(completions - succeeded),
+            Some(completions) => parallelism.min(completions - succeeded - failed),
             // A work queue: after the first success the others end by themselves.
             None if succeeded > 0 => {
                 parallelism.min(i32::try_from(self.active.len()).unwrap_or(i32::MAX))
@@ -203,7 +254,11 @@ impl<'a> Planner<'a> {
         let completions = spec(self.at.job).completions.unwrap_or(0);
         let taken: BTreeSet<i32> = self.active.iter().filter_map(index).collect();
         (0..completions)
-            .filter(|at| !taken.contains(at) && !self.count.completed.contains(at))
+            .filter(|at| {
+                let count = &self.count;
+                let done = count.completed.contains(at) || count.failed_indexes.contains(at);
+                !taken.contains(at) && !done
+            })
             .collect()
     }
 
@@ -220,9 +275,7 @@ impl<'a> Planner<'a> {
         let Some(last) = counted.max().max(last).filter(|_| failures > 0) else {
             return Duration::ZERO;
         };
-        let (first, max) = BACKOFF;
-        let factor = 1_i64 << (failures - 1).clamp(0, 20);
-        until(last, (first * factor).min(max), self.at.now)
+        wait_after(failures, last, self.at.now)
     }
 
     fn write_status(&mut self) {
@@ -261,6 +314,25 @@ impl<'a> Planner<'a> {
     }
 }
 
+/// How long to wait after so many failures, the last at this time.
+fn wait_after(failures: i32, last: Timestamp, now: Timestamp) -> Duration {
+    if failures <= 0 {
+        return Duration::ZERO;
+    }
+    let (first, max) = BACKOFF;
+    let factor = 1_i64 << (failures - 1).clamp(0, 20);
+    until(last, (first * factor).min(max), now)
+}
+
+/// What the failure of a pod means for its index.
+fn failure(at: &Snapshot<'_>, pod: &Pod) -> Verdict {
+    match action(at, pod).as_deref() {
+        Some("Ignore") => Verdict::Ignored,
+        Some("FailIndex") => Verdict::FailsIndex,
+        _ => Verdict::Counts,
+    }
+}
+
 /// It is decided how the Job ends, or it goes: what ends from now on counts no more as a failure.
 fn is_over(job: &Job) -> bool {
     job.metadata.deletion_timestamp.is_some()
@@ -283,13 +355,14 @@ fn ending(at: &Snapshot<'_>, pod: &Pod, over: bool) -> Ending {
 }
 
 fn is_ignored(at: &Snapshot<'_>, pod: &Pod) -> bool {
-    let whole = at
-        .failed
-        .iter()
-        .find(|whole| whole.metadata.uid.as_deref() == Some(&pod.object.header().uid));
-    whole
-        .and_then(|whole| finish::policy(at.job, whole))
-        .is_some_and(|(action, _)| action == "Ignore")
+    action(at, pod).as_deref() == Some("Ignore")
+}
+
+/// What the policy says of a pod that failed.
+fn action(at: &Snapshot<'_>, pod: &Pod) -> Option<String> {
+    let uid = Some(&*pod.object.header().uid);
+    let whole = at.failed.iter().find(|whole| whole.metadata.uid.as_deref() == uid)?;
+    finish::policy(at.job, whole).map(|(action, _)| action)
 }
 
 fn ended_at(pod: &ApiPod) -> Option<Timestamp> {

@@ -11,6 +11,9 @@ use windlass_core::apis::core::v1::{
 
 pub(super) const FINALIZER: &str = "batch.kubernetes.io/job-tracking";
 const INDEX: &str = "batch.kubernetes.io/job-completion-index";
+/// How often pods of the same index failed before this one, and how often that did not count (KEP-3850).
+const FAILURES: &str = "batch.kubernetes.io/job-index-failure-count";
+const IGNORED: &str = "batch.kubernetes.io/job-index-ignored-failure-count";
 
 pub(super) fn spec(job: &Job) -> &JobSpec {
     job.spec.as_ref().expect("the server takes no Job without a spec")
@@ -23,6 +26,36 @@ pub(super) fn is_indexed(job: &Job) -> bool {
 /// The index of a pod, if it has one.
 pub(super) fn index(pod: &Pod) -> Option<i32> {
     pod.view.annotation(INDEX)?.parse().ok()
+}
+
+/// Failures of an index.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Failures {
+    pub(super) counted: i32,
+    pub(super) ignored: i32,
+}
+
+/// The failures of a pod's index before it.
+pub(super) fn failures(pod: &Pod) -> Failures {
+    let number =
+        |key: &str| pod.view.annotation(key).and_then(|count| count.parse().ok()).unwrap_or(0);
+    Failures { counted: number(FAILURES), ignored: number(IGNORED) }
+}
+
+/// Whether each index has a number of failures of its own.
+pub(super) fn limit_per_index(job: &Job) -> Option<i32> {
+    spec(job).backoff_limit_per_index.filter(|_| is_indexed(job))
+}
+
+/// A pod for an index that failed so often.
+pub(super) fn pod_after(job: &Job, index: i32, failures: Failures) -> ApiPod {
+    let mut pod = pod(job, Some(index));
+    let annotations = pod.metadata.annotations.get_or_insert_default();
+    annotations.insert(FAILURES.into(), failures.counted.to_string());
+    if failures.ignored > 0 {
+        annotations.insert(IGNORED.into(), failures.ignored.to_string());
+    }
+    pod
 }
 
 /// A pod of a Job, for an index if the Job has them.

@@ -6,12 +6,12 @@ use super::plan::{Plan, Snapshot, plan};
 use super::pods::FINALIZER;
 use crate::Context;
 use crate::support::batch;
-use crate::support::claim::{self, Claimant};
+use crate::support::claim;
 use crate::support::ops::{self, Op};
-use crate::support::owner::{controller_ref, reference, uid_of};
+use crate::support::owner::reference;
 use crate::support::writes::Writes;
 use crate::support::{status, time, wiring};
-use crate::views::{self, Pod, Pods, Selector, Workloads};
+use crate::views::{Pod, Pods, Selector, Workloads};
 use async_trait::async_trait;
 use serde_json::json;
 use windlass_core::apis::batch::v1::Job;
@@ -34,22 +34,17 @@ impl Sync {
         Self { context: context.clone(), recorder, jobs, pods, writes: Writes::default() }
     }
 
-    async fn claim(&self, request: &ObjectKey, job: &Job, selector: &Selector) -> Result<Vec<Pod>> {
-        let uid = uid_of(&job.metadata);
-        let deleting = job.metadata.deletion_timestamp.is_some();
-        let candidates = views::claimable(&self.pods, &request.namespace, uid);
-        let claimed = claim::claim(&Claimant { uid, deleting, selector }, candidates, |_| true);
-        let reference = controller_ref(&GVK, &request.name, uid);
-        let version = claim::settle(
-            &*self.context.client,
-            &key(request),
-            &reference,
-            &scheme::PODS,
-            &claimed,
-        )
-        .await?;
-        self.writes.wrote(request, version);
-        Ok(claimed.owned.into_iter().chain(claimed.adopt).collect())
+    async fn claim(&self, job: &Job, selector: &Selector) -> Result<Vec<Pod>> {
+        let owning = claim::Owning {
+            context: &self.context,
+            pods: &self.pods,
+            writes: &self.writes,
+            resource: scheme::JOBS,
+            gvk: &GVK,
+            meta: &job.metadata,
+            selector,
+        };
+        owning.claim(|_| true).await
     }
 
     async fn apply(
@@ -131,7 +126,7 @@ impl Reconciler for Sync {
         {
             return Ok(Action::Done);
         }
-        let pods = self.claim(request, &job, &entry.view.spec.selector).await?;
+        let pods = self.claim(&job, &entry.view.spec.selector).await?;
         let failed =
             pods.iter().filter(|pod| pod.view.status.phase == "Failed" && has_finalizer(pod));
         let failed = failed.map(|pod| pod.object.view()).collect::<Result<_>>()?;

@@ -1,8 +1,9 @@
 use super::indexes;
 use super::plan::{Plan, Snapshot, plan};
 use super::pods::FINALIZER;
-use crate::support::testing::{at, merged, pod};
+use crate::support::testing::{at, cases, merged, pod};
 use crate::views::{Pod, PodView};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use std::time::Duration;
 use windlass_core::apis::batch::v1::Job;
@@ -173,5 +174,63 @@ fn indexes_are_done_one_by_one() {
     );
     for (text, back) in [("0,2-5,9", "0,2-5,9"), ("1-2", "1,2"), ("", ""), ("3-3", "3")] {
         assert_eq!(indexes::format(&indexes::parse(text)), back, "{text}");
+    }
+}
+
+#[derive(Deserialize)]
+struct PerIndex {
+    name: String,
+    #[serde(default)]
+    spec: Value,
+    #[serde(default)]
+    status: Value,
+    /// Phase, index, failures before; and exit code.
+    pods: Vec<(String, i32, i32, i32)>,
+    now: i64,
+    /// Index and failures of each pod that is made.
+    create: Vec<String>,
+    release: usize,
+    failed: String,
+    #[serde(default)]
+    reasons: Vec<String>,
+    again: Option<u64>,
+}
+
+#[test]
+fn each_index_fails_for_itself() {
+    for case in cases::<PerIndex>(include_str!("tests/per_index.yaml")) {
+        let spec = json!({"completionMode": "Indexed", "completions": 3, "parallelism": 3, "backoffLimit": null, "backoffLimitPerIndex": 1,
+            "podFailurePolicy": {"rules": [
+                {"action": "Ignore", "onExitCodes": {"operator": "In", "values": [41]}},
+                {"action": "FailIndex", "onExitCodes": {"operator": "In", "values": [42]}}]}});
+        let job = job(json!({"spec": merged(spec, case.spec), "status": case.status}));
+        let pods: Vec<Pod> = case.pods.iter().enumerate().map(|(number, (phase, index, before, code))| {
+            let terminated = json!({"exitCode": code, "finishedAt": at(0).to_string()});
+            let status = json!({"name": "c", "image": "x", "imageID": "x", "ready": false, "restartCount": 0, "state": {"terminated": terminated}});
+            let notes = json!({"batch.kubernetes.io/job-completion-index": index.to_string(),
+                "batch.kubernetes.io/job-index-failure-count": before.to_string()});
+            pod::<PodView>(&format!("p{number}"), "job", json!({"metadata": {"finalizers": [FINALIZER], "annotations": notes},
+                "status": {"phase": phase, "containerStatuses": [status]}}))
+        }).collect();
+        let failed = pods.iter().filter(|pod| pod.view.status.phase == "Failed");
+        let failed = failed.map(|pod| pod.object.view().unwrap()).collect();
+        let plan = plan(&Snapshot { job: &job, pods, failed, now: at(case.now) });
+        let created: Vec<String> = plan
+            .create
+            .iter()
+            .map(|pod| {
+                let note = |key: &str| pod.metadata.annotations.as_ref().unwrap()[key].clone();
+                format!(
+                    "{}:{}",
+                    note("batch.kubernetes.io/job-completion-index"),
+                    note("batch.kubernetes.io/job-index-failure-count")
+                )
+            })
+            .collect();
+        assert_eq!(created, case.create, "{}", case.name);
+        assert_eq!(plan.status.failed_indexes.as_deref(), Some(&*case.failed), "{}", case.name);
+        assert_eq!(plan.release.len(), case.release, "{}", case.name);
+        assert_eq!(reasons(&plan), case.reasons, "{}", case.name);
+        assert_eq!(plan.again.map(|again| again.as_secs()), case.again, "{}", case.name);
     }
 }

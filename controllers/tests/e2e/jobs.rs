@@ -151,3 +151,48 @@ async fn a_budget_counts_healthy_pods() {
     };
     cluster.until("an empty selector takes all", scheme::PODDISRUPTIONBUDGETS, "", same).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_index_that_fails_too_often_fails_alone() {
+    let cluster = Cluster::start(&["job-controller"]).await;
+    let template =
+        json!({"spec": {"restartPolicy": "Never", "containers": [{"name": "c", "image": "x"}]}});
+    let spec = json!({"completionMode": "Indexed", "completions": 2, "parallelism": 2, "backoffLimitPerIndex": 1, "template": template});
+    cluster.create(scheme::JOBS, json!({"metadata": {"name": "job"}, "spec": spec})).await;
+    for round in 0..2 {
+        let of = |pod: &Value| {
+            pod["metadata"]["annotations"]["batch.kubernetes.io/job-completion-index"].clone()
+        };
+        let running = |all: &[Value]| {
+            let mut alive = all.iter().filter(|pod| pod["status"]["phase"] == "Pending");
+            alive.any(|pod| {
+                of(pod) == "0"
+                    && pod["metadata"]["annotations"]["batch.kubernetes.io/job-index-failure-count"]
+                        == round.to_string()
+            })
+        };
+        let pods = cluster.until("a pod of index 0", scheme::PODS, "", running).await;
+        let pods = pods.iter().filter(|pod| pod["status"]["phase"] == "Pending");
+        for pod in pods {
+            let phase = if of(pod) == "0" { "Failed" } else { "Succeeded" };
+            let name = pod["metadata"]["name"].as_str().unwrap();
+            cluster
+                .patch(
+                    &key(scheme::PODS, name).subresource("status"),
+                    json!({"status": {"phase": phase}}),
+                )
+                .await;
+        }
+    }
+    let jobs = cluster
+        .until("failed", scheme::JOBS, "", |all| {
+            let conditions = all[0]["status"]["conditions"].as_array();
+            conditions.is_some_and(|all| all.iter().any(|one| one["type"] == "Failed"))
+        })
+        .await;
+    let status = &jobs[0]["status"];
+    assert_eq!((&status["failedIndexes"], &status["completedIndexes"]), (&json!("0"), &json!("1")));
+    let failed =
+        status["conditions"].as_array().unwrap().iter().find(|one| one["type"] == "Failed");
+    assert_eq!(failed.unwrap()["reason"], "FailedIndexes");
+}
