@@ -5,6 +5,7 @@
 
 mod eligible;
 mod plan;
+mod rolling;
 mod sync;
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 
 mod identity;
 mod plan;
+mod retention;
 mod sync;
 
 #[cfg(test)]
@@ -12,6 +13,7 @@ mod tests;
 use crate::Context;
 use crate::support::wiring;
 use crate::views;
+use windlass_core::cache::Change;
 use windlass_core::component::Component;
 use windlass_core::controller::Controller;
 use windlass_core::scheme::{self, GroupVersionKind};
@@ -37,5 +39,11 @@ pub fn component(context: &Context) -> Box<dyn Component> {
     wiring::itself(&sets, &queue);
     wiring::owners_of(&pods, &sets, GVK, &queue);
     wiring::owners_of(&revisions, &sets, GVK, &queue);
+    // A claim that goes may be what a new pod waits for.
+    claims.on_change(move |change| {
+        if matches!(change, Change::Deleted(_)) {
+            wiring::selecting(&sets, change.object(), &queue);
+        }
+    });
     Box::new(controller)
 }

@@ -2,7 +2,9 @@
 
 use super::GVK;
 use super::eligible::{NETWORK, Node, TOLERATED, verdict};
-use crate::support::intstr::{Round, scaled};
+use super::rolling;
+use crate::support::ops::Op;
+use crate::support::owner::reference;
 use crate::support::pods::{created, from_template};
 use crate::support::revisions::HASH_LABEL;
 use crate::support::time::until;
@@ -10,7 +12,6 @@ use crate::views::Pod;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::time::Duration;
-use windlass_core::apis::IntOrString;
 use windlass_core::apis::apps::v1::{DaemonSet, DaemonSetSpec, DaemonSetStatus};
 use windlass_core::apis::core::v1::{
     NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, Pod as ApiPod, Toleration,
@@ -24,6 +25,10 @@ pub(super) struct Snapshot<'a> {
     pub(super) pods: BTreeMap<String, Vec<Pod>>,
     /// The hash of the set's own template.
     pub(super) hash: String,
+    /// How many hashes were taken by others.
+    pub(super) collisions: Option<i32>,
+    /// How long a node has to wait still before a pod that failed there is deleted, to be made anew.
+    pub(super) backoff: &'a dyn Fn(&str) -> Option<Duration>,
     pub(super) now: Timestamp,
 }
 
@@ -32,14 +37,16 @@ pub(super) struct Snapshot<'a> {
 pub(super) struct Plan {
     pub(super) create: Vec<ApiPod>,
     pub(super) delete: Vec<Pod>,
+    pub(super) events: Vec<Op>,
     pub(super) status: DaemonSetStatus,
-    /// Look again after this time: a pod becomes available then.
+    /// Look again after this time: a pod becomes available then, or one that failed may be made anew.
     pub(super) again: Option<Duration>,
 }
 
 /// How it is with one node that shall have a pod.
-struct Place<'a> {
-    alive: Vec<&'a Pod>,
+pub(super) struct Place<'a> {
+    pub(super) node: &'a str,
+    pub(super) alive: Vec<&'a Pod>,
 }
 
 pub(super) fn spec(set: &DaemonSet) -> &DaemonSetSpec {
@@ -56,66 +63,61 @@ pub(super) fn plan(at: &Snapshot<'_>) -> Plan {
     for node in &at.nodes {
         let (name, verdict) = (node.object.name(), verdict(&pod_spec, node));
         let here = at.pods.get(name).map(Vec::as_slice).unwrap_or_default();
-        // What failed is deleted, and made anew when it is gone.
-        let failed =
-            here.iter().filter(|pod| pod.view.is_terminal() && !pod.object.header().deleting);
-        plan.delete.extend(failed.cloned());
+        plan.end(at, name, here);
         let alive: Vec<_> = here.iter().filter(|pod| !pod.view.is_terminal()).collect();
         if verdict.run && here.is_empty() {
             plan.create.push(pod_for(at, name));
         }
         if verdict.stay {
-            plan.delete.extend(surplus(&alive));
+            plan.delete.extend(rolling::surplus(at, &alive));
         } else {
             plan.delete
                 .extend(alive.iter().filter(|pod| pod.view.is_active()).map(|pod| (*pod).clone()));
         }
         if verdict.run {
-            places.push(Place { alive });
+            places.push(Place { node: name, alive });
         }
     }
-    plan.delete.extend(outdated(at, &places));
+    let roll = rolling::roll(at, &places);
+    plan.create.extend(roll.create.into_iter().map(|node| pod_for(at, node)));
+    plan.delete.extend(roll.delete);
     plan
 }
 
-/// All but the oldest of several pods on one node.
-fn surplus(alive: &[&Pod]) -> Vec<Pod> {
-    let mut active: Vec<_> = alive.iter().filter(|pod| pod.view.is_active()).collect();
-    active.sort_by_key(|pod| (created(&pod.view), pod.object.name().to_owned()));
-    active.iter().skip(1).map(|pod| (**pod).clone()).collect()
-}
+// === impl Plan ===
 
-/// Pods of other revisions, so many that no more nodes than allowed are without an available pod.
-fn outdated(at: &Snapshot<'_>, places: &[Place<'_>]) -> Vec<Pod> {
-    let strategy = spec(at.set).update_strategy.as_ref();
-    if strategy.and_then(|strategy| strategy.type_.as_deref()) == Some("OnDelete") {
-        return vec![];
+impl Plan {
+    /// What has ended is deleted, and made anew when it is gone; after a failure not at once each time.
+    fn end(&mut self, at: &Snapshot<'_>, node: &str, here: &[Pod]) {
+        let ended = |pod: &&Pod| pod.view.is_terminal() && !pod.object.header().deleting;
+        for pod in here.iter().filter(ended) {
+            let header = pod.object.header();
+            let failed = pod.view.status.phase == "Failed";
+            let name = format!("{}/{}", header.namespace, header.name);
+            let about = reference(&GVK, &at.set.metadata);
+            if !failed {
+                let message = format!(
+                    "Found succeeded daemon pod {name} on node {node}, will try to delete it"
+                );
+                self.events.push(Op::normal(about, "SucceededDaemonPod", message));
+            } else if let Some(wait) = (at.backoff)(node) {
+                self.again = Some(self.again.map_or(wait, |again| again.min(wait)));
+                continue;
+            } else {
+                let message =
+                    format!("Found failed daemon pod {name} on node {node}, will try to kill it");
+                self.events.push(Op::warning(about, "FailedDaemonPod", message));
+            }
+            self.delete.push(pod.clone());
+        }
     }
-    let rolling = strategy.and_then(|strategy| strategy.rolling_update.as_ref());
-    let one = IntOrString::Int(1);
-    let max = rolling.and_then(|rolling| rolling.max_unavailable.as_ref()).unwrap_or(&one);
-    let total = i32::try_from(places.len()).unwrap_or(i32::MAX);
-    let max = usize::try_from(scaled(max, total, Round::Up).max(1)).unwrap_or(1);
-    let available = |place: &&Place<'_>| place.alive.iter().any(|pod| is_available(at, pod));
-    let (well, ill): (Vec<_>, Vec<_>) = places.iter().partition(available);
-    let old = |place: &&Place<'_>| {
-        let active: Vec<_> = place.alive.iter().filter(|pod| pod.view.is_active()).collect();
-        active
-            .first()
-            .filter(|pod| active.len() == 1 && !is_new(at, pod))
-            .map(|pod| (***pod).clone())
-    };
-    // Those that don't work are replaced at once: nobody loses by it.
-    let budget = max.saturating_sub(ill.len());
-    let broken = ill.iter().filter_map(&old);
-    broken.chain(well.iter().filter_map(old).take(budget)).collect()
 }
 
-fn is_new(at: &Snapshot<'_>, pod: &Pod) -> bool {
+pub(super) fn is_new(at: &Snapshot<'_>, pod: &Pod) -> bool {
     pod.object.header().label(HASH_LABEL) == Some(&at.hash)
 }
 
-fn is_available(at: &Snapshot<'_>, pod: &Pod) -> bool {
+pub(super) fn is_available(at: &Snapshot<'_>, pod: &Pod) -> bool {
     pod.view.is_active()
         && pod.view.is_available(spec(at.set).min_ready_seconds.unwrap_or(0), at.now)
 }
@@ -160,18 +162,21 @@ fn status(at: &Snapshot<'_>) -> DaemonSetStatus {
     let (mut updated, mut available) = (0, 0);
     for node in &at.nodes {
         let here = at.pods.get(node.object.name()).map(Vec::as_slice).unwrap_or_default();
-        let oldest =
-            here.iter().filter(|pod| pod.view.is_active()).min_by_key(|pod| created(&pod.view));
+        let active = || here.iter().filter(|pod| pod.view.is_active());
+        let oldest = active().min_by_key(|pod| created(&pod.view));
         if !verdict(&pod_spec, node).run {
             status.number_misscheduled += i32::from(oldest.is_some());
             continue;
         }
         status.desired_number_scheduled += 1;
-        let Some(pod) = oldest else { continue };
+        if oldest.is_none() {
+            continue;
+        }
+        // While a new pod comes before the old one goes, the node has what either of them is.
         status.current_number_scheduled += 1;
-        status.number_ready += i32::from(pod.view.is_ready());
-        available += i32::from(is_available(at, pod));
-        updated += i32::from(is_new(at, pod));
+        status.number_ready += i32::from(active().any(|pod| pod.view.is_ready()));
+        available += i32::from(active().any(|pod| is_available(at, pod)));
+        updated += i32::from(active().any(|pod| is_new(at, pod)));
     }
     let some = |number: i32| Some(number).filter(|number| *number > 0);
     status.number_available = some(available);
@@ -179,7 +184,7 @@ fn status(at: &Snapshot<'_>) -> DaemonSetStatus {
     status.updated_number_scheduled = some(updated);
     status.observed_generation = at.set.metadata.generation;
     let before = at.set.status.clone().unwrap_or_default();
-    status.collision_count = before.collision_count;
+    status.collision_count = at.collisions;
     status.conditions = before.conditions;
     status
 }

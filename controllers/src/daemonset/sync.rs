@@ -3,15 +3,16 @@
 use super::GVK;
 use super::plan::{Snapshot, plan, spec, target};
 use crate::Context;
+use crate::support::backoff::Backoffs;
 use crate::support::batch;
-use crate::support::claim::{self, Claimant};
+use crate::support::claim;
 use crate::support::endpoints::Nodes;
 use crate::support::ops;
-use crate::support::owner::{controller_ref, reference, uid_of};
+use crate::support::owner::{namespace_of, reference, uid_of};
 use crate::support::revisions::{self, HASH_LABEL};
 use crate::support::writes::Writes;
 use crate::support::{status, time};
-use crate::views::{self, BY_CONTROLLER, Headers, Pod, Pods, Selector, Workloads};
+use crate::views::{BY_CONTROLLER, Headers, Pod, Pods, Selector, Workloads};
 use async_trait::async_trait;
 use std::collections::BTreeMap;
 use windlass_core::apis::apps::v1::{ControllerRevision, DaemonSet};
@@ -19,6 +20,10 @@ use windlass_core::client::Key;
 use windlass_core::controller::{Action, ObjectKey, Reconciler};
 use windlass_core::events::Recorder;
 use windlass_core::{Error, Result, scheme};
+
+/// Seconds until a pod that failed is made anew: the first time, and at most.
+const FIRST_WAIT: i64 = 1;
+const LONGEST_WAIT: i64 = 15 * 60;
 
 pub(super) struct Sync {
     context: Context,
@@ -28,6 +33,8 @@ pub(super) struct Sync {
     nodes: Nodes,
     revisions: Headers,
     writes: Writes,
+    /// Pods that failed: of which set, at which generation, on which node.
+    failed: Backoffs<(String, Option<i64>, String)>,
 }
 
 impl Sync {
@@ -47,40 +54,33 @@ impl Sync {
             nodes,
             revisions,
             writes: Writes::default(),
+            failed: Backoffs::new(FIRST_WAIT, LONGEST_WAIT),
         }
     }
 
-    async fn claim(
-        &self,
-        request: &ObjectKey,
-        set: &DaemonSet,
-        selector: &Selector,
-    ) -> Result<Vec<Pod>> {
-        let uid = uid_of(&set.metadata);
-        let deleting = set.metadata.deletion_timestamp.is_some();
-        let candidates = views::claimable(&self.pods, &request.namespace, uid);
-        let claimed = claim::claim(&Claimant { uid, deleting, selector }, candidates, |_| true);
-        let reference = controller_ref(&GVK, &request.name, uid);
-        let version = claim::settle(
-            &*self.context.client,
-            &key(request),
-            &reference,
-            &scheme::PODS,
-            &claimed,
-        )
-        .await?;
-        self.writes.wrote(request, version);
-        Ok(claimed.owned.into_iter().chain(claimed.adopt).collect())
+    async fn claim(&self, set: &DaemonSet, selector: &Selector) -> Result<Vec<Pod>> {
+        let owning = claim::Owning {
+            context: &self.context,
+            pods: &self.pods,
+            writes: &self.writes,
+            resource: scheme::DAEMONSETS,
+            gvk: &GVK,
+            meta: &set.metadata,
+            selector,
+        };
+        owning.claim(|_| true).await
     }
 
-    /// The revision of the template, written down, and its hash.
-    async fn revision(&self, set: &DaemonSet, pods: &[Pod]) -> Result<String> {
+    /// The revision of the template, written down: its hash, and how many collisions there were.
+    async fn revision(&self, set: &DaemonSet, pods: &[Pod]) -> Result<(String, Option<i32>)> {
         let history = self.revisions.by_index(BY_CONTROLLER, uid_of(&set.metadata));
         let history: Vec<ControllerRevision> =
             history.iter().map(|entry| entry.object.view()).collect::<Result<_>>()?;
         let collisions = set.status.as_ref().and_then(|status| status.collision_count);
-        let now =
-            revisions::current(&GVK, &set.metadata, &spec(set).template, collisions, &history);
+        let namespace = namespace_of(&set.metadata);
+        let taken = |name: &str| self.revisions.get(namespace, name).is_some();
+        let (meta, template) = (&set.metadata, &spec(set).template);
+        let now = revisions::current(&GVK, meta, template, collisions, &history, taken);
         let in_use = |revision: &ControllerRevision| {
             let hash = revisions::label(revision);
             let of_pod = |pod: &Pod| pod.object.header().label(HASH_LABEL) == hash.as_deref();
@@ -90,7 +90,7 @@ impl Sync {
             revisions::clean_up(&history, in_use, spec(set).revision_history_limit.unwrap_or(10));
         let ops = now.ops.into_iter().chain(old).collect();
         ops::apply(&*self.context.client, &self.recorder, ops).await?;
-        Ok(now.hash)
+        Ok((now.hash, now.collisions))
     }
 
     fn by_node(pods: Vec<Pod>) -> Result<BTreeMap<String, Vec<Pod>>> {
@@ -121,11 +121,15 @@ impl Reconciler for Sync {
             return Ok(Action::Done);
         };
         let set: DaemonSet = entry.object.view()?;
-        let pods = self.claim(request, &set, &entry.view.spec.selector).await?;
-        let hash = self.revision(&set, &pods).await?;
+        let pods = self.claim(&set, &entry.view.spec.selector).await?;
+        let (hash, collisions) = self.revision(&set, &pods).await?;
         let (nodes, pods) = (self.nodes.list(None), Self::by_node(pods)?);
-        let plan =
-            plan(&Snapshot { set: &set, nodes, pods, hash, now: time::now(&self.context.env) });
+        let now = time::now(&self.context.env);
+        let (uid, generation) = (uid_of(&set.metadata), set.metadata.generation);
+        let failing = |node: &str| (uid.to_owned(), generation, node.to_owned());
+        let backoff = |node: &str| self.failed.wait(failing(node), now);
+        let backoff = &backoff;
+        let plan = plan(&Snapshot { set: &set, nodes, pods, hash, collisions, backoff, now });
         let (client, recorder, writes) = (&*self.context.client, &self.recorder, &self.writes);
         let batch = batch::Pods {
             client,
@@ -134,10 +138,8 @@ impl Reconciler for Sync {
             writes,
             request,
         };
-        let scaled = match batch.create(plan.create).await {
-            Ok(()) => batch.delete(&plan.delete).await,
-            failed => failed,
-        };
+        ops::apply(client, recorder, plan.events).await?;
+        let scaled = batch.apply(plan.create, &plan.delete).await;
         if Some(&plan.status) != set.status.as_ref() {
             let op = status::replace(key(request), &entry.object, &plan.status)?;
             ops::apply(client, recorder, vec![op]).await?;

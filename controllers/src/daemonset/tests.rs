@@ -1,9 +1,11 @@
 use super::eligible::{Node, Verdict, verdict};
 use super::plan::{Plan, Snapshot, plan, target};
-use crate::support::testing::{at, entry, merged, pod, ready};
+use crate::support::testing::{at, cases, entry, merged, pod, ready};
 use crate::views::{Pod, PodView};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::time::Duration;
 use windlass_core::apis::apps::v1::DaemonSet;
 
 fn node(name: &str, more: Value) -> Node {
@@ -27,7 +29,8 @@ fn run(set: &DaemonSet, pods: &[(&str, &str, Value)]) -> Plan {
         by_node.entry((*on).to_owned()).or_default().push(pod::<PodView>(name, "ds", more));
     }
     let nodes = vec![node("n1", json!({})), node("n2", json!({})), node("n3", json!({}))];
-    plan(&Snapshot { set, nodes, pods: by_node, hash: "new".into(), now: at(100) })
+    let (hash, backoff) = ("new".into(), &|_: &str| None);
+    plan(&Snapshot { set, nodes, pods: by_node, hash, collisions: None, backoff, now: at(100) })
 }
 
 fn short(plan: &Plan) -> Vec<String> {
@@ -132,4 +135,44 @@ fn the_status_counts_nodes() {
         json!({"currentNumberScheduled": 3, "desiredNumberScheduled": 3, "numberAvailable": 2, "numberMisscheduled": 0,
         "numberReady": 2, "numberUnavailable": 1, "observedGeneration": 1, "updatedNumberScheduled": 2})
     );
+}
+
+#[derive(Deserialize)]
+struct Surge {
+    name: String,
+    surge: Value,
+    /// Name, node, and whether it is ready.
+    pods: Vec<(String, String, bool)>,
+    wanted: Vec<String>,
+}
+
+#[test]
+fn new_pods_come_before_old_ones_go() {
+    for case in cases::<Surge>(include_str!("tests/surge.yaml")) {
+        let rolling = json!({"maxSurge": case.surge, "maxUnavailable": 0});
+        let set = set(
+            json!({"spec": {"updateStrategy": {"type": "RollingUpdate", "rollingUpdate": rolling}}}),
+        );
+        let pods: Vec<(&str, &str, Value)> = case
+            .pods
+            .iter()
+            .map(|(name, node, well)| (&**name, &**node, if *well { ready(0) } else { json!({}) }))
+            .collect();
+        assert_eq!(short(&run(&set, &pods)), case.wanted, "{}", case.name);
+    }
+}
+
+#[test]
+fn a_pod_that_fails_again_and_again_waits() {
+    let set = set(json!({}));
+    let failed = || pod::<PodView>("a", "ds", json!({"status": {"phase": "Failed"}}));
+    let run = |backoff: &dyn Fn(&str) -> Option<Duration>| {
+        let (nodes, hash) = (vec![node("n1", json!({}))], "new".into());
+        let pods = BTreeMap::from([("n1".to_owned(), vec![failed()])]);
+        plan(&Snapshot { set: &set, nodes, pods, hash, collisions: None, backoff, now: at(100) })
+    };
+    let first = run(&|_| None);
+    assert_eq!((first.delete.len(), first.events.len(), first.again), (1, 1, None));
+    let second = run(&|_| Some(Duration::from_secs(7)));
+    assert_eq!((second.delete.len(), second.again), (0, Some(Duration::from_secs(7))));
 }

@@ -5,12 +5,12 @@ use super::plan::{self, Outcome};
 use super::set::Set;
 use crate::Context;
 use crate::support::batch::{self, Failure};
-use crate::support::claim::{self, Claimant};
+use crate::support::claim;
 use crate::support::ops;
-use crate::support::owner::{controller_ref, reference, uid_of};
+use crate::support::owner::reference;
 use crate::support::writes::Writes;
 use crate::support::{pods as templates, status, time};
-use crate::views::{self, Pod, Pods, Workloads};
+use crate::views::{Pod, Pods, Workloads};
 use async_trait::async_trait;
 use windlass_core::client::Key;
 use windlass_core::controller::{Action, ObjectKey, Reconciler};
@@ -36,17 +36,17 @@ impl Sync {
         Key::new(self.kind.resource.clone(), &request.namespace, &request.name)
     }
 
-    async fn claim(&self, request: &ObjectKey, set: &Set) -> Result<Vec<Pod>> {
-        let uid = uid_of(&set.metadata);
-        let candidates = views::claimable(&self.pods, &request.namespace, uid);
-        let claimant = Claimant { uid, deleting: set.is_deleting(), selector: &set.spec.selector };
-        let claimed = claim::claim(&claimant, candidates, |pod| pod.view.is_active());
-        let reference = controller_ref(&self.kind.gvk, &request.name, uid);
-        let (client, pods) = (&*self.context.client, windlass_core::scheme::PODS);
-        let version =
-            claim::settle(client, &self.key(request), &reference, &pods, &claimed).await?;
-        self.writes.wrote(request, version);
-        Ok(claimed.owned.into_iter().chain(claimed.adopt).collect())
+    async fn claim(&self, set: &Set) -> Result<Vec<Pod>> {
+        let owning = claim::Owning {
+            context: &self.context,
+            pods: &self.pods,
+            writes: &self.writes,
+            resource: self.kind.resource.clone(),
+            gvk: &self.kind.gvk,
+            meta: &set.metadata,
+            selector: &set.spec.selector,
+        };
+        owning.claim(|pod| pod.view.is_active()).await
     }
 
     async fn scale(&self, request: &ObjectKey, set: &Set, pods: &[Pod]) -> Result<(), Failure> {
@@ -55,8 +55,7 @@ impl Sync {
         let (client, recorder, writes) = (&*self.context.client, &self.recorder, &self.writes);
         let batch = batch::Pods { client, recorder, about, writes, request };
         let template = templates::from_template(&self.kind.gvk, &set.metadata, &set.spec.template);
-        batch.create(vec![template; plan.create]).await?;
-        batch.delete(&plan.delete).await
+        batch.apply(vec![template; plan.create], &plan.delete).await
     }
 
     async fn write_status(
@@ -95,7 +94,7 @@ impl Reconciler for Sync {
             return Ok(Action::Done);
         };
         let set: Set = entry.object.view()?;
-        let pods = self.claim(request, &set).await?;
+        let pods = self.claim(&set).await?;
         let failure = self.scale(request, &set, &pods).await.err();
         self.write_status(request, &entry.object, &set, &pods, failure.as_ref()).await?;
         if let Some(failure) = failure {

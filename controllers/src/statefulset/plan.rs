@@ -2,6 +2,7 @@
 
 use super::GVK;
 use super::identity::{claims, ordinal, pod, pod_name, spec};
+use super::retention::{self, Claim};
 use crate::support::intstr::{Round, scaled};
 use crate::support::ops::Op;
 use crate::support::owner::{name_of, namespace_of, reference};
@@ -25,8 +26,10 @@ pub(super) struct Snapshot<'a> {
     pub(super) update: String,
     /// Name and template of the revision that pods come from until an update is complete.
     pub(super) current: (String, PodTemplateSpec),
-    /// Whether there is a claim of this name.
-    pub(super) has_claim: &'a dyn Fn(&str) -> bool,
+    /// How many names of revisions were taken by others.
+    pub(super) collisions: Option<i32>,
+    /// The claim of this name.
+    pub(super) find_claim: &'a dyn Fn(&str) -> Option<Claim>,
     pub(super) now: Timestamp,
 }
 
@@ -86,6 +89,7 @@ impl<'a> Planner<'a> {
                 Some(pod) if pod.view.is_terminal() => self.replace(pod),
                 Some(pod) => {
                     self.create_claims(ordinal);
+                    self.own_claims(ordinal, None);
                     if self.is_available(pod) {
                         continue;
                     }
@@ -109,6 +113,8 @@ impl<'a> Planner<'a> {
             .collect();
         for pod in surplus.into_iter().rev() {
             if !pod.object.header().deleting {
+                let ordinal = ordinal(self.at.set, pod.object.name()).unwrap_or_default();
+                self.own_claims(ordinal, Some(pod));
                 self.delete(pod);
             }
             if self.ordered {
@@ -169,7 +175,11 @@ impl<'a> Planner<'a> {
     }
 
     fn create(&mut self, ordinal: i32) {
+        if self.has_stale_claim(ordinal) {
+            return;
+        }
         self.create_claims(ordinal);
+        self.own_claims(ordinal, None);
         let set = self.at.set;
         let (revision, template) = if self.is_current(ordinal) {
             (&self.at.current.0, &self.at.current.1)
@@ -183,13 +193,15 @@ impl<'a> Planner<'a> {
         self.ops.push(Op::normal(reference(&GVK, &set.metadata), "SuccessfulCreate", message));
     }
 
+    /// Makes the claims that an ordinal lacks.
     fn create_claims(&mut self, ordinal: i32) {
         let set = self.at.set;
-        for (claim, _) in claims(set, ordinal) {
+        for (mut claim, _) in claims(set, ordinal) {
             let name = name_of(&claim.metadata).to_owned();
-            if (self.at.has_claim)(&name) {
+            if (self.at.find_claim)(&name).is_some() {
                 continue;
             }
+            retention::own_new(set, &mut claim.metadata);
             let pod = pod_name(set, ordinal);
             let message = format!(
                 "create Claim {name} Pod {pod} in StatefulSet {} success",
@@ -199,6 +211,23 @@ impl<'a> Planner<'a> {
             self.ops.push(Op::create(key, &claim));
             self.ops.push(Op::normal(reference(&GVK, &set.metadata), "SuccessfulCreate", message));
         }
+    }
+
+    /// Sees to it that claims go with the set, or with a pod that is one too many.
+    fn own_claims(&mut self, ordinal: i32, surplus: Option<&Pod>) {
+        for (claim, _) in claims(self.at.set, ordinal) {
+            let found = (self.at.find_claim)(name_of(&claim.metadata));
+            self.ops.extend(found.and_then(|found| retention::own(self.at.set, &found, surplus)));
+        }
+    }
+
+    /// Whether a claim of an ordinal that has no pod is about to go: a new pod waits for that.
+    fn has_stale_claim(&self, ordinal: i32) -> bool {
+        let claims = claims(self.at.set, ordinal);
+        claims.iter().any(|(claim, _)| {
+            let found = (self.at.find_claim)(name_of(&claim.metadata));
+            found.is_some_and(|found| retention::is_stale(&found))
+        })
     }
 
     /// Deletes a pod that has ended: its name is needed for another.
@@ -240,7 +269,7 @@ impl<'a> Planner<'a> {
             current_revision: Some(self.at.current.0.clone()),
             update_revision: Some(self.at.update.clone()),
             observed_generation: set.metadata.generation,
-            collision_count: Some(before.collision_count.unwrap_or(0)),
+            collision_count: Some(self.at.collisions.unwrap_or(0)),
             conditions: before.conditions,
         };
         let updated = status.updated_replicas.unwrap_or(0);

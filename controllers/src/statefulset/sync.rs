@@ -4,13 +4,13 @@ use super::GVK;
 use super::identity::spec;
 use super::plan::{Plan, Snapshot, plan};
 use crate::Context;
-use crate::support::claim::{self, Claimant};
+use crate::support::claim;
 use crate::support::ops;
-use crate::support::owner::{controller_ref, uid_of};
+use crate::support::owner::uid_of;
 use crate::support::revisions::{self, HASH_LABEL};
 use crate::support::writes::Writes;
 use crate::support::{status, time};
-use crate::views::{self, BY_CONTROLLER, Headers, Pod, Pods, Selector, Workloads};
+use crate::views::{BY_CONTROLLER, Headers, Pod, Pods, Selector, Workloads};
 use async_trait::async_trait;
 use windlass_core::apis::apps::v1::{ControllerRevision, StatefulSet};
 use windlass_core::client::Key;
@@ -48,30 +48,17 @@ impl Sync {
         }
     }
 
-    async fn claim(
-        &self,
-        request: &ObjectKey,
-        set: &StatefulSet,
-        selector: &Selector,
-    ) -> Result<Vec<Pod>> {
-        let uid = uid_of(&set.metadata);
-        let deleting = set.metadata.deletion_timestamp.is_some();
-        let candidates = views::claimable(&self.pods, &request.namespace, uid);
-        let named = |pod: &windlass_core::cache::Entry<views::PodView>| {
-            super::identity::ordinal(set, pod.object.name()).is_some()
+    async fn claim(&self, set: &StatefulSet, selector: &Selector) -> Result<Vec<Pod>> {
+        let owning = claim::Owning {
+            context: &self.context,
+            pods: &self.pods,
+            writes: &self.writes,
+            resource: scheme::STATEFULSETS,
+            gvk: &GVK,
+            meta: &set.metadata,
+            selector,
         };
-        let claimed = claim::claim(&Claimant { uid, deleting, selector }, candidates, named);
-        let reference = controller_ref(&GVK, &request.name, uid);
-        let version = claim::settle(
-            &*self.context.client,
-            &key(request),
-            &reference,
-            &scheme::PODS,
-            &claimed,
-        )
-        .await?;
-        self.writes.wrote(request, version);
-        Ok(claimed.owned.into_iter().chain(claimed.adopt).collect())
+        owning.claim(|pod| super::identity::ordinal(set, pod.object.name()).is_some()).await
     }
 
     fn plan(&self, request: &ObjectKey, set: &StatefulSet, pods: Vec<Pod>) -> Result<Plan> {
@@ -85,6 +72,7 @@ impl Sync {
             &spec(set).template,
             before.collision_count,
             &history,
+            |name| self.revisions.get(&request.namespace, name).is_some(),
         );
         let named =
             |revision: &&ControllerRevision| revision.metadata.name == before.current_revision;
@@ -99,13 +87,14 @@ impl Sync {
         };
         let old =
             revisions::clean_up(&history, in_use, spec(set).revision_history_limit.unwrap_or(10));
-        let has_claim = |name: &str| self.claims.get(&request.namespace, name).is_some();
+        let find_claim = |name: &str| self.claims.get(&request.namespace, name);
         let snapshot = Snapshot {
             set,
             pods,
             update: now.name,
             current,
-            has_claim: &has_claim,
+            collisions: now.collisions,
+            find_claim: &find_claim,
             now: time::now(&self.context.env),
         };
         let mut plan = plan(&snapshot);
@@ -127,7 +116,7 @@ impl Reconciler for Sync {
             return Ok(Action::Done);
         };
         let set: StatefulSet = entry.object.view()?;
-        let pods = self.claim(request, &set, &entry.view.spec.selector).await?;
+        let pods = self.claim(&set, &entry.view.spec.selector).await?;
         let mut plan = self.plan(request, &set, pods)?;
         if Some(&plan.status) != set.status.as_ref() {
             plan.ops.push(status::replace(key(request), &entry.object, &plan.status)?);

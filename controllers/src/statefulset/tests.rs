@@ -1,7 +1,8 @@
 use super::plan::{Plan, Snapshot, plan};
 use crate::support::ops::Op;
-use crate::support::testing::{at, merged, pod, ready};
+use crate::support::testing::{at, cases, entry, merged, pod, ready};
 use crate::views::{Pod, PodView};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use windlass_core::apis::apps::v1::StatefulSet;
 
@@ -45,7 +46,10 @@ fn run(set: &StatefulSet, short: &[&str], current: &str) -> Plan {
         pods: pods(short),
         update: "new".into(),
         current: (current.into(), template),
-        has_claim: &|_| true,
+        collisions: None,
+        find_claim: &|name| {
+            Some(entry(json!({"metadata": {"name": name, "namespace": "ns", "uid": name}})))
+        },
         now: at(100),
     })
 }
@@ -139,11 +143,69 @@ fn a_pod_has_name_claim_and_place() {
         pods: vec![],
         update: "new".into(),
         current: ("new".into(), template),
-        has_claim: &|_| false,
+        collisions: None,
+        find_claim: &|_| None,
         now: at(0),
     };
     assert_eq!(short(&plan(&snapshot)), ["+data-db-0", "+db-0"]);
     for (name, ordinal) in [("db-2", Some(2)), ("db-02", None), ("other-1", None), ("db-x", None)] {
         assert_eq!(super::identity::ordinal(&set, name), ordinal, "{name}");
+    }
+}
+
+#[derive(Deserialize)]
+struct Retention {
+    name: String,
+    deleted: String,
+    scaled: String,
+    pods: Vec<String>,
+    replicas: i32,
+    /// Owners of the claims of each ordinal: kind and uid.
+    #[serde(default)]
+    owners: Vec<(String, String)>,
+    wanted: Vec<String>,
+}
+
+#[test]
+fn claims_go_with_whom_they_shall() {
+    for case in cases::<Retention>(include_str!("tests/retention.yaml")) {
+        let policy = json!({"whenDeleted": case.deleted, "whenScaled": case.scaled});
+        let set = set(
+            json!({"spec": {"replicas": case.replicas, "persistentVolumeClaimRetentionPolicy": policy}}),
+        );
+        let owners: Vec<Value> = case.owners.iter().map(|(kind, uid)| {
+            json!({"apiVersion": "v1", "kind": kind, "name": "x", "uid": uid, "controller": true})
+        }).collect();
+        let find = |name: &str| {
+            let claim = json!({"metadata": {"name": name, "namespace": "ns", "uid": name, "ownerReferences": owners}});
+            Some(entry(claim))
+        };
+        let short: Vec<&str> = case.pods.iter().map(String::as_str).collect();
+        let template = set.spec.as_ref().unwrap().template.clone();
+        let plan = plan(&Snapshot {
+            set: &set,
+            pods: pods(&short),
+            update: "new".into(),
+            current: ("new".into(), template),
+            collisions: None,
+            find_claim: &find,
+            now: at(100),
+        });
+        let found: Vec<String> = plan
+            .ops
+            .iter()
+            .filter_map(|op| match op {
+                Op::Patch(key, patch) => {
+                    let owners = patch["metadata"]["ownerReferences"].as_array().unwrap();
+                    let uids: Vec<_> =
+                        owners.iter().map(|owner| owner["uid"].as_str().unwrap()).collect();
+                    Some(format!("{}={}", key.name, uids.join(",")))
+                }
+                Op::Create(key, _) => Some(format!("+{}", key.name)),
+                Op::Delete(key, _) => Some(format!("-{}", key.name)),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(found, case.wanted, "{}", case.name);
     }
 }

@@ -34,6 +34,12 @@ pub(crate) struct Failure {
 // === impl Pods ===
 
 impl Pods<'_> {
+    /// Makes pods, then deletes others; deletes none when some could not be made.
+    pub(crate) async fn apply(&self, create: Vec<ApiPod>, delete: &[Pod]) -> Result<(), Failure> {
+        self.create(create).await?;
+        self.delete(delete).await
+    }
+
     /// Makes pods: one, then two, four and so on at once, and no more after the first that fails, so that a quota that is
     /// used up is asked a few times only.
     pub(crate) async fn create(&self, pods: Vec<ApiPod>) -> Result<(), Failure> {

@@ -1,12 +1,17 @@
 //! Which objects a controller may call its own (client-go's `ControllerRefManager`).
 
-use crate::views::Selector;
+use super::owner::{controller_ref, name_of, namespace_of, uid_of};
+use super::writes::Writes;
+use crate::Context;
+use crate::views::{self, Pod, PodView, Pods, Selector};
 use serde_json::json;
 use std::sync::Arc;
-use windlass_core::apis::meta::v1::OwnerReference;
+use windlass_core::apis::meta::v1::{ObjectMeta, OwnerReference};
 use windlass_core::cache::Entry;
 use windlass_core::client::{Client, Key, Patch, WriteOptions};
+use windlass_core::controller::ObjectKey;
 use windlass_core::object::Header;
+use windlass_core::scheme::{self, GroupVersionKind, GroupVersionResource};
 use windlass_core::{Error, Result};
 
 /// Who claims.
@@ -66,6 +71,38 @@ fn verdict(claimant: &Claimant<'_>, header: &Header) -> Verdict {
         Some(_) => Verdict::Release,
         None if matches && !claimant.deleting && !header.deleting => Verdict::Adopt,
         None => Verdict::NotMine,
+    }
+}
+
+/// Whose pods are claimed.
+pub(crate) struct Owning<'a> {
+    pub(crate) context: &'a Context,
+    pub(crate) pods: &'a Pods,
+    /// Where it is remembered what was written.
+    pub(crate) writes: &'a Writes,
+    pub(crate) resource: GroupVersionResource,
+    pub(crate) gvk: &'a GroupVersionKind,
+    pub(crate) meta: &'a ObjectMeta,
+    pub(crate) selector: &'a Selector,
+}
+
+// === impl Owning ===
+
+impl Owning<'_> {
+    /// The pods of an owner, with those it takes now and without those it lets go now.
+    pub(crate) async fn claim(&self, live: impl Fn(&Entry<PodView>) -> bool) -> Result<Vec<Pod>> {
+        let (uid, name, namespace) =
+            (uid_of(self.meta), name_of(self.meta), namespace_of(self.meta));
+        let deleting = self.meta.deletion_timestamp.is_some();
+        let candidates = views::claimable(self.pods, namespace, uid);
+        let claimant = Claimant { uid, deleting, selector: self.selector };
+        let claimed = claim(&claimant, candidates, live);
+        let reference = controller_ref(self.gvk, name, uid);
+        let (client, owner) =
+            (&*self.context.client, Key::new(self.resource.clone(), namespace, name));
+        let version = settle(client, &owner, &reference, &scheme::PODS, &claimed).await?;
+        self.writes.wrote(&ObjectKey::new(namespace, name), version);
+        Ok(claimed.owned.into_iter().chain(claimed.adopt).collect())
     }
 }
 

@@ -22,15 +22,19 @@ pub(crate) struct Current {
     pub(crate) hash: String,
     /// What is to be written.
     pub(crate) ops: Vec<Op>,
+    /// How many hashes were taken by other templates so far.
+    pub(crate) collisions: Option<i32>,
 }
 
-/// Finds the revision of a template, or makes it. `history` is all that the owner has.
+/// Finds the revision of a template, or makes it. `history` is all that the owner has; a name that is `taken` is another
+/// template's, or another owner's: then the hash is made anew with the number of collisions so far.
 pub(crate) fn current(
     gvk: &GroupVersionKind,
     owner: &ObjectMeta,
     template: &PodTemplateSpec,
     collisions: Option<i32>,
     history: &[ControllerRevision],
+    taken: impl Fn(&str) -> bool,
 ) -> Current {
     let data = data_of(template);
     let newest = history.iter().map(|revision| revision.revision).max().unwrap_or(0);
@@ -41,10 +45,16 @@ pub(crate) fn current(
     {
         let ops = if known.revision == newest { vec![] } else { vec![renumber(known, newest + 1)] };
         let hash = label(known).unwrap_or_default();
-        return Current { name: name_of(&known.metadata).into(), hash, ops };
+        return Current { name: name_of(&known.metadata).into(), hash, ops, collisions };
     }
-    let hash = hash::of(&data, collisions.unwrap_or(0));
-    let name = format!("{}-{hash}", name_of(owner));
+    let mut count = collisions.unwrap_or(0);
+    let mut hash = hash::of(&data, count);
+    let named = |hash: &str| format!("{}-{hash}", name_of(owner));
+    while taken(&named(&hash)) {
+        count += 1;
+        hash = hash::of(&data, count);
+    }
+    let (name, collisions) = (named(&hash), Some(count).filter(|count| *count > 0).or(collisions));
     let mut labels =
         template.metadata.as_ref().and_then(|meta| meta.labels.clone()).unwrap_or_default();
     labels.insert(HASH_LABEL.into(), hash.clone());
@@ -59,7 +69,7 @@ pub(crate) fn current(
         owner.namespace.clone().unwrap_or_default(),
         name.clone(),
     );
-    Current { name, hash, ops: vec![Op::Create(key, body)] }
+    Current { name, hash, ops: vec![Op::Create(key, body)], collisions }
 }
 
 /// The template of a revision.
@@ -108,4 +118,22 @@ fn data_of(template: &PodTemplateSpec) -> Value {
 
 fn data_in(revision: &ControllerRevision) -> Option<&Value> {
     revision.data.as_ref().map(|data| &data.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_is_taken_is_not_taken_again() {
+        let gvk = GroupVersionKind::new("apps", "v1", "StatefulSet");
+        let owner = ObjectMeta { name: Some("db".into()), ..ObjectMeta::default() };
+        let template = PodTemplateSpec::default();
+        let first = current(&gvk, &owner, &template, None, &[], |_| false);
+        let second = current(&gvk, &owner, &template, None, &[], |name| name == first.name);
+        assert_ne!(first.name, second.name);
+        assert_eq!((first.collisions, second.collisions), (None, Some(1)));
+        let again = current(&gvk, &owner, &template, Some(1), &[], |_| false);
+        assert_eq!(again.name, second.name, "the count is remembered");
+    }
 }

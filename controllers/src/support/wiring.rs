@@ -51,7 +51,7 @@ pub(crate) fn is_of(owner: &Owner, gvk: &GroupVersionKind) -> bool {
 }
 
 /// Requests all in its namespace that select an object.
-fn selecting(owners: &Workloads, object: &Object, queue: &Queue) {
+pub(crate) fn selecting(owners: &Workloads, object: &Object, queue: &Queue) {
     for owner in owners.list(Some(object.namespace())) {
         if owner.view.spec.selector.matches(&object.header().labels) {
             queue.add(ObjectKey::of(&owner.object));

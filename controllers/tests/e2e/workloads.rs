@@ -228,3 +228,51 @@ async fn a_daemon_set_follows_the_nodes() {
         })
         .await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_goes_with_the_pod_that_is_one_too_many() {
+    let all = ["statefulset-controller", "garbage-collector-controller"];
+    let cluster = Cluster::start(&all).await;
+    cluster.run_pods();
+    let claim = json!({"metadata": {"name": "data"}, "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}});
+    let spec = json!({"replicas": 2, "serviceName": "db", "volumeClaimTemplates": [claim],
+        "persistentVolumeClaimRetentionPolicy": {"whenScaled": "Delete", "whenDeleted": "Delete"}});
+    cluster.create(scheme::STATEFULSETS, workload("db", spec)).await;
+    cluster.until_count(scheme::PODS, "app=db", 2).await;
+    cluster.until_count(scheme::PERSISTENTVOLUMECLAIMS, "", 2).await;
+    let set = key(scheme::STATEFULSETS, "db");
+    cluster.patch(&set, json!({"spec": {"replicas": 1}})).await;
+    let left = cluster.until_count(scheme::PERSISTENTVOLUMECLAIMS, "", 1).await;
+    assert_eq!(left[0]["metadata"]["name"], "data-db-0");
+    cluster.patch(&set, json!({"spec": {"replicas": 2}})).await;
+    cluster.until_count(scheme::PODS, "app=db", 2).await;
+    cluster.until_count(scheme::PERSISTENTVOLUMECLAIMS, "", 2).await;
+    cluster.delete(&set, DeleteOptions::default()).await;
+    cluster.until_count(scheme::PERSISTENTVOLUMECLAIMS, "", 0).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_daemon_is_replaced_without_a_gap() {
+    let cluster = Cluster::start(&["daemonset-controller"]).await;
+    cluster.run_pods();
+    for node in ["n1", "n2"] {
+        cluster.create(scheme::NODES, json!({"metadata": {"name": node}})).await;
+    }
+    let strategy =
+        json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}});
+    cluster.create(scheme::DAEMONSETS, workload("ds", json!({"updateStrategy": strategy}))).await;
+    cluster.until_count(scheme::PODS, "app=ds", 2).await;
+    let set = key(scheme::DAEMONSETS, "ds");
+    cluster.patch(&set, json!({"spec": {"template": template("ds", "x:2")}})).await;
+    let ready = |pod: &&Value| {
+        pod["status"]["phase"] == "Running" && pod["metadata"]["deletionTimestamp"].is_null()
+    };
+    let least = std::cell::Cell::new(usize::MAX);
+    cluster
+        .until("replaced", scheme::PODS, "app=ds", |all| {
+            least.set(least.get().min(all.iter().filter(ready).count()));
+            all.len() == 2 && all.iter().all(|pod| pod["spec"]["containers"][0]["image"] == "x:2")
+        })
+        .await;
+    assert!(least.get() >= 2, "{} were ready at a time", least.get());
+}
