@@ -26,14 +26,17 @@ mod answers;
 mod columns;
 mod cycle;
 mod engine;
+mod explain;
 mod feasible;
 mod nominated;
 mod profile;
+mod together;
 mod tournament;
 
 pub use columns::Columns;
 pub use cycle::{Cycle, Placement, Unschedulable};
 pub use engine::{Candidates, Engine};
+pub use explain::{Explanation, NodeExplanation};
 pub(crate) use feasible::histogram;
 pub use feasible::{Feasible, Refusal};
 pub use nominated::Nominated;
@@ -49,6 +52,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
 use windlass_core::clock::Random;
+
+pub use together::Together;
 
 /// The best score a node can get from one plugin.
 pub const MAX_SCORE: i64 = 100;

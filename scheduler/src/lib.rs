@@ -11,6 +11,7 @@ mod scheduler;
 mod snapshot;
 #[cfg(test)]
 mod testing;
+pub mod whatif;
 
 pub use node::{NodeImage, NodeInfo};
 pub use pod::{HostPort, PodClass, PodInfo};
@@ -20,3 +21,4 @@ pub use snapshot::{
     CPU, DomainId, EPHEMERAL_STORAGE, MEMORY, NodeId, NodeSet, PODS, ResourceId, Resources,
     Snapshot, Topology, Version,
 };
+pub use whatif::Simulation;

@@ -22,7 +22,7 @@ pub use priority_sort::PrioritySort;
 pub use scheduling_gates::SchedulingGates;
 pub use taint_toleration::TaintToleration;
 
-use crate::framework::Profile;
+use crate::framework::{Profile, ProfileBuilder};
 use crate::preemption::DefaultPreemption;
 use std::sync::Arc;
 use windlass_core::client::Client;
@@ -30,7 +30,17 @@ use windlass_core::client::Client;
 /// The profile `default-scheduler`, with Kubernetes' weights.
 #[must_use]
 pub fn default_profile(client: Arc<dyn Client>) -> Profile {
-    Profile::builder("default-scheduler")
+    defaults("default-scheduler").plugin(DefaultBinder::new(client), 0).build()
+}
+
+/// The same without what writes to a cluster.
+#[must_use]
+pub fn simulated_profile() -> Profile {
+    defaults("default-scheduler").build()
+}
+
+fn defaults(name: &str) -> ProfileBuilder {
+    Profile::builder(name)
         .plugin(SchedulingGates, 0)
         .plugin(PrioritySort, 0)
         .plugin(NodeUnschedulable, 0)
@@ -41,8 +51,6 @@ pub fn default_profile(client: Arc<dyn Client>) -> Profile {
         .plugin(NodeResourcesFit, 1)
         .plugin(BalancedAllocation, 1)
         .plugin(DefaultPreemption::default(), 0)
-        .plugin(DefaultBinder::new(client), 0)
-        .build()
 }
 
 #[cfg(test)]

@@ -82,6 +82,11 @@ impl Feasible {
         self.nodes
     }
 
+    /// Who refused what, to keep.
+    pub(crate) fn into_refusals(self) -> Vec<Refusal> {
+        self.refusals
+    }
+
     /// The refused nodes on which it may help that pods go.
     #[must_use]
     pub fn resolvable(&self) -> NodeSet {

@@ -79,6 +79,12 @@ impl Profile {
         }
     }
 
+    /// Whether a plugin of this name takes part.
+    #[must_use]
+    pub fn has(&self, plugin: &str) -> bool {
+        self.plugins.iter().any(|enabled| enabled.plugin.name() == plugin)
+    }
+
     /// Whether some plugin looks beyond single nodes for a pod of this class.
     pub(crate) fn looks_far(&self, class: &PodClass, snapshot: &Snapshot) -> bool {
         reaches(self, class, snapshot).contains(&Reach::Cluster)

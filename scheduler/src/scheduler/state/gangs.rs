@@ -6,6 +6,7 @@ use crate::framework::Unschedulable;
 use crate::gang::{PodGroups, Policy};
 use crate::queue::{GroupKey, QueuedPod};
 use smallvec::SmallVec;
+use std::sync::Arc;
 use tokio::time::Instant;
 use windlass_core::clock::Random;
 
@@ -14,8 +15,7 @@ const PLUGIN: &str = "GangScheduling";
 impl State {
     /// Whether the groups of such a pod are heeded at all.
     pub(super) fn gangs_together(&self, pod: &PodInfo) -> bool {
-        let plugins = self.profiles.of(pod).plugins();
-        plugins.iter().any(|enabled| enabled.plugin.name() == PLUGIN)
+        self.profiles.of(pod).has(PLUGIN)
     }
 
     /// The turn of a whole group; what became of it lies in `taken`.
@@ -57,53 +57,24 @@ impl State {
         random: &dyn Random,
         now: Instant,
     ) {
-        let mut got: SmallVec<[Placed; 1]> = SmallVec::new();
-        let mut refused: Vec<(QueuedPod, Unschedulable)> = Vec::new();
-        for queued in members {
-            let profile = self.profiles.of(&queued.pod).clone();
-            match self.engine.place(&queued.pod, &profile, random) {
-                Ok(id) => {
-                    let placement = self.assume(&queued.pod, id);
-                    got.push((queued, placement));
-                }
-                // Nobody goes for the sake of a part of a group.
-                Err(why) => {
-                    refused
-                        .push((queued, Unschedulable { nominated: None, victims: vec![], ..why }));
-                }
-            }
+        let pods: Vec<Arc<PodInfo>> = members.iter().map(|queued| queued.pod.clone()).collect();
+        let Some(first) = pods.first() else { return };
+        let profile = self.profiles.of(first).clone();
+        let together = self.engine.place_together(&pods, needed, &profile, random);
+        let mut members: Vec<Option<QueuedPod>> = members.into_iter().map(Some).collect();
+        let mut take = |at: usize| members[at].take().expect("each has one outcome");
+        let placed: SmallVec<[Placed; 1]> = together
+            .placed
+            .into_iter()
+            .map(|(at, node)| (take(at), self.assume(&pods[at], node)))
+            .collect();
+        if !placed.is_empty() {
+            self.taken.push_back(Turn::Placed(placed));
         }
-        if got.len() < needed {
-            self.give_back(got, &mut refused, needed);
-        } else if !got.is_empty() {
-            self.taken.push_back(Turn::Placed(got));
-        }
-        for (queued, why) in refused {
+        for (at, why) in together.refused {
+            let queued = take(at);
             self.queue.park(queued.clone(), &why, now);
             self.taken.push_back(Turn::Refused(queued, why));
-        }
-    }
-
-    fn give_back(
-        &mut self,
-        got: SmallVec<[Placed; 1]>,
-        refused: &mut Vec<(QueuedPod, Unschedulable)>,
-        needed: usize,
-    ) {
-        let mut plugins: Vec<_> = refused.iter().flat_map(|(_, why)| why.plugins.clone()).collect();
-        plugins.sort_unstable();
-        plugins.dedup();
-        let message = format!("only {} of {needed} pods of the gang have room", got.len());
-        for (queued, _) in got {
-            self.assumed.remove(&queued.pod.uid);
-            self.engine.snapshot.remove_pod(&queued.pod.uid);
-            // What helps one of them helps all.
-            let why = Unschedulable {
-                message: message.clone(),
-                plugins: plugins.clone(),
-                ..Unschedulable::default()
-            };
-            refused.push((queued, why));
         }
     }
 

@@ -1,0 +1,107 @@
+use super::*;
+use crate::testing::{node, pod_with};
+use serde_json::json;
+use windlass_core::Object;
+
+fn pod(name: &str, cpu: &str, priority: i32) -> PodInfo {
+    let containers = json!([{"name": "c", "resources": {"requests": {"cpu": cpu}}}]);
+    pod_with(name, json!({"priority": priority, "containers": containers}))
+}
+
+fn shared(name: &str, cpu: &str, priority: i32) -> Arc<PodInfo> {
+    Arc::new(pod(name, cpu, priority))
+}
+
+fn simulation(pods: &[PodInfo]) -> Simulation {
+    let mut snapshot = Snapshot::default();
+    ["a", "b"].iter().for_each(|name| snapshot.set_node(node(name, "4", &[("zone", name)])));
+    pods.iter().for_each(|pod| snapshot.set_pod(Arc::new(pod.clone())));
+    Simulation::new(snapshot)
+}
+
+/// Who is where.
+fn places(simulation: &Simulation) -> Vec<String> {
+    let snapshot = simulation.snapshot();
+    let on = |id| {
+        let mut names: Vec<_> =
+            snapshot.pods_on(id).iter().map(|pod| pod.name.to_string()).collect();
+        names.sort();
+        format!("{}: {}", snapshot.name(id), names.join(" "))
+    };
+    let mut all: Vec<_> = snapshot.nodes().iter().map(on).collect();
+    all.sort();
+    all
+}
+
+#[test]
+fn what_fits_what_does_not_and_why() {
+    let mut simulation = simulation(&[]);
+    let pods = (0..3).map(|n| shared(&format!("p{n}"), "3", 0));
+    let outcome = simulation.place(pods);
+    assert_eq!((outcome.placed.len(), outcome.unschedulable.len()), (2, 1));
+    let why = outcome.unschedulable[0].1.reasons();
+    assert_eq!(why, "0/2 nodes are available: 2 Insufficient cpu.");
+}
+
+#[test]
+fn a_node_is_drained_and_all_is_as_before_when_undone() {
+    let mut simulation = simulation(&[pod("p", "1", 0).on("a"), pod("q", "1", 0).on("a")]);
+    let before = places(&simulation);
+    let mark = simulation.mark();
+    let outcome = simulation.drain("a");
+    assert!(outcome.is_smooth());
+    assert_eq!(places(&simulation), ["a: ", "b: p q"]);
+    assert_eq!(simulation.place([shared("r", "3", 0)]).unschedulable.len(), 1);
+    simulation.add_nodes([node("c", "4", &[])]);
+    assert_eq!(simulation.place([shared("s", "3", 0)]).node_of("s").map(|n| &**n), Some("c"));
+    simulation.undo(mark);
+    assert_eq!(places(&simulation), before);
+    let attempted = simulation.attempt(|simulation| simulation.remove_node("a").placed.len());
+    assert_eq!((attempted, places(&simulation)), (2, before));
+}
+
+#[test]
+fn those_that_must_go_are_placed_anew() {
+    let mut simulation = simulation(&[pod("low", "3", 0).on("a"), pod("mid", "4", 5).on("b")]);
+    let outcome = simulation.place([shared("high", "4", 10)]);
+    assert_eq!(outcome.node_of("high").map(|node| &**node), Some("a"));
+    assert_eq!((outcome.preempted.len(), &*outcome.preempted[0].pod.name), (1, "low"));
+    assert_eq!(&*outcome.unschedulable[0].0.name, "low");
+    assert_eq!(places(&simulation), ["a: high", "b: mid"]);
+}
+
+#[test]
+fn it_is_explained_node_by_node() {
+    let mut cordoned = node("b", "4", &[]);
+    cordoned.unschedulable = true;
+    let mut simulation = simulation(&[]);
+    simulation.add_nodes([cordoned]);
+    let explained = simulation.explain(&pod("p", "1", 0));
+    assert_eq!(&*explained.nodes[0].node, "a");
+    assert!(explained.nodes[0].fits() && explained.nodes[0].total() > 0);
+    let [(plugin, reason)] = explained.nodes[1].refusals.as_slice() else { panic!("one") };
+    assert_eq!((*plugin, &**reason), ("NodeUnschedulable", "node(s) were unschedulable"));
+}
+
+#[test]
+fn gangs_are_whole_here_too() {
+    let profile = Profile::builder("test")
+        .plugin(crate::plugins::NodeResourcesFit, 1)
+        .plugin(GangScheduling, 0);
+    let mut simulation =
+        Simulation::with_profile(simulation(&[]).snapshot().clone(), Arc::new(profile.build()));
+    let group = json!({"metadata": {"name": "g", "namespace": "default"},
+        "spec": {"schedulingPolicy": {"gang": {"minCount": 3}}}});
+    let group = Arc::new(Object::from_wire(group.to_string().into()).expect("an object"));
+    simulation.set_object(&crate::gang::POD_GROUPS, &group);
+    let member = |name: &str, cpu: &str| {
+        let spec = json!({"schedulingGroup": {"podGroupName": "g"},
+            "containers": [{"name": "c", "resources": {"requests": {"cpu": cpu}}}]});
+        Arc::new(pod_with(name, spec))
+    };
+    let all = |cpu: &'static str| (0..3).map(move |n| member(&format!("p{n}"), cpu));
+    let outcome = simulation.place(all("3"));
+    assert_eq!((outcome.placed.len(), outcome.unschedulable.len()), (0, 3));
+    assert_eq!(places(&simulation), ["a: ", "b: "]);
+    assert_eq!(simulation.place(all("2")).placed.len(), 3);
+}
