@@ -3,26 +3,39 @@
 //! Keys are ECDSA P-256. Files with keys are readable by their owner only.
 
 mod files;
+mod issue;
 mod kubeconfig;
+mod request;
+mod rotation;
 mod tls;
+mod usage;
 
 pub use files::write_private;
 pub use kubeconfig::kubeconfig;
+pub use request::{RequestFor, certificate_request};
+pub use rotation::{CertificateResolver, renew_at};
 pub(crate) use tls::client_verifier;
-pub use tls::{client_tls, server_tls};
+pub use tls::{client_tls, server_tls, server_tls_with};
+pub use usage::Usage;
 
-use jiff::Timestamp;
+use base64::prelude::{BASE64_STANDARD, Engine};
+use issue::Subject;
+use jiff::{SignedDuration, Timestamp};
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
+    Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PublicKeyData,
 };
 use std::path::{Path, PathBuf};
 use time::{Duration, OffsetDateTime};
+use x509_parser::extensions::ParsedExtension;
+use x509_parser::prelude::{FromDer, X509Certificate};
 
 /// How long the authority itself is valid.
 const AUTHORITY_DAYS: i64 = 3650;
 /// How long what it signs is valid.
 const LEAF_DAYS: i64 = 365;
+/// How long before it was made it is valid: clocks of other machines may be behind.
+const BACKDATE: Duration = Duration::minutes(5);
 
 /// Why a certificate could not be read or made.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +74,10 @@ pub struct KeyedCertificate {
 pub struct Authority {
     certificate: String,
     issuer: Issuer<'static, KeyPair>,
+    /// Its name, DER.
+    name: Vec<u8>,
+    key_id: Option<Vec<u8>>,
+    until: OffsetDateTime,
 }
 
 // === impl Authority ===
@@ -92,11 +109,23 @@ impl Authority {
         Self::from_pem(name, new_authority(name, now)?)
     }
 
-    fn from_pem(name: &str, pem: KeyedCertificate) -> Result<Self> {
+    /// An authority with this certificate and key; `name` stands in errors.
+    ///
+    /// # Errors
+    /// When they are none.
+    pub fn from_pem(name: &str, pem: KeyedCertificate) -> Result<Self> {
         let key = KeyPair::from_pem(&pem.key).map_err(|e| invalid(&format!("{name}.key"), &e))?;
         let issuer = Issuer::from_ca_cert_pem(&pem.certificate, key)
             .map_err(|e| invalid(&format!("{name}.crt"), &e))?;
-        Ok(Self { certificate: pem.certificate, issuer })
+        let der = one_certificate(&pem.certificate)?;
+        let (_, own) = X509Certificate::from_der(&der).map_err(|e| invalid(name, &e))?;
+        let key_id = own.iter_extensions().find_map(|one| match one.parsed_extension() {
+            ParsedExtension::SubjectKeyIdentifier(id) => Some(id.0.to_vec()),
+            _ => None,
+        });
+        let (name, until) = (own.subject().as_raw().to_vec(), own.validity().not_after);
+        let until = until.to_datetime();
+        Ok(Self { certificate: pem.certificate, issuer, name, key_id, until })
     }
 
     /// Its certificate, PEM: what others trust.
@@ -105,18 +134,35 @@ impl Authority {
         &self.certificate
     }
 
-    /// A certificate by which a client is `user` in `group`, which may be empty. (One group: `rcgen` keeps one value for
-    /// each part of a name.)
+    /// A certificate by which a client is `user` in all of these groups, for a year.
     ///
     /// # Errors
-    /// When the names can't stand in a certificate.
-    pub fn client(&self, user: &str, group: &str, now: Timestamp) -> Result<KeyedCertificate> {
-        let mut params = leaf(user, now);
-        if !group.is_empty() {
-            params.distinguished_name.push(DnType::OrganizationName, group);
-        }
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-        self.sign(user, params)
+    /// When the system gives no random numbers.
+    pub fn client(&self, user: &str, groups: &[&str], now: Timestamp) -> Result<KeyedCertificate> {
+        let year = SignedDuration::from_hours(24 * LEAF_DAYS);
+        self.client_until(user, groups, (now, now + year))
+    }
+
+    /// The same until a time of one's own, though not beyond the end of the authority.
+    ///
+    /// # Errors
+    /// When the system gives no random numbers.
+    pub fn client_until(
+        &self,
+        user: &str,
+        groups: &[&str],
+        (now, until): (Timestamp, Timestamp),
+    ) -> Result<KeyedCertificate> {
+        let key = new_key(user)?;
+        let certificate = self.issue(&Subject {
+            name: &issue::user_name(user, groups),
+            key: &key.subject_public_key_info(),
+            alternative_names: None,
+            usages: &Usage::of_clients(),
+            from: at(now) - BACKDATE,
+            until: at(until),
+        })?;
+        Ok(KeyedCertificate { certificate, key: key.serialize_pem() })
     }
 
     /// A certificate for a server that answers to these host names and addresses. It serves as a client's too.
@@ -196,8 +242,7 @@ fn leaf(name: &str, now: Timestamp) -> CertificateParams {
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, name);
-    // Clocks of other machines may be behind.
-    params.not_before = at(now) - Duration::minutes(5);
+    params.not_before = at(now) - BACKDATE;
     params.not_after = at(now) + Duration::days(LEAF_DAYS);
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params
@@ -205,6 +250,23 @@ fn leaf(name: &str, now: Timestamp) -> CertificateParams {
 
 fn new_key(what: &str) -> Result<KeyPair> {
     KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(|e| invalid(what, &e))
+}
+
+/// The first certificate of a PEM file, DER.
+fn one_certificate(pem: &str) -> Result<Vec<u8>> {
+    let parsed = x509_parser::pem::parse_x509_pem(pem.as_bytes());
+    parsed.map(|(_, pem)| pem.contents).map_err(|error| invalid("certificate", &error))
+}
+
+/// DER as PEM (RFC 7468).
+fn pem(label: &str, der: &[u8]) -> String {
+    let text = BASE64_STANDARD.encode(der);
+    let mut pem = format!("-----BEGIN {label}-----\n");
+    for line in text.as_bytes().chunks(64) {
+        pem.push_str(&String::from_utf8_lossy(line));
+        pem.push('\n');
+    }
+    pem + &format!("-----END {label}-----\n")
 }
 
 fn at(time: Timestamp) -> OffsetDateTime {

@@ -26,15 +26,33 @@ impl Reviews {
     /// The answerers, each with its resource and subresource (empty for none).
     #[must_use]
     pub fn creaters(&self) -> Vec<(GroupVersionResource, &'static str, Arc<dyn Creater>)> {
-        let access = |of| Arc::new(access::Access { authorizer: self.authorizer.clone(), of });
-        vec![
-            (scheme::SUBJECTACCESSREVIEWS, "", access(access::Of::Anyone)),
-            (scheme::LOCALSUBJECTACCESSREVIEWS, "", access(access::Of::AnyoneHere)),
-            (scheme::SELFSUBJECTACCESSREVIEWS, "", access(access::Of::Oneself)),
+        let mut all = AccessReviews(self.authorizer.clone()).creaters();
+        let more: [(_, _, Arc<dyn Creater>); 4] = [
             (scheme::SELFSUBJECTRULESREVIEWS, "", Arc::new(rules::Rules(self.rbac.clone()))),
             (scheme::SELFSUBJECTREVIEWS, "", Arc::new(who::Oneself)),
             (scheme::TOKENREVIEWS, "", Arc::new(who::TokenReview(self.keys.clone()))),
             (scheme::SERVICEACCOUNTS, "token", Arc::new(token::TokenRequest(self.keys.clone()))),
+        ];
+        all.extend(more);
+        all
+    }
+}
+
+/// Answers to what somebody may do, by what the authorizer decides: the three that are about access.
+#[derive(Clone)]
+pub struct AccessReviews(pub Arc<dyn Authorizer>);
+
+// === impl AccessReviews ===
+
+impl AccessReviews {
+    /// The answerers, each with its resource and subresource (empty for none).
+    #[must_use]
+    pub fn creaters(&self) -> Vec<(GroupVersionResource, &'static str, Arc<dyn Creater>)> {
+        let access = |of| Arc::new(access::Access { authorizer: self.0.clone(), of });
+        vec![
+            (scheme::SUBJECTACCESSREVIEWS, "", access(access::Of::Anyone)),
+            (scheme::LOCALSUBJECTACCESSREVIEWS, "", access(access::Of::AnyoneHere)),
+            (scheme::SELFSUBJECTACCESSREVIEWS, "", access(access::Of::Oneself)),
         ]
     }
 }

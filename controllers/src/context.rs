@@ -30,6 +30,10 @@ pub struct Settings {
     pub ca_pem: String,
     /// Signs the tokens of Secrets of type `kubernetes.io/service-account-token`. None: such Secrets stay empty.
     pub tokens: Option<Arc<dyn TokenSigner>>,
+    /// Signs the certificates of approved CertificateSigningRequests. None: they stay without.
+    pub certificates: Option<Arc<dyn CertificateSigner>>,
+    /// How long such certificates hold at most.
+    pub certificate_duration: Duration,
     /// Pod addresses of all nodes together: `10.244.0.0/16`. Empty: nodes get none.
     pub cluster_cidr: String,
     /// Length of the prefix each node gets.
@@ -52,6 +56,21 @@ pub trait TokenSigner: Send + Sync {
     /// # Errors
     /// When the key can't be used.
     fn sign(&self, claims: &serde_json::Value) -> Result<String, BoxError>;
+}
+
+/// Signs certificates for those who ask with a CertificateSigningRequest.
+pub trait CertificateSigner: Send + Sync {
+    /// The certificate (PEM) for a request (PEM, PKCS #10), valid from one time to the other, for these usages by
+    /// Kubernetes' names.
+    ///
+    /// # Errors
+    /// When the request is not what it should be: asking again does not help.
+    fn sign(
+        &self,
+        request: &str,
+        usages: &[String],
+        valid: (jiff::Timestamp, jiff::Timestamp),
+    ) -> Result<String, BoxError>;
 }
 
 // === impl Context ===
@@ -81,6 +100,8 @@ impl Default for Settings {
         Self {
             ca_pem: String::new(),
             tokens: None,
+            certificates: None,
+            certificate_duration: Duration::from_secs(365 * 24 * 3600),
             cluster_cidr: "10.244.0.0/16".into(),
             node_cidr_mask: 24,
             node_monitor_grace_period: Duration::from_secs(40),

@@ -19,6 +19,8 @@
 pub mod context;
 pub mod registry;
 
+pub mod bootstrap_token;
+pub mod certificates;
 pub mod clusterrole_aggregation;
 pub mod cronjob;
 pub mod daemonset;
@@ -50,4 +52,4 @@ pub mod volume_protection;
 mod support;
 mod views;
 
-pub use context::{Context, Settings, TokenSigner};
+pub use context::{CertificateSigner, Context, Settings, TokenSigner};

@@ -36,6 +36,11 @@ pub const ALL: &[(&str, Constructor)] = &[
     ("serviceaccount-controller", crate::serviceaccount::component),
     ("serviceaccount-token-controller", crate::serviceaccount_token::component),
     ("root-ca-certificate-publisher-controller", crate::root_ca::component),
+    ("certificatesigningrequest-approving-controller", crate::certificates::approving),
+    ("certificatesigningrequest-signing-controller", crate::certificates::signing),
+    ("certificatesigningrequest-cleaner-controller", crate::certificates::cleaning),
+    ("bootstrap-signer-controller", crate::bootstrap_token::signing),
+    ("token-cleaner-controller", crate::bootstrap_token::cleaning),
 ];
 
 /// The controllers whose names `wanted` takes.

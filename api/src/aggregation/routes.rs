@@ -2,7 +2,7 @@
 
 use super::service::{ApiService, ServiceReference, Spec};
 use crate::nodes::tls;
-use crate::pki::KeyedCertificate;
+use crate::pki::CertificateResolver;
 use crate::webhook::system_authorities;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use parking_lot::RwLock;
@@ -19,7 +19,7 @@ use windlass_core::scheme::{GroupVersion, ResourceInfo};
 #[derive(Default)]
 pub(crate) struct Routes {
     /// Shown to the others: only to one who has it they listen when he says who asks.
-    own: Option<KeyedCertificate>,
+    own: Option<CertificateResolver>,
     table: RwLock<BTreeMap<GroupVersion, Arc<Route>>>,
     any: watch::Sender<bool>,
 }
@@ -30,7 +30,7 @@ pub(crate) struct Route {
     pub(super) version: GroupVersion,
     pub(super) reference: ServiceReference,
     spec: Spec,
-    own: Option<KeyedCertificate>,
+    own: Option<CertificateResolver>,
     tls: OnceCell<TlsConnector>,
     available: AtomicBool,
     /// Endpoints take turns.
@@ -44,7 +44,7 @@ pub(crate) struct Route {
 
 impl Routes {
     /// None yet. `own` is the certificate to show them.
-    pub(crate) fn new(own: Option<KeyedCertificate>) -> Self {
+    pub(crate) fn new(own: Option<CertificateResolver>) -> Self {
         Self { own, ..Self::default() }
     }
 

@@ -3,7 +3,7 @@
 use super::backend::{Backend, Security};
 use super::tls;
 use crate::endpoints::{Body, BodyError};
-use crate::pki::{self, KeyedCertificate};
+use crate::pki::{self, CertificateResolver};
 use crate::server::ConnectRequest;
 use bytes::Bytes;
 use futures::StreamExt;
@@ -72,7 +72,7 @@ impl NodeClient {
     ///
     /// # Errors
     /// When a certificate or key can't be used.
-    pub fn new(own: &KeyedCertificate, authority_pem: &str) -> Result<Self, pki::Error> {
+    pub fn new(own: &CertificateResolver, authority_pem: &str) -> Result<Self, pki::Error> {
         Ok(Self { agents: tls::verified(Some(own), authority_pem)?, pods: tls::unverified(None)? })
     }
 

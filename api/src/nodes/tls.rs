@@ -1,11 +1,11 @@
 //! TLS to agents, to pods, and to the servers of others.
 
-use crate::pki::{Error, KeyedCertificate};
+use crate::pki::{CertificateResolver, Error};
 use rustls::client::WantsClientCert;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{self, CryptoProvider};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, ConfigBuilder, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use std::fmt::Display;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use tokio_rustls::TlsConnector;
 
 /// Shows `own`, and takes certificates of `authority` only.
 pub(crate) fn verified(
-    own: Option<&KeyedCertificate>,
+    own: Option<&CertificateResolver>,
     authority: &str,
 ) -> Result<TlsConnector, Error> {
     let mut roots = RootCertStore::empty();
@@ -24,30 +24,28 @@ pub(crate) fn verified(
         .with_safe_default_protocol_versions()
         .map_err(invalid)?
         .with_root_certificates(roots);
-    showing(builder, own)
+    Ok(showing(builder, own))
 }
 
 /// Shows `own`, and takes any certificate.
-pub(crate) fn unverified(own: Option<&KeyedCertificate>) -> Result<TlsConnector, Error> {
+pub(crate) fn unverified(own: Option<&CertificateResolver>) -> Result<TlsConnector, Error> {
     let provider = provider();
     let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
         .map_err(invalid)?
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)));
-    showing(builder, own)
+    Ok(showing(builder, own))
 }
 
 fn showing(
     builder: ConfigBuilder<ClientConfig, WantsClientCert>,
-    own: Option<&KeyedCertificate>,
-) -> Result<TlsConnector, Error> {
-    let Some(own) = own else { return Ok(connector(builder.with_no_client_auth())) };
-    let chain: Result<Vec<_>, _> =
-        CertificateDer::pem_slice_iter(own.certificate.as_bytes()).collect();
-    let key = PrivateKeyDer::from_pem_slice(own.key.as_bytes()).map_err(invalid)?;
-    let config = builder.with_client_auth_cert(chain.map_err(invalid)?, key).map_err(invalid)?;
-    Ok(connector(config))
+    own: Option<&CertificateResolver>,
+) -> TlsConnector {
+    connector(match own {
+        Some(own) => builder.with_client_cert_resolver(own.for_clients()),
+        None => builder.with_no_client_auth(),
+    })
 }
 
 fn provider() -> Arc<CryptoProvider> {

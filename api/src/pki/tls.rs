@@ -1,8 +1,8 @@
 //! TLS for servers of the cluster, and for those who call others.
 
-use super::{KeyedCertificate, Result, invalid};
+use super::{CertificateResolver, KeyedCertificate, Result, invalid};
+use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
@@ -14,17 +14,24 @@ use std::sync::Arc;
 /// # Errors
 /// When a certificate or key can't be used.
 pub fn server_tls(own: &KeyedCertificate, authority: &str, required: bool) -> Result<ServerConfig> {
-    let bad = |error: &dyn std::fmt::Display| invalid("TLS configuration", error);
+    server_tls_with(&CertificateResolver::new(own)?, authority, required)
+}
+
+/// The same with a certificate that can be replaced while the server runs.
+///
+/// # Errors
+/// When an authority can't be used.
+pub fn server_tls_with(
+    own: &CertificateResolver,
+    authority: &str,
+    required: bool,
+) -> Result<ServerConfig> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let chain: std::result::Result<Vec<_>, _> =
-        CertificateDer::pem_slice_iter(own.certificate.as_bytes()).collect();
-    let key = PrivateKeyDer::from_pem_slice(own.key.as_bytes()).map_err(|e| bad(&e))?;
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|e| bad(&e))?
+        .map_err(|error| invalid("TLS configuration", &error))?
         .with_client_cert_verifier(client_verifier(authority, required)?)
-        .with_single_cert(chain.map_err(|e| bad(&e))?, key)
-        .map_err(|e| bad(&e))?;
+        .with_cert_resolver(own.for_servers());
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
 }

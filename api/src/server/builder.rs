@@ -12,7 +12,7 @@ use crate::flowcontrol::FlowControl;
 use crate::handler::{Creaters, Handler};
 use crate::metrics::Metrics;
 use crate::openapi::OpenApi;
-use crate::pki::KeyedCertificate;
+use crate::pki::CertificateResolver;
 use crate::registry::{
     Creater, Entry, EventLeases, Loopback, Registry, Resources, builtin_creaters,
 };
@@ -53,7 +53,7 @@ pub struct Builder {
     audit: Option<Arc<Audit>>,
     openid: Option<Arc<TokenKeys>>,
     aggregation: bool,
-    front_proxy: Option<KeyedCertificate>,
+    front_proxy: Option<CertificateResolver>,
     transactions: bool,
     event_ttl: Duration,
     address: String,
@@ -253,7 +253,7 @@ impl Builder {
     /// itself, if it serves APIServices at all. To the others it shows `front_proxy`: they believe one who has it who
     /// asks (see [`crate::authentication::RequestHeader`]).
     #[must_use]
-    pub fn aggregation(mut self, front_proxy: Option<KeyedCertificate>) -> Self {
+    pub fn aggregation(mut self, front_proxy: Option<CertificateResolver>) -> Self {
         (self.aggregation, self.front_proxy) = (true, front_proxy);
         self
     }

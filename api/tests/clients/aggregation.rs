@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use windlass_api::authentication::{ClientCertificate, RequestHeader};
-use windlass_api::pki::{Authority, server_tls};
+use windlass_api::pki::{Authority, CertificateResolver, server_tls};
 use windlass_api::server::{ApiServer, ServeOptions};
 use windlass_core::clock::Env;
 use windlass_core::component::Shutdown;
@@ -41,7 +41,8 @@ impl Trust {
     }
 
     async fn in_front(&self) -> kube::Client {
-        let own = self.proxies.client("front-proxy-client", "", Timestamp::now()).expect("signed");
+        let own = self.proxies.client("front-proxy-client", &[], Timestamp::now()).expect("signed");
+        let own = CertificateResolver::new(&own).expect("usable");
         let server = ApiServer::builder().aggregation(Some(own)).build().await.expect("a server");
         let client = kube::Client::new(server.service(), "default");
         for object in [

@@ -82,7 +82,7 @@ async fn over_tls_client(builder: Builder) -> (Arc<dyn Client>, Running) {
 
 /// A client with a certificate, as a kubeconfig would make it.
 fn remote(authority: &Authority, url: &str, now: Timestamp) -> RemoteClient {
-    let admin = authority.client("admin", "system:masters", now).expect("signed");
+    let admin = authority.client("admin", &["system:masters"], now).expect("signed");
     let config = serde_json::json!({
         "apiVersion": "v1", "kind": "Config", "current-context": "x",
         "clusters": [{"name": "x", "cluster": {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use windlass_api::authentication::TokenKeys;
 use windlass_api::nodes::{NodeClient, connects};
-use windlass_api::pki::{Authority, token_key};
+use windlass_api::pki::{Authority, CertificateResolver, token_key};
 use windlass_api::server::ApiServer;
 
 /// The endpoints of Kubernetes 1.36: path, method, action, kind.
@@ -88,8 +88,9 @@ async fn names_an_object(response: http::Response<windlass_api::endpoints::Body>
 /// With all that only a whole cluster has: ways to its nodes, and keys.
 async fn server() -> Http {
     let authority = Authority::ephemeral("ca", Timestamp::now()).expect("an authority");
-    let own = authority.client("apiserver", "system:masters", Timestamp::now());
-    let nodes = NodeClient::new(&own.expect("signed"), authority.certificate()).expect("a client");
+    let own = authority.client("apiserver", &["system:masters"], Timestamp::now());
+    let own = CertificateResolver::new(&own.expect("signed")).expect("usable");
+    let nodes = NodeClient::new(&own, authority.certificate()).expect("a client");
     let (private, public) = token_key(None).expect("a key");
     let keys = TokenKeys::new("https://issuer.test", &private, &public).expect("keys");
     let builder = ApiServer::builder().openid(Arc::new(keys));

@@ -17,7 +17,7 @@ use tokio_util::sync::DropGuard;
 use windlass_api::authentication::User;
 use windlass_api::local::LocalClient;
 use windlass_api::nodes::{NodeClient, connects};
-use windlass_api::pki::Authority;
+use windlass_api::pki::{Authority, CertificateResolver};
 use windlass_api::server::{ApiServer, ServeOptions};
 use windlass_api::strategy::Strategy;
 use windlass_core::client::{ClientExt, Key, Patch, PatchType, WriteOptions, Writer};
@@ -40,8 +40,9 @@ impl Strategy for AnyEndpoints {}
 impl Cluster {
     pub(crate) async fn start() -> Self {
         let authority = Authority::ephemeral("ca", Timestamp::now()).expect("an authority");
-        let own = authority.client("apiserver", "system:masters", Timestamp::now());
-        let nodes = NodeClient::new(&own.expect("signed"), authority.certificate());
+        let own = authority.client("apiserver", &["system:masters"], Timestamp::now());
+        let own = CertificateResolver::new(&own.expect("signed")).expect("usable");
+        let nodes = NodeClient::new(&own, authority.certificate());
         let slices = Scheme::builtin().by_gvr(&scheme::ENDPOINTSLICES).expect("known").clone();
         let others = Scheme::builtin().iter().filter(|info| info.gvr != slices.gvr).cloned();
         let builder = ApiServer::builder().resources(others);

@@ -2,15 +2,17 @@
 
 use super::election::Election;
 use super::remote::{Connected, Remote};
-use crate::tokens::Signer;
+use crate::tokens::{CertificateAuthority, Signer};
 use clap::Parser;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 use windlass_api::authentication::TokenKeys;
-use windlass_api::pki::public_half;
-use windlass_controllers::{Context, Settings, TokenSigner, registry};
+use windlass_api::pki::{Authority, KeyedCertificate, public_half};
+use windlass_controllers::{CertificateSigner, Context, Settings, TokenSigner, registry};
 use windlass_core::component::BoxError;
+use windlass_core::meta::parse_duration;
 
 /// The controllers
 #[derive(Parser)]
@@ -37,6 +39,15 @@ pub struct ControllerManager {
     /// The key that signs the tokens kept in Secrets; without it such Secrets stay empty
     #[arg(long, value_name = "FILE")]
     service_account_private_key_file: Option<PathBuf>,
+    /// The authority that signs what CertificateSigningRequests ask for; without it nothing is signed
+    #[arg(long, value_name = "FILE", requires = "cluster_signing_key_file")]
+    cluster_signing_cert_file: Option<PathBuf>,
+    /// Its key
+    #[arg(long, value_name = "FILE", requires = "cluster_signing_cert_file")]
+    cluster_signing_key_file: Option<PathBuf>,
+    /// How long such certificates hold at most
+    #[arg(long, default_value = "8760h0m0s", value_name = "DURATION", value_parser = parse_duration)]
+    cluster_signing_duration: Duration,
     /// Where `/healthz` and `/metrics` answer
     #[arg(long, default_value = "127.0.0.1:10252", value_name = "ADDR:PORT")]
     health_address: SocketAddr,
@@ -50,8 +61,14 @@ impl ControllerManager {
     pub async fn run(self) -> Result<(), BoxError> {
         let ca_pem = self.root_ca_file.as_deref().map_or(Ok(String::new()), read)?;
         let tokens = self.service_account_private_key_file.as_deref().map(signer).transpose()?;
-        let cluster_cidr = self.cluster_cidr;
-        let settings = Settings { ca_pem, tokens, cluster_cidr, ..Settings::default() };
+        let settings = Settings {
+            ca_pem,
+            tokens,
+            certificates: self.authority()?,
+            certificate_duration: self.cluster_signing_duration,
+            cluster_cidr: self.cluster_cidr,
+            ..Settings::default()
+        };
         let connected = self.remote.connect().await?;
         let all = self.controllers.is_empty();
         let wanted = |name: &str| all || self.controllers.iter().any(|one| one == name);
@@ -71,6 +88,19 @@ impl ControllerManager {
             registry::start(&context.with_settings(settings), wanted)
         };
         self.election.run(connected, "kube-controller-manager", self.health_address, make).await
+    }
+}
+
+impl ControllerManager {
+    fn authority(&self) -> Result<Option<Arc<dyn CertificateSigner>>, BoxError> {
+        let (Some(certificate), Some(key)) =
+            (&self.cluster_signing_cert_file, &self.cluster_signing_key_file)
+        else {
+            return Ok(None);
+        };
+        let pem = KeyedCertificate { certificate: read(certificate)?, key: read(key)? };
+        let authority = Authority::from_pem("cluster signing", pem)?;
+        Ok(Some(Arc::new(CertificateAuthority(Arc::new(authority)))))
     }
 }
 

@@ -3,7 +3,7 @@
 use super::control_plane::ControlPlane;
 use super::parts::Parts;
 use super::{Error, Options, node};
-use crate::tokens::Signer;
+use crate::tokens::{CertificateAuthority, Signer};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -128,6 +128,9 @@ async fn start_controllers(
         let settings = Settings {
             ca_pem: control_plane.identity.authority.certificate().to_owned(),
             tokens: Some(Arc::new(Signer(control_plane.identity.tokens.clone()))),
+            certificates: Some(Arc::new(CertificateAuthority(
+                control_plane.identity.authority.clone(),
+            ))),
             cluster_cidr: options.pod_cidr.clone(),
             // Other servers serve metrics: what they serve has paths, and no place in the registry.
             metrics: Some(Arc::new(RemoteClient::new(kube_client(&control_plane.server)))),

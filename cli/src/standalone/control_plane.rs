@@ -18,7 +18,7 @@ use windlass_api::authorization::{Authorizer, Masters, Rbac, Union};
 use windlass_api::bootstrap::{Endpoint, FlowObjects, bootstrap, publish_authentication};
 use windlass_api::local::LocalClient;
 use windlass_api::nodes::{NodeClient, connects};
-use windlass_api::pki::server_tls;
+use windlass_api::pki::{CertificateResolver, server_tls};
 use windlass_api::reviews::Reviews;
 use windlass_api::server::{ApiServer, Builder, ServeOptions};
 use windlass_api::strategy::ServiceConfig;
@@ -111,7 +111,7 @@ async fn build(
         .authenticator(Arc::new(InProcess))
         .authenticator(Arc::new(proxies))
         .authenticator(Arc::new(ClientCertificate))
-        .aggregation(Some(identity.front_proxy()?))
+        .aggregation(Some(CertificateResolver::new(&identity.front_proxy()?)?))
         .authorizer(authorizer.clone())
         .admission_with(move |objects| {
             Arc::new(ServiceAccount::new(Arc::new(objects.clone()), move || suffix.suffix(5)))
@@ -136,7 +136,8 @@ async fn build(
     for (resource, subresource, creater) in (Reviews { authorizer, rbac, keys }).creaters() {
         builder = builder.creater(resource, subresource, creater);
     }
-    let nodes = NodeClient::new(&identity.agent_client()?, identity.authority.certificate())?;
+    let own = CertificateResolver::new(&identity.agent_client()?)?;
+    let nodes = NodeClient::new(&own, identity.authority.certificate())?;
     for (resource, subresource, connect) in connects(nodes) {
         builder = builder.connect(resource, subresource, connect);
     }

@@ -18,7 +18,7 @@ pub(super) const FRONT_PROXY: &str = "front-proxy-client";
 
 /// The authority and the keys of a cluster.
 pub(super) struct Identity {
-    pub(super) authority: Authority,
+    pub(super) authority: Arc<Authority>,
     /// Signs for the server itself where it speaks for users, and for nobody else.
     pub(super) proxies: Authority,
     pub(super) tokens: Arc<TokenKeys>,
@@ -35,10 +35,10 @@ impl Identity {
             make_private_dir(path)
                 .map_err(|source| Error::DataDir { path: path.clone(), source })?;
         }
-        let authority = match &dir {
+        let authority = Arc::new(match &dir {
             Some(dir) => Authority::open(dir, "ca", now)?,
             None => Authority::ephemeral("windlass-ca", now)?,
-        };
+        });
         let proxies = match &dir {
             Some(dir) => Authority::open(dir, "front-proxy-ca", now)?,
             None => Authority::ephemeral("front-proxy-ca", now)?,
@@ -66,12 +66,12 @@ impl Identity {
 
     /// The certificate by which the API server enters agents.
     pub(super) fn agent_client(&self) -> Result<KeyedCertificate, Error> {
-        Ok(self.authority.client(API_SERVER, MASTERS, self.now)?)
+        Ok(self.authority.client(API_SERVER, &[MASTERS], self.now)?)
     }
 
     /// The certificate by which the servers behind it know the API server.
     pub(super) fn front_proxy(&self) -> Result<KeyedCertificate, Error> {
-        Ok(self.proxies.client(FRONT_PROXY, "", self.now)?)
+        Ok(self.proxies.client(FRONT_PROXY, &[], self.now)?)
     }
 
     /// By which authorities users and front proxies are recognized.
@@ -93,7 +93,7 @@ impl Identity {
             ip => ip,
         };
         let server = format!("https://{}", SocketAddr::new(host, listen.port()));
-        let admin = self.authority.client("kubernetes-admin", MASTERS, self.now)?;
+        let admin = self.authority.client("kubernetes-admin", &[MASTERS], self.now)?;
         let text =
             pki::kubeconfig(&server, self.authority.certificate(), "kubernetes-admin", &admin);
         let path = dir.join("admin.kubeconfig");

@@ -5,7 +5,9 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 use windlass_api::authentication::User;
+use windlass_api::authorization::AlwaysAllow;
 use windlass_api::local::LocalClient;
+use windlass_api::reviews::AccessReviews;
 use windlass_api::server::ApiServer;
 use windlass_controllers::{Context, Settings, registry};
 use windlass_core::client::{
@@ -39,7 +41,11 @@ impl Cluster {
 
     pub(crate) async fn with_settings(controllers: &[&str], settings: Settings) -> Self {
         let (env, shutdown) = (Env::simulated(7), Shutdown::new());
-        let server = ApiServer::builder().env(env.clone()).build().await.expect("a server");
+        let mut builder = ApiServer::builder().env(env.clone());
+        for (resource, subresource, creater) in AccessReviews(Arc::new(AlwaysAllow)).creaters() {
+            builder = builder.creater(resource, subresource, creater);
+        }
+        let server = builder.build().await.expect("a server");
         let client: Arc<dyn Client> = Arc::new(LocalClient::new(server, User::admin()));
         let context = Context::new(client.clone(), env, shutdown.clone()).with_settings(settings);
         let cluster = Self { client, context: context.clone(), shutdown };

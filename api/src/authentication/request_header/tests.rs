@@ -15,7 +15,7 @@ async fn ask(
     name: &str,
     headers: &[(&str, &str)],
 ) -> Result<Option<User>, Status> {
-    let own = shown.client(name, "", Timestamp::now()).expect("signed").certificate;
+    let own = shown.client(name, &[], Timestamp::now()).expect("signed").certificate;
     let own = CertificateDer::from_pem_slice(own.as_bytes()).expect("a certificate");
     let mut request = http::Request::new(());
     for (name, value) in headers {
