@@ -1,16 +1,20 @@
 //! Who asks.
 
-mod bearer;
 mod in_process;
+pub mod oidc;
 mod openid;
 pub(crate) mod request_header;
 mod service_account;
+pub mod tokens;
 mod x509;
 
 pub use in_process::InProcess;
 pub use request_header::RequestHeader;
 pub use service_account::{Bound, Claims, Private, ServiceAccountTokens, TokenKeys};
+pub use tokens::BearerTokens;
 pub use x509::ClientCertificate;
+
+pub use crate::webhook::ReviewerError;
 
 pub(crate) use openid::OpenId;
 
@@ -18,7 +22,7 @@ use async_trait::async_trait;
 use rustls::pki_types::CertificateDer;
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
-use windlass_core::meta::Status;
+use windlass_core::meta::{Reason, Status};
 
 /// Somebody who was recognized.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -99,4 +103,9 @@ impl User {
     pub fn is_in(&self, group: &str) -> bool {
         self.groups.iter().any(|own| own == group)
     }
+}
+
+/// Whoever it is, he is not told why he is not let in.
+pub(crate) fn unauthorized() -> Status {
+    Status::failure(Reason::Unauthorized, "Unauthorized")
 }

@@ -20,6 +20,7 @@ pub mod bootstrap;
 pub mod cel;
 pub mod discovery;
 pub mod endpoints;
+mod expiring;
 mod filters;
 pub mod flowcontrol;
 pub mod handler;

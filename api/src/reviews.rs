@@ -5,7 +5,7 @@ mod rules;
 mod token;
 mod who;
 
-use crate::authentication::TokenKeys;
+use crate::authentication::{BearerTokens, TokenKeys};
 use crate::authorization::{Authorizer, Rbac};
 use crate::registry::Creater;
 use std::sync::Arc;
@@ -20,6 +20,8 @@ pub struct Reviews {
     pub rbac: Arc<Rbac>,
     /// Signs and reads tokens.
     pub keys: Arc<TokenKeys>,
+    /// Recognizes tokens.
+    pub tokens: Arc<BearerTokens>,
 }
 
 impl Reviews {
@@ -30,7 +32,7 @@ impl Reviews {
         let more: [(_, _, Arc<dyn Creater>); 4] = [
             (scheme::SELFSUBJECTRULESREVIEWS, "", Arc::new(rules::Rules(self.rbac.clone()))),
             (scheme::SELFSUBJECTREVIEWS, "", Arc::new(who::Oneself)),
-            (scheme::TOKENREVIEWS, "", Arc::new(who::TokenReview(self.keys.clone()))),
+            (scheme::TOKENREVIEWS, "", Arc::new(who::TokenReview(self.tokens.clone()))),
             (scheme::SERVICEACCOUNTS, "token", Arc::new(token::TokenRequest(self.keys.clone()))),
         ];
         all.extend(more);

@@ -23,9 +23,9 @@ impl OpenId {
             "jwks_uri": format!("https://{address}/openid/v1/jwks"),
             "response_types_supported": ["id_token"],
             "subject_types_supported": ["public"],
-            "id_token_signing_alg_values_supported": ["ES256"],
+            "id_token_signing_alg_values_supported": keys.algorithms(),
         });
-        let keys = json!({ "keys": [keys.public()] });
+        let keys = json!({ "keys": keys.published() });
         Self { configuration: configuration.to_string().into(), keys: keys.to_string().into() }
     }
 }

@@ -1,6 +1,6 @@
 //! A proxy in front of the server says who asks (API aggregation, `--requestheader-*` of kube-apiserver).
 
-use super::{Authenticator, PeerCertificates, User, x509};
+use super::{Authenticator, PeerCertificates, User, unauthorized, x509};
 use crate::pki;
 use async_trait::async_trait;
 use http::HeaderMap;
@@ -10,7 +10,7 @@ use rustls::server::danger::ClientCertVerifier;
 use std::sync::Arc;
 use std::time::Duration;
 use windlass_core::clock::Clock;
-use windlass_core::meta::{Reason, Status};
+use windlass_core::meta::Status;
 
 pub(crate) const USER: &str = "x-remote-user";
 pub(crate) const UID: &str = "x-remote-uid";
@@ -64,7 +64,7 @@ impl Authenticator for RequestHeader {
         let proxy = x509::user(&shown.chain[0])?;
         let allowed = self.allowed.is_empty() || self.allowed.contains(&proxy.name);
         let named = user(&request.headers).filter(|_| allowed);
-        named.map(Some).ok_or_else(|| Status::failure(Reason::Unauthorized, "Unauthorized"))
+        named.map(Some).ok_or_else(unauthorized)
     }
 }
 

@@ -1,26 +1,25 @@
 //! Service account tokens: JWTs that the API server signs and recognizes (KEP-1205).
 
+mod keys;
 mod legacy;
 
-use super::{AUTHENTICATED, Authenticator, User, bearer};
+pub use keys::TokenKeys;
+
+use super::tokens::{Recognized, TokenAuthenticator};
+use super::{AUTHENTICATED, User, unauthorized};
 use async_trait::async_trait;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jiff::Timestamp;
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use jiff::{SignedDuration, Timestamp};
+use keys::Form;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use std::sync::Arc;
+use windlass_core::Object;
 use windlass_core::client::{Key, Reader};
 use windlass_core::clock::Clock;
-use windlass_core::meta::{Reason, Status};
+use windlass_core::meta::Status;
 use windlass_core::scheme;
 
-/// No header of a request is longer; neither is a token.
-const LONGEST: usize = 16 << 10;
-
-/// An uncompressed point of P-256: a byte that says so, and two coordinates of 32 bytes.
-const POINT: usize = 65;
+/// What is being deleted still counts for so long after its time: clocks differ.
+const LEEWAY: SignedDuration = SignedDuration::from_secs(60);
 
 /// What a token says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,17 +72,6 @@ pub struct Bound {
     pub uid: String,
 }
 
-/// Signs tokens and reads its own. `Debug` shows no key.
-pub struct TokenKeys {
-    issuer: String,
-    /// Names the key in the head of each token and among the published ones.
-    id: String,
-    /// The public half, as a point of the curve.
-    point: [u8; POINT],
-    signing: EncodingKey,
-    reading: DecodingKey,
-}
-
 /// Recognizes service accounts by their tokens, and looks whether what a token is bound to is still there.
 pub struct ServiceAccountTokens {
     keys: Arc<TokenKeys>,
@@ -91,91 +79,15 @@ pub struct ServiceAccountTokens {
     clock: Arc<dyn Clock>,
 }
 
-/// The forms of tokens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
-    /// With an end, and bound to objects.
-    Bound,
-    /// Kept in a Secret.
-    Legacy,
+#[derive(Deserialize)]
+struct DeletedView {
+    metadata: DeletedMeta,
 }
 
 #[derive(Deserialize)]
-struct Issued {
-    iss: String,
-}
-
-// === impl TokenKeys ===
-
-impl TokenKeys {
-    /// With an ECDSA P-256 key (PKCS #8, PEM) and its public half.
-    ///
-    /// # Errors
-    /// When one is no such key.
-    pub fn new(issuer: &str, private: &str, public: &str) -> Result<Self, crate::pki::Error> {
-        let signing = EncodingKey::from_ec_pem(private.as_bytes()).map_err(broken)?;
-        let reading = DecodingKey::from_ec_pem(public.as_bytes()).map_err(broken)?;
-        let (_, pem) = x509_parser::pem::parse_x509_pem(public.as_bytes()).map_err(broken)?;
-        let point = *pem.contents.last_chunk().ok_or_else(|| broken("it is too short"))?;
-        let id = URL_SAFE_NO_PAD.encode(Sha256::digest(&pem.contents));
-        Ok(Self { issuer: issuer.into(), id, point, signing, reading })
-    }
-
-    /// The public half as a JSON Web Key (RFC 7517).
-    pub(super) fn public(&self) -> serde_json::Value {
-        let (x, y) = self.point[1..].split_at(POINT / 2);
-        serde_json::json!({
-            "use": "sig", "kty": "EC", "kid": self.id, "crv": "P-256", "alg": "ES256",
-            "x": URL_SAFE_NO_PAD.encode(x), "y": URL_SAFE_NO_PAD.encode(y),
-        })
-    }
-
-    /// Who signs.
-    #[must_use]
-    pub fn issuer(&self) -> &str {
-        &self.issuer
-    }
-
-    /// A token that says this: [`Claims`], or those of a token that is kept in a Secret.
-    ///
-    /// # Errors
-    /// When the key can't sign.
-    pub fn sign(&self, claims: &impl Serialize) -> Result<String, Status> {
-        let header = Header { kid: Some(self.id.clone()), ..Header::new(Algorithm::ES256) };
-        jsonwebtoken::encode(&header, claims, &self.signing).map_err(Status::internal)
-    }
-
-    /// What a token says, if it is ours and holds for one of `audiences` now.
-    ///
-    /// # Errors
-    /// `Unauthorized` when it is expired, not yet valid, meant for others, tampered with or signed by another.
-    pub fn read(&self, token: &str, audiences: &[&str], now: Timestamp) -> Result<Claims, Status> {
-        let mut rules = Validation::new(Algorithm::ES256);
-        rules.set_issuer(&[&self.issuer]);
-        rules.set_audience(audiences);
-        // Time is injected: compared below.
-        (rules.validate_exp, rules.validate_nbf) = (false, false);
-        let read = jsonwebtoken::decode::<Claims>(token, &self.reading, &rules);
-        let claims = read.map_err(|_| unauthorized())?.claims;
-        let now = now.as_second();
-        if now < claims.nbf || now >= claims.exp { Err(unauthorized()) } else { Ok(claims) }
-    }
-
-    /// What a token claims to be; none when it names another issuer and is not ours to judge.
-    fn form(&self, token: &str) -> Option<Form> {
-        let token = jsonwebtoken::dangerous::insecure_decode::<Issued>(token).ok()?;
-        match token.claims.iss {
-            iss if iss == self.issuer => Some(Form::Bound),
-            iss if iss == legacy::ISSUER => Some(Form::Legacy),
-            _ => None,
-        }
-    }
-}
-
-impl std::fmt::Debug for TokenKeys {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("TokenKeys").field("issuer", &self.issuer).finish_non_exhaustive()
-    }
+#[serde(rename_all = "camelCase")]
+struct DeletedMeta {
+    deletion_timestamp: Option<Timestamp>,
 }
 
 // === impl ServiceAccountTokens ===
@@ -197,7 +109,7 @@ impl ServiceAccountTokens {
         token: &str,
         audiences: &[&str],
     ) -> Result<(User, Vec<String>), Status> {
-        let own = [self.keys.issuer()];
+        let own: Vec<&str> = self.keys.audiences().iter().map(String::as_str).collect();
         let audiences = if audiences.is_empty() { &own[..] } else { audiences };
         if self.keys.form(token) == Some(Form::Legacy) {
             return self.legacy_user(token, audiences).await;
@@ -211,6 +123,10 @@ impl ServiceAccountTokens {
                 self.check(resource, namespace, bound).await?;
             }
         }
+        // The node of a pod is only told; a token may also be bound to a node itself.
+        if let (Some(node), None, None) = (&private.node, &private.pod, &private.secret) {
+            self.check(scheme::NODES, "", node).await?;
+        }
         let meant = audiences.iter().filter(|one| claims.aud.iter().any(|aud| aud == *one));
         Ok((user(&claims), meant.map(|one| (*one).to_owned()).collect()))
     }
@@ -222,9 +138,12 @@ impl ServiceAccountTokens {
         namespace: &str,
         bound: &Bound,
     ) -> Result<(), Status> {
-        let key = Key::new(resource, namespace, &bound.name);
+        let key = match namespace {
+            "" => Key::cluster(resource, &bound.name),
+            namespace => Key::new(resource, namespace, &bound.name),
+        };
         match self.objects.get(&key).await {
-            Ok(object) if *object.header().uid == *bound.uid => Ok(()),
+            Ok(object) if *object.header().uid == *bound.uid && self.stays(&object)? => Ok(()),
             Ok(_) => Err(unauthorized()),
             Err(error) if error.is_not_found() => Err(unauthorized()),
             Err(error) => Err(Status::internal(error)),
@@ -232,16 +151,30 @@ impl ServiceAccountTokens {
     }
 }
 
-#[async_trait]
-impl Authenticator for ServiceAccountTokens {
-    async fn authenticate(&self, request: &http::request::Parts) -> Result<Option<User>, Status> {
-        match bearer::token(request) {
-            Some(token) if token.len() > LONGEST => Err(unauthorized()),
-            Some(token) if self.keys.form(token).is_some() => {
-                self.user(token, &[]).await.map(|(user, _)| Some(user))
-            }
-            _ => Ok(None),
+impl ServiceAccountTokens {
+    /// Whether an object is not being deleted, or has some of its time left.
+    fn stays(&self, object: &Object) -> Result<bool, Status> {
+        if !object.header().deleting {
+            return Ok(true);
         }
+        let view: DeletedView = object.view().map_err(Status::internal)?;
+        let end = view.metadata.deletion_timestamp;
+        Ok(end.is_none_or(|end| end + LEEWAY > self.clock.now()))
+    }
+}
+
+#[async_trait]
+impl TokenAuthenticator for ServiceAccountTokens {
+    async fn authenticate(
+        &self,
+        token: &str,
+        audiences: &[&str],
+    ) -> Result<Option<Recognized>, Status> {
+        if self.keys.form(token).is_none() {
+            return Ok(None);
+        }
+        let (user, audiences) = self.user(token, audiences).await?;
+        Ok(Some(Recognized { user, audiences }))
     }
 }
 
@@ -271,10 +204,6 @@ fn account(name: &str, namespace: &str, uid: &str) -> User {
     let own = format!("system:serviceaccounts:{namespace}");
     let groups = ["system:serviceaccounts".to_owned(), own, AUTHENTICATED.to_owned()];
     User { name: name.into(), uid: uid.into(), groups: groups.into(), ..User::default() }
-}
-
-fn unauthorized() -> Status {
-    Status::failure(Reason::Unauthorized, "Unauthorized")
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! Client certificates: the common name is the user, the organizations are the groups.
 
-use super::{AUTHENTICATED, Authenticator, PeerCertificates, User};
+use super::{AUTHENTICATED, Authenticator, PeerCertificates, User, unauthorized};
 use async_trait::async_trait;
 use rustls::pki_types::CertificateDer;
-use windlass_core::meta::{Reason, Status};
+use windlass_core::meta::Status;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 /// Recognizes TLS clients by the certificate that the server has checked.
@@ -24,7 +24,7 @@ fn read(chain: &[CertificateDer<'_>]) -> Option<Result<User, Status>> {
 }
 
 pub(super) fn user(der: &[u8]) -> Result<User, Status> {
-    let bad = || Status::failure(Reason::Unauthorized, "Unauthorized");
+    let bad = unauthorized;
     let (_, certificate) = X509Certificate::from_der(der).map_err(|_| bad())?;
     let subject = certificate.subject();
     let name = subject.iter_common_name().next().and_then(|cn| cn.as_str().ok()).ok_or_else(bad)?;

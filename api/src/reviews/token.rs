@@ -59,7 +59,7 @@ impl Creater for TokenRequest {
         let seconds = spec.expiration_seconds.unwrap_or(3600);
         check(seconds, call.name())?;
         if spec.audiences.is_empty() {
-            spec.audiences.push(self.0.issuer().to_owned());
+            spec.audiences = self.0.audiences().to_vec();
         }
         let account = find(&call, scheme::SERVICEACCOUNTS, call.name()).await?;
         let mut private = Private {
@@ -121,39 +121,40 @@ fn check(seconds: i64, name: &str) -> Result<(), Status> {
 
 /// Fills in what the token ends with, and the node of a pod.
 async fn bind(call: &Call<'_>, reference: &Reference, private: &mut Private) -> Result<(), Status> {
-    let conflict =
-        |resource: &str, why: &str| Err(Status::conflict("", resource, &reference.name, why));
-    let same = |object: &Object| reference.uid.is_empty() || *object.header().uid == *reference.uid;
+    let same = |object: &Object| {
+        if reference.uid.is_empty() || *object.header().uid == *reference.uid {
+            return Ok(());
+        }
+        let why = format!(
+            "the UID in the bound object reference ({}) does not match the UID in record. The object might have been deleted and then recreated",
+            reference.uid
+        );
+        Err(Status::conflict("", &reference.kind, &reference.name, &why))
+    };
     match reference.kind.as_str() {
         "Pod" => {
             let pod = find(call, scheme::PODS, &reference.name).await?;
+            same(&pod)?;
             let PodView { spec } = pod.view().map_err(Status::internal)?;
-            if !same(&pod) {
-                return conflict(
-                    "pods",
-                    "the UID in the bound object reference does not match the UID in record",
-                );
-            }
             if spec.service_account_name != call.name() {
-                let why =
-                    "cannot bind token to a Pod running with a different service account name";
+                let why = format!(
+                    "cannot bind token for serviceaccount {:?} to pod running with different serviceaccount name.",
+                    call.name()
+                );
                 return Err(Status::bad_request(why));
             }
             private.pod = Some(bound(&pod));
-            if !spec.node_name.is_empty() {
-                let node = call.objects().get(&Key::cluster(scheme::NODES, &spec.node_name)).await;
-                let uid = node.map(|node| node.header().uid.to_string()).unwrap_or_default();
-                private.node = Some(Bound { name: spec.node_name, uid });
-            }
+            private.node = node_of(call, spec.node_name).await?;
+        }
+        "Node" => {
+            let node = call.objects().get(&Key::cluster(scheme::NODES, &reference.name)).await;
+            let node = node.map_err(refused)?;
+            same(&node)?;
+            private.node = Some(bound(&node));
         }
         "Secret" => {
             let secret = find(call, scheme::SECRETS, &reference.name).await?;
-            if !same(&secret) {
-                return conflict(
-                    "secrets",
-                    "the UID in the bound object reference does not match the UID in record",
-                );
-            }
+            same(&secret)?;
             private.secret = Some(bound(&secret));
         }
         other => {
@@ -165,16 +166,32 @@ async fn bind(call: &Call<'_>, reference: &Reference, private: &mut Private) -> 
     Ok(())
 }
 
+/// The node of a pod; without a uid when it is gone.
+async fn node_of(call: &Call<'_>, name: String) -> Result<Option<Bound>, Status> {
+    if name.is_empty() {
+        return Ok(None);
+    }
+    match call.objects().get(&Key::cluster(scheme::NODES, &name)).await {
+        Ok(node) => Ok(Some(bound(&node))),
+        Err(error) if error.is_not_found() => Ok(Some(Bound { name, uid: String::new() })),
+        Err(error) => Err(refused(error)),
+    }
+}
+
+fn refused(error: windlass_core::Error) -> Status {
+    match error {
+        windlass_core::Error::Status(status) => *status,
+        other => Status::internal(other),
+    }
+}
+
 async fn find(
     call: &Call<'_>,
     resource: GroupVersionResource,
     name: &str,
 ) -> Result<Arc<Object>, Status> {
     let key = Key::new(resource, call.namespace(), name);
-    call.objects().get(&key).await.map_err(|error| match error {
-        windlass_core::Error::Status(status) => *status,
-        other => Status::internal(other),
-    })
+    call.objects().get(&key).await.map_err(refused)
 }
 
 fn bound(object: &Object) -> Bound {

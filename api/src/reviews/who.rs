@@ -1,6 +1,6 @@
 //! Who one is: `SelfSubjectReview`, `TokenReview`.
 
-use crate::authentication::{ServiceAccountTokens, TokenKeys, User};
+use crate::authentication::{AUTHENTICATED, BearerTokens, User, unauthorized};
 use crate::registry::{Call, Created, Creater};
 use crate::strategy::Map;
 use async_trait::async_trait;
@@ -10,7 +10,7 @@ use windlass_core::meta::Status;
 
 pub(super) struct Oneself;
 
-pub(super) struct TokenReview(pub(super) Arc<TokenKeys>);
+pub(super) struct TokenReview(pub(super) Arc<BearerTokens>);
 
 #[async_trait]
 impl Creater for Oneself {
@@ -22,17 +22,21 @@ impl Creater for Oneself {
 
 #[async_trait]
 impl Creater for TokenReview {
-    async fn create(&self, call: Call<'_>, mut review: Map) -> Result<Created, Status> {
+    async fn create(&self, _: Call<'_>, mut review: Map) -> Result<Created, Status> {
         let spec = review.get("spec").unwrap_or(&Value::Null);
         let listed = spec["audiences"].as_array().into_iter().flatten();
         let audiences: Vec<&str> = listed.filter_map(Value::as_str).collect();
         let token = spec["token"].as_str().unwrap_or_default();
-        let objects = Arc::new(call.objects().clone());
-        let tokens = ServiceAccountTokens::new(self.0.clone(), objects, call.env().clock.clone());
-        let status = match tokens.user(token, &audiences).await {
-            Ok((user, meant)) => {
-                json!({"authenticated": true, "user": info(&user), "audiences": meant})
+        if token.is_empty() {
+            let text = "token is required for TokenReview in authentication";
+            return Err(Status::bad_request(text));
+        }
+        let status = match self.0.recognize(token, &audiences).await {
+            Ok(Some(known)) => {
+                let user = info(&completed(known.user));
+                json!({"authenticated": true, "user": user, "audiences": known.audiences})
             }
+            Ok(None) => json!({"authenticated": false, "error": unauthorized().message}),
             Err(refusal) => json!({"authenticated": false, "error": refusal.message}),
         };
         // The token is not shown again.
@@ -51,4 +55,12 @@ fn info(user: &User) -> Value {
         info["extra"] = json!(user.extra);
     }
     info
+}
+
+/// With the group of all who were recognized.
+fn completed(mut user: User) -> User {
+    if !user.is_in(AUTHENTICATED) {
+        user.groups.push(AUTHENTICATED.into());
+    }
+    user
 }

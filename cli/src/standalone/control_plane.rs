@@ -11,8 +11,9 @@ use windlass_api::admission::{
     DefaultTolerationSeconds, EscalationPrevention, LimitRanger, MutatingWebhooks, Priority,
     ServiceAccount, StorageObjectInUseProtection, TaintNodesByCondition, ValidatingWebhooks,
 };
+use windlass_api::authentication::tokens::BootstrapTokens;
 use windlass_api::authentication::{
-    ClientCertificate, InProcess, RequestHeader, ServiceAccountTokens, User,
+    BearerTokens, ClientCertificate, InProcess, RequestHeader, ServiceAccountTokens, User,
 };
 use windlass_api::authorization::{Authorizer, Masters, Rbac, Union};
 use windlass_api::bootstrap::{Endpoint, FlowObjects, bootstrap, publish_authentication};
@@ -129,11 +130,16 @@ async fn build(
     builder = builder.admission_with(move |objects| {
         Arc::new(EscalationPrevention::new(held, asked, Arc::new(objects.clone())))
     });
-    let reading = keys.clone();
+    let tokens = Arc::new(BearerTokens::new(keys.audiences().to_vec()));
+    let (bearer, reading) = (tokens.clone(), keys.clone());
     builder = builder.authenticator_with(move |objects| {
-        Arc::new(ServiceAccountTokens::new(reading, Arc::new(objects.clone()), clock))
+        let objects = Arc::new(objects.clone());
+        bearer.add(Arc::new(ServiceAccountTokens::new(reading, objects.clone(), clock.clone())));
+        bearer.add(Arc::new(BootstrapTokens::new(objects, clock)));
+        bearer
     });
-    for (resource, subresource, creater) in (Reviews { authorizer, rbac, keys }).creaters() {
+    for (resource, subresource, creater) in (Reviews { authorizer, rbac, keys, tokens }).creaters()
+    {
         builder = builder.creater(resource, subresource, creater);
     }
     let own = CertificateResolver::new(&identity.agent_client()?)?;

@@ -1,10 +1,10 @@
 //! Tokens that are kept in Secrets of type `kubernetes.io/service-account-token`: without an end of their
 //! own, good as long as their Secret holds them.
 
-use super::{Bound, ServiceAccountTokens, TokenKeys, User, account, unauthorized};
+use super::{Bound, ServiceAccountTokens, TokenKeys, User, account};
+use crate::authentication::unauthorized;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use jsonwebtoken::{Algorithm, Validation};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use windlass_core::client::Key;
@@ -38,12 +38,11 @@ struct SecretView {
 
 impl TokenKeys {
     fn read_legacy(&self, token: &str) -> Result<Claims, Status> {
-        let mut rules = Validation::new(Algorithm::ES256);
-        rules.set_issuer(&[ISSUER]);
-        rules.set_required_spec_claims(&["iss", "sub"]);
-        (rules.validate_exp, rules.validate_nbf, rules.validate_aud) = (false, false, false);
-        let read = jsonwebtoken::decode::<Claims>(token, &self.reading, &rules);
-        let claims = read.map_err(|_| unauthorized())?.claims;
+        let claims: Claims = self.verified(token, |rules| {
+            rules.set_issuer(&[ISSUER]);
+            rules.set_required_spec_claims(&["iss", "sub"]);
+            rules.validate_aud = false;
+        })?;
         let named = format!("system:serviceaccount:{}:{}", claims.namespace, claims.name);
         if claims.sub == named { Ok(claims) } else { Err(unauthorized()) }
     }
@@ -58,15 +57,16 @@ impl ServiceAccountTokens {
         token: &str,
         audiences: &[&str],
     ) -> Result<(User, Vec<String>), Status> {
-        let own = self.keys.issuer();
-        if !audiences.contains(&own) {
+        let own = self.keys.audiences().iter().filter(|own| audiences.contains(&own.as_str()));
+        let own: Vec<String> = own.cloned().collect();
+        if own.is_empty() {
             return Err(unauthorized());
         }
         let Claims { sub, namespace, secret, name, uid } = self.keys.read_legacy(token)?;
         let bound = Bound { name, uid };
         self.check(scheme::SERVICEACCOUNTS, &namespace, &bound).await?;
         self.check_secret(token, &namespace, &secret).await?;
-        Ok((account(&sub, &namespace, &bound.uid), vec![own.to_owned()]))
+        Ok((account(&sub, &namespace, &bound.uid), own))
     }
 
     /// Whether the Secret is still there, and has this very token.

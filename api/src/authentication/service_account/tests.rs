@@ -1,4 +1,8 @@
+use super::keys::Form;
 use super::*;
+use crate::local::LocalClient;
+use crate::server::ApiServer;
+use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256};
 
 fn keys(issuer: &str) -> TokenKeys {
@@ -114,4 +118,154 @@ fn others_check_a_token_by_the_published_key() {
     let key = DecodingKey::from_jwk(key).expect("usable");
     let read = jsonwebtoken::decode::<Claims>(&token, &key, &rules).expect("it fits");
     assert_eq!(read.claims, claims());
+}
+
+const RSA: (&str, &str) = (include_str!("tests/rsa.key"), include_str!("tests/rsa.pub"));
+const RSA_CERTIFICATE: &str = include_str!("tests/rsa.crt");
+
+fn pair() -> (String, String) {
+    let pair = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).expect("a key");
+    (pair.serialize_pem(), pair.public_key_pem())
+}
+
+#[test]
+fn keys_are_changed_without_refusing_a_token() {
+    let (old, new) = (pair(), pair());
+    let before = TokenKeys::new("us", &old.0, &old.1).expect("usable");
+    let token = before.sign(&claims()).expect("signed");
+    // First the new one is known, then it signs, then the old one goes.
+    let known =
+        TokenKeys::new("us", &old.0, &old.1).expect("usable").accept(&new.1).expect("usable");
+    let changed =
+        TokenKeys::new("us", &new.0, &new.1).expect("usable").accept(&old.1).expect("usable");
+    let after = TokenKeys::new("us", &new.0, &new.1).expect("usable");
+    let later = changed.sign(&claims()).expect("signed");
+    for (keys, reads_old, reads_new) in [
+        (&before, true, false),
+        (&known, true, true),
+        (&changed, true, true),
+        (&after, false, true),
+    ] {
+        assert_eq!(keys.read(&token, &["us"], at(150)).is_ok(), reads_old);
+        assert_eq!(keys.read(&later, &["us"], at(150)).is_ok(), reads_new);
+    }
+    assert_eq!(changed.published().len(), 2);
+    let twice = changed.accept(&new.1).expect("usable");
+    assert_eq!(twice.published().len(), 2, "one that is known already");
+}
+
+#[test]
+fn rsa_keys_sign_and_read_too() {
+    let keys = TokenKeys::new("us", RSA.0, RSA.1).expect("usable");
+    let token = keys.sign(&claims()).expect("signed");
+    let head = jsonwebtoken::decode_header(&token).expect("a head");
+    assert_eq!(head.alg, Algorithm::RS256);
+    assert_eq!(keys.read(&token, &["us"], at(150)).expect("valid"), claims());
+    let (private, public) = pair();
+    let mixed = TokenKeys::new("us", &private, &public).expect("usable");
+    let mixed = mixed.accept(RSA_CERTIFICATE).expect("a certificate has a key");
+    assert_eq!(mixed.read(&token, &["us"], at(150)).expect("valid"), claims());
+    assert_eq!(mixed.algorithms().into_iter().collect::<Vec<_>>(), ["ES256", "RS256"]);
+    let published = crate::authentication::OpenId::new(&mixed, "127.0.0.1:6443").keys;
+    let set: jsonwebtoken::jwk::JwkSet = serde_json::from_slice(&published).expect("a key set");
+    let key = set.find(&head.kid.expect("a key id")).expect("it is published");
+    let mut rules = Validation::new(Algorithm::RS256);
+    rules.set_audience(&["us"]);
+    rules.validate_exp = false;
+    let key = DecodingKey::from_jwk(key).expect("usable");
+    assert_eq!(
+        jsonwebtoken::decode::<Claims>(&token, &key, &rules).expect("it fits").claims,
+        claims()
+    );
+    assert!(TokenKeys::new("us", RSA.0, &public).is_err(), "an RSA key does not sign as ECDSA");
+}
+
+/// The public key as a shared secret: a token that says of itself it was signed so must not be believed.
+#[test]
+fn a_public_key_is_no_secret() {
+    let keys = TokenKeys::new("us", RSA.0, RSA.1).expect("usable");
+    let secret = jsonwebtoken::EncodingKey::from_secret(RSA.1.as_bytes());
+    let head = jsonwebtoken::Header::new(Algorithm::HS256);
+    let forged = jsonwebtoken::encode(&head, &claims(), &secret).expect("signed");
+    assert!(keys.read(&forged, &["us"], at(150)).is_err());
+}
+
+#[test]
+fn an_issuer_may_change_its_name() {
+    let (private, public) = pair();
+    let old = TokenKeys::new("old", &private, &public).expect("usable");
+    let mut said = claims();
+    said.iss = "old".into();
+    let token = old.sign(&said).expect("signed");
+    let new = TokenKeys::new("new", &private, &public).expect("usable");
+    assert!(new.read(&token, &["us"], at(150)).is_err());
+    assert_eq!(new.form(&token), None);
+    let both = new.accept_issuer("old").for_audiences(vec!["us".into()]);
+    assert!(both.read(&token, &["us"], at(150)).is_ok());
+    assert_eq!(both.form(&token), Some(Form::Bound));
+    assert_eq!((both.issuer(), both.audiences()), ("new", &["us".to_owned()][..]));
+}
+
+/// A token goes with what it is bound to: a pod, a secret, a node, and its account.
+#[tokio::test]
+async fn a_bound_token_ends_with_what_it_is_bound_to() {
+    use serde_json::json;
+    use windlass_core::client::{ClientExt, DeleteOptions, Writer};
+    let server = ApiServer::builder().build().await.expect("a server");
+    let client = LocalClient::new(server.clone(), User::admin());
+    let namespace = json!({"metadata": {"name": "default"}});
+    client.create_from(&Key::cluster(scheme::NAMESPACES, ""), &namespace).await.expect("made");
+    let make = async |key: Key, object: serde_json::Value| {
+        let made: serde_json::Value =
+            client.create_from(&key, &object).await.expect("made").view().expect("JSON");
+        let text = |field: &str| made["metadata"][field].as_str().expect("it has one").to_owned();
+        Bound { name: text("name"), uid: text("uid") }
+    };
+    let here = |resource| Key::new(resource, "default", "");
+    let account = make(here(scheme::SERVICEACCOUNTS), json!({"metadata": {"name": "bot"}})).await;
+    let pod =
+        json!({"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "i"}]}});
+    let pod = make(here(scheme::PODS), pod).await;
+    let secret = make(here(scheme::SECRETS), json!({"metadata": {"name": "s"}})).await;
+    let node = make(Key::cluster(scheme::NODES, ""), json!({"metadata": {"name": "n"}})).await;
+    let keys = Arc::new(keys("us"));
+    let clock = server.env().clock.clone();
+    let now = clock.now().as_second();
+    let token = |private: Private| {
+        let kubernetes =
+            Private { namespace: "default".into(), serviceaccount: account.clone(), ..private };
+        let said = Claims {
+            exp: now + 600,
+            iat: now,
+            nbf: now,
+            kubernetes,
+            sub: "system:serviceaccount:default:bot".into(),
+            ..claims()
+        };
+        keys.sign(&said).expect("signed")
+    };
+    let gone = Bound { uid: "another".into(), ..pod.clone() };
+    let of_pod = token(Private { pod: Some(pod), node: Some(gone.clone()), ..Private::default() });
+    let of_secret = token(Private { secret: Some(secret), ..Private::default() });
+    let of_node = token(Private { node: Some(node), ..Private::default() });
+    let of_gone = token(Private { pod: Some(gone), ..Private::default() });
+    let free = token(Private::default());
+    let tokens = ServiceAccountTokens::new(keys.clone(), Arc::new(server.objects().clone()), clock);
+    let good = async |token: &String| tokens.user(token, &[]).await.is_ok();
+    for token in [&of_pod, &of_secret, &of_node, &free] {
+        assert!(good(token).await);
+    }
+    assert!(!good(&of_gone).await, "another pod of that name");
+    let (user, _) = tokens.user(&of_pod, &[]).await.expect("good");
+    assert_eq!(user.extra["authentication.kubernetes.io/pod-name"], ["p"]);
+    let away = DeleteOptions { grace_period_seconds: Some(0), ..DeleteOptions::default() };
+    for (key, token) in [
+        (Key::new(scheme::PODS, "default", "p"), &of_pod),
+        (Key::new(scheme::SECRETS, "default", "s"), &of_secret),
+        (Key::cluster(scheme::NODES, "n"), &of_node),
+        (Key::new(scheme::SERVICEACCOUNTS, "default", "bot"), &free),
+    ] {
+        client.delete(&key, &away).await.expect("deleted");
+        assert!(!good(token).await, "{key} is gone");
+    }
 }
