@@ -1,5 +1,6 @@
 //! What may be written, and what is filled in: plugins between a request and the registry.
 
+mod charge;
 mod default_toleration_seconds;
 mod escalation;
 mod expression;
@@ -10,17 +11,20 @@ pub(crate) mod notes;
 mod priority;
 mod reinvocation;
 mod rules;
+mod resource_quota;
 mod service_account;
 mod storage_protection;
 mod taint_nodes;
 mod view;
 mod webhook;
 
+pub use charge::Charge;
 pub use default_toleration_seconds::DefaultTolerationSeconds;
 pub use escalation::EscalationPrevention;
 pub use limit_ranger::LimitRanger;
 pub use namespace_lifecycle::NamespaceLifecycle;
 pub use priority::Priority;
+pub use resource_quota::{LimitedResource, ResourceQuota};
 pub use service_account::ServiceAccount;
 pub use storage_protection::StorageObjectInUseProtection;
 pub use taint_nodes::TaintNodesByCondition;
@@ -134,6 +138,15 @@ pub trait Admission: Send + Sync {
     /// The refusal.
     async fn validate(&self, _request: &mut AdmissionRequest<'_>) -> Result<(), Status> {
         Ok(())
+    }
+
+    /// What the object takes of what is counted, or that there is not enough of it. Asked last of all, with the object
+    /// as it will be kept, and again when what a charge stood on has changed in between.
+    ///
+    /// # Errors
+    /// The refusal.
+    async fn charge(&self, _request: &AdmissionRequest<'_>) -> Result<Option<Charge>, Status> {
+        Ok(None)
     }
 }
 

@@ -3,13 +3,10 @@
 //! Watches: quotas; the kinds that quotas name, each from the first quota on that names it. An object that comes, goes
 //! or uses another amount maps to the quotas of its namespace.
 
-mod amount;
 mod caches;
-mod names;
+mod kinds;
 mod plan;
-mod scopes;
 mod sync;
-mod usage;
 
 #[cfg(test)]
 mod tests;

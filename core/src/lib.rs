@@ -12,6 +12,7 @@ pub mod leaderelection;
 pub mod meta;
 pub mod metrics;
 pub mod object;
+pub mod quota;
 pub mod request;
 pub mod scheme;
 pub mod workqueue;

@@ -1,7 +1,9 @@
 //! Into the store: the object, and with it, in one transaction, what rides along.
 
+use super::meta::meta_str;
 use super::write::{ATTEMPTS, assemble};
 use super::{Registry, Write};
+use crate::admission::{Charge, Operation};
 use crate::storage::store_status;
 use crate::strategy::{Allocation, Companion, Map, OnConflict};
 use async_trait::async_trait;
@@ -36,19 +38,26 @@ impl Registry {
         &self,
         write: &Write<'_>,
         guard: Precondition,
-        object: Map,
+        mut object: Map,
         old: Option<&Map>,
     ) -> Result<Outcome, Status> {
-        let Some(allocator) = self.allocators.get(&write.entry.place.gvr) else {
-            return match self.put_with(write, guard, object, Vec::new()).await? {
-                (Attempt::Committed(_), Some(object)) => Ok(Outcome::Done(object)),
-                (Attempt::Retry, _) => Err(busy()),
-                _ => Ok(Outcome::Lost),
-            };
-        };
+        let allocator = self.allocators.get(&write.entry.place.gvr);
         for _ in 0..ATTEMPTS {
+            // What they hold is held until the commit.
+            let mut charges = self.charge(write, &mut object, old).await?;
+            if allocator.is_none() && charges.is_empty() {
+                return match self.put_with(write, guard, object, Vec::new()).await? {
+                    (Attempt::Committed(_), Some(object)) => Ok(Outcome::Done(object)),
+                    (Attempt::Retry, _) => Err(busy()),
+                    _ => Ok(Outcome::Lost),
+                };
+            }
             let mut object = object.clone();
-            let companions = allocator.allocate(&mut object, old, self).await?;
+            let mut companions = match allocator {
+                Some(allocator) => allocator.allocate(&mut object, old, self).await?,
+                None => Vec::new(),
+            };
+            charges.iter_mut().for_each(|charge| companions.append(&mut charge.companions));
             match self.put_with(write, guard.clone(), object, companions).await? {
                 (Attempt::Committed(_), Some(object)) => return Ok(Outcome::Done(object)),
                 (Attempt::Retry, _) => {}
@@ -58,6 +67,25 @@ impl Registry {
         Err(busy())
     }
 
+    /// What admission wants to be committed with it.
+    async fn charge(
+        &self,
+        write: &Write<'_>,
+        object: &mut Map,
+        old: Option<&Map>,
+    ) -> Result<Vec<Charge>, Status> {
+        if self.admission.0.is_empty() {
+            return Ok(Vec::new());
+        }
+        let operation = if old.is_some() { Operation::Update } else { Operation::Create };
+        let name = meta_str(object, "name").to_owned();
+        let taken = Some(std::mem::take(object));
+        let mut request = write.admission(operation, &name, taken, old, &self.objects);
+        let charges = self.admission.charge(&request).await;
+        *object = request.object.take().expect("a plugin that charges can't take it away");
+        charges
+    }
+
     /// What an object would be given, for one that is not kept.
     pub(super) async fn allocated(
         &self,
@@ -65,6 +93,7 @@ impl Registry {
         mut object: Map,
         old: Option<&Map>,
     ) -> Result<Map, Status> {
+        self.charge(write, &mut object, old).await?;
         if let Some(allocator) = self.allocators.get(&write.entry.place.gvr) {
             allocator.allocate(&mut object, old, self).await?;
         }

@@ -1,8 +1,7 @@
 //! The kinds that quotas name. Each is followed from the first quota on that names it, and wakes quotas.
 
-use super::names::Source;
+use super::kinds::{Definition, builtin, defined};
 use super::plan::Snapshot;
-use super::usage::{ClaimUsage, PodUsage, ServiceUsage};
 use crate::Context;
 use crate::support::wiring::Queue;
 use crate::views::Headers;
@@ -10,11 +9,14 @@ use parking_lot::Mutex;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-use windlass_core::View;
-use windlass_core::cache::{Change, HeaderOnly, Informer};
+use tokio::time::{Instant, timeout_at};
+use windlass_core::cache::{Change, Entry, HeaderOnly, Informer};
+use windlass_core::client::{ListOptions, Scope, VersionMatch};
 use windlass_core::component::Ready;
 use windlass_core::controller::ObjectKey;
+use windlass_core::quota::{ClaimUsage, PodUsage, ServiceUsage, Source};
 use windlass_core::scheme::{self, GroupVersionResource};
+use windlass_core::{Result, View};
 
 /// A kind that is not listed in this time counts as unknown: the server may not serve it.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -26,8 +28,12 @@ pub(super) struct Caches {
     pods: OnceLock<Arc<Informer<PodUsage>>>,
     services: OnceLock<Arc<Informer<ServiceUsage>>>,
     claims: OnceLock<Arc<Informer<ClaimUsage>>>,
+    definitions: OnceLock<Arc<Informer<Definition>>>,
     objects: Mutex<FxHashMap<GroupVersionResource, Headers>>,
 }
+
+/// A source, and the kind of its objects.
+type Followed = (Source, GroupVersionResource);
 
 // === impl Caches ===
 
@@ -40,6 +46,7 @@ impl Caches {
             pods: OnceLock::new(),
             services: OnceLock::new(),
             claims: OnceLock::new(),
+            definitions: OnceLock::new(),
             objects: Mutex::default(),
         }
     }
@@ -49,37 +56,122 @@ impl Caches {
         self.queue.get_or_init(|| queue);
     }
 
-    /// What there is of `sources` in a namespace.
-    pub(super) async fn snapshot(&self, namespace: &str, sources: FxHashSet<Source>) -> Snapshot {
-        let mut snapshot = Snapshot::default();
-        let deadline = tokio::time::Instant::now() + PATIENCE;
+    /// What there is of `sources` in a namespace, and the oldest version that all of it is known at.
+    pub(super) async fn snapshot(
+        &self,
+        namespace: &str,
+        sources: FxHashSet<Source>,
+    ) -> (Snapshot, u64) {
+        let (mut snapshot, mut version) = (Snapshot::default(), u64::MAX);
+        let deadline = Instant::now() + PATIENCE;
         for source in sources {
-            let listed = self.follow(&source);
-            if tokio::time::timeout_at(deadline, listed.wait()).await.is_ok() {
-                self.read(namespace, source, &mut snapshot);
-            } else {
+            let Ok(kind) = timeout_at(deadline, self.kind(&source)).await else {
                 snapshot.unknown.insert(source);
+                continue;
+            };
+            let Some(kind) = kind else { continue };
+            let followed = (source, kind);
+            if timeout_at(deadline, self.follow(&followed).wait()).await.is_ok() {
+                // What is read is no older than this.
+                version = version.min(self.version(&followed));
+                self.read(namespace, followed.0, &followed.1, &mut snapshot);
+            } else {
+                snapshot.unknown.insert(followed.0);
             }
         }
-        snapshot
+        (snapshot, version)
     }
 
-    fn follow(&self, source: &Source) -> Ready {
+    /// The same but for what is `unknown`, asked of the server: what there is at a version or later.
+    pub(super) async fn fresh(
+        &self,
+        namespace: &str,
+        sources: FxHashSet<Source>,
+        unknown: FxHashSet<Source>,
+        version: u64,
+    ) -> Result<Snapshot> {
+        let mut snapshot = Snapshot { unknown, ..Snapshot::default() };
+        for source in sources {
+            if snapshot.unknown.contains(&source) {
+                continue;
+            }
+            let Some(kind) = self.kind(&source).await else { continue };
+            match &source {
+                Source::Pods => snapshot.pods = self.list(kind, namespace, version).await?,
+                Source::Services => snapshot.services = self.list(kind, namespace, version).await?,
+                Source::Claims => snapshot.claims = self.list(kind, namespace, version).await?,
+                Source::Objects { .. } => {
+                    let count = self.list::<HeaderOnly>(kind, namespace, version).await?.len();
+                    snapshot.objects.insert(source, count);
+                }
+            }
+        }
+        Ok(snapshot)
+    }
+
+    async fn list<V: View>(
+        &self,
+        resource: GroupVersionResource,
+        namespace: &str,
+        version: u64,
+    ) -> Result<Vec<Arc<Entry<V>>>> {
+        let options = ListOptions {
+            resource_version: version.to_string(),
+            version_match: Some(VersionMatch::NotOlderThan),
+            ..ListOptions::default()
+        };
+        let scope = Scope::namespace(resource, namespace);
+        let list = self.context.client.list(&scope, &options).await?;
+        list.items.into_iter().map(|object| Entry::new(object).map(Arc::new)).collect()
+    }
+
+    /// The kind of a source's objects; none for one that nobody has ever defined.
+    async fn kind(&self, source: &Source) -> Option<GroupVersionResource> {
+        let (group, resource) = match source {
+            Source::Pods => return Some(scheme::PODS),
+            Source::Services => return Some(scheme::SERVICES),
+            Source::Claims => return Some(scheme::PERSISTENTVOLUMECLAIMS),
+            Source::Objects { group, resource } => (group, resource),
+        };
+        if let Some(known) = builtin(group, resource) {
+            return known;
+        }
+        let definitions = self.definitions();
+        definitions.synced().wait().await;
+        defined(definitions, group, resource)
+    }
+
+    fn follow(&self, (source, kind): &Followed) -> Ready {
         match source {
             Source::Pods => self.pods().synced(),
             Source::Services => self.services().synced(),
             Source::Claims => self.claims().synced(),
-            Source::Objects(resource) => self.objects(resource).synced(),
+            Source::Objects { .. } => self.objects(kind).synced(),
         }
     }
 
-    fn read(&self, namespace: &str, source: Source, snapshot: &mut Snapshot) {
+    fn version(&self, (source, kind): &Followed) -> u64 {
+        match source {
+            Source::Pods => self.pods().resource_version(),
+            Source::Services => self.services().resource_version(),
+            Source::Claims => self.claims().resource_version(),
+            Source::Objects { .. } => self.objects(kind).resource_version(),
+        }
+    }
+
+    fn read(
+        &self,
+        namespace: &str,
+        source: Source,
+        kind: &GroupVersionResource,
+        snapshot: &mut Snapshot,
+    ) {
         match &source {
             Source::Pods => snapshot.pods = self.pods().list(Some(namespace)),
             Source::Services => snapshot.services = self.services().list(Some(namespace)),
             Source::Claims => snapshot.claims = self.claims().list(Some(namespace)),
-            Source::Objects(resource) => {
-                let count = self.objects(resource).list(Some(namespace)).len();
+            Source::Objects { .. } => {
+                let count = self.objects(kind).list(Some(namespace)).len();
                 snapshot.objects.insert(source, count);
             }
         }
@@ -103,6 +195,12 @@ impl Caches {
         objects.entry(resource.clone()).or_insert_with(start).clone()
     }
 
+    /// What custom resources there are. A new one may be the one a quota names.
+    fn definitions(&self) -> &Informer<Definition> {
+        let kind = scheme::CUSTOMRESOURCEDEFINITIONS;
+        self.definitions.get_or_init(|| self.start(kind, Definition::eq))
+    }
+
     /// Follows a kind. An update that uses the `same` wakes nobody.
     fn start<V: View>(
         &self,
@@ -117,7 +215,9 @@ impl Caches {
             {
                 return;
             }
-            for quota in quotas.list(Some(change.object().namespace())) {
+            // A definition has no namespace: it may concern any.
+            let namespace = Some(change.object().namespace()).filter(|name| !name.is_empty());
+            for quota in quotas.list(namespace) {
                 queue.iter().for_each(|queue| queue.add(ObjectKey::of(&quota.object)));
             }
         });

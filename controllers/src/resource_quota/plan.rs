@@ -1,9 +1,5 @@
 //! The status of a quota.
 
-use super::amount::Amount;
-use super::names::{Source, source};
-use super::scopes::Scopes;
-use super::usage::{ClaimUsage, PodUsage, ServiceUsage, Uses};
 use jiff::Timestamp;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::BTreeMap;
@@ -12,6 +8,9 @@ use std::time::Duration;
 use windlass_core::apis::Quantity;
 use windlass_core::apis::core::v1::{ResourceQuota, ResourceQuotaStatus};
 use windlass_core::cache::Entry;
+use windlass_core::quota::{
+    Amount, ClaimUsage, PodUsage, Scopes, ServiceUsage, Source, Uses, source,
+};
 
 /// What there is in a namespace of all that a quota names.
 #[derive(Default)]
@@ -19,7 +18,7 @@ pub(super) struct Snapshot {
     pub(super) pods: Vec<Arc<Entry<PodUsage>>>,
     pub(super) services: Vec<Arc<Entry<ServiceUsage>>>,
     pub(super) claims: Vec<Arc<Entry<ClaimUsage>>>,
-    /// How many objects there are.
+    /// How many objects there are, of the kinds that are known.
     pub(super) objects: FxHashMap<Source, usize>,
     /// What could not be looked at.
     pub(super) unknown: FxHashSet<Source>,
@@ -46,8 +45,13 @@ pub(super) fn plan(
         let Some(source) = source(name).filter(|known| !snapshot.unknown.contains(known)) else {
             continue;
         };
-        let objects = snapshot.objects.get(&source).filter(|_| scopes.is_empty());
-        used.insert(name.clone(), Amount::count(objects.copied().unwrap_or(0)));
+        let objects = match &source {
+            // Nobody has defined such objects.
+            Source::Objects { .. } if !snapshot.objects.contains_key(&source) => continue,
+            Source::Objects { .. } if scopes.is_empty() => snapshot.objects[&source],
+            _ => 0,
+        };
+        used.insert(name.clone(), Amount::count(objects));
     }
     let again = pods(&mut used, snapshot, &scopes, now);
     if scopes.is_empty() {

@@ -34,9 +34,19 @@ impl Reconciler for Sync {
             return Ok(Action::Done);
         };
         let quota: ResourceQuota = entry.object.view()?;
-        let snapshot = self.caches.snapshot(&request.namespace, sources(&quota)).await;
-        let (new, again) = plan(&quota, &snapshot, time::now(&self.context.env));
-        if !quota.status.as_ref().is_some_and(|status| same(status, &new)) {
+        let now = time::now(&self.context.env);
+        let (snapshot, known) = self.caches.snapshot(&request.namespace, sources(&quota)).await;
+        let (mut new, mut again) = plan(&quota, &snapshot, now);
+        let differs = |new: &_| !quota.status.as_ref().is_some_and(|status| same(status, new));
+        let version = entry.object.resource_version();
+        if differs(&new) && known < version {
+            // The server charges a quota in the commit that makes an object: a cache that is behind the quota may
+            // lack that very object.
+            let (namespace, unknown) = (&request.namespace, snapshot.unknown.clone());
+            let fresh = self.caches.fresh(namespace, sources(&quota), unknown, version).await?;
+            (new, again) = plan(&quota, &fresh, now);
+        }
+        if differs(&new) {
             let key = Key::new(scheme::RESOURCEQUOTAS, &request.namespace, &request.name);
             let op = status::replace(key, &entry.object, &new)?;
             ops::apply(&*self.context.client, &self.context.recorder, vec![op]).await?;

@@ -1,9 +1,9 @@
-use super::amount::Amount;
-use super::names::{Source, source};
+use super::kinds::builtin;
 use super::plan::{Snapshot, plan, same};
 use crate::support::testing::{at, entry, pod};
 use serde_json::{Value, json};
 use windlass_core::apis::core::v1::ResourceQuota;
+use windlass_core::quota::Source;
 use windlass_core::scheme;
 
 fn quota(spec: Value, status: Value) -> ResourceQuota {
@@ -20,53 +20,6 @@ fn used(spec: Value, names: &[&str], snapshot: &Snapshot) -> Value {
 
 fn container(requests: Value, limits: Value) -> Value {
     json!({"name": "c", "resources": {"requests": requests, "limits": limits}})
-}
-
-#[test]
-fn amounts_keep_their_form() {
-    let cases: [(&[&str], &str); 10] = [
-        (&[], "0"),
-        (&["100m", "200m"], "300m"),
-        (&["500m", "1500m"], "2"),
-        (&["128Mi", "128Mi"], "256Mi"),
-        (&["512Mi", "512Mi"], "1Gi"),
-        (&["1Gi", "1M"], "1074741824"),
-        (&["1000"], "1k"),
-        (&["500Ki", "524Ki"], "1Mi"),
-        (&["0", "1Ki"], "1Ki"),
-        (&["0.5Ki"], "512"),
-    ];
-    for (parts, wanted) in cases {
-        let mut sum = Amount::default();
-        parts.iter().for_each(|part| sum += part.parse().unwrap());
-        assert_eq!(sum.to_string(), wanted, "{parts:?}");
-    }
-}
-
-#[test]
-fn names_have_their_sources() {
-    let cases = [
-        ("pods", Some(Source::Pods)),
-        ("count/pods", Some(Source::Pods)),
-        ("cpu", Some(Source::Pods)),
-        ("limits.ephemeral-storage", Some(Source::Pods)),
-        ("requests.hugepages-2Mi", Some(Source::Pods)),
-        ("requests.example.com/gpu", Some(Source::Pods)),
-        ("requests.storage", Some(Source::Claims)),
-        ("gold.storageclass.storage.k8s.io/requests.storage", Some(Source::Claims)),
-        ("services.loadbalancers", Some(Source::Services)),
-        ("configmaps", Some(Source::Objects(scheme::CONFIGMAPS))),
-        ("count/deployments.apps", Some(Source::Objects(scheme::DEPLOYMENTS))),
-        ("count/jobs.batch", Some(Source::Objects(scheme::JOBS))),
-        ("deployments.apps", None),
-        ("count/nodes", None),
-        ("count/nothing.at.all", None),
-        ("example.com/gpu", None),
-        ("limits.example.com/gpu", None),
-    ];
-    for (name, wanted) in cases {
-        assert_eq!(source(name), wanted, "{name}");
-    }
 }
 
 #[test]
@@ -189,7 +142,7 @@ fn services_and_claims_use_what_they_are() {
             "status": {"allocatedResources": {"storage": set_aside}}}))
     };
     let claims = vec![claim("gold", "1Gi", "3Gi"), claim("tin", "2Gi", "0")];
-    let objects = [(Source::Objects(scheme::CONFIGMAPS), 3)].into_iter().collect();
+    let objects = [(Source::of(&scheme::CONFIGMAPS), 3)].into_iter().collect();
     let snapshot = Snapshot { services, claims, objects, ..Snapshot::default() };
     let wanted = json!({"count/services": "4", "services": "4", "services.nodeports": "5", "services.loadbalancers": "2",
         "persistentvolumeclaims": "2", "requests.storage": "5Gi", "configmaps": "3", "count/configmaps": "3",
@@ -203,10 +156,19 @@ fn services_and_claims_use_what_they_are() {
 fn what_is_not_known_stays_as_it_was() {
     let status = json!({"hard": {}, "used": {"configmaps": "7", "secrets": "1", "gone": "1"}});
     let quota = quota(json!({"hard": {"configmaps": "9", "secrets": "9", "other": "1"}}), status);
-    let unknown = [Source::Objects(scheme::CONFIGMAPS)].into_iter().collect();
-    let (status, _) = plan(&quota, &Snapshot { unknown, ..Snapshot::default() }, at(0));
+    let unknown = [Source::of(&scheme::CONFIGMAPS)].into_iter().collect();
+    let objects = [(Source::of(&scheme::SECRETS), 0)].into_iter().collect();
+    let (status, _) = plan(&quota, &Snapshot { unknown, objects, ..Snapshot::default() }, at(0));
     assert_eq!(json!(status.used), json!({"configmaps": "7", "secrets": "0"}));
     assert_eq!(status.hard, quota.spec.unwrap().hard);
+}
+
+#[test]
+fn only_what_namespaces_have_is_counted() {
+    assert_eq!(builtin("apps", "deployments"), Some(Some(scheme::DEPLOYMENTS)));
+    assert_eq!(builtin("", "nodes"), Some(None));
+    assert_eq!(builtin("", "bindings"), Some(None));
+    assert_eq!(builtin("example.com", "widgets"), None);
 }
 
 #[test]

@@ -1,13 +1,14 @@
 //! Amounts that are written as the amounts they are made of: `128Mi` and `128Mi` are `256Mi`.
 
+use crate::meta::{Quantity, QuantityError};
 use std::fmt;
-use std::ops::AddAssign;
-use windlass_core::meta::{Quantity, QuantityError};
+use std::ops::{AddAssign, Sub};
 
 /// A quantity, and whether it is written in powers of 1024.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Amount {
-    pub(super) value: Quantity,
+pub struct Amount {
+    /// How much it is.
+    pub value: Quantity,
     binary: bool,
 }
 
@@ -15,17 +16,21 @@ pub(super) struct Amount {
 
 impl Amount {
     /// So many objects.
-    pub(super) fn count(objects: usize) -> Self {
+    #[must_use]
+    pub fn count(objects: usize) -> Self {
         let units = i64::try_from(objects).unwrap_or(i64::MAX);
         Self { value: Quantity::from_units(units), binary: false }
     }
 
     /// The larger one.
-    pub(super) fn or_larger(self, other: Self) -> Self {
+    #[must_use]
+    pub fn or_larger(self, other: Self) -> Self {
         if other.value > self.value { other } else { self }
     }
 
-    pub(super) fn is_zero(self) -> bool {
+    /// Whether it is nothing.
+    #[must_use]
+    pub fn is_zero(self) -> bool {
         self.value == Quantity::default()
     }
 }
@@ -43,6 +48,14 @@ impl AddAssign for Amount {
     fn add_assign(&mut self, other: Self) {
         let binary = if self.is_zero() { other.binary } else { self.binary };
         *self = Self { value: self.value + other.value, binary };
+    }
+}
+
+impl Sub for Amount {
+    type Output = Self;
+
+    fn sub(self, other: Self) -> Self {
+        Self { value: self.value - other.value, ..self }
     }
 }
 

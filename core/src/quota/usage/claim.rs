@@ -9,7 +9,10 @@ const CLASS: &str = "volume.beta.kubernetes.io/storage-class";
 /// What a claim uses.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(from = "Claim")]
-pub(in crate::resource_quota) struct ClaimUsage(pub(in crate::resource_quota) Uses);
+pub struct ClaimUsage(
+    /// The names it uses something of.
+    pub Uses,
+);
 
 #[derive(Default, Deserialize)]
 #[serde(default)]

@@ -4,16 +4,16 @@ mod claim;
 mod pod;
 mod service;
 
-pub(super) use claim::ClaimUsage;
-pub(super) use pod::PodUsage;
-pub(super) use service::ServiceUsage;
+pub use claim::ClaimUsage;
+pub use pod::PodUsage;
+pub use service::ServiceUsage;
 
 use super::amount::Amount;
+use crate::apis;
 use std::collections::BTreeMap;
-use windlass_core::apis;
 
 /// Amounts by the names that quotas have for them.
-pub(super) type Uses = Vec<(String, Amount)>;
+pub type Uses = Vec<(String, Amount)>;
 
 /// Amounts as an object lists them.
 type List = BTreeMap<String, apis::Quantity>;

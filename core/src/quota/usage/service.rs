@@ -6,7 +6,10 @@ use serde::Deserialize;
 /// What a Service uses.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(from = "Service")]
-pub(in crate::resource_quota) struct ServiceUsage(pub(in crate::resource_quota) Uses);
+pub struct ServiceUsage(
+    /// The names it uses something of.
+    pub Uses,
+);
 
 #[derive(Default, Deserialize)]
 #[serde(default)]

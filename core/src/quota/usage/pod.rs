@@ -1,29 +1,31 @@
 //! Pods: what their containers ask for together (Kubernetes documentation, "Resource Quotas" and "Sidecar Containers").
 
-use super::super::names::{is_extended, is_native};
 use super::{Amount, Amounts, List, Uses, amounts};
+use crate::apis::core::v1::{Affinity, PodAffinityTerm};
+use crate::apis::meta::v1::Time;
+use crate::quota::names::{is_extended, is_native};
 use jiff::Timestamp;
 use serde::Deserialize;
 use std::time::Duration;
-use windlass_core::apis::core::v1::{Affinity, PodAffinityTerm};
-use windlass_core::apis::meta::v1::Time;
 
 /// What a pod uses, and which scopes it is in.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(from = "Pod")]
-pub(in crate::resource_quota) struct PodUsage {
+pub struct PodUsage {
     /// What it uses as long as it has not ended.
-    pub(in crate::resource_quota) uses: Uses,
+    pub uses: Uses,
     /// All its containers have ended for good.
-    pub(in crate::resource_quota) terminal: bool,
+    pub terminal: bool,
     /// From then on it counts as ended: its node has had twice the time to end it.
-    pub(in crate::resource_quota) lost: Option<Timestamp>,
+    pub lost: Option<Timestamp>,
     /// It has a deadline.
-    pub(in crate::resource_quota) terminating: bool,
-    pub(in crate::resource_quota) best_effort: bool,
-    pub(in crate::resource_quota) priority_class: Option<String>,
+    pub terminating: bool,
+    /// No container asks for CPU or memory.
+    pub best_effort: bool,
+    /// Its class, if it names one.
+    pub priority_class: Option<String>,
     /// Its affinity looks at pods of other namespaces.
-    pub(in crate::resource_quota) crosses_namespaces: bool,
+    pub crosses_namespaces: bool,
 }
 
 #[derive(Default, Deserialize)]

@@ -1,0 +1,124 @@
+//! What a write asks for.
+
+use crate::admission::{AdmissionRequest, Operation};
+use crate::strategy::Map;
+use crate::strategy::json::{map_at, map_of, maps_of, str_of};
+use serde::Deserialize;
+use std::collections::{BTreeMap, BTreeSet};
+use windlass_core::meta::Status;
+use windlass_core::quota::{Amount, ClaimUsage, PodUsage, ServiceUsage, Source};
+use windlass_core::scheme;
+
+/// Amounts by the names that quotas have for them.
+pub(super) type Amounts = BTreeMap<String, Amount>;
+
+/// The names that each container must state something for when a quota counts them.
+const STATED: [&str; 6] =
+    ["cpu", "memory", "requests.cpu", "requests.memory", "limits.cpu", "limits.memory"];
+
+/// What the object of a request uses.
+pub(super) struct Asked {
+    pub(super) source: Source,
+    /// `apps`, `deployments`.
+    pub(super) group: String,
+    pub(super) resource: String,
+    /// What the object uses, and what it uses more than before.
+    pub(super) usage: Amounts,
+    pub(super) more: Amounts,
+    /// The pod, if it is one.
+    pub(super) pod: Option<PodUsage>,
+    /// By name: the containers that state nothing for it.
+    pub(super) silent: BTreeMap<&'static str, BTreeSet<String>>,
+}
+
+// === impl Asked ===
+
+impl Asked {
+    /// Whether such a write can use anything. Pods use what they were made with, or resized to; of most objects only
+    /// the number is counted.
+    pub(super) fn is_counted(request: &AdmissionRequest<'_>) -> bool {
+        let create = request.operation == Operation::Create;
+        match Source::of(request.resource) {
+            Source::Pods if request.subresource == "resize" => !create,
+            _ if !request.subresource.is_empty() => false,
+            Source::Services | Source::Claims => true,
+            Source::Pods | Source::Objects { .. } => create,
+        }
+    }
+
+    pub(super) fn of(request: &AdmissionRequest<'_>) -> Result<Self, Status> {
+        let empty = Map::new();
+        let object = request.object.as_ref().unwrap_or(&empty);
+        let source = Source::of(request.resource);
+        let (usage, pod) = usage(&source, object)?;
+        let mut more = usage.clone();
+        if let Some(old) = request.old {
+            for (name, before) in self::usage(&source, old)?.0 {
+                let now = more.entry(name).or_default();
+                *now = *now - before;
+            }
+            if source != Source::Pods {
+                // What is given back is counted by the controller.
+                more.retain(|_, amount| *amount == amount.or_larger(Amount::default()));
+            }
+        }
+        more.retain(|_, amount| !amount.is_zero());
+        let silent = if pod.is_some() { silent(object) } else { BTreeMap::new() };
+        let (group, resource) =
+            (request.resource.group.to_string(), request.resource.resource.to_string());
+        Ok(Self { source, group, resource, usage, more, pod, silent })
+    }
+}
+
+fn usage(source: &Source, object: &Map) -> Result<(Amounts, Option<PodUsage>), Status> {
+    let one = || source.counts().into_iter().map(|name| (name, Amount::count(1)));
+    Ok(match source {
+        Source::Objects { .. } => (one().collect(), None),
+        Source::Services => {
+            let ServiceUsage(uses) = ServiceUsage::deserialize(object).map_err(Status::internal)?;
+            (uses.into_iter().collect(), None)
+        }
+        Source::Claims => {
+            let ClaimUsage(uses) = ClaimUsage::deserialize(object).map_err(Status::internal)?;
+            (uses.into_iter().collect(), None)
+        }
+        Source::Pods => {
+            let pod = PodUsage::deserialize(object).map_err(Status::internal)?;
+            let mut uses: Amounts = one().collect();
+            if pod.terminal {
+                uses.remove(&*scheme::PODS.resource);
+            } else {
+                uses.extend(pod.uses.iter().cloned());
+            }
+            (uses, Some(pod))
+        }
+    })
+}
+
+/// What containers do not state. Of a pod that states it as a whole, nothing.
+fn silent(pod: &Map) -> BTreeMap<&'static str, BTreeSet<String>> {
+    let mut all: BTreeMap<_, BTreeSet<String>> = BTreeMap::new();
+    let Some(spec) = map_of(pod, "spec") else { return all };
+    let states = |owner: &Map, list: &str| {
+        map_at(owner, &["resources", list]).is_some_and(|list| !list.is_empty())
+    };
+    if states(spec, "requests") || states(spec, "limits") {
+        return all;
+    }
+    for list in ["containers", "initContainers"] {
+        for (_, container) in maps_of(spec, list) {
+            for name in STATED {
+                if !is_stated(container, name) {
+                    let containers = all.entry(name).or_default();
+                    containers.insert(str_of(container, "name").to_owned());
+                }
+            }
+        }
+    }
+    all
+}
+
+fn is_stated(container: &Map, name: &str) -> bool {
+    let (list, resource) = name.split_once('.').unwrap_or(("requests", name));
+    map_at(container, &["resources", list]).is_some_and(|list| list.contains_key(resource))
+}
