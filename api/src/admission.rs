@@ -8,13 +8,16 @@ mod index;
 mod limit_ranger;
 mod namespace_lifecycle;
 pub(crate) mod notes;
+mod pod_security;
 mod priority;
 mod reinvocation;
-mod rules;
 mod resource_quota;
+mod rules;
 mod service_account;
 mod storage_protection;
 mod taint_nodes;
+#[cfg(test)]
+mod testing;
 mod view;
 mod webhook;
 
@@ -23,6 +26,7 @@ pub use default_toleration_seconds::DefaultTolerationSeconds;
 pub use escalation::EscalationPrevention;
 pub use limit_ranger::LimitRanger;
 pub use namespace_lifecycle::NamespaceLifecycle;
+pub use pod_security::{Exemptions, Level, PodSecurity, Policy, Standard, Version};
 pub use priority::Priority;
 pub use resource_quota::{LimitedResource, ResourceQuota};
 pub use service_account::ServiceAccount;

@@ -80,7 +80,7 @@ impl Registry {
         let operation = if old.is_some() { Operation::Update } else { Operation::Create };
         let name = meta_str(object, "name").to_owned();
         let taken = Some(std::mem::take(object));
-        let mut request = write.admission(operation, &name, taken, old, &self.objects);
+        let mut request = write.admission(operation, &name, taken, old, self);
         let charges = self.admission.charge(&request).await;
         *object = request.object.take().expect("a plugin that charges can't take it away");
         charges

@@ -8,8 +8,9 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use windlass_api::admission::{
-    DefaultTolerationSeconds, EscalationPrevention, LimitRanger, MutatingWebhooks, Priority,
-    ServiceAccount, StorageObjectInUseProtection, TaintNodesByCondition, ValidatingWebhooks,
+    DefaultTolerationSeconds, EscalationPrevention, LimitRanger, MutatingWebhooks, PodSecurity,
+    Priority, ResourceQuota, ServiceAccount, StorageObjectInUseProtection, TaintNodesByCondition,
+    ValidatingWebhooks,
 };
 use windlass_api::authentication::tokens::BootstrapTokens;
 use windlass_api::authentication::{
@@ -121,7 +122,9 @@ async fn build(
         .admission_with(|objects| Arc::new(Priority::new(Arc::new(objects.clone()))))
         .admission(Arc::new(DefaultTolerationSeconds))
         .admission(Arc::new(TaintNodesByCondition))
-        .admission(Arc::new(StorageObjectInUseProtection));
+        .admission(Arc::new(StorageObjectInUseProtection))
+        .admission(Arc::new(PodSecurity::default()))
+        .admission(Arc::new(ResourceQuota::default()));
     if let Some(audit) = &options.audit {
         builder = builder.audit(audit.clone());
     }

@@ -1,7 +1,7 @@
 use super::{LimitedResource, ResourceQuota};
 use crate::admission::resource_quota::asked::Asked;
 use crate::admission::resource_quota::plan::{Quota, decide};
-use crate::admission::{AdmissionRequest, Operation};
+use crate::admission::testing::Ask;
 use crate::authentication::User;
 use crate::local::LocalClient;
 use crate::server::ApiServer;
@@ -31,32 +31,17 @@ async fn asked(
     object: Value,
     old: Option<Value>,
 ) -> Result<Value, String> {
-    let (user, options) = (User::admin(), WriteOptions::default());
-    let server = server().await;
-    let map = |value: &Value| value.as_object().unwrap().clone();
-    let old = old.as_ref().map(map);
-    let info = scheme::Scheme::builtin().by_gvr(resource).unwrap();
-    let request = AdmissionRequest {
-        operation: if old.is_some() { Operation::Update } else { Operation::Create },
-        resource,
-        kind: &info.gvk(),
-        subresource: "",
-        namespace: "ns",
-        name: "x",
-        user: &user,
-        object: Some(map(&object)),
-        old: old.as_ref(),
-        options: &options,
-        delete: None,
-        objects: server.objects(),
-        warnings: vec![],
+    let ask = match &old {
+        Some(old) => Ask::update(resource.clone(), old, &object),
+        None => Ask::create(resource.clone(), &object),
     };
+    let asked = ask.with(&*server().await, async |request| Asked::of(request).unwrap()).await;
     let read = |quota: &Value| {
         let object = Object::from_wire(quota.to_string().into()).unwrap();
         (object.name().to_owned(), Quota::of(&object).unwrap())
     };
     let (names, quotas): (Vec<_>, Vec<_>) = quotas.iter().map(read).unzip();
-    let charged = decide(&quotas, &Asked::of(&request).unwrap(), limited)?;
+    let charged = decide(&quotas, &asked, limited)?;
     let used = |used: &BTreeMap<String, windlass_core::quota::Amount>| {
         let one = |(name, amount): (&String, &windlass_core::quota::Amount)| {
             (name.clone(), Value::from(amount.to_string()))
