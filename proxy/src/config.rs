@@ -1,19 +1,19 @@
 //! Tracks Services and EndpointSlices and yields just the ports that changed.
 
+mod services;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashSet;
 use windlass_core::Object;
 use windlass_core::cache::Entry;
 
+pub(crate) use self::services::{Known, ServiceTable};
 use crate::backend::Change;
 use crate::model::{
-    EndpointSliceView, NamespacedName, PortKey, SERVICE_NAME_LABEL, ServicePort, ServiceView,
-    service_ports,
+    EndpointSliceView, NamespacedName, PortKey, ServicePort, ServiceView, service_ports,
 };
 use crate::topology::NodeIdentity;
 
@@ -27,31 +27,19 @@ const PROXY_NAME_LABEL: &str = "service.kubernetes.io/service-proxy-name";
 #[derive(Debug)]
 pub struct ChangeTracker {
     node: NodeIdentity,
-    tracked: FxHashMap<NamespacedName, Tracked>,
-    service_of_slice: FxHashMap<NamespacedName, NamespacedName>,
+    tracked: ServiceTable<HandedOut>,
     dirty: FxHashSet<NamespacedName>,
 }
 
-/// All that is known under one Service's name.
-#[derive(Debug, Default)]
-struct Tracked {
-    service: Option<Arc<Entry<ServiceView>>>,
-    slices: BTreeMap<Arc<str>, Arc<Entry<EndpointSliceView>>>,
-    /// What the last [`ChangeTracker::take`] handed out.
-    handed_out: Vec<Arc<ServicePort>>,
-}
+/// What the last [`ChangeTracker::take`] handed out.
+type HandedOut = Vec<Arc<ServicePort>>;
 
 // === impl ChangeTracker ===
 
 impl ChangeTracker {
     /// An empty tracker for a node.
     pub fn new(node: NodeIdentity) -> Self {
-        Self {
-            node,
-            tracked: FxHashMap::default(),
-            service_of_slice: FxHashMap::default(),
-            dirty: FxHashSet::default(),
-        }
+        Self { node, tracked: ServiceTable::default(), dirty: FxHashSet::default() }
     }
 
     /// The node's zone is known, or changed: hints have to be looked at again.
@@ -66,35 +54,26 @@ impl ChangeTracker {
     pub fn service_applied(&mut self, service: Arc<Entry<ServiceView>>) {
         let key = name_of(&service.object);
         let ours = label(&service.object, PROXY_NAME_LABEL).is_none();
-        self.touch(&key).service = ours.then_some(service);
+        if self.tracked.set_service(&key, ours.then_some(service)) {
+            self.dirty.insert(key);
+        }
     }
 
     /// A Service was deleted.
     pub fn service_deleted(&mut self, key: &NamespacedName) {
-        if self.tracked.contains_key(key) {
-            self.touch(key).service = None;
+        if self.tracked.set_service(key, None) {
+            self.dirty.insert(key.clone());
         }
     }
 
     /// A slice was added or modified, perhaps with another Service's label than before.
     pub fn slice_applied(&mut self, slice: Arc<Entry<EndpointSliceView>>) {
-        let key = name_of(&slice.object);
-        let service =
-            label(&slice.object, SERVICE_NAME_LABEL).filter(|service| !service.is_empty());
-        let service = service.map(|service| NamespacedName::new(key.namespace.clone(), service));
-        if self.service_of_slice.get(&key) != service.as_ref() {
-            self.slice_deleted(&key);
-        }
-        let Some(service) = service else { return };
-        self.touch(&service).slices.insert(key.name.clone(), slice);
-        self.service_of_slice.insert(key, service);
+        self.dirty.extend(self.tracked.set_slice(slice));
     }
 
     /// A slice was deleted.
     pub fn slice_deleted(&mut self, key: &NamespacedName) {
-        if let Some(service) = self.service_of_slice.remove(key) {
-            self.touch(&service).slices.remove(&key.name);
-        }
+        self.dirty.extend(self.tracked.remove_slice(key));
     }
 
     /// Whether [`take`](Self::take) has something to look at.
@@ -108,27 +87,20 @@ impl ChangeTracker {
         for key in std::mem::take(&mut self.dirty) {
             let Some(tracked) = self.tracked.get_mut(&key) else { continue };
             tracked.recompute(&key, &self.node, &mut change);
-            if tracked.is_empty() {
-                self.tracked.remove(&key);
-            }
+            self.tracked.tidy(&key);
         }
         change
     }
 
     /// The whole state as last handed out by [`take`](Self::take), for a full resync.
     pub fn snapshot(&self) -> Vec<Arc<ServicePort>> {
-        self.tracked.values().flat_map(|tracked| tracked.handed_out.iter().cloned()).collect()
-    }
-
-    fn touch(&mut self, key: &NamespacedName) -> &mut Tracked {
-        self.dirty.insert(key.clone());
-        self.tracked.entry(key.clone()).or_default()
+        self.tracked.values().flat_map(|tracked| tracked.kept.iter().cloned()).collect()
     }
 }
 
-// === impl Tracked ===
+// === impl Known ===
 
-impl Tracked {
+impl Known<HandedOut> {
     fn recompute(&mut self, key: &NamespacedName, node: &NodeIdentity, change: &mut Change) {
         let slices = self.slices.values().map(|slice| &slice.view);
         let service = self.service.as_ref().map(|service| &service.view);
@@ -136,7 +108,7 @@ impl Tracked {
             service.map(|service| service_ports(key, service, slices, node)).unwrap_or_default();
         let mut kept = Vec::with_capacity(desired.len());
         for port in desired {
-            match self.handed_out.iter().find(|old| old.key == port.key) {
+            match self.kept.iter().find(|old| old.key == port.key) {
                 Some(old) if **old == port => kept.push(old.clone()),
                 _ => {
                     let port = Arc::new(port);
@@ -146,12 +118,8 @@ impl Tracked {
             }
         }
         let gone = |key: &PortKey| !kept.iter().any(|port| port.key == *key);
-        change.removed.extend(self.handed_out.iter().map(|old| old.key.clone()).filter(gone));
-        self.handed_out = kept;
-    }
-
-    fn is_empty(&self) -> bool {
-        self.service.is_none() && self.slices.is_empty()
+        change.removed.extend(self.kept.iter().map(|old| old.key.clone()).filter(gone));
+        self.kept = kept;
     }
 }
 
@@ -160,6 +128,7 @@ pub(crate) fn name_of(object: &Object) -> NamespacedName {
     NamespacedName::new(object.namespace(), object.name())
 }
 
-fn label<'a>(object: &'a Object, key: &str) -> Option<&'a str> {
+/// A label of an object.
+pub(crate) fn label<'a>(object: &'a Object, key: &str) -> Option<&'a str> {
     object.header().labels.iter().find(|(label, _)| &**label == key).map(|(_, value)| &**value)
 }

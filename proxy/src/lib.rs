@@ -8,6 +8,7 @@
 pub mod backend;
 mod component;
 pub mod config;
+pub mod dns;
 mod health;
 mod metrics;
 pub mod model;

@@ -30,6 +30,8 @@ pub struct ServiceSpecView {
     /// Further addresses whose traffic arrives at this node.
     #[serde(rename = "externalIPs")]
     pub external_ips: Vec<String>,
+    /// The name that a Service of type `ExternalName` stands for.
+    pub external_name: String,
     /// Networks that may use the load balancer's addresses; none means all.
     pub load_balancer_source_ranges: Vec<String>,
     /// Where nodes tell a load balancer of their endpoints, 0 for nowhere.

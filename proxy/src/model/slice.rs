@@ -31,6 +31,8 @@ pub struct EndpointView {
     pub conditions: EndpointConditions,
     /// The node it runs on.
     pub node_name: Option<String>,
+    /// Its name within the Service, for DNS.
+    pub hostname: Option<String>,
     /// Where it should be used from.
     pub hints: Option<EndpointHints>,
 }
