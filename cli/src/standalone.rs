@@ -15,6 +15,7 @@
 
 mod cluster;
 mod control_plane;
+mod dns;
 mod identity;
 mod node;
 mod options;
@@ -22,7 +23,8 @@ mod parts;
 mod store;
 
 pub use cluster::Cluster;
-pub use node::{agent as node_agent, images, proxy};
+pub use dns::ClusterDns;
+pub use node::{agent as node_agent, dns, images, proxy};
 pub use options::{Encryption, NodeOptions, Options, Progress, ProxyMode};
 
 use std::path::PathBuf;

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
+use prometheus_client::registry::Registry;
 use tokio::sync::Notify;
 use windlass_core::Object;
 use windlass_core::cache::{Change, HeaderOnly, Informer, InformerFactory};
@@ -39,6 +40,7 @@ pub struct ProxyBuilder {
     backend: Box<dyn Backend>,
     min_sync_interval: Duration,
     health_address: Option<SocketAddr>,
+    registry: Registry,
     env: Env,
 }
 
@@ -66,6 +68,7 @@ impl Proxy {
             backend: Box::new(backend),
             min_sync_interval: Duration::from_millis(20),
             health_address: None,
+            registry: Registry::default(),
             env: Env::system(),
         }
     }
@@ -78,9 +81,9 @@ impl Component for Proxy {
     }
 
     async fn run(self: Box<Self>, ready: Ready, shutdown: Shutdown) -> Result<(), BoxError> {
-        let ProxyBuilder { node_name, factory, backend, min_sync_interval, health_address, env } =
+        let ProxyBuilder { node_name, factory, backend, health_address, mut registry, env, .. } =
             self.options;
-        let (metrics, registry) = Metrics::new();
+        let metrics = Metrics::new(&mut registry);
         let shared = Arc::new(Shared::new(&node_name, metrics, env.clone()));
         let mut server = tokio::task::JoinSet::new();
         if let Some(address) = health_address {
@@ -97,7 +100,7 @@ impl Component for Proxy {
         if shutdown.run_until_cancelled(all_synced).await.is_none() {
             return Ok(());
         }
-        Driver::new(shared, backend, min_sync_interval).run(&ready, &shutdown).await;
+        Driver::new(shared, backend, self.options.min_sync_interval).run(&ready, &shutdown).await;
         Ok(())
     }
 }
@@ -117,6 +120,13 @@ impl ProxyBuilder {
     #[must_use]
     pub fn health_address(mut self, address: SocketAddr) -> Self {
         self.health_address = Some(address);
+        self
+    }
+
+    /// Shows these metrics beside its own.
+    #[must_use]
+    pub fn registry(mut self, registry: Registry) -> Self {
+        self.registry = registry;
         self
     }
 

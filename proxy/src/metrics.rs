@@ -33,8 +33,8 @@ pub(crate) enum Sync {
 // === impl Metrics ===
 
 impl Metrics {
-    /// Metrics, and the registry that shows them.
-    pub(crate) fn new() -> (Self, Registry) {
+    /// Metrics that `registry` shows.
+    pub(crate) fn new(registry: &mut Registry) -> Self {
         let histogram = || Histogram::new(exponential_buckets(0.000_1, 2.0, 18));
         let metrics = Self {
             service_changes: Counter::default(),
@@ -46,9 +46,8 @@ impl Metrics {
             last_sync: Gauge::default(),
             last_queued: Gauge::default(),
         };
-        let mut registry = Registry::with_prefix("kubeproxy");
-        metrics.register(&mut registry);
-        (metrics, registry)
+        metrics.register(registry.sub_registry_with_prefix("kubeproxy"));
+        metrics
     }
 
     pub(crate) fn queued(&self, now: Timestamp) {

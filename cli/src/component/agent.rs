@@ -36,6 +36,12 @@ pub struct Agent {
     /// Addresses of Services
     #[arg(long, default_value = "10.96.0.0/16", value_name = "CIDR")]
     service_cidr: String,
+    /// Where pods ask for names [default: where the node does]
+    #[arg(long, value_name = "ADDR")]
+    cluster_dns: Option<IpAddr>,
+    /// The domain of the cluster's names
+    #[arg(long, default_value = "cluster.local", value_name = "DOMAIN")]
+    cluster_domain: String,
     /// Certificate the agent shows
     #[arg(long, value_name = "FILE")]
     tls_cert_file: PathBuf,
@@ -70,6 +76,8 @@ impl Agent {
             port_option: "--port",
             pod_cidr: &self.cluster_cidr,
             service_cidr: &self.service_cidr,
+            cluster_dns: self.cluster_dns,
+            cluster_domain: &self.cluster_domain,
             own: &own,
             authority: &authority,
             client: connected.client.clone(),

@@ -1,9 +1,10 @@
 //! `windlass-proxy`
 
 use super::remote::Remote;
-use crate::standalone::{ProxyMode, proxy};
+use crate::standalone::{ProxyMode, dns, proxy};
 use clap::Parser;
-use std::net::SocketAddr;
+use prometheus_client::registry::Registry;
+use std::net::{IpAddr, SocketAddr};
 use windlass_core::component::BoxError;
 
 /// The service proxy of a node
@@ -26,6 +27,12 @@ pub struct Proxy {
     /// Addresses of all pods
     #[arg(long, default_value = "10.244.0.0/16", value_name = "CIDR")]
     cluster_cidr: String,
+    /// Serves the cluster's names at this address, which becomes this node's own; needs root
+    #[arg(long, value_name = "ADDR")]
+    cluster_dns: Option<IpAddr>,
+    /// The domain of the cluster's names
+    #[arg(long, default_value = "cluster.local", value_name = "DOMAIN")]
+    cluster_domain: String,
     /// Where `/healthz` and `/metrics` answer
     #[arg(long, default_value = "127.0.0.1:31080", value_name = "ADDR:PORT")]
     health_address: SocketAddr,
@@ -39,6 +46,11 @@ impl Proxy {
     pub async fn run(self) -> Result<(), BoxError> {
         let connected = self.remote.connect().await?;
         let (informers, env) = (connected.informers.clone(), connected.env.clone());
+        let (mut registry, mut parts) = (Registry::default(), Vec::new());
+        if let Some(address) = self.cluster_dns {
+            let (informers, env) = (informers.clone(), env.clone());
+            parts.push(dns(address, &self.cluster_domain, informers, env, &mut registry)?);
+        }
         let proxy = proxy(
             self.mode,
             &self.node_name,
@@ -46,8 +58,12 @@ impl Proxy {
             &self.cluster_cidr,
             env,
             self.health_address,
+            registry,
         )?;
-        let proxy = proxy.ok_or("--mode none leaves nothing to do")?;
-        connected.run(vec![proxy], None).await
+        parts.extend(proxy);
+        if parts.is_empty() {
+            return Err("--mode none without --cluster-dns leaves nothing to do".into());
+        }
+        connected.run(parts, None).await
     }
 }

@@ -37,6 +37,8 @@ pub(super) struct ControlPlane {
     pub(super) listen: Option<SocketAddr>,
     /// Where pods reach the server.
     pub(super) advertise: IpAddr,
+    /// Where nodes answer questions for names.
+    pub(super) dns: Option<IpAddr>,
 }
 
 impl ControlPlane {
@@ -52,10 +54,15 @@ impl ControlPlane {
         let server = build(options, &identity, store, rbac.clone(), advertise, listen).await?;
         let client: Arc<dyn Client> = Arc::new(LocalClient::new(server.clone(), User::admin()));
         // The first address is the Service `kubernetes`.
-        let service_ip = first_after(services(&options.service_cidr)?.network);
+        let range = services(&options.service_cidr)?;
+        let service_ip = first_after(range.network);
+        let dns = options.cluster_dns.address(range.network, range.prefix)?;
         let port = listen.map_or(6443, |listen| listen.port());
         let endpoint = Endpoint { service_ip, address: advertise, port };
         bootstrap(&*client, endpoint).await.map_err(|e| Error::part("bootstrap", e))?;
+        if let Some(address) = dns {
+            super::dns::publish(&*client, address).await?;
+        }
         let published = publish_authentication(&*client, identity.authorities()).await;
         published.map_err(|e| Error::part("bootstrap", e))?;
         let informers = InformerFactory::new(client.clone(), parts.shutdown().child_token());
@@ -76,7 +83,7 @@ impl ControlPlane {
             }));
         }
         parts.ready("api server");
-        Ok(Self { server, client, identity, listen, advertise })
+        Ok(Self { server, client, identity, listen, advertise, dns })
     }
 }
 

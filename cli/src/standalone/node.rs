@@ -1,15 +1,18 @@
 //! The node of an all-in-one cluster: an agent with a runtime and a network, and a proxy.
 
 pub mod agent;
+mod dns;
 mod network;
 mod proxy;
 
+pub use dns::dns;
 pub use proxy::proxy;
 
 use super::control_plane::ControlPlane;
 use super::parts::Parts;
 use super::{Error, NodeOptions, Options};
 use agent::Place;
+use prometheus_client::registry::Registry;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::Path;
 use windlass_agent::images::store::ImageStore;
@@ -71,6 +74,8 @@ pub(super) async fn start(
         port_option: "--agent-port",
         pod_cidr: &options.pod_cidr,
         service_cidr: &options.service_cidr,
+        cluster_dns: control_plane.dns,
+        cluster_domain: &options.cluster_domain,
         own: &control_plane.identity.agent(&name, address)?,
         authority: control_plane.identity.authority.certificate(),
         client: control_plane.client.clone(),
@@ -82,7 +87,14 @@ pub(super) async fn start(
     let volumes = volumes(options, &name, control_plane, shutdown, data_dir).await?;
     parts.start_all("agent", vec![Box::new(agent), volumes]).await?;
     let env = options.env.clone();
-    let proxy = proxy(node.proxy, &name, informers, &options.pod_cidr, env, PROXY_HEALTH)?;
+    let mut registry = Registry::default();
+    if let Some(address) = control_plane.dns {
+        let domain = &options.cluster_domain;
+        let dns = dns(address, domain, informers.clone(), env.clone(), &mut registry)?;
+        parts.start_all("dns", vec![dns]).await?;
+    }
+    let pods = &options.pod_cidr;
+    let proxy = proxy(node.proxy, &name, informers, pods, env, PROXY_HEALTH, registry)?;
     if let Some(proxy) = proxy {
         parts.start_all("proxy", vec![proxy]).await?;
     }

@@ -1,6 +1,6 @@
 //! What can be chosen.
 
-use super::DATA_DIR;
+use super::{ClusterDns, DATA_DIR};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -30,6 +30,10 @@ pub struct Options {
     pub service_cidr: String,
     /// Addresses of pods; each node gets a part.
     pub pod_cidr: String,
+    /// Where the cluster's DNS answers, on each node.
+    pub cluster_dns: ClusterDns,
+    /// The domain of the cluster's names.
+    pub cluster_domain: String,
     /// How long events live after their last write; for ever when it is zero.
     pub event_ttl: Duration,
     /// Runs the controllers.
@@ -98,6 +102,8 @@ impl Options {
             advertise: None,
             service_cidr: "10.96.0.0/16".into(),
             pod_cidr: "10.244.0.0/16".into(),
+            cluster_dns: ClusterDns::None,
+            cluster_domain: "cluster.local".into(),
             event_ttl: Duration::from_secs(3600),
             controllers: true,
             scheduler: true,
@@ -117,6 +123,7 @@ impl Options {
             data_dir: Some(DATA_DIR.into()),
             listen: Some(SocketAddr::from(([0, 0, 0, 0], 6443))),
             node: Some(NodeOptions::default()),
+            cluster_dns: ClusterDns::Usual,
             ..Self::in_memory()
         }
     }

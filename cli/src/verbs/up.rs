@@ -1,6 +1,8 @@
 //! `windlass up`
 
-use crate::standalone::{Cluster, DATA_DIR, Encryption, NodeOptions, Options, ProxyMode};
+use crate::standalone::{
+    Cluster, ClusterDns, DATA_DIR, Encryption, NodeOptions, Options, ProxyMode,
+};
 use clap::Args;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -33,6 +35,12 @@ pub(super) struct Up {
     /// Addresses of pods
     #[arg(long, default_value = "10.244.0.0/16", value_name = "CIDR")]
     pod_cidr: String,
+    /// Where every node answers questions for names: an address of Services, or none [default: the tenth]
+    #[arg(long, value_name = "ADDR|none")]
+    cluster_dns: Option<ClusterDns>,
+    /// The domain of the cluster's names
+    #[arg(long, default_value = "cluster.local", value_name = "DOMAIN")]
+    cluster_domain: String,
     /// No node: pods stay pending until one joins
     #[arg(long)]
     no_node: bool,
@@ -85,6 +93,8 @@ impl Up {
             advertise: self.advertise_address,
             service_cidr: self.service_cidr.clone(),
             pod_cidr: self.pod_cidr.clone(),
+            cluster_dns: self.cluster_dns.unwrap_or_default(),
+            cluster_domain: self.cluster_domain.clone(),
             node: Some(node).filter(|_| !self.no_node),
             progress: Arc::new(tick),
             ..Options::on_this_machine()

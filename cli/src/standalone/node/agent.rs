@@ -34,6 +34,10 @@ pub struct Place<'a> {
     pub pod_cidr: &'a str,
     /// Addresses of Services.
     pub service_cidr: &'a str,
+    /// Where pods ask for names; none: where the node does.
+    pub cluster_dns: Option<IpAddr>,
+    /// The domain of the cluster's names.
+    pub cluster_domain: &'a str,
     /// What the agent shows.
     pub own: &'a KeyedCertificate,
     /// Of whom clients have a certificate, PEM.
@@ -64,6 +68,8 @@ pub async fn build(place: Place<'_>) -> Result<Agent, Error> {
         node_ip: place.address,
         root_dir,
         port: place.port,
+        cluster_dns: place.cluster_dns,
+        cluster_domain: place.cluster_domain.to_owned(),
         machine: Machine::read(place.data_dir),
         ..Config::default()
     };

@@ -1,6 +1,7 @@
 //! The service proxy.
 
 use crate::standalone::{Error, ProxyMode};
+use prometheus_client::registry::Registry;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use windlass_core::cache::InformerFactory;
 use windlass_core::clock::Env;
@@ -10,7 +11,7 @@ use windlass_proxy::backend::health_checks::HealthChecks;
 use windlass_proxy::backend::nftables::{NftablesBackend, Settings};
 use windlass_proxy::backend::userspace::{UserspaceBackend, UserspaceConfig};
 
-/// A proxy for the node of this name; none when there is to be none.
+/// A proxy for the node of this name; none when there is to be none. It shows the metrics of `registry` too.
 ///
 /// # Errors
 /// When the kernel has no nftables, or the process may not change them.
@@ -21,6 +22,7 @@ pub fn proxy(
     pods: &str,
     env: Env,
     health: SocketAddr,
+    registry: Registry,
 ) -> Result<Option<Box<dyn Component>>, Error> {
     let builder = match mode {
         ProxyMode::None => return Ok(None),
@@ -42,5 +44,5 @@ pub fn proxy(
             Proxy::builder(node, informers, UserspaceBackend::new(config))
         }
     };
-    Ok(Some(Box::new(builder.env(env).health_address(health).build())))
+    Ok(Some(Box::new(builder.env(env).registry(registry).health_address(health).build())))
 }

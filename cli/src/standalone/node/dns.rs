@@ -1,0 +1,25 @@
+//! The cluster's DNS server on this node.
+
+use crate::standalone::Error;
+use prometheus_client::registry::Registry;
+use std::net::IpAddr;
+use windlass_core::cache::InformerFactory;
+use windlass_core::clock::Env;
+use windlass_core::component::Component;
+use windlass_proxy::dns::{Dns, DnsOptions};
+
+/// A server of the cluster's names at an address, which becomes this node's own; its metrics go into `registry`.
+///
+/// # Errors
+/// When the domain is no DNS name.
+pub fn dns(
+    address: IpAddr,
+    domain: &str,
+    informers: InformerFactory,
+    env: Env,
+    registry: &mut Registry,
+) -> Result<Box<dyn Component>, Error> {
+    let options = DnsOptions { domain: domain.to_owned(), ..DnsOptions::new(address) };
+    let dns = Dns::new(options, informers, env, registry);
+    Ok(Box::new(dns.map_err(|error| Error::part("dns", error))?))
+}
