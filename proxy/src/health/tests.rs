@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::http::{bind, serve};
 use super::*;
 use crate::metrics::{Metrics, Sync};
+use prometheus_client::registry::Registry;
 
 async fn request(address: SocketAddr, line: &str) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
@@ -24,7 +25,8 @@ async fn request(address: SocketAddr, line: &str) -> String {
 async fn tells_health_and_metrics() {
     let listener = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let address = listener.local_addr().unwrap();
-    let (metrics, registry) = Metrics::new();
+    let mut registry = Registry::default();
+    let metrics = Metrics::new(&mut registry);
     let (health, env) = (Arc::new(Health::default()), Env::system());
     let answers = Server { health: health.clone(), registry, env: env.clone() };
     let server = tokio::spawn(serve(Arc::new(answers), listener));
