@@ -9,6 +9,7 @@ mod limit_ranger;
 mod namespace_lifecycle;
 pub(crate) mod notes;
 mod pod_security;
+mod policy;
 mod priority;
 mod reinvocation;
 mod resource_quota;
@@ -27,6 +28,7 @@ pub use escalation::EscalationPrevention;
 pub use limit_ranger::LimitRanger;
 pub use namespace_lifecycle::NamespaceLifecycle;
 pub use pod_security::{Exemptions, Level, PodSecurity, Policy, Standard, Version};
+pub use policy::{MutatingPolicies, ValidatingPolicies};
 pub use priority::Priority;
 pub use resource_quota::{LimitedResource, ResourceQuota};
 pub use service_account::ServiceAccount;
@@ -34,7 +36,8 @@ pub use storage_protection::StorageObjectInUseProtection;
 pub use taint_nodes::TaintNodesByCondition;
 pub use webhook::{MutatingWebhooks, ValidatingWebhooks};
 
-pub(crate) use expression::{compile, environment};
+pub(crate) use expression::Compiler;
+pub(crate) use policy::start_type_checking;
 
 use crate::authentication::User;
 use crate::registry::{Entry, Loopback};

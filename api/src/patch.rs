@@ -9,8 +9,10 @@ mod limits;
 mod merge;
 mod strategic;
 
+pub(crate) use apply::lay_over;
 pub use apply::{Applied, Apply, apply};
 pub use json::json;
+pub(crate) use json::{JsonError, apply_json};
 pub use merge::merge;
 pub use strategic::strategic;
 

@@ -5,6 +5,7 @@
 //! server-side apply. Each line is a field as Kubernetes' API types declare it: its JSON name, its
 //! protobuf number, its type, whether Go would leave it out when empty, and its merge markers.
 
+mod declared;
 pub mod decode;
 mod field;
 #[cfg(test)]
@@ -21,3 +22,5 @@ mod tests;
 pub use field::{Cardinality, Field, FieldRef, ListType, Merge, PatchStrategy, Type};
 pub use message::{Message, MessageRef};
 pub use table::Schema;
+
+pub(crate) use declared::declared;

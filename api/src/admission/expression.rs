@@ -1,10 +1,11 @@
 //! Expressions of webhooks and policies: what they may name, and how they are evaluated.
 
+mod compiler;
 mod decisions;
 mod scope;
 
+pub(crate) use compiler::Compiler;
 pub(super) use decisions::Decisions;
-pub(crate) use scope::{environment, variables_type};
 
 use super::view::View;
 use super::{AdmissionRequest, rules};
@@ -18,8 +19,6 @@ use crate::strategy::Map;
 use serde::Deserialize;
 use serde_json::Value as Json;
 use std::borrow::Cow;
-use std::sync::Arc;
-use windlass_core::Object;
 use windlass_core::meta::Status;
 
 /// What is said when nothing is left of the budget.
@@ -65,13 +64,8 @@ pub(super) struct OutOfBudget;
 // === impl Expression ===
 
 impl Expression {
-    /// Compiles an expression that must have one of these types.
-    pub(super) fn compile(
-        text: &str,
-        environment: &crate::cel::Environment,
-        wanted: &[Type],
-    ) -> Self {
-        let program = compile(text, environment, wanted);
+    /// An expression, and what compiling it led to.
+    pub(super) fn new(text: &str, program: Result<Program, String>) -> Self {
         Self { text: text.to_owned(), program }
     }
 
@@ -96,32 +90,6 @@ impl Expression {
             Err(error) => Ok(Err(format!("expression '{}' resulted in error: {error}", self.text))),
         }
     }
-}
-
-/// Compiles an expression that must have one of these types; what is wrong with it otherwise.
-pub(crate) fn compile(
-    text: &str,
-    environment: &crate::cel::Environment,
-    wanted: &[Type],
-) -> Result<Program, String> {
-    let program =
-        environment.compile(text).map_err(|error| format!("compilation failed: {error}"))?;
-    let found = program.ty();
-    let fits = |wanted: &Type| wanted == found || is_empty_list(wanted, found);
-    if wanted.is_empty() || wanted.iter().any(fits) {
-        return Ok(program);
-    }
-    Err(match wanted {
-        [one] => format!("must evaluate to {one} but got {found}"),
-        several => {
-            let names: Vec<_> = several.iter().map(Type::to_string).collect();
-            format!("must evaluate to one of [{}] but got {found}", names.join(" "))
-        }
-    })
-}
-
-fn is_empty_list(wanted: &Type, found: &Type) -> bool {
-    matches!((wanted, found), (Type::List(_), Type::List(of)) if **of == Type::Dyn)
 }
 
 // === impl Input ===
@@ -177,11 +145,6 @@ impl<'a> Input<'a> {
         self.object.as_deref()
     }
 
-    /// Takes in a changed object.
-    pub(super) fn set_object(&mut self, object: Map) {
-        self.object = Some(Cow::Owned(object));
-    }
-
     /// The values that expressions may name, `variables` not among them.
     pub(super) fn scope<'v>(&'v self, params: Option<&'v Json>) -> Vec<(&'v str, Value<'v>)> {
         let map = |object: Option<&'v Map>| match object {
@@ -225,19 +188,14 @@ pub(super) fn with_variables<'a>(
     (scope, variables)
 }
 
-/// An object that parameters are read from.
-pub(super) fn json_of(object: &Arc<Object>) -> Result<Json, Status> {
-    object.view().map_err(Status::internal)
-}
-
 // === impl Conditions ===
 
 impl Conditions {
     /// Compiles the conditions of a webhook or a policy; `params`: they may look at parameters.
     pub(super) fn compile(given: &[NamedExpression], params: bool, fail: bool) -> Self {
-        let environment = environment(params, true, None);
+        let compiler = Compiler::new(params);
         let compile = |one: &NamedExpression| {
-            Expression::compile(&one.expression, &environment, &[Type::Bool])
+            Expression::new(&one.expression, compiler.compile(&one.expression, true, &[Type::Bool]))
         };
         Self { expressions: given.iter().map(compile).collect(), fail }
     }

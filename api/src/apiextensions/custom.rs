@@ -77,6 +77,11 @@ impl CustomResource {
         }
     }
 
+    /// What expressions may know of its objects.
+    pub(crate) fn declared(&self) -> Option<Arc<crate::cel::Declared>> {
+        self.schema.as_ref()?.declared()
+    }
+
     /// What decides who owns which field.
     pub(crate) fn ownership(&self) -> Custom<'_> {
         Custom { schema: self.schema.as_deref(), has_status: self.generic.status }

@@ -109,6 +109,11 @@ impl StructuralSchema {
     }
 
     /// How the fields of an object are owned when it is applied.
+    /// What expressions may know of its objects.
+    pub(crate) fn declared(&self) -> Option<std::sync::Arc<crate::cel::Declared>> {
+        declare::declared(&self.root, true)
+    }
+
     pub(crate) fn ownership(&self) -> Ownership<'_> {
         Ownership::Resource(&self.root)
     }

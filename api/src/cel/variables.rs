@@ -41,10 +41,6 @@ impl<'a> Variables<'a> {
         self.place(name).is_some()
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.0.programs.len()
-    }
-
     pub(super) fn get(&self, name: &str) -> Result<Value<'a>, EvalError> {
         let place = self.place(name).ok_or_else(|| EvalError::no_key(name))?;
         if let Some(known) = &self.0.known.borrow()[place] {

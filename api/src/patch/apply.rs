@@ -1,9 +1,12 @@
 //! Server-side apply (KEP-555).
 
+mod lay;
 mod merge;
 
 #[cfg(test)]
 mod tests;
+
+pub(crate) use lay::lay_over;
 
 use crate::managed_fields::{
     Custom, Difference, FieldSet, Managed, Manager, Operation, Shape, compare, field_set,

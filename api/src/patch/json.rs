@@ -14,26 +14,45 @@ pub fn json(current: &Map, patch: &[u8]) -> Result<Map, Status> {
     check_size(patch)?;
     let patch: json_patch::Patch = serde_json::from_slice(patch)
         .map_err(|error| Status::bad_request(format!("error decoding patch: {error}")))?;
+    apply_json(current, &patch).map_err(|error| match error {
+        JsonError::Refused(error) => refused(&error),
+        JsonError::Status(status) => status,
+    })
+}
+
+/// Why a patch was not applied.
+pub(crate) enum JsonError {
+    /// It can't be applied to this object, with the place of the operation.
+    Refused(json_patch::PatchError),
+    /// It is too large, or leaves no object.
+    Status(Status),
+}
+
+/// Applies a JSON patch that was read.
+///
+/// # Errors
+/// As [`json`].
+pub(crate) fn apply_json(current: &Map, patch: &json_patch::Patch) -> Result<Map, JsonError> {
     if patch.len() > MAX_OPERATIONS {
         let text = format!(
             "The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {}",
             patch.len()
         );
-        return Err(Status::failure(Reason::RequestEntityTooLarge, text));
+        return Err(JsonError::Status(Status::failure(Reason::RequestEntityTooLarge, text)));
     }
     let mut value = Value::Object(current.clone());
     let mut growth = Growth::default();
     for (operation, step) in patch.iter().enumerate() {
-        growth.check(&value, step)?;
+        growth.check(&value, step).map_err(JsonError::Status)?;
         // On an error the value is thrown away.
         json_patch::patch_unsafe(&mut value, std::slice::from_ref(step)).map_err(|mut error| {
             error.operation = operation;
-            refused(&error)
+            JsonError::Refused(error)
         })?;
     }
     match value {
         Value::Object(map) => Ok(map),
-        _ => Err(Status::bad_request("the patch does not leave an object")),
+        _ => Err(JsonError::Status(Status::bad_request("the patch does not leave an object"))),
     }
 }
 

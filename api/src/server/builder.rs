@@ -331,6 +331,7 @@ impl Builder {
         }
         let registrar = Arc::new(registrar);
         apiextensions::start(&registry, &registrar, &tasks).await?;
+        crate::admission::start_type_checking(&registry, &tasks);
         let aggregator =
             self.aggregation.then(|| Arc::new(Aggregator::new(registry.clone(), openapi, routes)));
         if let Some(aggregator) = &aggregator {

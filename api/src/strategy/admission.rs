@@ -1,12 +1,15 @@
 //! Webhook configurations and admission policies.
 
+mod validating;
+
 use super::json::{
     each_mut, existing_mut, fill, fill_nil, is_empty, is_nil, list_of, map_mut, map_of, maps_of,
     str_of,
 };
 use super::{Map, Strategy};
-use crate::admission::{compile, environment};
-use crate::cel::{Environment, Program, Type};
+use crate::admission::Compiler;
+use crate::cel::escape::RESERVED;
+use crate::cel::{Program, Type};
 use crate::validation::format::{dns1123_subdomain, qualified_name};
 use crate::validation::rules::{client_config, one_of, texts};
 use crate::validation::{Errors, Path};
@@ -112,7 +115,7 @@ fn conditions(holder: &Map, params: bool, path: &Path<'_>, errors: &mut Errors) 
     if count > MAX_CONDITIONS {
         return errors.too_many(list, count, MAX_CONDITIONS);
     }
-    let environment = environment(params, true, None);
+    let compiler = Compiler::new(params);
     let mut names = std::collections::BTreeSet::new();
     for (at, condition) in maps_of(holder, "matchConditions") {
         let path = list.index(at);
@@ -125,30 +128,25 @@ fn conditions(holder: &Map, params: bool, path: &Path<'_>, errors: &mut Errors) 
                 errors.duplicate(path.child("name"), name);
             }
         }
-        expression(condition, "expression", &environment, &[Type::Bool], &path, errors);
+        let compile = |text: &str| compiler.compile(text, true, &[Type::Bool]);
+        expression(condition, "expression", "", compile, &path, errors);
     }
 }
 
-/// An expression that must be there, and have a value of one of these types. What compiled.
+/// An expression that must be there and compile; `missing` is said when it is not there.
 fn expression(
     holder: &Map,
     key: &str,
-    environment: &Environment,
-    wanted: &[Type],
+    missing: &str,
+    compile: impl FnOnce(&str) -> Result<Program, String>,
     path: &Path<'_>,
     errors: &mut Errors,
-) -> Option<Program> {
+) {
     let (text, path) = (str_of(holder, key), path.child(key));
     if text.trim().is_empty() {
-        errors.required(path, "");
-        return None;
-    }
-    match compile(text, environment, wanted) {
-        Ok(program) => Some(program),
-        Err(why) => {
-            errors.invalid(path, text, &why);
-            None
-        }
+        errors.required(path, missing);
+    } else if let Err(why) = compile(text) {
+        errors.invalid(path, text, &why);
     }
 }
 
@@ -193,20 +191,90 @@ impl Strategy for Policy {
                 rules(matching, "resourceRules", &path, &mut errors);
             }
         }
-        let list = SPEC.child("validations");
-        for (at, validation) in maps_of(spec, "validations") {
-            if str_of(validation, "expression").trim().is_empty() {
-                errors.required(list.index(at).child("expression"), "expression is not specified");
-            }
-        }
-        if str_of(object, "kind").starts_with("Validating")
-            && is_empty(spec, "validations")
-            && is_empty(spec, "auditAnnotations")
-        {
-            errors.required(list, "validations or auditAnnotations must contain at least one item");
+        let params = map_of(spec, "paramKind").is_some();
+        conditions(spec, params, &SPEC, &mut errors);
+        let mut compiler = Compiler::new(params);
+        variables(spec, &mut compiler, &mut errors);
+        if str_of(object, "kind").starts_with("Validating") {
+            validating::check(object, spec, &compiler, &mut errors);
+        } else {
+            mutations(spec, &compiler, &mut errors);
         }
         errors
     }
+}
+
+fn variables(spec: &Map, compiler: &mut Compiler, errors: &mut Errors) {
+    let list = SPEC.child("variables");
+    for (at, variable) in maps_of(spec, "variables") {
+        let path = list.index(at);
+        let name = str_of(variable, "name");
+        if name.trim().is_empty() {
+            errors.required(path.child("name"), "name is not specified");
+        } else if !is_identifier(name) {
+            errors.invalid(path.child("name"), name, "name is not a valid CEL identifier");
+        }
+        let missing = "expression is not specified";
+        let compile = |text: &str| compiler.variable(name, text);
+        expression(variable, "expression", missing, compile, &path, errors);
+    }
+}
+
+fn mutations(spec: &Map, compiler: &Compiler, errors: &mut Errors) {
+    let list = SPEC.child("mutations");
+    if is_empty(spec, "mutations") {
+        errors.required(list, "mutations must contain at least one item");
+    }
+    if is_empty(spec, "reinvocationPolicy") {
+        errors.required(SPEC.child("reinvocationPolicy"), "");
+    } else {
+        one_of(spec, "reinvocationPolicy", &["IfNeeded", "Never"], &SPEC, errors);
+    }
+    for (at, mutation) in maps_of(spec, "mutations") {
+        let path = list.index(at);
+        let (key, other, ty) = match str_of(mutation, "patchType") {
+            "" => {
+                errors.required(path.child("patchType"), "");
+                continue;
+            }
+            "ApplyConfiguration" => {
+                ("applyConfiguration", "jsonPatch", Type::Message("Object".into()))
+            }
+            "JSONPatch" => {
+                let patch = Type::Message("JSONPatch".into());
+                ("jsonPatch", "applyConfiguration", Type::List(patch.into()))
+            }
+            unknown => {
+                let known = ["ApplyConfiguration", "JSONPatch"];
+                errors.not_supported(path.child("patchType"), unknown, &known);
+                continue;
+            }
+        };
+        if mutation.contains_key(other) {
+            let detail =
+                format!("must be omitted if patchType is {}", str_of(mutation, "patchType"));
+            errors.invalid(path.child(other), "{}", &detail);
+        }
+        let empty = Map::new();
+        let part = map_of(mutation, key).unwrap_or(&empty);
+        let compile = |text: &str| compiler.compile_mutation(text, ty);
+        expression(
+            part,
+            "expression",
+            "expression is not specified",
+            compile,
+            &path.child(key),
+            errors,
+        );
+    }
+}
+
+/// Whether expressions can name it.
+fn is_identifier(name: &str) -> bool {
+    let mut letters = name.chars();
+    letters.next().is_some_and(|first| first == '_' || first.is_ascii_alphabetic())
+        && letters.all(|letter| letter == '_' || letter.is_ascii_alphanumeric())
+        && !RESERVED.contains(&name)
 }
 
 // === impl Binding ===

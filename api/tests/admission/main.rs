@@ -2,13 +2,17 @@
 
 mod hook;
 mod kube_rs;
+mod mutations;
+mod policies;
 mod webhooks;
 
 use hook::{Answered, Hook};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
-use windlass_api::admission::{MutatingWebhooks, ValidatingWebhooks};
+use windlass_api::admission::{
+    MutatingPolicies, MutatingWebhooks, ValidatingPolicies, ValidatingWebhooks,
+};
 use windlass_api::authentication::User;
 use windlass_api::authorization::{AlwaysAllow, Authorizer};
 use windlass_api::local::LocalClient;
@@ -32,10 +36,12 @@ impl Cluster {
     }
 
     async fn with(more: impl FnOnce(Builder) -> Builder, authorizer: Arc<dyn Authorizer>) -> Self {
-        let all = authorizer.clone();
+        let [a, b, c, d] = std::array::from_fn(|_| authorizer.clone());
         let builder = ApiServer::builder()
-            .admission_with(move |objects| Arc::new(MutatingWebhooks::new(objects, all)))
-            .admission_with(move |objects| Arc::new(ValidatingWebhooks::new(objects, authorizer)));
+            .admission_with(move |objects| Arc::new(MutatingWebhooks::new(objects, a)))
+            .admission_with(move |objects| Arc::new(ValidatingWebhooks::new(objects, b)))
+            .admission_with(move |objects| Arc::new(MutatingPolicies::new(objects, c)))
+            .admission_with(move |objects| Arc::new(ValidatingPolicies::new(objects, d)));
         let server = more(builder).build().await.expect("a server");
         let cluster = Self { client: LocalClient::new(server, User::admin()) };
         cluster.make(scheme::NAMESPACES, "", &named("default")).await.expect("a namespace");

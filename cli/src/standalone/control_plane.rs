@@ -8,9 +8,9 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use windlass_api::admission::{
-    DefaultTolerationSeconds, EscalationPrevention, LimitRanger, MutatingWebhooks, PodSecurity,
-    Priority, ResourceQuota, ServiceAccount, StorageObjectInUseProtection, TaintNodesByCondition,
-    ValidatingWebhooks,
+    DefaultTolerationSeconds, EscalationPrevention, LimitRanger, MutatingPolicies,
+    MutatingWebhooks, PodSecurity, Priority, ResourceQuota, ServiceAccount,
+    StorageObjectInUseProtection, TaintNodesByCondition, ValidatingPolicies, ValidatingWebhooks,
 };
 use windlass_api::authentication::tokens::BootstrapTokens;
 use windlass_api::authentication::{
@@ -163,7 +163,10 @@ async fn build(
 /// Admission by webhooks and policies.
 fn called(builder: Builder, authorizer: &Arc<dyn Authorizer>) -> Builder {
     let [mutating, validating] = [authorizer.clone(), authorizer.clone()];
+    let [changing, refusing] = [authorizer.clone(), authorizer.clone()];
     builder
+        .admission_with(move |objects| Arc::new(MutatingPolicies::new(objects, changing)))
+        .admission_with(move |objects| Arc::new(ValidatingPolicies::new(objects, refusing)))
         .admission_with(move |objects| Arc::new(MutatingWebhooks::new(objects, mutating)))
         .admission_with(move |objects| Arc::new(ValidatingWebhooks::new(objects, validating)))
 }

@@ -71,23 +71,22 @@ enum NamespaceShape {
     Time,
 }
 
-/// What expressions may name: `params` when there may be some, `authorizer` where it may be asked, and variables.
+/// What expressions may name: objects of this type, `params` when there may be some, `authorizer` where it may be asked, and variables.
 #[must_use]
-pub(crate) fn environment(
-    params: bool,
+pub(super) fn environment(
+    object: &Type,
+    params: Option<&Type>,
     authorizer: bool,
     variables: Option<&Arc<Declared>>,
 ) -> Environment {
     let variable = |name, ty| Variable { name, ty, declared: None };
     let mut all = vec![
-        variable("object", Type::Dyn),
-        variable("oldObject", Type::Dyn),
+        variable("object", object.clone()),
+        variable("oldObject", object.clone()),
         variable("request", REQUEST.ty()),
         variable("namespaceObject", NAMESPACE.ty()),
     ];
-    if params {
-        all.push(variable("params", Type::Dyn));
-    }
+    all.extend(params.map(|ty| variable("params", ty.clone())));
     if authorizer {
         all.push(variable("authorizer", Type::Opaque(AUTHORIZER)));
     }
@@ -97,7 +96,7 @@ pub(crate) fn environment(
 
 /// The type of `variables` with these names and types.
 #[must_use]
-pub(crate) fn variables_type(variables: &[(String, Type)]) -> Arc<Declared> {
+pub(super) fn variables_type(variables: &[(String, Type)]) -> Arc<Declared> {
     object(variables.iter().map(|(name, ty)| (name.as_str(), of(ty.clone()))))
 }
 
