@@ -18,10 +18,10 @@ fn profile() -> Profile {
         .plugin(NodeUnschedulable, 0)
         .plugin(NodeName, 0)
         .plugin(TaintToleration, 3)
-        .plugin(NodeAffinity, 2)
+        .plugin(NodeAffinity::default(), 2)
         .plugin(NodePorts, 0)
-        .plugin(NodeResourcesFit, 1)
-        .plugin(BalancedAllocation, 1)
+        .plugin(NodeResourcesFit::default(), 1)
+        .plugin(BalancedAllocation::default(), 1)
         .build()
 }
 

@@ -14,7 +14,7 @@ mod testing;
 pub mod whatif;
 
 pub use node::{NodeImage, NodeInfo};
-pub use pod::{HostPort, PodClass, PodInfo};
+pub use pod::{Disk, HostPort, PodClaim, PodClass, PodInfo, PodTerm, PodTerms, SpreadConstraint};
 pub use queue::{ClusterEvent, Queue, QueuedPod};
 pub use scheduler::{Scheduler, SchedulerBuilder};
 pub use snapshot::{

@@ -1,24 +1,37 @@
 //! The plugins, a file each, and the default profile: one line each.
 
 mod balanced_allocation;
+mod company;
 mod default_binder;
+mod image_locality;
+mod inter_pod_affinity;
 mod node_affinity;
 mod node_name;
 mod node_ports;
 mod node_resources_fit;
 mod node_unschedulable;
+mod owners;
+mod pod_topology_spread;
 mod priority_sort;
+mod resources;
 mod scheduling_gates;
 mod taint_toleration;
 
-pub use balanced_allocation::BalancedAllocation;
+pub use balanced_allocation::{BalancedAllocation, NodeResourcesBalancedAllocationArgs};
 pub use default_binder::DefaultBinder;
-pub use node_affinity::NodeAffinity;
+pub use image_locality::ImageLocality;
+pub use inter_pod_affinity::{InterPodAffinity, InterPodAffinityArgs};
+pub use node_affinity::{NodeAffinity, NodeAffinityArgs};
 pub use node_name::NodeName;
 pub use node_ports::NodePorts;
-pub use node_resources_fit::NodeResourcesFit;
+pub use node_resources_fit::{
+    NodeResourcesFit, NodeResourcesFitArgs, RequestedToCapacityRatio, ScoringStrategy,
+    ScoringStrategyType, UtilizationShapePoint,
+};
 pub use node_unschedulable::NodeUnschedulable;
+pub use pod_topology_spread::{DefaultingType, PodTopologySpread, PodTopologySpreadArgs};
 pub use priority_sort::PrioritySort;
+pub use resources::ResourceSpec;
 pub use scheduling_gates::SchedulingGates;
 pub use taint_toleration::TaintToleration;
 
@@ -46,11 +59,14 @@ fn defaults(name: &str) -> ProfileBuilder {
         .plugin(NodeUnschedulable, 0)
         .plugin(NodeName, 0)
         .plugin(TaintToleration, 3)
-        .plugin(NodeAffinity, 2)
+        .plugin(NodeAffinity::default(), 2)
         .plugin(NodePorts, 0)
-        .plugin(NodeResourcesFit, 1)
-        .plugin(BalancedAllocation, 1)
+        .plugin(NodeResourcesFit::default(), 1)
+        .plugin(PodTopologySpread::default(), 2)
+        .plugin(InterPodAffinity::default(), 2)
         .plugin(DefaultPreemption::default(), 0)
+        .plugin(BalancedAllocation::default(), 1)
+        .plugin(ImageLocality, 1)
 }
 
 #[cfg(test)]

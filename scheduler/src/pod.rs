@@ -1,6 +1,13 @@
 //! What the scheduler knows of a pod.
 
+mod affinity;
 mod shared;
+mod spread;
+mod volumes;
+
+pub use affinity::{PodTerm, PodTerms};
+pub use spread::SpreadConstraint;
+pub use volumes::{Disk, PodClaim};
 
 use crate::snapshot::{Resources, resource_amounts};
 use jiff::Timestamp;
@@ -10,7 +17,8 @@ use shared::share;
 use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::sync::Arc;
-use windlass_core::apis::core::v1::{Affinity, Toleration};
+use volumes::Volume;
+use windlass_core::apis::core::v1::{Affinity, NodeAffinity, Toleration, TopologySpreadConstraint};
 use windlass_core::meta::{Quantity, Str, intern};
 use windlass_core::object::{Labels, Object};
 
@@ -61,8 +69,20 @@ pub struct PodClass {
     pub host_ports: Vec<HostPort>,
     /// Labels its node must have.
     pub node_selector: BTreeMap<String, String>,
-    /// Its affinities.
-    pub affinity: Option<Box<Affinity>>,
+    /// Which nodes it demands and likes.
+    pub node_affinity: Option<Box<NodeAffinity>>,
+    /// Which company it demands and likes.
+    pub pod_terms: Option<Box<PodTerms>>,
+    /// How it and its like shall be spread.
+    pub spread: Box<[SpreadConstraint]>,
+    /// Its containers' images and those it mounts, tags included, one for each use.
+    pub images: Box<[Str]>,
+    /// The claims of its volumes.
+    pub claims: Box<[PodClaim]>,
+    /// Disks it names without a claim.
+    pub disks: Box<[Disk]>,
+    /// Kind and name of what manages it.
+    pub controller: Option<(Str, Box<str>)>,
     /// The taints it bears.
     pub tolerations: Vec<Toleration>,
     /// Names of the gates that keep it from being scheduled.
@@ -129,7 +149,7 @@ struct Spec {
     #[serde(default)]
     scheduling_gates: Vec<Gate>,
     #[serde(default)]
-    topology_spread_constraints: Vec<Spread>,
+    topology_spread_constraints: Vec<TopologySpreadConstraint>,
     #[serde(default)]
     resource_claims: Vec<IgnoredAny>,
     #[serde(default)]
@@ -143,19 +163,6 @@ struct SchedulingGroup {
     pod_group_name: String,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Spread {
-    when_unsatisfiable: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Volume {
-    persistent_volume_claim: Option<IgnoredAny>,
-    ephemeral: Option<IgnoredAny>,
-}
-
 type Amounts = BTreeMap<String, String>;
 
 #[derive(Deserialize)]
@@ -166,6 +173,7 @@ struct Gate {
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Container {
+    image: String,
     resources: Requests,
     ports: Vec<Port>,
     restart_policy: String,
@@ -200,6 +208,12 @@ impl PodInfo {
     pub fn new(object: &Object) -> windlass_core::Result<Self> {
         let View { spec, status } = object.view()?;
         let (header, ignored) = (object.header(), spec.ignored());
+        let (requests, non_zero_requests) = (spec.total(&[]), spec.total(&DEFAULT_REQUESTS));
+        let (host_ports, images) = (spec.host_ports(), spec.images());
+        let affinity = spec.affinity.map(|affinity| *affinity).unwrap_or_default();
+        let (with, apart) = (affinity.pod_affinity, affinity.pod_anti_affinity);
+        let spread = spec.topology_spread_constraints.into_iter();
+        let controller = header.controller().map(|owner| (owner.kind.clone(), owner.name.clone()));
         let class = PodClass {
             namespace: header.namespace.clone(),
             labels: header.labels.clone(),
@@ -208,11 +222,17 @@ impl PodInfo {
             scheduler_name: intern(&spec.scheduler_name),
             of_daemon_set: header.owners.iter().any(|o| o.controller && &*o.kind == "DaemonSet"),
             pod_group: spec.scheduling_group.as_ref().map_or("", |g| &g.pod_group_name).into(),
-            requests: spec.total(&[]),
-            non_zero_requests: spec.total(&DEFAULT_REQUESTS),
-            host_ports: spec.host_ports(),
+            requests,
+            non_zero_requests,
+            host_ports,
             node_selector: spec.node_selector,
-            affinity: spec.affinity,
+            node_affinity: affinity.node_affinity.map(Box::new),
+            pod_terms: PodTerms::new(with, apart, &header.namespace, &header.labels),
+            spread: spread.map(|api| SpreadConstraint::new(api, &header.labels)).collect(),
+            images,
+            claims: spec.volumes.iter().filter_map(|v| v.claim(&header.name)).collect(),
+            disks: spec.volumes.iter().filter_map(Volume::disk).collect(),
+            controller,
             tolerations: spec.tolerations,
             scheduling_gates: spec.scheduling_gates.into_iter().map(|gate| gate.name).collect(),
             ignored,
@@ -233,6 +253,12 @@ impl PodInfo {
     #[must_use]
     pub fn same_class(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.class, &other.class) || self.class == other.class
+    }
+
+    /// Whether it counts on its node just as another one would.
+    #[must_use]
+    pub fn counts_like(&self, other: &Self) -> bool {
+        self.deleting == other.deleting && self.same_class(other)
     }
 
     /// Whether it waits for a node.
@@ -280,28 +306,16 @@ impl Spec {
         resource_amounts(running)
     }
 
-    /// Demands, not wishes: a wish that is not heard leaves the pod where it may be.
+    /// Demands that no plugin looks at.
     fn ignored(&self) -> Vec<&'static str> {
-        let affinity = self.affinity.as_deref();
-        let with = affinity.and_then(|a| a.pod_affinity.as_ref());
-        let with =
-            with.and_then(|a| a.required_during_scheduling_ignored_during_execution.as_ref());
-        let apart = affinity.and_then(|a| a.pod_anti_affinity.as_ref());
-        let apart =
-            apart.and_then(|a| a.required_during_scheduling_ignored_during_execution.as_ref());
-        let spread = &self.topology_spread_constraints;
-        let claims = |v: &Volume| v.persistent_volume_claim.is_some() || v.ephemeral.is_some();
-        let asked = [
-            ("required pod affinity", with.is_some_and(|terms| !terms.is_empty())),
-            ("required pod anti-affinity", apart.is_some_and(|terms| !terms.is_empty())),
-            (
-                "topology spread constraints",
-                spread.iter().any(|s| s.when_unsatisfiable == "DoNotSchedule"),
-            ),
-            ("resource claims", !self.resource_claims.is_empty()),
-            ("where the volumes of its claims are", self.volumes.iter().any(claims)),
-        ];
+        let asked = [("resource claims", !self.resource_claims.is_empty())];
         asked.into_iter().filter(|(_, asked)| *asked).map(|(what, _)| what).collect()
+    }
+
+    fn images(&self) -> Box<[Str]> {
+        let containers = self.init_containers.iter().chain(&self.containers);
+        let mounted = self.volumes.iter().filter_map(Volume::image);
+        containers.map(|c| c.image.as_str()).chain(mounted).map(|i| intern(&tagged(i))).collect()
     }
 
     fn host_ports(&self) -> Vec<HostPort> {
@@ -325,6 +339,15 @@ impl Container {
             amounts.entry((*name).to_owned()).or_insert(least);
         }
         amounts
+    }
+}
+
+/// The name under which a node lists an image: a name without a tag means the latest.
+fn tagged(image: &str) -> std::borrow::Cow<'_, str> {
+    let name = image.rfind('/').map_or(0, |slash| slash + 1);
+    match image[name..].contains(':') {
+        true => image.into(),
+        false => format!("{image}:latest").into(),
     }
 }
 

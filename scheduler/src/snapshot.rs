@@ -128,7 +128,7 @@ impl Snapshot {
     /// Puts a pod on a node, whatever node it names itself, in the place of one with the same uid.
     pub fn place(&mut self, pod: Arc<PodInfo>, id: NodeId) {
         if let Some(placed) = self.pods.get_mut(&pod.uid) {
-            if matches!(placed.at, Place::Node(at) if at == id) && placed.pod.same_class(&pod) {
+            if matches!(placed.at, Place::Node(at) if at == id) && placed.pod.counts_like(&pod) {
                 // It is counted already.
                 let list = &mut self.on_node[id as usize];
                 if let Some(slot) = list.iter_mut().find(|other| Arc::ptr_eq(other, &placed.pod)) {

@@ -1,13 +1,53 @@
-//! CPU and memory of a node shall be used up evenly.
+//! The resources of a node shall be used up evenly.
 
-use crate::framework::{Cycle, Extensions, MAX_SCORE, Plugin, Reach, Score};
-use crate::plugins::node_resources_fit::Column;
-use crate::snapshot::{CPU, MEMORY, NodeId};
+use crate::framework::{Cycle, Extensions, MAX_SCORE, Plugin, PreScore, Reach, Score};
+use crate::plugins::resources::{Column, ResourceSpec, Usage, Weighted, weighted};
+use crate::snapshot::NodeId;
 use crate::{PodClass, Snapshot};
+use serde::Deserialize;
 use std::sync::Arc;
 
-/// Prefers nodes on which the shares of CPU and memory in use are close together.
-pub struct BalancedAllocation;
+/// Prefers nodes where the pod brings the shares of resources in use closer together.
+pub struct BalancedAllocation {
+    resources: Vec<Weighted>,
+}
+
+/// The plugin's arguments, as in a `KubeSchedulerConfiguration`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct NodeResourcesBalancedAllocationArgs {
+    /// The resources it looks at; none stands for CPU and memory. Weights don't matter.
+    pub resources: Vec<ResourceSpec>,
+}
+
+/// The deviation of the shares seen so far, without keeping them.
+#[derive(Default)]
+struct Shares {
+    count: u32,
+    first: f64,
+    last: f64,
+    sum: f64,
+}
+
+// === impl BalancedAllocation ===
+
+impl BalancedAllocation {
+    /// With these arguments.
+    #[must_use]
+    pub fn new(args: NodeResourcesBalancedAllocationArgs) -> Self {
+        Self { resources: weighted(args.resources) }
+    }
+
+    fn columns<'a>(&self, cycle: &Cycle<'a>) -> Vec<Column<'a>> {
+        self.resources.iter().map(|resource| Column::new(cycle, *resource, false)).collect()
+    }
+}
+
+impl Default for BalancedAllocation {
+    fn default() -> Self {
+        Self::new(NodeResourcesBalancedAllocationArgs::default())
+    }
+}
 
 impl Plugin for BalancedAllocation {
     fn name(&self) -> &'static str {
@@ -15,7 +55,7 @@ impl Plugin for BalancedAllocation {
     }
 
     fn extensions(self: Arc<Self>) -> Extensions {
-        Extensions { score: Some(self), ..Extensions::default() }
+        Extensions { pre_score: Some(self.clone()), score: Some(self), ..Extensions::default() }
     }
 
     fn reach(&self, _: &PodClass, _: &Snapshot) -> Reach {
@@ -23,16 +63,47 @@ impl Plugin for BalancedAllocation {
     }
 }
 
+impl PreScore for BalancedAllocation {
+    /// A pod that asks for nothing brings nothing out of balance: all such would go to one node.
+    fn pre_score(&self, cycle: &mut Cycle<'_>, _: &[NodeId]) -> bool {
+        self.columns(cycle).iter().any(|column| column.adds() > 0)
+    }
+}
+
 impl Score for BalancedAllocation {
     fn score(&self, cycle: &Cycle<'_>, nodes: &[NodeId], scores: &mut [i64]) {
-        let (cpu, memory) = (Column::new(cycle, CPU), Column::new(cycle, MEMORY));
+        let columns = self.columns(cycle);
+        let half = MAX_SCORE / 2;
         for (score, node) in scores.iter_mut().zip(nodes) {
-            let deviation = (share(cpu.at(*node)) - share(memory.at(*node))).abs() / 2.0;
-            *score = ((1.0 - deviation) * MAX_SCORE as f64) as i64;
+            let shares = |amount: fn(Usage) -> i64| {
+                columns.iter().filter_map(move |column| {
+                    let usage = column.at(*node)?;
+                    Some((amount(usage) as f64 / usage.has as f64).min(1.0))
+                })
+            };
+            let (with, without) = (balance(shares(|u| u.with)), balance(shares(|u| u.used)));
+            *score = half + (half + with - without) / 2;
         }
     }
 }
 
-fn share((has, used): (i64, i64)) -> f64 {
-    if has <= 0 { 1.0 } else { (used as f64 / has as f64).min(1.0) }
+/// From half of [`MAX_SCORE`] to all of it: the closer together the better.
+fn balance(shares: impl Iterator<Item = f64> + Clone) -> i64 {
+    let mut seen = Shares::default();
+    for share in shares.clone() {
+        if seen.count == 0 {
+            seen.first = share;
+        }
+        seen = Shares { count: seen.count + 1, last: share, sum: seen.sum + share, ..seen };
+    }
+    let deviation = match seen.count {
+        0 | 1 => 0.0,
+        2 => (seen.first - seen.last).abs() / 2.0,
+        count => {
+            let mean = seen.sum / f64::from(count);
+            let squares = shares.fold(0.0, |sum, share| sum + (share - mean) * (share - mean));
+            (squares / f64::from(count)).sqrt()
+        }
+    };
+    ((1.0 - deviation) * MAX_SCORE as f64) as i64
 }

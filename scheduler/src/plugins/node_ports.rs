@@ -42,7 +42,7 @@ impl Filter for NodePorts {
 
 impl HostPort {
     fn conflicts(&self, other: &Self) -> bool {
-        let all = |ip: &str| matches!(ip, "" | "0.0.0.0" | "::");
+        let all = |ip: &str| matches!(ip, "" | "0.0.0.0");
         (self.port, &self.protocol) == (other.port, &other.protocol)
             && (all(&self.ip) || all(&other.ip) || self.ip == other.ip)
     }

@@ -1,13 +1,75 @@
-//! A node must have room; one with more room is better.
+//! A node must have room; how much room it should have is a matter of taste.
 
-use crate::framework::{Cycle, Extensions, Feasible, Filter, MAX_SCORE, Plugin, Reach, Score};
+mod strategy;
+
+pub use strategy::{
+    RequestedToCapacityRatio, ScoringStrategy, ScoringStrategyType, UtilizationShapePoint,
+};
+
+use crate::framework::{Cycle, Extensions, Feasible, Filter, Plugin, Reach, Score};
+use crate::plugins::resources::{Column, Weighted, weighted};
 use crate::queue::ClusterEvent;
-use crate::snapshot::{CPU, MEMORY, NodeId, PODS, ResourceId, resource_name};
+use crate::snapshot::{NodeId, PODS, ResourceId, resource_name};
 use crate::{NodeSet, PodClass, PodInfo, Snapshot};
+use serde::Deserialize;
 use std::sync::Arc;
+use strategy::Rule;
 
-/// Refuses nodes without room for what the pod asks for; prefers those with the most left (strategy `LeastAllocated`).
-pub struct NodeResourcesFit;
+/// Refuses nodes without room for what the pod asks for, and rates those that have it.
+pub struct NodeResourcesFit {
+    ignored: Vec<String>,
+    ignored_groups: Vec<String>,
+    rule: Rule,
+    resources: Vec<Weighted>,
+}
+
+/// The plugin's arguments, as in a `KubeSchedulerConfiguration`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct NodeResourcesFitArgs {
+    /// Extended resources that need not be there.
+    pub ignored_resources: Vec<String>,
+    /// The same for all of a group: what stands before the slash.
+    pub ignored_resource_groups: Vec<String>,
+    /// How nodes with room are rated.
+    pub scoring_strategy: ScoringStrategy,
+}
+
+// === impl NodeResourcesFit ===
+
+impl NodeResourcesFit {
+    /// With these arguments.
+    #[must_use]
+    pub fn new(args: NodeResourcesFitArgs) -> Self {
+        Self {
+            ignored: args.ignored_resources,
+            ignored_groups: args.ignored_resource_groups,
+            rule: Rule::new(&args.scoring_strategy),
+            resources: weighted(args.scoring_strategy.resources),
+        }
+    }
+
+    fn ignores(&self, resource: ResourceId) -> bool {
+        if self.ignored.is_empty() && self.ignored_groups.is_empty() {
+            return false;
+        }
+        let name = resource_name(resource);
+        let Some((group, _)) = name.split_once('/') else { return false };
+        self.ignored.iter().any(|ignored| **ignored == *name)
+            || self.ignored_groups.iter().any(|ignored| ignored == group)
+    }
+
+    /// What must be there.
+    fn asked<'a>(&self, pod: &'a PodInfo) -> impl Iterator<Item = &'a (ResourceId, i64)> {
+        pod.requests.iter().filter(|(resource, amount)| *amount > 0 && !self.ignores(*resource))
+    }
+}
+
+impl Default for NodeResourcesFit {
+    fn default() -> Self {
+        Self::new(NodeResourcesFitArgs::default())
+    }
+}
 
 impl Plugin for NodeResourcesFit {
     fn name(&self) -> &'static str {
@@ -24,13 +86,12 @@ impl Plugin for NodeResourcesFit {
 
     fn may_help(&self, event: &ClusterEvent, pod: &PodInfo) -> bool {
         match event {
-            ClusterEvent::PodDeleted(_) | ClusterEvent::PodUpdated { .. } => true,
             ClusterEvent::NodeAdded(node) | ClusterEvent::NodeUpdated { new: node, .. } => {
                 let has =
                     |id| node.allocatable.iter().find(|(r, _)| *r == id).map_or(0, |(_, n)| *n);
-                pod.requests.iter().all(|(resource, amount)| has(*resource) >= *amount)
+                self.asked(pod).all(|(resource, amount)| has(*resource) >= *amount)
             }
-            _ => false,
+            _ => matches!(event, ClusterEvent::PodDeleted(_) | ClusterEvent::PodUpdated { .. }),
         }
     }
 }
@@ -38,29 +99,34 @@ impl Plugin for NodeResourcesFit {
 impl Filter for NodeResourcesFit {
     fn filter(&self, cycle: &Cycle<'_>, feasible: &mut Feasible) {
         // All sets first: a node that lacks two things is counted under both.
-        let asked = cycle.pod.requests.iter().filter(|(_, amount)| *amount > 0);
-        let short: Vec<_> = asked
+        let short: Vec<_> = self
+            .asked(cycle.pod)
             .map(|&(resource, amount)| {
-                (resource, lacking(cycle.snapshot, feasible.nodes(), resource, amount))
+                (resource, amount, lacking(cycle.snapshot, feasible.nodes(), resource, amount))
             })
             .collect();
-        for (resource, nodes) in short {
+        for (resource, amount, nodes) in short {
             let reason = match resource {
                 PODS => "Too many pods".into(),
                 _ => format!("Insufficient {}", resource_name(resource)),
             };
-            feasible.refuse(nodes, reason);
+            let has = cycle.snapshot.allocatable(resource);
+            let ever = |id: &NodeId| has.get(*id as usize).is_some_and(|has| *has >= amount);
+            let (later, never): (Vec<_>, Vec<_>) = nodes.iter().partition(ever);
+            feasible.refuse_for_good(never.into_iter().collect(), reason.clone());
+            feasible.refuse(later.into_iter().collect(), reason);
         }
     }
 }
 
 impl Score for NodeResourcesFit {
     fn score(&self, cycle: &Cycle<'_>, nodes: &[NodeId], scores: &mut [i64]) {
-        for resource in [CPU, MEMORY] {
-            let column = Column::new(cycle, resource);
-            for (score, node) in scores.iter_mut().zip(nodes) {
-                *score += column.left(*node) / 2;
-            }
+        let columns = self.resources.iter().map(|resource| Column::new(cycle, *resource, true));
+        let columns: Vec<_> = columns.collect();
+        for (score, node) in scores.iter_mut().zip(nodes) {
+            let usages =
+                columns.iter().filter_map(|column| Some((column.at(*node)?, column.weight)));
+            *score = self.rule.score(usages);
         }
     }
 }
@@ -69,32 +135,4 @@ fn lacking(snapshot: &Snapshot, nodes: &NodeSet, resource: ResourceId, amount: i
     let (has, used) = (snapshot.allocatable(resource), snapshot.requested(resource));
     let at = |column: &[i64], id: NodeId| column.get(id as usize).copied().unwrap_or(0);
     nodes.iter().filter(|id| at(has, *id) - at(used, *id) < amount).collect()
-}
-
-/// One resource of all nodes, with what the pod would add.
-pub(super) struct Column<'a> {
-    has: &'a [i64],
-    used: &'a [i64],
-    adds: i64,
-}
-
-impl<'a> Column<'a> {
-    pub(super) fn new(cycle: &Cycle<'a>, resource: ResourceId) -> Self {
-        let amounts = &cycle.pod.non_zero_requests;
-        let adds = amounts.iter().find(|(r, _)| *r == resource).map_or(0, |(_, amount)| *amount);
-        let (has, used) =
-            (cycle.snapshot.allocatable(resource), cycle.snapshot.non_zero_requested(resource));
-        Self { has, used, adds }
-    }
-
-    /// What a node has, and what would be in use on it.
-    pub(super) fn at(&self, node: NodeId) -> (i64, i64) {
-        let at = |column: &[i64]| column.get(node as usize).copied().unwrap_or(0);
-        (at(self.has), at(self.used) + self.adds)
-    }
-
-    fn left(&self, node: NodeId) -> i64 {
-        let (has, used) = self.at(node);
-        if has <= 0 || used > has { 0 } else { (has - used) * MAX_SCORE / has }
-    }
 }

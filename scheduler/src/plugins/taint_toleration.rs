@@ -2,7 +2,7 @@
 
 use crate::framework::{Cycle, Extensions, Feasible, Filter, Normalization, Plugin, Reach, Score};
 use crate::queue::ClusterEvent;
-use crate::snapshot::NodeId;
+use crate::snapshot::{NodeId, NodeSet};
 use crate::{PodClass, PodInfo, Snapshot};
 use std::sync::Arc;
 use windlass_core::apis::core::v1::{Taint, Toleration};
@@ -35,16 +35,9 @@ impl Plugin for TaintToleration {
 
 impl Filter for TaintToleration {
     fn filter(&self, cycle: &Cycle<'_>, feasible: &mut Feasible) {
-        let forbidding = cycle.snapshot.taints().filter(|(taint, _)| forbids(taint));
-        for (taint, nodes) in forbidding {
-            if !tolerates(&cycle.pod.tolerations, taint) {
-                let mut tainted = nodes.clone();
-                tainted.intersect(feasible.nodes());
-                let value = taint.value.as_deref().unwrap_or_default();
-                let reason = format!("node(s) had untolerated taint(s) {{{}: {value}}}", taint.key);
-                feasible.refuse_for_good(tainted, reason);
-            }
-        }
+        let mut tainted = untolerated(cycle.snapshot, cycle.pod);
+        tainted.intersect(feasible.nodes());
+        feasible.refuse_for_good(tainted, "node(s) had untolerated taint(s)");
     }
 }
 
@@ -64,6 +57,17 @@ impl Score for TaintToleration {
     fn normalization(&self) -> Normalization {
         Normalization::ByHighestReversed
     }
+}
+
+/// The nodes with a taint that keeps the pod away.
+pub(crate) fn untolerated(snapshot: &Snapshot, pod: &PodInfo) -> NodeSet {
+    let mut nodes = NodeSet::default();
+    for (taint, tainted) in snapshot.taints() {
+        if forbids(taint) && !tolerates(&pod.tolerations, taint) {
+            nodes.unite(tainted);
+        }
+    }
+    nodes
 }
 
 fn forbids(taint: &Taint) -> bool {

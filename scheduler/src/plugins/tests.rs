@@ -10,9 +10,9 @@ fn filters() -> ProfileBuilder {
         .plugin(NodeUnschedulable, 0)
         .plugin(NodeName, 0)
         .plugin(TaintToleration, 3)
-        .plugin(NodeAffinity, 2)
+        .plugin(NodeAffinity::default(), 2)
         .plugin(NodePorts, 0)
-        .plugin(NodeResourcesFit, 1)
+        .plugin(NodeResourcesFit::default(), 1)
 }
 
 fn place(nodes: &[NodeInfo], on: &[PodInfo], pod: &PodInfo) -> Result<String, String> {
@@ -97,7 +97,7 @@ fn taints_keep_away_who_does_not_bear_them() {
         time_added: None,
     }];
     let only_a = std::slice::from_ref(&a);
-    let message = "0/1 nodes are available: 1 node(s) had untolerated taint(s) {k: v}.";
+    let message = "0/1 nodes are available: 1 node(s) had untolerated taint(s).";
     assert_eq!(place(only_a, &[], &spec(json!({}))), Err(message.into()));
     for toleration in [
         json!({"key": "k", "operator": "Exists"}),
@@ -122,4 +122,90 @@ fn cordons_and_ports_are_heeded() {
     a.unschedulable = true;
     let message = "0/2 nodes are available: 1 node(s) didn't have free ports for the requested pod ports, 1 node(s) were unschedulable.";
     assert_eq!(place(&[a, b], &taken, &spec(port)), Err(message.into()));
+}
+
+fn scores(plugin: impl crate::framework::Plugin, on: &[PodInfo], pod: &PodInfo) -> Vec<i64> {
+    let mut snapshot = Snapshot::default();
+    let nodes = [node("a", "4", &[("zone", "x")]), node("b", "8", &[("zone", "y")])];
+    nodes.iter().for_each(|node| snapshot.set_node(node));
+    on.iter().for_each(|pod| snapshot.set_pod(Arc::new(pod.clone())));
+    let profile = Profile::builder("test").plugin(plugin, 1).build();
+    Cycle::new(pod, &snapshot).score(&profile, &[0, 1])
+}
+
+#[test]
+fn strategies_rate_as_kubernetes_does() {
+    let args =
+        |json: Value| -> NodeResourcesFitArgs { serde_json::from_value(json).expect("args") };
+    let strategy = |kind: &str, more: Value| {
+        let mut json = json!({"type": kind, "resources": [{"name": "cpu", "weight": 3}, {"name": "memory", "weight": 1}]});
+        json.as_object_mut().expect("an object").extend(more.as_object().expect("one").clone());
+        NodeResourcesFit::new(args(json!({"scoringStrategy": json})))
+    };
+    // 2 of 4 cores, 2 of 8 Gi on a; 6 of 8 cores, 2 of 8 Gi on b.
+    let asks = json!({"cpu": "1", "memory": "1Gi"});
+    let spec = |requests: Value| json!({"containers": [{"name": "c", "resources": {"requests": requests}}]});
+    let new = pod_with("p", spec(asks.clone()));
+    let on = [
+        PodInfo { uid: "1".into(), ..pod_with("q", spec(asks)) }.on("a"),
+        PodInfo { uid: "2".into(), ..pod_with("r", spec(json!({"cpu": "5", "memory": "1Gi"}))) }
+            .on("b"),
+    ];
+    for (plugin, expected) in [
+        (strategy("LeastAllocated", json!({})), [(50 * 3 + 75) / 4, (25 * 3 + 75) / 4]),
+        (strategy("MostAllocated", json!({})), [(50 * 3 + 25) / 4, (75 * 3 + 25) / 4]),
+        (
+            strategy(
+                "RequestedToCapacityRatio",
+                json!({"requestedToCapacityRatio":
+                {"shape": [{"utilization": 0, "score": 10}, {"utilization": 100, "score": 0}]}}),
+            ),
+            [56, 38],
+        ),
+    ] {
+        assert_eq!(scores(plugin, &on, &new), expected);
+    }
+}
+
+#[test]
+fn balance_counts_what_the_pod_changes() {
+    let ask = |cpu: &str, memory: &str| {
+        pod_with(
+            "p",
+            json!({"containers": [{"name": "c", "resources": {"requests": {"cpu": cpu, "memory": memory}}}]}),
+        )
+    };
+    // On a the pod brings the shares 1/4 and 1/4: no change. On b 1/8 and 1/4.
+    assert_eq!(scores(BalancedAllocation::default(), &[], &ask("1", "2Gi")), [75, 71]);
+    // What was out of balance gets better.
+    let on = [PodInfo { uid: "1".into(), ..ask("4", "0") }.on("a")];
+    assert_eq!(scores(BalancedAllocation::default(), &on, &ask("0", "8Gi")), [100, 50]);
+    assert_eq!(
+        scores(
+            BalancedAllocation::default(),
+            &[],
+            &pod_with("p", json!({"containers": [{"name": "c"}]}))
+        ),
+        [0, 0]
+    );
+}
+
+#[test]
+fn a_profile_may_add_affinity_and_leave_resources_to_others() {
+    let added = json!({"addedAffinity": {"requiredDuringSchedulingIgnoredDuringExecution":
+        {"nodeSelectorTerms": [{"matchExpressions": [{"key": "zone", "operator": "In", "values": ["z"]}]}]}}});
+    let args = serde_json::from_value(added).expect("args");
+    let fit = serde_json::from_value(json!({"ignoredResourceGroups": ["x.io"]})).expect("args");
+    let mut snapshot = Snapshot::default();
+    two().iter().for_each(|node| snapshot.set_node(node));
+    let gpu =
+        spec(json!({"containers": [{"name": "c", "resources": {"requests": {"x.io/gpu": "1"}}}]}));
+    let place = |profile: Profile| Cycle::new(&gpu, &snapshot).place(&profile, &Seeded::new(1));
+    let fits = Profile::builder("fits").plugin(NodeResourcesFit::new(fit), 1);
+    assert!(place(fits.build()).is_ok());
+    let affinity = Profile::builder("added").plugin(NodeAffinity::new(args), 1);
+    let why = place(affinity.build()).expect_err("no node is in z").message;
+    let expected =
+        "0/2 nodes are available: 2 node(s) didn't match scheduler-enforced node affinity.";
+    assert_eq!(why, expected);
 }

@@ -8,7 +8,9 @@ use windlass_core::clock::Seeded;
 use windlass_core::scheme::PODDISRUPTIONBUDGETS;
 
 fn profile() -> Arc<Profile> {
-    let profile = Profile::builder("test").plugin(NodeAffinity, 1).plugin(NodeResourcesFit, 1);
+    let profile = Profile::builder("test")
+        .plugin(NodeAffinity::default(), 1)
+        .plugin(NodeResourcesFit::default(), 1);
     Arc::new(profile.plugin(DefaultPreemption::default(), 0).build())
 }
 

@@ -7,7 +7,7 @@ fn queue() -> Queue {
     let profile = Profile::builder("test")
         .plugin(SchedulingGates, 0)
         .plugin(PrioritySort, 0)
-        .plugin(NodeResourcesFit, 1)
+        .plugin(NodeResourcesFit::default(), 1)
         .plugin(TaintToleration, 1);
     Queue::new(Arc::new(profile.build()))
 }

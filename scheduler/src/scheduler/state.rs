@@ -197,7 +197,7 @@ impl State {
         snapshot.set_pod(pod.clone());
         match known {
             None => self.queue.wake(&ClusterEvent::PodAdded(pod), now),
-            Some(old) if !old.same_class(&pod) || was_on != snapshot.node_of(&pod.uid) => {
+            Some(old) if !old.counts_like(&pod) || was_on != snapshot.node_of(&pod.uid) => {
                 self.queue.wake(&ClusterEvent::PodUpdated { old, new: pod }, now);
             }
             Some(_) => {}

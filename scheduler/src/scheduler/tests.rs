@@ -4,8 +4,9 @@ use crate::testing::{node, pod};
 use windlass_core::clock::Seeded;
 
 fn state() -> (State, Instant) {
-    let profile =
-        Profile::builder("default-scheduler").plugin(crate::plugins::NodeResourcesFit, 1).build();
+    let profile = Profile::builder("default-scheduler")
+        .plugin(crate::plugins::NodeResourcesFit::default(), 1)
+        .build();
     let profile = Arc::new(profile);
     let (mut state, now) =
         (State::new(profile.clone().into(), Queue::new(profile)), Instant::now());
@@ -103,22 +104,11 @@ fn sidecars_and_init_containers_count_as_they_run() {
 
 #[test]
 fn demands_that_no_plugin_looks_at_are_known() {
-    let wish = serde_json::json!({"containers": [], "topologySpreadConstraints":
-        [{"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "ScheduleAnyway"}]});
-    assert!(crate::testing::pod_with("p", wish).ignored.is_empty());
-    let term = serde_json::json!({"topologyKey": "kubernetes.io/hostname", "labelSelector": {}});
+    let plain = serde_json::json!({"containers": []});
+    assert!(crate::testing::pod_with("p", plain).ignored.is_empty());
     let demand = serde_json::json!({"containers": [],
-        "affinity": {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}},
-        "topologySpreadConstraints": [{"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}],
-        "volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "c"}}]});
-    assert_eq!(
-        crate::testing::pod_with("p", demand).ignored,
-        [
-            "required pod anti-affinity",
-            "topology spread constraints",
-            "where the volumes of its claims are"
-        ]
-    );
+        "resourceClaims": [{"name": "gpu", "resourceClaimName": "c"}]});
+    assert_eq!(crate::testing::pod_with("p", demand).ignored, ["resource claims"]);
 }
 
 fn in_gang(name: &str, group: &str) -> PodInfo {
@@ -135,7 +125,7 @@ fn group(name: &str, min_count: u32) -> Arc<Object> {
 
 fn gang_state() -> (State, Instant) {
     let profile = Profile::builder("default-scheduler")
-        .plugin(crate::plugins::NodeResourcesFit, 1)
+        .plugin(crate::plugins::NodeResourcesFit::default(), 1)
         .plugin(crate::gang::GangScheduling, 0);
     let profile = Arc::new(profile.build());
     let (mut state, now) =

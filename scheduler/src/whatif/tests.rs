@@ -86,7 +86,7 @@ fn it_is_explained_node_by_node() {
 #[test]
 fn gangs_are_whole_here_too() {
     let profile = Profile::builder("test")
-        .plugin(crate::plugins::NodeResourcesFit, 1)
+        .plugin(crate::plugins::NodeResourcesFit::default(), 1)
         .plugin(GangScheduling, 0);
     let mut simulation =
         Simulation::with_profile(simulation(&[]).snapshot().clone(), Arc::new(profile.build()));
