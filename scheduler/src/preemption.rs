@@ -14,10 +14,12 @@ use crate::{ClusterEvent, PodClass, PodInfo, Snapshot};
 pub(crate) use budgets::Budgets;
 use choose::choose;
 use dry_run::DryRun;
+use serde::Deserialize;
 use std::sync::Arc;
 
 /// Makes room for pods by taking it from pods of lower priority.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub struct DefaultPreemption {
     /// So many percent of the nodes are looked at for candidates (`minCandidateNodesPercentage`).
     pub min_candidate_nodes_percentage: usize,

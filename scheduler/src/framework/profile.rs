@@ -30,6 +30,7 @@ pub struct Extensions {
 }
 
 /// A plugin in a profile.
+#[derive(Clone)]
 pub(crate) struct Enabled {
     pub(crate) plugin: Arc<dyn Plugin>,
     pub(crate) at: Extensions,
@@ -77,6 +78,18 @@ impl Profile {
         for columns in self.plugins.iter().flat_map(|enabled| &enabled.at.columns) {
             snapshot.attach(columns());
         }
+    }
+
+    /// The names of its plugins, in their order.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.plugins.iter().map(|enabled| enabled.plugin.name())
+    }
+
+    /// The same with one of its plugins alone.
+    #[must_use]
+    pub fn only(&self, plugin: &str) -> Self {
+        let plugins = self.plugins.iter().filter(|enabled| enabled.plugin.name() == plugin);
+        Self { name: self.name.clone(), plugins: plugins.cloned().collect() }
     }
 
     /// Whether a plugin of this name takes part.
