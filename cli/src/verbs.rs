@@ -8,6 +8,7 @@ mod image;
 mod logs;
 mod manifest;
 mod resource;
+mod schedule;
 mod up;
 
 use clap::{Parser, Subcommand};
@@ -22,7 +23,8 @@ use windlass_core::component::BoxError;
   windlass up                                   start a cluster here, Ctrl-C stops it
   windlass image import busybox.tar             bring an image onto the node
   windlass apply -f app.yaml                    make objects, or change them
-  windlass get pods -A                          list objects of all namespaces"
+  windlass get pods -A                          list objects of all namespaces
+  windlass schedule --what-if -f app.yaml       where would its pods go, and why"
 )]
 pub struct Program {
     #[command(subcommand)]
@@ -37,6 +39,7 @@ enum Verb {
     Apply(apply::Apply),
     Delete(delete::Delete),
     Logs(logs::Logs),
+    Schedule(schedule::Schedule),
 }
 
 impl Program {
@@ -52,6 +55,7 @@ impl Program {
             Verb::Apply(verb) => verb.run().await,
             Verb::Delete(verb) => verb.run().await,
             Verb::Logs(verb) => verb.run().await,
+            Verb::Schedule(verb) => verb.run().await,
         }
     }
 }

@@ -2,10 +2,13 @@
 //!
 //! A [`Simulation`] keeps a log of what it did: [`Simulation::mark`] and [`Simulation::undo`] make transactions of it.
 
+mod load;
 mod outcome;
+mod templates;
 mod undo;
 
 pub use outcome::{Outcome, Preempted};
+pub use templates::pods_of;
 pub use undo::Mark;
 
 use crate::framework::{Engine, Explanation, Placement, Plugin, Profile, Unschedulable};

@@ -14,7 +14,7 @@ use windlass_core::scheme::{GroupVersion, ResourceInfo, Scheme};
 pub(super) struct Files {
     /// Files or folders with manifests; `-` is standard input
     #[arg(short, long = "filename", required = true)]
-    filename: Vec<PathBuf>,
+    pub(super) filename: Vec<PathBuf>,
 }
 
 /// One object of a manifest.

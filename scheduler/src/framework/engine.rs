@@ -259,3 +259,6 @@ impl Engine {
         why
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,3 +1,5 @@
+mod random;
+
 use super::state::Turn;
 use super::*;
 use crate::testing::{node, pod};

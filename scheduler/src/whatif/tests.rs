@@ -105,3 +105,19 @@ fn gangs_are_whole_here_too() {
     assert_eq!(places(&simulation), ["a: ", "b: "]);
     assert_eq!(simulation.place(all("2")).placed.len(), 3);
 }
+
+#[test]
+fn a_workload_is_as_many_pods_as_it_says() {
+    let template = json!({"metadata": {"labels": {"app": "web"}},
+        "spec": {"containers": [{"name": "c", "resources": {"requests": {"cpu": "1"}}}]}});
+    let web = json!({"kind": "Deployment", "metadata": {"name": "web", "namespace": "shop"},
+        "spec": {"replicas": 3, "template": template}});
+    let pods = pods_of(&web).expect("pods");
+    assert_eq!(pods.iter().map(|pod| &*pod.name).collect::<Vec<_>>(), ["web-0", "web-1", "web-2"]);
+    assert!(Arc::ptr_eq(&pods[0].class, &pods[2].class));
+    assert_eq!((&*pods[0].namespace, &*pods[0].labels[0].1), ("shop", "web"));
+    assert!(
+        pods_of(&json!({"kind": "Service", "metadata": {"name": "s"}})).expect("none").is_empty()
+    );
+    assert!(pods_of(&json!({"kind": "Pod", "metadata": {"name": "p"}})).is_err(), "it has no spec");
+}

@@ -1,0 +1,126 @@
+use super::*;
+use crate::framework::{MAX_SCORE, Normalization, Score};
+use crate::plugins::simulated_profile;
+use crate::testing::{node, pod_with};
+use serde_json::json;
+use windlass_core::apis::core::v1::Taint;
+use windlass_core::clock::Seeded;
+
+/// Draws from a seed.
+struct Draw(Seeded);
+
+impl Draw {
+    fn below(&self, limit: u64) -> u64 {
+        self.0.next() % limit
+    }
+
+    fn node(&self, n: u64) -> crate::NodeInfo {
+        let zone = format!("z{}", self.below(3));
+        let cpu = (2 + self.below(4)).to_string();
+        let mut node = node(&format!("n{n}"), &cpu, &[("zone", &zone)]);
+        node.unschedulable = self.below(12) == 0;
+        if self.below(4) == 0 {
+            let effect = ["NoSchedule", "PreferNoSchedule"][self.below(2) as usize];
+            node.taints =
+                vec![Taint { key: "t".into(), effect: effect.into(), ..Taint::default() }];
+        }
+        node
+    }
+
+    /// One of a few kinds of pods.
+    fn pod(&self, n: u64) -> Arc<PodInfo> {
+        let cpu = ["100m", "500m", "1", "1500m"][self.below(4) as usize];
+        let mut spec =
+            json!({"containers": [{"name": "c", "resources": {"requests": {"cpu": cpu}}}]});
+        match self.below(4) {
+            0 => {
+                let preference = json!({"matchExpressions": [{"key": "zone", "operator": "In", "values": ["z1"]}]});
+                spec["affinity"]["nodeAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"] =
+                    json!([{"weight": 10, "preference": preference}]);
+            }
+            1 => spec["tolerations"] = json!([{"key": "t", "operator": "Exists"}]),
+            _ => {}
+        }
+        Arc::new(pod_with(&format!("p{n}"), spec))
+    }
+}
+
+/// Whether an answer is what asking all plugins anew gives: a node with the highest score, or none when none is left.
+fn check(engine: &Engine, pod: &Arc<PodInfo>, profile: &Profile, found: Option<NodeId>, at: &str) {
+    let mut cycle = Cycle::new(pod, &engine.snapshot);
+    let feasible = cycle.filter(profile).expect("no plugin refuses them all");
+    let nodes: Vec<NodeId> = feasible.nodes().iter().collect();
+    let Some(found) = found else { return assert!(nodes.is_empty(), "{at}: there is room") };
+    let place = nodes.binary_search(&found).unwrap_or_else(|_| panic!("{at}: not feasible"));
+    let scores = cycle.score(profile, &nodes);
+    assert_eq!(Some(&scores[place]), scores.iter().max(), "{at}: not the best");
+}
+
+#[test]
+fn what_is_mended_is_as_good_as_new() {
+    let profile = Arc::new(simulated_profile());
+    for seed in 0..40 {
+        let draw = Draw(Seeded::new(seed));
+        let mut engine = Engine::new(profile.snapshot());
+        (0..8 + draw.below(60)).for_each(|n| engine.snapshot.set_node(draw.node(n)));
+        for step in 0..300 {
+            let at = format!("seed {seed}, step {step}");
+            match draw.below(20) {
+                0 => engine.snapshot.set_node(draw.node(draw.below(80))),
+                1 => engine.snapshot.remove_node(&format!("n{}", draw.below(80))),
+                2..6 => engine.snapshot.remove_pod(&format!("p{}", draw.below(step + 1))),
+                _ => {
+                    let pod = draw.pod(step);
+                    let found = engine.place(&pod, &profile, &draw.0).ok();
+                    check(&engine, &pod, &profile, found, &at);
+                    if let Some(node) = found {
+                        engine.snapshot.place(pod, node);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A score that looks at all nodes.
+struct Far;
+
+impl crate::framework::Plugin for Far {
+    fn name(&self) -> &'static str {
+        "Far"
+    }
+
+    fn extensions(self: Arc<Self>) -> crate::framework::Extensions {
+        crate::framework::Extensions { score: Some(self), ..Default::default() }
+    }
+}
+
+impl Score for Far {
+    fn score(&self, cycle: &Cycle<'_>, nodes: &[NodeId], scores: &mut [i64]) {
+        for (score, node) in scores.iter_mut().zip(nodes) {
+            *score = cycle.snapshot.pods_on(*node).len() as i64;
+        }
+    }
+
+    fn normalization(&self) -> Normalization {
+        Normalization::ByHighestReversed
+    }
+}
+
+#[test]
+fn plugins_that_look_far_have_their_say_beside_kept_answers() {
+    let profile =
+        Profile::builder("test").plugin(crate::plugins::NodeResourcesFit, 1).plugin(Far, 3).build();
+    let profile = Arc::new(profile);
+    let draw = Draw(Seeded::new(5));
+    let mut engine = Engine::new(profile.snapshot());
+    (0..10).for_each(|n| engine.snapshot.set_node(node(&format!("n{n}"), "8", &[])));
+    for step in 0..60 {
+        let pod = draw.pod(step);
+        let found = engine.place(&pod, &profile, &draw.0).ok();
+        check(&engine, &pod, &profile, found, &format!("step {step}"));
+        engine.snapshot.place(pod, found.expect("room"));
+    }
+    let most = (0..10).map(|id| engine.snapshot.pods_on(id).len()).max();
+    assert!(most <= Some(8), "they are spread, {most:?}; a score is at most {MAX_SCORE}");
+}
