@@ -107,7 +107,7 @@ fn watts(pod: &PodClass) -> i64 {
 
 fn main() -> Result<()> {
     let profile = Profile::builder("power-aware")
-        .plugin(NodeResourcesFit, 1)
+        .plugin(NodeResourcesFit::default(), 1)
         .plugin(RackPower { watts_of_a_rack: 1000 }, 5)
         .build();
     let mut snapshot = profile.snapshot();

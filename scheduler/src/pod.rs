@@ -57,8 +57,6 @@ pub struct PodClass {
     pub never_preempts: bool,
     /// Which scheduler shall place it.
     pub scheduler_name: Str,
-    /// A DaemonSet made it.
-    pub of_daemon_set: bool,
     /// The PodGroup it belongs to (`spec.schedulingGroup.podGroupName`); mostly empty.
     pub pod_group: Str,
     /// What it asks for, one pod included.
@@ -220,7 +218,6 @@ impl PodInfo {
             priority: spec.priority.unwrap_or(0),
             never_preempts: spec.preemption_policy == "Never",
             scheduler_name: intern(&spec.scheduler_name),
-            of_daemon_set: header.owners.iter().any(|o| o.controller && &*o.kind == "DaemonSet"),
             pod_group: spec.scheduling_group.as_ref().map_or("", |g| &g.pod_group_name).into(),
             requests,
             non_zero_requests,

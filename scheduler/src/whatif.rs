@@ -104,7 +104,7 @@ impl Simulation {
             NodeInfo { unschedulable: true, ..(**self.engine.snapshot.node(id)).clone() };
         self.set_node(Arc::new(cordoned));
         let pods = self.engine.snapshot.pods_on(id).iter();
-        let mut pods: Vec<_> = pods.filter(|pod| !pod.of_daemon_set).cloned().collect();
+        let mut pods: Vec<_> = pods.filter(|pod| !of_daemon_set(pod)).cloned().collect();
         pods.sort_by(|a, b| a.uid.cmp(&b.uid));
         pods.iter().for_each(|pod| self.take_off(pod));
         self.place(pods)
@@ -199,6 +199,10 @@ impl Simulation {
         self.log.push(Step::NodeSet(node.name.clone(), old));
         self.engine.snapshot.set_node(node);
     }
+}
+
+fn of_daemon_set(pod: &PodInfo) -> bool {
+    pod.controller.as_ref().is_some_and(|(kind, _)| &**kind == "DaemonSet")
 }
 
 /// The pod as its owner would make it anew.

@@ -4,8 +4,9 @@ use super::ConfigError;
 use crate::framework::Plugin;
 use crate::gang::GangScheduling;
 use crate::plugins::{
-    BalancedAllocation, DefaultBinder, NodeAffinity, NodeName, NodePorts, NodeResourcesFit,
-    NodeUnschedulable, PrioritySort, SchedulingGates, TaintToleration,
+    BalancedAllocation, DefaultBinder, ImageLocality, InterPodAffinity, NodeAffinity, NodeName,
+    NodePorts, NodeResourcesFit, NodeUnschedulable, PodTopologySpread, PrioritySort,
+    SchedulingGates, TaintToleration,
 };
 use crate::preemption::DefaultPreemption;
 use serde::de::DeserializeOwned;
@@ -47,10 +48,19 @@ impl Default for Registry {
         registry.built_in("NodeUnschedulable", Some(0), |_| Ok(NodeUnschedulable));
         registry.built_in("NodeName", Some(0), |_| Ok(NodeName));
         registry.built_in("TaintToleration", Some(3), |_| Ok(TaintToleration));
-        registry.built_in("NodeAffinity", Some(2), |_| Ok(NodeAffinity));
+        registry.built_in("NodeAffinity", Some(2), |given| Ok(NodeAffinity::new(args(given)?)));
         registry.built_in("NodePorts", Some(0), |_| Ok(NodePorts));
-        registry.built_in("NodeResourcesFit", Some(1), |_| Ok(NodeResourcesFit));
-        registry.built_in("NodeResourcesBalancedAllocation", Some(1), |_| Ok(BalancedAllocation));
+        registry
+            .built_in("NodeResourcesFit", Some(1), |given| Ok(NodeResourcesFit::new(args(given)?)));
+        registry.built_in("PodTopologySpread", Some(2), |given| {
+            Ok(PodTopologySpread::new(args(given)?))
+        });
+        registry
+            .built_in("InterPodAffinity", Some(2), |given| Ok(InterPodAffinity::new(args(given)?)));
+        registry.built_in("NodeResourcesBalancedAllocation", Some(1), |given| {
+            Ok(BalancedAllocation::new(args(given)?))
+        });
+        registry.built_in("ImageLocality", Some(1), |_| Ok(ImageLocality));
         registry.built_in("DefaultPreemption", Some(0), args::<DefaultPreemption>);
         registry.built_in("GangScheduling", None, |_| Ok(GangScheduling));
         registry.with_client("DefaultBinder", Some(0), |_, client| Ok(DefaultBinder::new(client)));

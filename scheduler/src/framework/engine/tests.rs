@@ -109,8 +109,10 @@ impl Score for Far {
 
 #[test]
 fn plugins_that_look_far_have_their_say_beside_kept_answers() {
-    let profile =
-        Profile::builder("test").plugin(crate::plugins::NodeResourcesFit, 1).plugin(Far, 3).build();
+    let profile = Profile::builder("test")
+        .plugin(crate::plugins::NodeResourcesFit::default(), 1)
+        .plugin(Far, 3)
+        .build();
     let profile = Arc::new(profile);
     let draw = Draw(Seeded::new(5));
     let mut engine = Engine::new(profile.snapshot());

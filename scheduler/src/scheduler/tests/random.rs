@@ -27,8 +27,8 @@ impl World {
         let profile = Profile::builder("default-scheduler")
             .plugin(crate::plugins::PrioritySort, 0)
             .plugin(crate::plugins::NodeUnschedulable, 0)
-            .plugin(crate::plugins::NodeResourcesFit, 1)
-            .plugin(crate::plugins::BalancedAllocation, 1)
+            .plugin(crate::plugins::NodeResourcesFit::default(), 1)
+            .plugin(crate::plugins::BalancedAllocation::default(), 1)
             .plugin(DefaultPreemption::default(), 0)
             .plugin(GangScheduling, 0)
             .build();
