@@ -12,7 +12,6 @@ pub use volumes::{Disk, PodClaim};
 use crate::snapshot::{Resources, resource_amounts};
 use jiff::Timestamp;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 use shared::share;
 use std::collections::BTreeMap;
 use std::ops::Deref;
@@ -85,8 +84,8 @@ pub struct PodClass {
     pub tolerations: Vec<Toleration>,
     /// Names of the gates that keep it from being scheduled.
     pub scheduling_gates: Vec<String>,
-    /// What it demands of its place that no plugin here looks at: said once, when it is placed.
-    pub ignored: Vec<&'static str>,
+    /// Its ResourceClaims, in its namespace; none for one that is still to be made.
+    pub resource_claims: Box<[Option<Str>]>,
 }
 
 /// A port of the node that a pod wants.
@@ -112,6 +111,7 @@ struct View {
 struct Status {
     phase: String,
     nominated_node_name: String,
+    resource_claim_statuses: Vec<ClaimStatus>,
     start_time: Option<Timestamp>,
 }
 
@@ -149,7 +149,7 @@ struct Spec {
     #[serde(default)]
     topology_spread_constraints: Vec<TopologySpreadConstraint>,
     #[serde(default)]
-    resource_claims: Vec<IgnoredAny>,
+    resource_claims: Vec<ResourceClaim>,
     #[serde(default)]
     volumes: Vec<Volume>,
 }
@@ -159,6 +159,23 @@ struct Spec {
 struct SchedulingGroup {
     #[serde(default)]
     pod_group_name: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ResourceClaim {
+    name: String,
+    #[serde(default)]
+    resource_claim_name: Option<String>,
+}
+
+/// Which claim was made for the pod from a template; none when it needs none.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ClaimStatus {
+    name: String,
+    #[serde(default)]
+    resource_claim_name: Option<String>,
 }
 
 type Amounts = BTreeMap<String, String>;
@@ -205,7 +222,8 @@ impl PodInfo {
     /// When the object is no pod.
     pub fn new(object: &Object) -> windlass_core::Result<Self> {
         let View { spec, status } = object.view()?;
-        let (header, ignored) = (object.header(), spec.ignored());
+        let header = object.header();
+        let resource_claims = spec.resource_claims(&status);
         let (requests, non_zero_requests) = (spec.total(&[]), spec.total(&DEFAULT_REQUESTS));
         let (host_ports, images) = (spec.host_ports(), spec.images());
         let affinity = spec.affinity.map(|affinity| *affinity).unwrap_or_default();
@@ -232,7 +250,7 @@ impl PodInfo {
             controller,
             tolerations: spec.tolerations,
             scheduling_gates: spec.scheduling_gates.into_iter().map(|gate| gate.name).collect(),
-            ignored,
+            resource_claims,
         };
         Ok(Self {
             name: header.name.clone(),
@@ -303,10 +321,16 @@ impl Spec {
         resource_amounts(running)
     }
 
-    /// Demands that no plugin looks at.
-    fn ignored(&self) -> Vec<&'static str> {
-        let asked = [("resource claims", !self.resource_claims.is_empty())];
-        asked.into_iter().filter(|(_, asked)| *asked).map(|(what, _)| what).collect()
+    fn resource_claims(&self, status: &Status) -> Box<[Option<Str>]> {
+        let made = |name: &str| status.resource_claim_statuses.iter().find(|s| s.name == name);
+        let claim = |claim: &ResourceClaim| match (&claim.resource_claim_name, made(&claim.name)) {
+            (Some(name), _) => Some(Some(intern(name))),
+            (None, Some(made)) => {
+                made.resource_claim_name.as_deref().map(|name| Some(intern(name)))
+            }
+            (None, None) => Some(None),
+        };
+        self.resource_claims.iter().filter_map(claim).collect()
     }
 
     fn images(&self) -> Box<[Str]> {

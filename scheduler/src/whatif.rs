@@ -178,11 +178,11 @@ impl Simulation {
         }
     }
 
-    fn settle(&mut self, pod: Arc<PodInfo>, node: crate::NodeId, outcome: &mut Outcome) {
-        self.engine.snapshot.place(pod.clone(), node);
+    fn settle(&mut self, pod: Arc<PodInfo>, id: crate::NodeId, outcome: &mut Outcome) {
+        self.engine.snapshot.place(pod.clone(), id);
         self.log.push(Step::PodPlaced(pod.uid.clone()));
-        let node = self.engine.snapshot.name(node).clone();
-        outcome.placed.push(Placement { pod, node });
+        let node = self.engine.snapshot.name(id).clone();
+        outcome.placed.push(Placement { pod, node, id });
     }
 
     fn take_off(&mut self, pod: &Arc<PodInfo>) {

@@ -65,6 +65,16 @@ impl Cluster {
         patched.expect("a status");
     }
 
+    async fn patch(&self, key: &Key, patch: Value) {
+        let patched = self.client.patch(key, Patch::merge(&patch), &WriteOptions::default()).await;
+        patched.unwrap_or_else(|error| panic!("{key}: {error}"));
+    }
+
+    async fn label_node(&self, name: &str, label: &str, value: &str) {
+        let key = Key::cluster(scheme::NODES, name);
+        self.patch(&key, json!({"metadata": {"labels": {label: value}}})).await;
+    }
+
     async fn add_pod(&self, name: &str, spec: Value) {
         let mut all = json!({"containers": [{"name": "c", "image": "i",
             "resources": {"requests": {"cpu": "1"}}}]});
@@ -143,6 +153,95 @@ async fn a_pod_gets_a_node() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_pod_keeps_away_from_those_it_can_not_be_with() {
+    let cluster = Cluster::start().await;
+    cluster.add_node("a", "4").await;
+    let averse = json!({"affinity": {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [
+        {"topologyKey": "kubernetes.io/hostname", "namespaceSelector": {}, "labelSelector": {}}]}}});
+    cluster.label_node("a", "kubernetes.io/hostname", "a").await;
+    cluster.add_pod("first", averse.clone()).await;
+    assert_eq!(cluster.bound("first").await, "a");
+    cluster.add_pod("second", averse).await;
+    let message = cluster.refused("second").await["message"].to_string();
+    assert!(message.contains("1 node(s) didn't match pod anti-affinity rules"), "{message}");
+    cluster.add_node("b", "4").await;
+    cluster.label_node("b", "kubernetes.io/hostname", "b").await;
+    assert_eq!(cluster.bound("second").await, "b");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_waits_until_its_claims_have_volumes() {
+    let cluster = Cluster::start().await;
+    cluster.add_node("a", "4").await;
+    cluster.add_node("b", "4").await;
+    let class = |name: &str, provisioner: &str| {
+        json!({"metadata": {"name": name}, "provisioner": provisioner,
+            "volumeBindingMode": "WaitForFirstConsumer"})
+    };
+    cluster.create(scheme::STORAGECLASSES, class("local", "kubernetes.io/no-provisioner")).await;
+    cluster.create(scheme::STORAGECLASSES, class("made", "x.io/maker")).await;
+    let on_b =
+        json!({"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["b"]}]});
+    let volume = json!({"metadata": {"name": "v"}, "spec": {"storageClassName": "local",
+        "capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"], "hostPath": {"path": "/v"},
+        "nodeAffinity": {"required": {"nodeSelectorTerms": [on_b]}}}});
+    cluster.create(scheme::PERSISTENTVOLUMES, volume).await;
+    let status = Key::cluster(scheme::PERSISTENTVOLUMES, "v").subresource("status");
+    cluster.patch(&status, json!({"status": {"phase": "Available"}})).await;
+    for class in ["local", "made"] {
+        let claim = json!({"metadata": {"name": class}, "spec": {"storageClassName": class,
+            "accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}});
+        cluster.create(scheme::PERSISTENTVOLUMECLAIMS, claim).await;
+    }
+    let volume =
+        |claim: &str| json!({"name": claim, "persistentVolumeClaim": {"claimName": claim}});
+    cluster.add_pod("p", json!({"volumes": [volume("local"), volume("made")]})).await;
+    // The volume is set aside for its claim, and one is asked for on the same node.
+    let set_aside = |v: &Value| v["spec"]["claimRef"]["name"] == "local";
+    cluster.find(scheme::PERSISTENTVOLUMES, set_aside).await;
+    let asked = |claim: &Value| {
+        claim["metadata"]["annotations"]["volume.kubernetes.io/selected-node"] == "b"
+    };
+    cluster.find(scheme::PERSISTENTVOLUMECLAIMS, asked).await;
+    // What the controllers and the maker do.
+    for (claim, volume) in [("local", "v"), ("made", "w")] {
+        let done = json!({"metadata": {"annotations": {"pv.kubernetes.io/bind-completed": "yes"}},
+            "spec": {"volumeName": volume}});
+        cluster.patch(&Key::new(scheme::PERSISTENTVOLUMECLAIMS, "ns", claim), done).await;
+    }
+    assert_eq!(cluster.bound("p").await, "b");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_gets_the_devices_it_claims() {
+    let cluster = Cluster::start().await;
+    cluster.add_node("a", "4").await;
+    cluster.add_node("b", "4").await;
+    cluster.create(scheme::DEVICECLASSES, json!({"metadata": {"name": "gpu"}, "spec": {}})).await;
+    let pool = json!({"name": "b", "generation": 1, "resourceSliceCount": 1});
+    let slice = json!({"metadata": {"name": "s"}, "spec": {"driver": "x.io", "nodeName": "b",
+        "pool": pool, "devices": [{"name": "one"}]}});
+    cluster.create(scheme::RESOURCESLICES, slice).await;
+    let request = json!({"name": "r", "exactly": {"deviceClassName": "gpu"}});
+    let claim = json!({"metadata": {"name": "c"}, "spec": {"devices": {"requests": [request]}}});
+    cluster.create(scheme::RESOURCECLAIMS, claim).await;
+    let claims = json!({"resourceClaims": [{"name": "gpu", "resourceClaimName": "c"}]});
+    cluster.add_pod("p", claims.clone()).await;
+    assert_eq!(cluster.bound("p").await, "b");
+    let reserved = |claim: &Value| claim["status"]["reservedFor"][0]["name"] == "p";
+    let claim = cluster.find(scheme::RESOURCECLAIMS, reserved).await;
+    let result = &claim["status"]["allocation"]["devices"]["results"][0];
+    assert_eq!((&result["device"], &result["request"]), (&json!("one"), &json!("r")));
+    assert_eq!(
+        claim["metadata"]["finalizers"],
+        json!(["resource.kubernetes.io/delete-protection"])
+    );
+    // A second one shares the claim.
+    cluster.add_pod("q", claims).await;
+    assert_eq!(cluster.bound("q").await, "b");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_pod_waits_for_a_node_and_says_so() {
     let cluster = Cluster::start().await;
     cluster.add_pod("p", json!({})).await;
@@ -198,17 +297,4 @@ async fn a_pod_of_higher_priority_takes_room_from_others() {
     // What an agent does when the pod has ended.
     cluster.delete_pod("low").await;
     assert_eq!(cluster.bound("high").await, "a");
-}
-
-#[tokio::test(start_paused = true)]
-async fn what_is_not_looked_at_is_said() {
-    let cluster = Cluster::start().await;
-    cluster.add_node("a", "4").await;
-    let spread = json!([{"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule",
-        "labelSelector": {"matchLabels": {"app": "web"}}}]);
-    cluster.add_pod("p", json!({"topologySpreadConstraints": spread})).await;
-    cluster.bound("p").await;
-    let event = cluster.event("ConstraintsIgnored", "p").await;
-    assert_eq!(event["message"], "Placed without regard to: topology spread constraints");
-    assert_eq!((&event["type"], &event["count"]), (&json!("Warning"), &json!(1)));
 }

@@ -27,6 +27,8 @@ pub struct Placement {
     pub pod: Arc<PodInfo>,
     /// The node.
     pub node: Str,
+    /// Its number in the snapshot, good until the next change of nodes.
+    pub id: NodeId,
 }
 
 /// Why a pod got no node.

@@ -4,7 +4,7 @@
 mod groups;
 mod terms;
 
-pub(crate) use groups::{NamespaceLabels, PodGroup, PodGroups};
+pub(crate) use groups::{NamespaceLabels, NodeCounts, PodGroup, PodGroups, decrement};
 pub(crate) use terms::HeldTerms;
 
 use crate::framework::Columns;

@@ -38,7 +38,7 @@ impl Plugin for DefaultBinder {
 #[async_trait]
 impl Bind for DefaultBinder {
     async fn bind(&self, placement: &Placement) -> Result<(), windlass_core::Error> {
-        let Placement { pod, node } = placement;
+        let Placement { pod, node, .. } = placement;
         let key = Key::new(scheme::PODS, &*pod.namespace, &*pod.name).subresource("binding");
         let binding = json!({
             "apiVersion": "v1", "kind": "Binding",

@@ -42,27 +42,27 @@ impl Binder {
         }
     }
 
+    /// What must be done before the pod is bound. May take long.
+    pub(super) async fn prepare(&self, placement: &Placement) -> Result<(), Reason> {
+        for (_, pre_bind) in self.profiles.of(&placement.pod).at(|at| at.pre_bind.as_ref()) {
+            pre_bind.pre_bind(placement).await.map_err(|error| error.to_string())?;
+        }
+        Ok(())
+    }
+
     /// Binds, and says so.
     pub(super) async fn bind(&self, placement: &Placement) -> Result<(), Reason> {
         self.try_bind(placement).await?;
         for (_, after) in self.profiles.of(&placement.pod).at(|at| at.post_bind.as_ref()) {
             after.post_bind(placement);
         }
-        let Placement { pod, node } = placement;
+        let Placement { pod, node, .. } = placement;
         let text = format!("Successfully assigned {}/{} to {node}", pod.namespace, pod.name);
         self.recorder.event(reference(pod), EventType::Normal, "Scheduled", &text);
-        if !pod.ignored.is_empty() {
-            let text = format!("Placed without regard to: {}", pod.ignored.join(", "));
-            tracing::warn!(namespace = %pod.namespace, pod = %pod.name, "{text}");
-            self.recorder.event(reference(pod), EventType::Warning, "ConstraintsIgnored", &text);
-        }
         Ok(())
     }
 
     async fn try_bind(&self, placement: &Placement) -> Result<(), Reason> {
-        for (_, pre_bind) in self.profiles.of(&placement.pod).at(|at| at.pre_bind.as_ref()) {
-            pre_bind.pre_bind(placement).await.map_err(|error| error.to_string())?;
-        }
         let mut binders = self.profiles.of(&placement.pod).at(|at| at.bind.as_ref());
         let (_, bind) = binders.next().ok_or("the profile has no Bind plugin")?;
         Ok(bind.bind(placement).await.map_err(|error| error.to_string())?)

@@ -85,10 +85,14 @@ impl Running {
         };
         if waits.is_empty() {
             for placed in together {
-                let slot = self.slots.clone().acquire_owned().await;
+                let slot = match waits_for_others(&placed) {
+                    true => None,
+                    false => Some(self.slots.clone().acquire_owned().await),
+                };
                 let (shared, binder) = (self.shared.clone(), self.binder.clone());
+                let slots = self.slots.clone();
                 self.tasks.spawn(async move {
-                    bind_one(&shared, &binder, placed).await;
+                    bind_one(&shared, &binder, &slots, placed, slot.is_some()).await;
                     drop(slot);
                 });
             }
@@ -104,11 +108,9 @@ impl Running {
             }
             let mut binding = JoinSet::new();
             for placed in together {
-                let slot = slots.clone().acquire_owned().await;
-                let (shared, binder) = (shared.clone(), binder.clone());
+                let (shared, binder, slots) = (shared.clone(), binder.clone(), slots.clone());
                 binding.spawn(async move {
-                    bind_one(&shared, &binder, placed).await;
-                    drop(slot);
+                    bind_one(&shared, &binder, &slots, placed, false).await;
                 });
             }
             binding.join_all().await;
@@ -122,10 +124,28 @@ impl Running {
     }
 }
 
-async fn bind_one(shared: &Shared, binder: &Binder, (queued, placement): Placed) {
+/// What has to be made for the pod before it can be bound may take minutes: volumes. Meanwhile it has no slot.
+fn waits_for_others((_, placement): &Placed) -> bool {
+    !placement.pod.claims.is_empty() || !placement.pod.resource_claims.is_empty()
+}
+
+async fn bind_one(
+    shared: &Shared,
+    binder: &Binder,
+    slots: &Semaphore,
+    (queued, placement): Placed,
+    has_slot: bool,
+) {
     // What was said about the pod before comes first.
     let said = queued.report.clone().lock_owned().await;
-    if let Err(reason) = binder.bind(&placement).await {
+    let bound = async {
+        binder.prepare(&placement).await?;
+        let slot = if has_slot { None } else { Some(slots.acquire().await) };
+        let bound = binder.bind(&placement).await;
+        drop(slot);
+        bound
+    };
+    if let Err(reason) = bound.await {
         binder.unreserve(&placement);
         shared.not_bound(queued, &placement, &reason);
     }

@@ -183,7 +183,7 @@ impl State {
         self.engine.snapshot.place(pod.clone(), id);
         self.engine.nominated.remove(&pod.uid);
         self.assumed.insert(pod.uid.clone(), pod.clone());
-        Placement { pod: pod.clone(), node }
+        Placement { pod: pod.clone(), node, id }
     }
 
     fn bound(&mut self, pod: Arc<PodInfo>, now: Instant) {

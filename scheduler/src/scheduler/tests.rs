@@ -104,15 +104,6 @@ fn sidecars_and_init_containers_count_as_they_run() {
     assert!(pod.requests.contains(&(crate::snapshot::CPU, 5000)), "{:?}", pod.requests);
 }
 
-#[test]
-fn demands_that_no_plugin_looks_at_are_known() {
-    let plain = serde_json::json!({"containers": []});
-    assert!(crate::testing::pod_with("p", plain).ignored.is_empty());
-    let demand = serde_json::json!({"containers": [],
-        "resourceClaims": [{"name": "gpu", "resourceClaimName": "c"}]});
-    assert_eq!(crate::testing::pod_with("p", demand).ignored, ["resource claims"]);
-}
-
 fn in_gang(name: &str, group: &str) -> PodInfo {
     let spec = serde_json::json!({"schedulingGroup": {"podGroupName": group},
         "containers": [{"name": "c", "resources": {"requests": {"cpu": "1"}}}]});

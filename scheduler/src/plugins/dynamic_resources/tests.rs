@@ -1,0 +1,207 @@
+//! Who gets which devices, case by case.
+
+use super::*;
+use crate::framework::Profile;
+use crate::testing::{node, pod_with};
+use serde_json::{Value, json};
+use windlass_core::Object;
+use windlass_core::scheme::GroupVersionResource;
+
+/// Stands for CEL: an expression is the name of a device.
+struct ByName;
+
+impl DeviceSelectors for ByName {
+    fn matches(&self, expression: &str, _: &str, device: &Device) -> Result<bool, String> {
+        Ok(device.name == expression)
+    }
+}
+
+struct Shop {
+    plugin: Arc<DynamicResources>,
+    profile: Profile,
+    snapshot: Snapshot,
+}
+
+impl Shop {
+    fn new(selectors: Option<Arc<dyn DeviceSelectors>>) -> Self {
+        let profile = Profile::builder("test")
+            .plugin(DynamicResources::new(None, selectors.clone()), 0)
+            .build();
+        let mut snapshot = profile.snapshot();
+        for name in ["a", "b"] {
+            snapshot.set_node(&node(name, "4", &[]));
+        }
+        let plugin = Arc::new(DynamicResources::new(None, selectors));
+        Self { plugin, profile, snapshot }.class("gpu", json!({}))
+    }
+
+    fn with(mut self, resource: &GroupVersionResource, object: &Value) -> Self {
+        let object = Object::from_wire(object.to_string().into()).expect("an object");
+        self.snapshot.set_object(resource, &Arc::new(object));
+        self
+    }
+
+    fn class(self, name: &str, spec: Value) -> Self {
+        self.with(&scheme::DEVICECLASSES, &json!({"metadata": {"name": name}, "spec": spec}))
+    }
+
+    /// The only slice of a node's pool.
+    fn slice(self, node: &str, devices: Value) -> Self {
+        let pool = json!({"name": node, "generation": 1, "resourceSliceCount": 1});
+        let spec = json!({"driver": "x.io", "nodeName": node, "pool": pool, "devices": devices});
+        self.with(&scheme::RESOURCESLICES, &json!({"metadata": {"name": node}, "spec": spec}))
+    }
+
+    fn claim(self, name: &str, devices: Value, status: Value) -> Self {
+        let metadata = json!({"name": name, "namespace": "default", "uid": name});
+        let claim = json!({"metadata": metadata, "spec": {"devices": devices}, "status": status});
+        self.with(&scheme::RESOURCECLAIMS, &claim)
+    }
+
+    fn asks(self, name: &str, exactly: Value) -> Self {
+        let mut request = json!({"deviceClassName": "gpu"});
+        let more = exactly.as_object().expect("an object").clone();
+        request.as_object_mut().expect("an object").extend(more);
+        self.claim(name, json!({"requests": [{"name": "r", "exactly": request}]}), json!({}))
+    }
+
+    fn places(&self, pod: &PodInfo) -> Result<Vec<&str>, String> {
+        let mut cycle = Cycle::new(pod, &self.snapshot);
+        let left = cycle.filter(&self.profile).map_err(|(_, reason)| reason.to_string())?;
+        let names: Vec<_> = left.nodes().iter().map(|id| &**self.snapshot.name(id)).collect();
+        if names.is_empty() { Err(left.message(2)) } else { Ok(names) }
+    }
+
+    /// What a pod gets on a node.
+    fn reserve(&self, pod: &PodInfo, node: &str) -> Result<Vec<String>, Reason> {
+        let mut cycle = Cycle::new(pod, &self.snapshot);
+        self.plugin.pre_filter(&mut cycle)?;
+        let mut left = Feasible::new(self.snapshot.nodes().clone());
+        self.plugin.filter(&cycle, &mut left);
+        let id = self.snapshot.id(node).expect("a node");
+        let placement = Placement { pod: Arc::new(pod.clone()), node: node.into(), id };
+        self.plugin.reserve(&placement)?;
+        let decisions = self.plugin.decisions.lock();
+        let all = decisions.chosen[&pod.uid].iter().flat_map(|allocated| &allocated.results);
+        Ok(all.map(|result| format!("{}={}", result.request, result.device)).collect())
+    }
+}
+
+fn user(name: &str, claims: &[&str]) -> PodInfo {
+    let claim = |name: &&str| json!({"name": name, "resourceClaimName": name});
+    let claims: Vec<_> = claims.iter().map(claim).collect();
+    pod_with(name, json!({"containers": [], "resourceClaims": claims}))
+}
+
+fn devices(names: &[&str]) -> Value {
+    names.iter().map(|name| json!({"name": name})).collect()
+}
+
+fn none(reason: &str) -> Result<Vec<&'static str>, String> {
+    Err(format!("0/2 nodes are available: 2 {reason}."))
+}
+
+#[test]
+fn a_pod_goes_where_there_are_enough_devices() {
+    let shop = Shop::new(None).slice("a", devices(&["1"])).slice("b", devices(&["1", "2"]));
+    let shop = shop.asks("two", json!({"count": 2})).asks("all", json!({"allocationMode": "All"}));
+    assert_eq!(shop.places(&user("p", &["two"])), Ok(vec!["b"]));
+    assert_eq!(shop.places(&user("q", &["all"])), Ok(vec!["a", "b"]));
+    assert_eq!(shop.reserve(&user("p", &["two"]), "b"), Ok(vec!["r=1".into(), "r=2".into()]));
+    let shop = shop.asks("three", json!({"count": 3}));
+    assert_eq!(shop.places(&user("r", &["three"])), none("cannot allocate all claims"));
+    let why = shop.places(&user("s", &["missing"]));
+    assert_eq!(why, Err("resourceclaim \"missing\" not found".into()));
+}
+
+#[test]
+fn devices_that_others_have_are_not_to_be_had() {
+    let result = json!({"request": "r", "driver": "x.io", "pool": "a", "device": "1"});
+    let here = json!({"key": "metadata.name", "operator": "In", "values": ["a"]});
+    let allocation = json!({"devices": {"results": [result]},
+        "nodeSelector": {"nodeSelectorTerms": [{"matchFields": [here]}]}});
+    let shop = Shop::new(None).slice("a", devices(&["1"])).asks("mine", json!({}));
+    let shop = shop.claim("other", json!({}), json!({"allocation": allocation}));
+    assert_eq!(shop.places(&user("p", &["mine"])), none("cannot allocate all claims"));
+    assert_eq!(shop.places(&user("q", &["other"])), Ok(vec!["a"]), "shared, where it is");
+    let shop = shop.asks("admin", json!({"adminAccess": true}));
+    assert_eq!(shop.places(&user("r", &["admin"])), Ok(vec!["a"]));
+}
+
+#[test]
+fn what_was_reserved_is_taken_at_once() {
+    let shop = Shop::new(None).slice("a", devices(&["1", "2"]));
+    let shop = shop.asks("one", json!({})).asks("two", json!({})).asks("three", json!({}));
+    assert_eq!(shop.reserve(&user("p", &["one"]), "a"), Ok(vec!["r=1".into()]));
+    assert_eq!(shop.reserve(&user("q", &["two"]), "a"), Ok(vec!["r=2".into()]));
+    let third = user("r", &["three"]);
+    assert_eq!(shop.reserve(&third, "a"), Err("no device was found for it there".into()));
+    let id = shop.snapshot.id("a").expect("a node");
+    let first = Placement { pod: Arc::new(user("p", &["one"])), node: "a".into(), id };
+    shop.plugin.unreserve(&first);
+    assert_eq!(shop.reserve(&third, "a"), Ok(vec!["r=1".into()]));
+}
+
+#[test]
+fn expressions_need_someone_who_evaluates_them() {
+    let cel = json!({"selectors": [{"cel": {"expression": "2"}}]});
+    let shop = |selectors| {
+        let shop = Shop::new(selectors).slice("a", devices(&["1"])).slice("b", devices(&["2"]));
+        shop.asks("mine", cel.clone()).class("second", cel.clone())
+    };
+    let why = "devices are selected by CEL, and this scheduler was given nothing that evaluates it";
+    // Where there is no device there is nothing to evaluate it for.
+    assert_eq!(shop(None).places(&user("p", &["mine"])), none(why));
+    let shop = shop(Some(Arc::new(ByName)));
+    assert_eq!(shop.places(&user("p", &["mine"])), Ok(vec!["b"]));
+    let shop = shop.asks("class", json!({"deviceClassName": "second"}));
+    assert_eq!(shop.places(&user("p", &["class"])), Ok(vec!["b"]));
+    let shop = shop.asks("class", json!({"deviceClassName": "none"}));
+    let why = "device class \"none\" of request r does not exist";
+    assert_eq!(shop.places(&user("p", &["class"])), none(why));
+}
+
+#[test]
+fn constraints_alternatives_and_taints_are_heeded() {
+    let on =
+        |name: &str, board: &str| json!({"name": name, "attributes": {"board": {"string": board}}});
+    let shop = Shop::new(None).slice("a", json!([on("1", "x"), on("2", "y"), on("3", "y")]));
+    let shop = shop.slice("b", json!([on("1", "x"), on("2", "y")]));
+    let pair = |constraint: &str| {
+        json!({"requests": [{"name": "r", "exactly": {"deviceClassName": "gpu", "count": 2}}],
+            "constraints": [{"requests": ["r"], constraint: "x.io/board"}]})
+    };
+    let shop = shop.claim("same", pair("matchAttribute"), json!({}));
+    assert_eq!(shop.places(&user("p", &["same"])), Ok(vec!["a"]));
+    assert_eq!(shop.reserve(&user("p", &["same"]), "a"), Ok(vec!["r=2".into(), "r=3".into()]));
+    let shop = shop.claim("other", pair("distinctAttribute"), json!({}));
+    assert_eq!(shop.places(&user("q", &["other"])), Ok(vec!["a", "b"]));
+    let sub =
+        |name: &str, count: u32| json!({"name": name, "deviceClassName": "gpu", "count": count});
+    let first =
+        json!({"requests": [{"name": "r", "firstAvailable": [sub("many", 3), sub("few", 1)]}]});
+    let shop = shop.claim("either", first, json!({}));
+    assert_eq!(shop.reserve(&user("r", &["either"]), "b"), Ok(vec!["r/few=1".into()]));
+    let taint = json!([{"key": "k", "value": "v", "effect": "NoSchedule"}]);
+    let shop = Shop::new(None).slice("b", json!([{"name": "1", "taints": taint}]));
+    let shop = shop.asks("mine", json!({}));
+    assert_eq!(shop.places(&user("s", &["mine"])), none("cannot allocate all claims"));
+    let shop = shop.asks("mine", json!({"tolerations": [{"key": "k", "operator": "Exists"}]}));
+    assert_eq!(shop.places(&user("s", &["mine"])), Ok(vec!["b"]));
+}
+
+#[test]
+fn a_pool_counts_when_all_of_it_is_there() {
+    let slice = |name: &str, generation: u32, count: u32| {
+        let pool = json!({"name": "p", "generation": generation, "resourceSliceCount": count});
+        json!({"metadata": {"name": name}, "spec": {"driver": "x.io", "allNodes": true, "pool": pool,
+            "devices": [{"name": name}]}})
+    };
+    let shop =
+        Shop::new(None).asks("mine", json!({})).with(&scheme::RESOURCESLICES, &slice("1", 1, 2));
+    assert_eq!(shop.places(&user("p", &["mine"])), none("cannot allocate all claims"));
+    let shop = shop.with(&scheme::RESOURCESLICES, &slice("2", 1, 2));
+    assert_eq!(shop.places(&user("p", &["mine"])), Ok(vec!["a", "b"]));
+    let shop = shop.with(&scheme::RESOURCESLICES, &slice("3", 2, 1));
+    assert_eq!(shop.reserve(&user("p", &["mine"]), "b"), Ok(vec!["r=3".into()]));
+}
