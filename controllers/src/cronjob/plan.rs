@@ -103,6 +103,11 @@ impl Planner<'_> {
         if deadline.is_some_and(|seconds| self.now.as_second() - at.as_second() > seconds) {
             return;
         }
+        if self.jobs.iter().any(|job| name_of(&job.metadata) == self.name_at(at)) {
+            // It was made, and the status that says so was not written: there is no second one, also later.
+            self.plan.status.last_schedule_time = Some(time(at));
+            return;
+        }
         let active = self.plan.status.active.clone().unwrap_or_default();
         match self.spec.concurrency_policy.as_deref() {
             Some("Forbid") if !active.is_empty() => {
@@ -163,8 +168,12 @@ impl Planner<'_> {
         last
     }
 
+    fn name_at(&self, at: Timestamp) -> String {
+        format!("{}-{}", name_of(&self.cron.metadata), at.as_second() / 60)
+    }
+
     fn make(&mut self, at: Timestamp) {
-        let name = format!("{}-{}", name_of(&self.cron.metadata), at.as_second() / 60);
+        let name = self.name_at(at);
         self.plan.status.last_schedule_time = Some(time(at));
         let template = self.spec.job_template.clone();
         let given = template.metadata.unwrap_or_default();

@@ -19,12 +19,15 @@ pub(super) struct Sync {
     crons: Workloads,
     jobs: Workloads,
     writes: Writes,
+    /// Of the CronJobs themselves: the status says which time was the last.
+    statuses: Writes,
 }
 
 impl Sync {
     pub(super) fn new(context: &Context, crons: Workloads, jobs: Workloads) -> Self {
         let recorder = context.recorder.named("cronjob-controller");
-        Self { context: context.clone(), recorder, crons, jobs, writes: Writes::default() }
+        let (writes, statuses) = (Writes::default(), Writes::default());
+        Self { context: context.clone(), recorder, crons, jobs, writes, statuses }
     }
 }
 
@@ -34,7 +37,9 @@ impl Reconciler for Sync {
     type Error = Error;
 
     async fn reconcile(&self, request: &ObjectKey) -> Result<Action> {
-        if !self.writes.are_shown(request, &self.jobs) {
+        if !self.writes.are_shown(request, &self.jobs)
+            || !self.statuses.are_shown(request, &self.crons)
+        {
             return Ok(Writes::wait());
         }
         let Some(entry) = self.crons.get(&request.namespace, &request.name) else {
@@ -55,8 +60,8 @@ impl Reconciler for Sync {
         self.writes.wrote(request, version);
         if Some(&plan.status) != cron.status.as_ref() {
             let key = Key::new(scheme::CRONJOBS, &request.namespace, &request.name);
-            let op = status::replace(key, &entry.object, &plan.status)?;
-            ops::apply(&*self.context.client, &self.recorder, vec![op]).await?;
+            let (client, own) = (&*self.context.client, &self.statuses);
+            status::write(client, own, request, key, &entry.object, &plan.status).await?;
         }
         Ok(plan.again.map_or(Action::Done, Action::RequeueAfter))
     }

@@ -26,12 +26,15 @@ pub(super) struct Sync {
     jobs: Workloads,
     pods: Pods,
     writes: Writes,
+    /// Of the Jobs themselves: by its status a Job knows which ends are counted already.
+    statuses: Writes,
 }
 
 impl Sync {
     pub(super) fn new(context: &Context, jobs: Workloads, pods: Pods) -> Self {
         let recorder = context.recorder.named("job-controller");
-        Self { context: context.clone(), recorder, jobs, pods, writes: Writes::default() }
+        let (writes, statuses) = (Writes::default(), Writes::default());
+        Self { context: context.clone(), recorder, jobs, pods, writes, statuses }
     }
 
     async fn claim(&self, job: &Job, selector: &Selector) -> Result<Vec<Pod>> {
@@ -56,8 +59,8 @@ impl Sync {
     ) -> Result<()> {
         let (client, recorder, writes) = (&*self.context.client, &self.recorder, &self.writes);
         if Some(&plan.status) != job.status.as_ref() {
-            let op = status::replace(key(request), object, &plan.status)?;
-            ops::apply(client, recorder, vec![op]).await?;
+            let own = &self.statuses;
+            status::write(client, own, request, key(request), object, &plan.status).await?;
         }
         self.release(request, &plan.release).await?;
         let batch = batch::Pods {
@@ -110,7 +113,9 @@ impl Reconciler for Sync {
     type Error = Error;
 
     async fn reconcile(&self, request: &ObjectKey) -> Result<Action> {
-        if !self.writes.are_shown(request, &self.pods) {
+        if !self.writes.are_shown(request, &self.pods)
+            || !self.statuses.are_shown(request, &self.jobs)
+        {
             return Ok(Writes::wait());
         }
         let Some(entry) = self.jobs.get(&request.namespace, &request.name) else {

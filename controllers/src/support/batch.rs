@@ -1,10 +1,10 @@
 //! Making and deleting many pods.
 
-use super::writes::Writes;
+use super::writes::{Writes, ask};
 use crate::views::Pod;
 use futures::future::join_all;
 use windlass_core::apis::core::v1::Pod as ApiPod;
-use windlass_core::client::{Client, DeleteOptions, Key, WriteOptions};
+use windlass_core::client::{Client, DeleteOptions, Key, ListOptions, Scope, WriteOptions};
 use windlass_core::controller::ObjectKey;
 use windlass_core::events::{EventType, Recorder, Reference};
 use windlass_core::meta::Reason;
@@ -47,6 +47,9 @@ impl Pods<'_> {
         while !rest.is_empty() {
             let (now, later) = rest.split_at(size.min(rest.len()));
             let made = join_all(now.iter().map(|pod| self.create_one(pod))).await;
+            if made.iter().any(|one| matches!(one, Err(Error::Transport(_)))) {
+                self.learn_what_was_made().await;
+            }
             made.into_iter()
                 .collect::<Result<Vec<()>>>()
                 .map_err(|error| Failure { creating: true, error })?;
@@ -76,6 +79,20 @@ impl Pods<'_> {
                 Err(error)
             }
         }
+    }
+
+    /// When an answer got lost, a pod may have been made that nobody heard of. The server knows: before anything more is
+    /// made, the cache has to show all that is there now.
+    async fn learn_what_was_made(&self) {
+        let scope = Scope::namespace(scheme::PODS, &self.about.namespace);
+        let options = ListOptions::default();
+        let Some(all) = ask(|| self.client.list(&scope, &options)).await else { return };
+        let headers = all.items.iter().map(|pod| pod.header());
+        let mine = headers.filter(|header| {
+            header.controller().is_some_and(|owner| *owner.uid == *self.about.uid)
+        });
+        let last = mine.map(|header| header.resource_version).max();
+        self.writes.wrote(self.request, last.unwrap_or(0));
     }
 
     /// Deletes pods, all at once.

@@ -1,10 +1,39 @@
 //! Writing the status of an object.
 
 use super::ops::Op;
+use super::writes::{Writes, ask};
 use serde::Serialize;
 use serde_json::Value;
-use windlass_core::client::Key;
-use windlass_core::{Object, Result};
+use windlass_core::client::{Client, Key, WriteOptions};
+use windlass_core::controller::ObjectKey;
+use windlass_core::{Error, Object, Result};
+
+/// Writes a status that decides what is done next, as that of a Job does, which counts its pods: `own` remembers its
+/// version, also when the answer gets lost, and until the cache of the objects shows it nothing is to be decided.
+pub(crate) async fn write<T: Serialize>(
+    client: &dyn Client,
+    own: &Writes,
+    request: &ObjectKey,
+    key: Key,
+    object: &Object,
+    status: &T,
+) -> Result<()> {
+    let Op::Update(at, body) = replace(key.clone(), object, status)? else { return Ok(()) };
+    match client.update(&at, body.to_string().into(), &WriteOptions::default()).await {
+        Ok(written) => {
+            own.wrote(request, written.resource_version());
+            Ok(())
+        }
+        Err(error) => {
+            if matches!(error, Error::Transport(_))
+                && let Some(now) = ask(|| client.get(&key)).await
+            {
+                own.wrote(request, now.resource_version());
+            }
+            Err(error)
+        }
+    }
+}
 
 /// Replaces the status, if the object is still at the version that was read.
 ///

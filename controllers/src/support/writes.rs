@@ -7,13 +7,19 @@
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 use std::time::Duration;
-use windlass_core::View;
 use windlass_core::cache::Informer;
 use windlass_core::controller::{Action, ObjectKey};
 use windlass_core::object::Header;
+use windlass_core::workqueue::Backoff;
+use windlass_core::{Result, View};
 
 /// Waits no longer than this for a change to be told; then looks again.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// So often it is asked what became of a write whose answer got lost …
+const ATTEMPTS: u32 = 5;
+/// … after such waits.
+const RETRY: Backoff = Backoff { first: Duration::from_millis(100), max: Duration::from_secs(2) };
 
 /// What was written last for each key.
 #[derive(Debug, Default)]
@@ -67,6 +73,23 @@ impl Writes {
     pub(crate) fn wait() -> Action {
         Action::RequeueAfter(PATIENCE)
     }
+}
+
+/// Asks what became of a write whose answer got lost: a few times, as the next answer may get lost too. `None` when
+/// nobody answers; what is done twice then has to be put right later.
+pub(crate) async fn ask<T, F>(question: impl Fn() -> F) -> Option<T>
+where
+    F: Future<Output = Result<T>>,
+{
+    for failures in 0..ATTEMPTS {
+        match question().await {
+            Ok(answer) => return Some(answer),
+            Err(error) if error.is_not_found() => return None,
+            Err(error) => tracing::debug!(%error, "will ask again what became of a write"),
+        }
+        tokio::time::sleep(RETRY.wait(failures)).await;
+    }
+    None
 }
 
 #[cfg(test)]

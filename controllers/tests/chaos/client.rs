@@ -50,7 +50,7 @@ impl Unreliable {
         }
         let answer = tokio::spawn(call).await.expect("no panic");
         self.trouble.pause().await;
-        if self.trouble.loses_answers && self.trouble.happens(6) {
+        if self.trouble.happens(6) {
             return Err(lost("an answer"));
         }
         answer
