@@ -8,8 +8,10 @@ use crate::object::{Object, View};
 use parking_lot::{Mutex, RwLock};
 use rustc_hash::FxHashSet;
 use smallvec::{SmallVec, smallvec};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::sync::Notify;
 
 /// What happened to an entry.
 #[derive(Debug)]
@@ -43,6 +45,7 @@ pub struct Informer<V> {
     handlers: Mutex<Vec<Handler<V>>>,
     synced: Ready,
     reached: AtomicU64,
+    changed: Notify,
 }
 
 // === impl Change ===
@@ -76,6 +79,7 @@ impl<V: View> Informer<V> {
             handlers: Mutex::default(),
             synced: Ready::default(),
             reached: AtomicU64::new(0),
+            changed: Notify::new(),
         }
     }
 
@@ -140,6 +144,20 @@ impl<V: View> Informer<V> {
         self.reached.load(Ordering::Acquire)
     }
 
+    /// Waits until `wanted` finds in the cache what is looked for. It is asked now, and again after changes; how long that
+    /// may take is the caller's to say.
+    pub async fn wait_for<T>(&self, wanted: impl Fn(&Self) -> Option<T>) -> T {
+        loop {
+            let mut changed = pin!(self.changed.notified());
+            // From here on no change is missed.
+            changed.as_mut().enable();
+            if let Some(found) = wanted(self) {
+                return found;
+            }
+            changed.await;
+        }
+    }
+
     /// Follows the server until shutdown.
     pub async fn run(&self, client: Arc<dyn Client>, shutdown: Shutdown) {
         let reflector = Reflector::new(client, self.scope.clone(), self.options.clone());
@@ -202,6 +220,7 @@ impl<V: View> Sink for Informer<V> {
             self.tell(&handlers, self.upsert(object));
         }
         self.synced.set();
+        self.changed.notify_waiters();
     }
 
     fn apply(&self, batch: WatchBatch) {
@@ -216,6 +235,7 @@ impl<V: View> Sink for Informer<V> {
             self.reached(version);
             self.tell(&handlers, changes);
         }
+        self.changed.notify_waiters();
     }
 
     fn reached(&self, resource_version: u64) {

@@ -1,7 +1,9 @@
 //! The conditions of a status (`metav1.Condition`; apimachinery's `meta.SetStatusCondition`).
 
 use crate::apis::meta::v1::{Condition, Time};
+use crate::object::Object;
 use jiff::Timestamp;
+use serde::Deserialize;
 
 /// A condition that is true or not, and why. `generation` is that of the object it was observed of.
 #[must_use]
@@ -51,6 +53,29 @@ pub fn is_true(conditions: &[Condition], kind: &str) -> bool {
     conditions.iter().any(|condition| condition.type_ == kind && condition.status == "True")
 }
 
+/// Whether a condition stands in the status of an object, of whatever kind, and is true.
+#[must_use]
+pub fn holds(object: &Object, kind: &str) -> bool {
+    #[derive(Deserialize)]
+    struct View {
+        #[serde(default)]
+        status: Status,
+    }
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Status {
+        conditions: Vec<Short>,
+    }
+    // Older kinds have conditions without some of the fields of today.
+    #[derive(Deserialize)]
+    struct Short {
+        r#type: String,
+        status: String,
+    }
+    let is = |one: &Short| one.r#type == kind && one.status == "True";
+    object.view::<View>().is_ok_and(|view| view.status.conditions.iter().any(is))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,5 +94,16 @@ mod tests {
         assert!(set(&mut all, ready(true, "b", 4)) && is_true(&all, "Ready"));
         assert_eq!((all[0].last_transition_time.0, all.len()), (at(4), 1));
         assert!(remove(&mut all, "Ready") && !remove(&mut all, "Ready"));
+    }
+
+    #[test]
+    fn conditions_of_any_kind_are_found() {
+        let holds = |status: &str, kind| {
+            let json = format!(r#"{{"metadata":{{"name":"a"}}{status}}}"#);
+            super::holds(&Object::from_wire(json.into()).expect("an object"), kind)
+        };
+        let status = r#","status":{"conditions":[{"type":"A","status":"True"},{"type":"B","status":"False"}]}"#;
+        assert!(holds(status, "A") && !holds(status, "B") && !holds(status, "C"));
+        assert!(!holds("", "A") && !holds(r#","status":{}"#, "A"));
     }
 }

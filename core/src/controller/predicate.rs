@@ -7,12 +7,14 @@ pub fn any<V>(_: &Change<V>) -> bool {
     true
 }
 
-/// Changes of the spec. For kinds that have a generation; a reconciler that writes its own status is not woken by it.
+/// Changes of the spec, of the finalizers, and that somebody deleted it. For kinds that have a generation; a reconciler is
+/// not woken by the status it writes itself.
 pub fn generation_changed<V>(change: &Change<V>) -> bool {
     match change {
         Change::Updated { old, new } => {
             let (old, new) = (old.object.header(), new.object.header());
-            old.generation != new.generation || old.deleting != new.deleting
+            (old.generation, old.deleting, &old.finalizers)
+                != (new.generation, new.deleting, &new.finalizers)
         }
         Change::Added(_) | Change::Deleted(_) => true,
     }
