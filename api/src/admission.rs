@@ -1,36 +1,68 @@
 //! What may be written, and what is filled in: plugins between a request and the registry.
 
+mod always_pull_images;
+mod certificates;
 mod charge;
+mod claim_resize;
+mod classes;
+mod default_ingress_class;
+mod default_storage_class;
 mod default_toleration_seconds;
+mod deny_external_ips;
 mod escalation;
+mod event_rate_limit;
 mod expression;
+mod extended_resource_toleration;
 mod index;
 mod limit_ranger;
 mod namespace_lifecycle;
+mod node_restriction;
 pub(crate) mod notes;
+mod owner_references;
+mod plugins;
+mod pod_node_selector;
 mod pod_security;
+mod pod_toleration_restriction;
+mod pod_topology_labels;
 mod policy;
 mod priority;
 mod reinvocation;
 mod resource_quota;
 mod rules;
+mod runtime_class;
 mod service_account;
 mod storage_protection;
 mod taint_nodes;
 #[cfg(test)]
 mod testing;
+mod tolerations;
 mod view;
 mod webhook;
 
+pub use always_pull_images::AlwaysPullImages;
+pub use certificates::{CertificateApproval, CertificateSigning, CertificateSubjectRestriction};
 pub use charge::Charge;
+pub use claim_resize::PersistentVolumeClaimResize;
+pub use default_ingress_class::DefaultIngressClass;
+pub use default_storage_class::DefaultStorageClass;
 pub use default_toleration_seconds::DefaultTolerationSeconds;
+pub use deny_external_ips::DenyServiceExternalIPs;
 pub use escalation::EscalationPrevention;
+pub use event_rate_limit::{EventLimit, EventRateLimit, LimitKind};
+pub use extended_resource_toleration::ExtendedResourceToleration;
 pub use limit_ranger::LimitRanger;
 pub use namespace_lifecycle::NamespaceLifecycle;
+pub use node_restriction::NodeRestriction;
+pub use owner_references::OwnerReferencesPermissionEnforcement;
+pub use plugins::{AdmissionConfiguration, PluginError, Plugins};
+pub use pod_node_selector::PodNodeSelector;
 pub use pod_security::{Exemptions, Level, PodSecurity, Policy, Standard, Version};
+pub use pod_toleration_restriction::PodTolerationRestriction;
+pub use pod_topology_labels::PodTopologyLabels;
 pub use policy::{MutatingPolicies, ValidatingPolicies};
 pub use priority::Priority;
 pub use resource_quota::{LimitedResource, ResourceQuota};
+pub use runtime_class::RuntimeClass;
 pub use service_account::ServiceAccount;
 pub use storage_protection::StorageObjectInUseProtection;
 pub use taint_nodes::TaintNodesByCondition;
@@ -42,6 +74,7 @@ pub(crate) use policy::start_type_checking;
 use crate::authentication::User;
 use crate::registry::{Entry, Loopback};
 use crate::strategy::Map;
+use crate::strategy::json::str_at;
 use async_trait::async_trait;
 use reinvocation::Reinvocation;
 use std::sync::Arc;
@@ -147,8 +180,9 @@ pub trait Admission: Send + Sync {
         Ok(())
     }
 
-    /// What the object takes of what is counted, or that there is not enough of it. Asked last of all, with the object
-    /// as it will be kept, and again when what a charge stood on has changed in between.
+    /// What the object takes of what is counted, or that there is not enough of it. Asked of plugins in
+    /// [`Phase::Quota`], after all else, with the object as it will be kept, and again when what a charge stood on has
+    /// changed in between.
     ///
     /// # Errors
     /// The refusal.
@@ -234,6 +268,15 @@ impl AdmissionRequest<'_> {
     /// Notes something for the audit log.
     pub fn annotate(&mut self, key: impl Into<String>, value: impl Into<String>) {
         self.annotations.push((key.into(), value.into()));
+    }
+
+    /// The refusal, in Kubernetes' words: `pods "a" is forbidden: why`.
+    #[must_use]
+    pub fn forbidden(&self, why: &str) -> Status {
+        let own = |field| self.object.as_ref().map_or("", |it| str_at(it, &["metadata", field]));
+        let names = [self.name, own("name"), own("generateName")];
+        let name = names.into_iter().find(|name| !name.is_empty()).unwrap_or_default();
+        Status::forbidden(&self.resource.group, &self.resource.resource, name, why)
     }
 
     /// Whether nothing is to be kept of it.

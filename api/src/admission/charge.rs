@@ -1,6 +1,6 @@
 //! What an object takes of what is counted: paid in the very commit that writes it.
 
-use super::{AdmissionRequest, Chain};
+use super::{AdmissionRequest, Chain, Phase};
 use crate::strategy::Companion;
 use tokio::sync::OwnedMutexGuard;
 use windlass_core::meta::Status;
@@ -24,7 +24,8 @@ impl Chain {
     ) -> Result<Vec<Charge>, Status> {
         let mut charges = Vec::new();
         for plugin in &self.0 {
-            if plugin.handles(request.operation, request.resource)
+            if plugin.phase() == Phase::Quota
+                && plugin.handles(request.operation, request.resource)
                 && let Some(charge) = plugin.charge(request).await?
             {
                 charges.push(charge);

@@ -43,19 +43,24 @@ impl LimitRanger {
 
 #[async_trait]
 impl Admission for LimitRanger {
-    /// Pods are bounded when they are made, claims as often as they are written.
+    /// Pods are bounded when they are made and when they are resized, claims as often as they are written.
     fn handles(&self, operation: Operation, resource: &GroupVersionResource) -> bool {
         match operation {
             Operation::Create => {
                 *resource == scheme::PODS || *resource == scheme::PERSISTENTVOLUMECLAIMS
             }
-            Operation::Update => *resource == scheme::PERSISTENTVOLUMECLAIMS,
+            Operation::Update => {
+                *resource == scheme::PODS || *resource == scheme::PERSISTENTVOLUMECLAIMS
+            }
             Operation::Delete | Operation::Connect => false,
         }
     }
 
     async fn admit(&self, request: &mut AdmissionRequest<'_>) -> Result<(), Status> {
-        if *request.resource != scheme::PODS || !request.subresource.is_empty() {
+        if *request.resource != scheme::PODS
+            || request.operation != Operation::Create
+            || !request.subresource.is_empty()
+        {
             return Ok(());
         }
         let limits = self.limits(request.namespace).await?;
@@ -66,10 +71,11 @@ impl Admission for LimitRanger {
     }
 
     async fn validate(&self, request: &mut AdmissionRequest<'_>) -> Result<(), Status> {
-        let Some(object) = request.object.as_ref().filter(|_| request.subresource.is_empty())
-        else {
-            return Ok(());
+        let sized = match (request.operation, request.subresource) {
+            (Operation::Update, part) if *request.resource == scheme::PODS => part == "resize",
+            (_, part) => part.is_empty(),
         };
+        let Some(object) = request.object.as_ref().filter(|_| sized) else { return Ok(()) };
         // What is about to go is let go.
         if request.old.is_some_and(|old| !old["metadata"]["deletionTimestamp"].is_null()) {
             return Ok(());
@@ -85,6 +91,6 @@ impl Admission for LimitRanger {
             [one] => one.clone(),
             several => format!("[{}]", several.join(", ")),
         };
-        Err(Status::forbidden("", &request.resource.resource, request.name, &why))
+        Err(request.forbidden(&why))
     }
 }

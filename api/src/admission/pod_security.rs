@@ -119,7 +119,7 @@ impl PodSecurity {
         }
         if !enforce.is_empty() {
             let why = format!("violates PodSecurity \"{}\": {enforce}", policy.enforce);
-            return Err(Status::forbidden("", "pods", request.name, &why));
+            return Err(request.forbidden(&why));
         }
         if !warn.is_empty() {
             let text = format!("would violate PodSecurity \"{}\": {warn}", policy.warn);

@@ -1,16 +1,23 @@
 //! A pod's priority comes from its class (Kubernetes' Priority admission controller).
 
+#[cfg(test)]
+mod tests;
+
 use super::{Admission, AdmissionRequest, Operation};
+use crate::strategy::Map;
+use crate::strategy::json::{int_of, is_nil, is_true, map_mut, map_of, restore, str_of};
 use async_trait::async_trait;
 use serde::Deserialize;
-use serde_json::Value;
 use std::sync::Arc;
 use windlass_core::client::{Key, ListOptions, Reader, Scope};
 use windlass_core::meta::Status;
 use windlass_core::object::Object;
 use windlass_core::scheme::{self, GroupVersionResource};
 
-/// Fills in `spec.priority` and `spec.preemptionPolicy` from the class, or from the global default.
+const PREEMPTS: &str = "PreemptLowerPriority";
+
+/// Fills in `spec.priority` and `spec.preemptionPolicy` from the class, or from the global default. There is only one
+/// global default.
 pub struct Priority {
     objects: Arc<dyn Reader>,
 }
@@ -25,22 +32,19 @@ struct Class {
     preemption_policy: Option<String>,
 }
 
+// === impl Priority ===
+
 impl Priority {
     /// Reads priority classes through `objects`.
     pub fn new(objects: Arc<dyn Reader>) -> Self {
         Self { objects }
     }
 
-    async fn class(&self, pod: &str, name: &str) -> Result<Class, Status> {
+    async fn class(&self, request: &AdmissionRequest<'_>, name: &str) -> Result<Class, Status> {
         let key = Key::cluster(scheme::PRIORITYCLASSES, name);
         let found = self.objects.get(&key).await.and_then(|object| object.view());
         found.map_err(|error| match error.is_not_found() {
-            true => Status::forbidden(
-                "",
-                "pods",
-                pod,
-                &format!("no PriorityClass with name {name} was found"),
-            ),
+            true => request.forbidden(&format!("no PriorityClass with name {name} was found")),
             false => Status::internal(error),
         })
     }
@@ -56,38 +60,90 @@ impl Priority {
             list.items.iter().filter_map(named).filter(|(_, class)| class.global_default);
         Ok(defaults.min_by_key(|(_, class)| class.value))
     }
+
+    /// The name of its class, and the class.
+    async fn class_of(
+        &self,
+        request: &AdmissionRequest<'_>,
+    ) -> Result<Option<(String, Class)>, Status> {
+        let spec = request.object.as_ref().and_then(|pod| map_of(pod, "spec"));
+        match spec.map_or("", |spec| str_of(spec, "priorityClassName")) {
+            "" => self.default_class().await,
+            name => Ok(Some((name.to_owned(), self.class(request, name).await?))),
+        }
+    }
 }
 
 #[async_trait]
 impl Admission for Priority {
     fn handles(&self, operation: Operation, resource: &GroupVersionResource) -> bool {
-        operation == Operation::Create && *resource == scheme::PODS
+        matches!(operation, Operation::Create | Operation::Update)
+            && (*resource == scheme::PODS || *resource == scheme::PRIORITYCLASSES)
     }
 
     async fn admit(&self, request: &mut AdmissionRequest<'_>) -> Result<(), Status> {
-        let spec = request.object.as_mut().filter(|_| request.subresource.is_empty());
-        let Some(spec) = spec.and_then(|pod| pod.get_mut("spec")?.as_object_mut()) else {
+        if *request.resource != scheme::PODS || !request.subresource.is_empty() {
+            return Ok(());
+        }
+        if request.operation == Operation::Update {
+            keep(request);
+            return Ok(());
+        }
+        let class = self.class_of(request).await?;
+        let Some(pod) = request.object.as_mut() else { return Ok(()) };
+        fill(map_mut(pod, "spec"), class).map_err(|why| request.forbidden(&why))
+    }
+
+    async fn validate(&self, request: &mut AdmissionRequest<'_>) -> Result<(), Status> {
+        let class =
+            request.object.as_ref().filter(|_| *request.resource == scheme::PRIORITYCLASSES);
+        let Some(class) = class.filter(|class| is_true(class, "globalDefault")) else {
             return Ok(());
         };
-        let class = match spec.get("priorityClassName").and_then(Value::as_str) {
-            None | Some("") => self.default_class().await?,
-            Some(name) => Some((name.to_owned(), self.class(request.name, name).await?)),
-        };
-        let (value, policy) = match class {
-            Some((name, class)) => {
-                spec.insert("priorityClassName".into(), name.into());
-                (class.value, class.preemption_policy)
-            }
-            None => (0, None),
-        };
-        if spec.get("priority").and_then(Value::as_i64).is_some_and(|given| given != value) {
-            let why = "the integer value of priority must not be provided in pod spec; priority admission \
-                controller computed a different value";
-            return Err(Status::forbidden("", "pods", request.name, why));
+        let own = map_of(class, "metadata").map_or("", |metadata| str_of(metadata, "name"));
+        match self.default_class().await? {
+            Some((other, _)) if other != own => Err(request.forbidden(&format!(
+                "PriorityClass {other} is already marked as default. Only one default can exist"
+            ))),
+            _ => Ok(()),
         }
-        spec.insert("priority".into(), value.into());
-        spec.entry("preemptionPolicy")
-            .or_insert_with(|| policy.unwrap_or_else(|| "PreemptLowerPriority".to_owned()).into());
-        Ok(())
+    }
+}
+
+fn fill(spec: &mut Map, class: Option<(String, Class)>) -> Result<(), String> {
+    let (value, policy) = match class {
+        Some((name, class)) => {
+            spec.insert("priorityClassName".into(), name.into());
+            (class.value, class.preemption_policy)
+        }
+        None => (0, None),
+    };
+    if let Some(given) = int_of(spec, "priority").filter(|given| *given != value) {
+        return Err(format!(
+            "the integer value of priority ({given}) must not be provided in pod spec; priority admission controller computed {value} from the given PriorityClass name"
+        ));
+    }
+    let policy = policy.unwrap_or_else(|| PREEMPTS.to_owned());
+    let given = str_of(spec, "preemptionPolicy");
+    if !given.is_empty() && given != policy {
+        return Err(format!(
+            "the string value of PreemptionPolicy ({given}) must not be provided in pod spec; priority admission controller computed {policy} from the given PriorityClass name"
+        ));
+    }
+    spec.insert("priority".into(), value.into());
+    spec.insert("preemptionPolicy".into(), policy.into());
+    Ok(())
+}
+
+/// An update that does not name them leaves them.
+fn keep(request: &mut AdmissionRequest<'_>) {
+    let old = request.old.and_then(|old| map_of(old, "spec"));
+    if let (Some(old), Some(pod)) = (old, request.object.as_mut()) {
+        let spec = map_mut(pod, "spec");
+        for field in ["priority", "preemptionPolicy"] {
+            if is_nil(spec, field) {
+                restore(spec, old, field);
+            }
+        }
     }
 }

@@ -90,6 +90,7 @@ impl Admission for ResourceQuota {
     async fn charge(&self, request: &AdmissionRequest<'_>) -> Result<Option<Charge>, Status> {
         let objects = request.objects;
         if request.namespace.is_empty()
+            || !Asked::is_counted(request)
             || *request.resource == scheme::NAMESPACES
             || !objects.serves(&scheme::RESOURCEQUOTAS)
         {
@@ -99,19 +100,13 @@ impl Admission for ResourceQuota {
         if self.limited.is_empty() && objects.list_at(&scope, ReadVersion::Any).await?.is_empty() {
             return Ok(None);
         }
-        if !Asked::is_counted(request) {
-            return Ok(None);
-        }
-        let refusal = |why: String| {
-            let resource = request.resource;
-            Status::forbidden(&resource.group, &resource.resource, request.name, &why)
-        };
         let turn = self.turn(request.namespace).await?;
         let kept = objects.list_at(&scope, ReadVersion::Newest).await?;
         let read = |object: &Arc<Object>| Quota::of(object).map_err(Status::internal);
         let quotas = kept.iter().map(read).collect::<Result<Vec<_>, _>>()?;
         let asked = Asked::of(request)?;
-        let charged = decide(&quotas, &asked, &self.limited).map_err(refusal)?;
+        let charged =
+            decide(&quotas, &asked, &self.limited).map_err(|why| request.forbidden(&why))?;
         let place = objects.entry(&scheme::RESOURCEQUOTAS)?.place.clone();
         let companion = |(at, used): (usize, BTreeMap<String, Amount>)| {
             let quota = &kept[at];

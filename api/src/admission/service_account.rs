@@ -1,18 +1,26 @@
 //! Pods run as a service account and find its token in `/var/run/secrets` (Kubernetes' ServiceAccount admission controller).
 
+mod mount;
+mod secrets;
+
+#[cfg(test)]
+mod tests;
+
 use super::{Admission, AdmissionRequest, Operation};
 use crate::strategy::Map;
-use crate::strategy::json::str_at;
+use crate::strategy::json::{is_empty, map_at, map_mut, map_of, maps_of, str_at};
 use async_trait::async_trait;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use windlass_core::client::{Key, Reader};
 use windlass_core::meta::Status;
 use windlass_core::scheme::{self, GroupVersionResource};
 
-const MOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 const MIRROR: &str = "kubernetes.io/config.mirror";
+/// An account with this one says which secrets its pods may use.
+const ENFORCE: &str = "kubernetes.io/enforce-mountable-secrets";
 
 /// Fills in `spec.serviceAccountName`, refuses one that does not exist, and mounts its token.
 pub struct ServiceAccount {
@@ -20,14 +28,24 @@ pub struct ServiceAccount {
     suffix: Box<dyn Fn() -> String + Send + Sync>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct AccountView {
-    #[serde(default)]
+/// What is looked at in an account.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Account {
+    metadata: Metadata,
     automount_service_account_token: Option<bool>,
-    #[serde(default)]
     image_pull_secrets: Option<Vec<Value>>,
+    secrets: Option<Vec<Value>>,
 }
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Metadata {
+    name: String,
+    annotations: Option<BTreeMap<String, String>>,
+}
+
+// === impl ServiceAccount ===
 
 impl ServiceAccount {
     /// Reads service accounts through `objects`; `suffix` gives the five characters that make a volume's name unique.
@@ -39,14 +57,15 @@ impl ServiceAccount {
     }
 
     /// The account of a pod.
-    async fn account(&self, namespace: &str, name: &str, pod: &str) -> Result<AccountView, Status> {
+    async fn account(&self, request: &AdmissionRequest<'_>, name: &str) -> Result<Account, Status> {
+        let namespace = request.namespace;
         let key = Key::new(scheme::SERVICEACCOUNTS, namespace, name);
         let found = self.objects.get(&key).await.and_then(|object| object.view());
         found.map_err(|error| match error.is_not_found() {
             true => {
                 let why = format!("serviceaccount \"{name}\" not found");
                 let why = format!("error looking up service account {namespace}/{name}: {why}");
-                Status::forbidden("", "pods", pod, &why)
+                request.forbidden(&why)
             }
             false => Status::internal(error),
         })
@@ -56,74 +75,84 @@ impl ServiceAccount {
 #[async_trait]
 impl Admission for ServiceAccount {
     fn handles(&self, operation: Operation, resource: &GroupVersionResource) -> bool {
-        operation == Operation::Create && *resource == scheme::PODS
+        matches!(operation, Operation::Create | Operation::Update) && *resource == scheme::PODS
     }
 
     async fn admit(&self, request: &mut AdmissionRequest<'_>) -> Result<(), Status> {
-        let (namespace, pod) = (request.namespace, request.object.as_mut());
-        let Some(pod) = pod.filter(|_| request.subresource.is_empty()) else { return Ok(()) };
-        let mirror = pod.get("metadata").is_some_and(|meta| !meta["annotations"][MIRROR].is_null());
-        let title = title(pod);
-        let Some(spec) = pod.get_mut("spec").and_then(Value::as_object_mut).filter(|_| !mirror)
-        else {
+        if request.operation != Operation::Create || !request.subresource.is_empty() {
+            return Ok(());
+        }
+        let Some(pod) = request.object.as_ref().filter(|pod| !is_mirror(pod)) else {
             return Ok(());
         };
-        let name = match spec.get("serviceAccountName").and_then(Value::as_str) {
-            None | Some("") => "default".to_owned(),
-            Some(name) => name.to_owned(),
-        };
+        let name = account_name(pod);
+        let account = self.account(request, &name).await?;
+        let Some(pod) = request.object.as_mut() else { return Ok(()) };
+        let spec = map_mut(pod, "spec");
         spec.insert("serviceAccountName".into(), name.clone().into());
-        spec.insert("serviceAccount".into(), name.clone().into());
-        let account = self.account(namespace, &name, &title).await?;
-        if let (Some(secrets), None) = (account.image_pull_secrets, spec.get("imagePullSecrets")) {
+        spec.insert("serviceAccount".into(), name.into());
+        if is_empty(spec, "imagePullSecrets")
+            && let Some(secrets) = account.image_pull_secrets
+        {
             spec.insert("imagePullSecrets".into(), secrets.into());
         }
         let own = spec.get("automountServiceAccountToken").and_then(Value::as_bool);
         if own.or(account.automount_service_account_token).unwrap_or(true) {
-            mount_token(spec, &format!("kube-api-access-{}", (self.suffix)()));
+            mount::token(spec, &*self.suffix);
         }
         Ok(())
     }
-}
 
-/// The name of a pod, or how it will begin.
-fn title(pod: &Map) -> String {
-    let given = |field| str_at(pod, &["metadata", field]);
-    if given("name").is_empty() { given("generateName") } else { given("name") }.to_owned()
-}
-
-/// Gives the volume to every container that has nothing of its own in that place.
-fn mount_token(spec: &mut Map, volume: &str) {
-    let mut mounted = false;
-    for list in ["initContainers", "containers"] {
-        for container in spec.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
-            mounted |= mount_in(container, volume);
+    async fn validate(&self, request: &mut AdmissionRequest<'_>) -> Result<(), Status> {
+        let Some(pod) = &request.object else { return Ok(()) };
+        let ephemeral = match (request.operation, request.subresource) {
+            (Operation::Create, "") => false,
+            (Operation::Update, "ephemeralcontainers") => true,
+            _ => return Ok(()),
+        };
+        if is_mirror(pod) {
+            let why = if ephemeral { None } else { mirror(pod) };
+            return why.map_or(Ok(()), |why| Err(request.forbidden(why)));
         }
-    }
-    if mounted {
-        let volumes = spec.entry("volumes").or_insert_with(|| json!([]));
-        if let Some(volumes) = volumes.as_array_mut() {
-            volumes.push(token_volume(volume));
+        if !map_of(pod, "spec").is_some_and(secrets::any) {
+            return Ok(());
         }
+        let account = self.account(request, &account_name(pod)).await?;
+        let enforced = account.metadata.annotations.as_ref().and_then(|all| all.get(ENFORCE));
+        if !enforced
+            .is_some_and(|text| matches!(&**text, "true" | "True" | "TRUE" | "t" | "T" | "1"))
+        {
+            return Ok(());
+        }
+        let why = secrets::unnamed(pod, &account, ephemeral);
+        why.map_or(Ok(()), |why| Err(request.forbidden(&why)))
     }
 }
 
-fn mount_in(container: &mut Value, volume: &str) -> bool {
-    let Some(container) = container.as_object_mut() else { return false };
-    let mounts = container.entry("volumeMounts").or_insert_with(|| json!([]));
-    let Some(mounts) = mounts.as_array_mut() else { return false };
-    let free = mounts.iter().all(|mount| mount["mountPath"] != MOUNT);
-    if free {
-        mounts.push(json!({"name": volume, "readOnly": true, "mountPath": MOUNT}));
-    }
-    free
+fn is_mirror(pod: &Map) -> bool {
+    map_at(pod, &["metadata", "annotations"]).is_some_and(|all| all.contains_key(MIRROR))
 }
 
-fn token_volume(name: &str) -> Value {
-    json!({"name": name, "projected": {"defaultMode": 420, "sources": [
-        {"serviceAccountToken": {"expirationSeconds": 3607, "path": "token"}},
-        {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
-        {"downwardAPI": {"items": [
-            {"path": "namespace", "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.namespace"}}]}},
-    ]}})
+fn account_name(pod: &Map) -> String {
+    match str_at(pod, &["spec", "serviceAccountName"]) {
+        "" => "default".to_owned(),
+        name => name.to_owned(),
+    }
+}
+
+/// What a pod that stands for one on a node must not have.
+fn mirror(pod: &Map) -> Option<&'static str> {
+    let spec = map_of(pod, "spec")?;
+    if !str_at(spec, &["serviceAccountName"]).is_empty() {
+        return Some("a mirror pod may not reference service accounts");
+    }
+    if secrets::any(spec) {
+        return Some("a mirror pod may not reference secrets");
+    }
+    let mut projected =
+        maps_of(spec, "volumes").filter_map(|(_, volume)| map_of(volume, "projected"));
+    let tokens = projected.any(|projected| {
+        maps_of(projected, "sources").any(|(_, source)| !is_empty(source, "serviceAccountToken"))
+    });
+    tokens.then_some("a mirror pod may not use service account token projections")
 }

@@ -1,5 +1,6 @@
 //! `windlass-apiserver`
 
+use super::admission::AdmissionFlags;
 use super::audit::AuditFlags;
 use super::etcd::EtcdFlags;
 use super::limits::LimitFlags;
@@ -45,6 +46,8 @@ pub struct ApiServer {
     #[command(flatten)]
     etcd: EtcdFlags,
     #[command(flatten)]
+    admission: AdmissionFlags,
+    #[command(flatten)]
     audit: AuditFlags,
 }
 
@@ -59,6 +62,7 @@ impl ApiServer {
         let env = Env::system();
         let mut cluster = Cluster::start(Options {
             store: self.etcd.open().await?,
+            admission: self.admission.plugins()?,
             audit: self.audit.open(env.clock.clone())?,
             env,
             data_dir: Some(self.data_dir),

@@ -7,11 +7,7 @@ use async_trait::async_trait;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use tokio::net::TcpListener;
-use windlass_api::admission::{
-    DefaultTolerationSeconds, EscalationPrevention, LimitRanger, MutatingPolicies,
-    MutatingWebhooks, PodSecurity, Priority, ResourceQuota, ServiceAccount,
-    StorageObjectInUseProtection, TaintNodesByCondition, ValidatingPolicies, ValidatingWebhooks,
-};
+use windlass_api::admission::EscalationPrevention;
 use windlass_api::authentication::tokens::BootstrapTokens;
 use windlass_api::authentication::{
     BearerTokens, ClientCertificate, InProcess, RequestHeader, ServiceAccountTokens, User,
@@ -22,7 +18,7 @@ use windlass_api::local::LocalClient;
 use windlass_api::nodes::{NodeClient, connects};
 use windlass_api::pki::{CertificateResolver, server_tls};
 use windlass_api::reviews::Reviews;
-use windlass_api::server::{ApiServer, Builder, ServeOptions};
+use windlass_api::server::{ApiServer, ServeOptions};
 use windlass_api::strategy::ServiceConfig;
 use windlass_core::cache::InformerFactory;
 use windlass_core::client::Client;
@@ -102,9 +98,9 @@ async fn build(
     listen: Option<SocketAddr>,
 ) -> Result<Arc<ApiServer>, Error> {
     let env = options.env.clone();
-    let (keys, clock, suffix) = (identity.tokens.clone(), env.clock.clone(), env.clone());
+    let (keys, clock) = (identity.tokens.clone(), env.clock.clone());
     let authorizer = Union(vec![Arc::new(Masters), rbac.clone()]);
-    let authorizer: Arc<dyn windlass_api::authorization::Authorizer> = Arc::new(authorizer);
+    let authorizer: Arc<dyn Authorizer> = Arc::new(authorizer);
     let allowed = [FRONT_PROXY.to_owned()];
     let proxies = RequestHeader::new(identity.proxies.certificate(), allowed, env.clock.clone())?;
     let port = listen.map_or(6443, |listen| listen.port());
@@ -121,21 +117,12 @@ async fn build(
         .authenticator(Arc::new(proxies))
         .authenticator(Arc::new(ClientCertificate))
         .aggregation(Some(CertificateResolver::new(&identity.front_proxy()?)?))
-        .authorizer(authorizer.clone())
-        .admission_with(move |objects| {
-            Arc::new(ServiceAccount::new(Arc::new(objects.clone()), move || suffix.suffix(5)))
-        })
-        .admission_with(|objects| Arc::new(LimitRanger::new(Arc::new(objects.clone()))))
-        .admission_with(|objects| Arc::new(Priority::new(Arc::new(objects.clone()))))
-        .admission(Arc::new(DefaultTolerationSeconds))
-        .admission(Arc::new(TaintNodesByCondition))
-        .admission(Arc::new(StorageObjectInUseProtection))
-        .admission(Arc::new(PodSecurity::default()))
-        .admission(Arc::new(ResourceQuota::default()));
+        .authorizer(authorizer.clone());
+    let admission = |error| Error::part("admission", error);
+    builder = options.admission.add_to(builder, &authorizer, &options.env).map_err(admission)?;
     if let Some(audit) = &options.audit {
         builder = builder.audit(audit.clone());
     }
-    builder = called(builder, &authorizer);
     let (held, asked) = (rbac.clone(), authorizer.clone());
     builder = builder.admission_with(move |objects| {
         Arc::new(EscalationPrevention::new(held, asked, Arc::new(objects.clone())))
@@ -158,17 +145,6 @@ async fn build(
         builder = builder.connect(resource, subresource, connect);
     }
     builder.build().await.map_err(|status| Error::part("api server", status))
-}
-
-/// Admission by webhooks and policies.
-fn called(builder: Builder, authorizer: &Arc<dyn Authorizer>) -> Builder {
-    let [mutating, validating] = [authorizer.clone(), authorizer.clone()];
-    let [changing, refusing] = [authorizer.clone(), authorizer.clone()];
-    builder
-        .admission_with(move |objects| Arc::new(MutatingPolicies::new(objects, changing)))
-        .admission_with(move |objects| Arc::new(ValidatingPolicies::new(objects, refusing)))
-        .admission_with(move |objects| Arc::new(MutatingWebhooks::new(objects, mutating)))
-        .admission_with(move |objects| Arc::new(ValidatingWebhooks::new(objects, validating)))
 }
 
 fn first_after(network: Ipv4Addr) -> IpAddr {

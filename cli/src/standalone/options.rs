@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use windlass_api::admission::Plugins;
 use windlass_api::audit::Audit;
 use windlass_api::server::{Limits, ServeOptions};
 use windlass_core::clock::Env;
@@ -46,6 +47,8 @@ pub struct Options {
     pub limits: Limits,
     /// How the API server serves where it listens. It always does with TLS of its own.
     pub serve: ServeOptions,
+    /// What the API server fills in and refuses beside what users may do.
+    pub admission: Plugins,
     /// Where the API server records who did what; `None`: nowhere.
     pub audit: Option<Arc<Audit>>,
     /// Time and chance.
@@ -110,6 +113,7 @@ impl Options {
             node: None,
             limits: Limits::default(),
             serve: ServeOptions::default(),
+            admission: Plugins::default(),
             audit: None,
             env: Env::system(),
             progress: Arc::new(|_, _| {}),

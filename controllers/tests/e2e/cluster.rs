@@ -4,6 +4,7 @@ use futures::StreamExt;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
+use windlass_api::admission::ResourceQuota;
 use windlass_api::authentication::User;
 use windlass_api::authorization::AlwaysAllow;
 use windlass_api::local::LocalClient;
@@ -41,7 +42,8 @@ impl Cluster {
 
     pub(crate) async fn with_settings(controllers: &[&str], settings: Settings) -> Self {
         let (env, shutdown) = (Env::simulated(7), Shutdown::new());
-        let mut builder = ApiServer::builder().env(env.clone());
+        let quotas = Arc::new(ResourceQuota::default());
+        let mut builder = ApiServer::builder().env(env.clone()).admission(quotas);
         for (resource, subresource, creater) in AccessReviews(Arc::new(AlwaysAllow)).creaters() {
             builder = builder.creater(resource, subresource, creater);
         }

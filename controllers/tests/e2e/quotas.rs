@@ -2,8 +2,8 @@
 
 use crate::cluster::{Cluster, key, template};
 use serde_json::{Value, json};
-use windlass_core::client::DeleteOptions;
-use windlass_core::scheme;
+use windlass_core::client::{ClientExt, DeleteOptions, ListOptions, Scope};
+use windlass_core::scheme::{self, GroupVersionResource};
 
 fn used(wanted: Value) -> impl Fn(&[Value]) -> bool {
     move |all| all[0]["status"]["used"] == wanted
@@ -50,4 +50,78 @@ async fn a_quota_tells_what_is_used() {
     cluster.patch(&key(quotas(), "q"), more).await;
     let other = used(json!({"pods": "1", "requests.memory": "64Mi", "count/services": "0"}));
     cluster.until("another kind", quotas(), "", other).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_quota_holds_while_objects_come_and_go() {
+    let cluster = Cluster::start(&["resourcequota-controller"]).await;
+    let quota = json!({"metadata": {"name": "q"}, "spec": {"hard": {"configmaps": "10"}}});
+    cluster.create(scheme::RESOURCEQUOTAS, quota).await;
+    let counted = used(json!({"configmaps": "0"}));
+    cluster.until("counted", scheme::RESOURCEQUOTAS, "", counted).await;
+    let write = |writer: usize| {
+        let client = cluster.client.clone();
+        tokio::spawn(async move {
+            let (maps, scope) = (key(scheme::CONFIGMAPS, ""), Scope::all(scheme::CONFIGMAPS));
+            let mut made = 0;
+            for turn in 0..4 {
+                let name = format!("m-{writer}-{turn}");
+                let map = json!({"metadata": {"name": name}});
+                match client.create_from(&maps, &map).await {
+                    Ok(_) => made += 1,
+                    Err(error) => {
+                        let words = "exceeded quota: q, requested: configmaps=1";
+                        assert!(error.to_string().contains(words), "{error}");
+                        continue;
+                    }
+                }
+                let there = client.list(&scope, &ListOptions::default()).await.unwrap().items.len();
+                assert!(there <= 10, "{there} objects");
+                if (writer + turn) % 2 == 0 {
+                    let key = key(scheme::CONFIGMAPS, &name);
+                    client.delete(&key, &DeleteOptions::default()).await.unwrap();
+                }
+            }
+            made
+        })
+    };
+    let writers: Vec<_> = (0..64).map(write).collect();
+    let mut made = 0;
+    for writer in writers {
+        made += writer.await.unwrap();
+    }
+    let there = cluster.list(scheme::CONFIGMAPS, "").await.len();
+    assert!(made > there && there <= 10, "{made} were made, {there} are there");
+    let counted = used(json!({"configmaps": there.to_string()}));
+    cluster.until("counted again", scheme::RESOURCEQUOTAS, "", counted).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn objects_of_defined_kinds_are_counted() {
+    let cluster = Cluster::start(&["resourcequota-controller"]).await;
+    let hard = json!({"count/widgets.example.com": "1", "configmaps": "5"});
+    let quota = json!({"metadata": {"name": "q"}, "spec": {"hard": hard}});
+    cluster.create(scheme::RESOURCEQUOTAS, quota).await;
+    let none = used(json!({"configmaps": "0"}));
+    cluster.until("what is known", scheme::RESOURCEQUOTAS, "", none).await;
+
+    let schema = json!({"openAPIV3Schema": {"type": "object"}});
+    let definition = json!({"metadata": {"name": "widgets.example.com"}, "spec": {
+        "group": "example.com", "scope": "Namespaced",
+        "names": {"plural": "widgets", "singular": "widget", "kind": "Widget", "listKind": "WidgetList"},
+        "versions": [{"name": "v1", "served": true, "storage": true, "schema": schema}]}});
+    cluster.create(scheme::CUSTOMRESOURCEDEFINITIONS, definition).await;
+    let counted =
+        |count: &str| used(json!({"configmaps": "0", "count/widgets.example.com": count}));
+    cluster.until("the new kind", scheme::RESOURCEQUOTAS, "", counted("0")).await;
+
+    let widgets = |name: &str| key(GroupVersionResource::new("example.com", "v1", "widgets"), name);
+    let widget = |name: &str| json!({"apiVersion": "example.com/v1", "kind": "Widget", "metadata": {"name": name}});
+    cluster.client.create_from(&widgets(""), &widget("a")).await.unwrap();
+    let error = cluster.client.create_from(&widgets(""), &widget("b")).await.unwrap_err();
+    let words = "exceeded quota: q, requested: count/widgets.example.com=1, used: count/widgets.example.com=1, limited: count/widgets.example.com=1";
+    assert!(error.to_string().contains(words), "{error}");
+    cluster.delete(&widgets("a"), DeleteOptions::default()).await;
+    cluster.until("one less", scheme::RESOURCEQUOTAS, "", counted("0")).await;
+    cluster.client.create_from(&widgets(""), &widget("b")).await.unwrap();
 }
