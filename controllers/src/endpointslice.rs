@@ -3,6 +3,7 @@
 //! Watches: Services; pods, which map to the Services that select them; nodes, which map to the Services with pods on
 //! them; the slices themselves.
 
+mod hints;
 mod plan;
 mod sync;
 

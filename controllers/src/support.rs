@@ -19,5 +19,6 @@ pub(crate) mod taints;
 #[cfg(test)]
 pub(crate) mod testing;
 pub(crate) mod time;
+pub(crate) mod trigger;
 pub(crate) mod wiring;
 pub(crate) mod writes;

@@ -4,6 +4,7 @@ use super::plan::{plan, without_service};
 use crate::Context;
 use crate::support::endpoints::{Services, selected};
 use crate::support::ops;
+use crate::support::trigger::{self, Triggers};
 use crate::views::{Headers, Pods};
 use async_trait::async_trait;
 use windlass_core::apis::core::v1::Endpoints;
@@ -15,6 +16,7 @@ pub(super) struct Sync {
     services: Services,
     pods: Pods,
     endpoints: Headers,
+    triggers: Triggers,
 }
 
 impl Sync {
@@ -24,7 +26,7 @@ impl Sync {
         pods: Pods,
         endpoints: Headers,
     ) -> Self {
-        Self { context: context.clone(), services, pods, endpoints }
+        Self { context: context.clone(), services, pods, endpoints, triggers: Triggers::default() }
     }
 }
 
@@ -36,8 +38,12 @@ impl Reconciler for Sync {
     async fn reconcile(&self, request: &ObjectKey) -> Result<Action> {
         let existing = self.endpoints.get(&request.namespace, &request.name);
         let existing: Option<Endpoints> = existing.map(|entry| entry.object.view()).transpose()?;
+        let mut trigger = None;
         let op = match self.services.get(&request.namespace, &request.name) {
-            None => existing.and_then(|endpoints| without_service(&endpoints.metadata)),
+            None => {
+                self.triggers.forget(request);
+                existing.and_then(|endpoints| without_service(&endpoints.metadata))
+            }
             Some(service)
                 if service.view.spec.selector.is_none() || service.object.header().deleting =>
             {
@@ -47,10 +53,13 @@ impl Reconciler for Sync {
             Some(service) => {
                 let spec = &service.view.spec;
                 let pods = selected(&self.pods, &request.namespace, spec);
+                let made = service.view.metadata.creation_timestamp.as_ref().map(|time| time.0);
+                trigger = self.triggers.since_last(request, made, &pods);
                 plan(service.object.header(), spec, &pods, existing)
             }
         };
-        let ops = op.into_iter().collect();
+        let mut ops: Vec<_> = op.into_iter().collect();
+        trigger::mark(&mut ops, trigger);
         ops::apply(&*self.context.client, &self.context.recorder, ops).await?;
         Ok(Action::Done)
     }

@@ -1,5 +1,6 @@
 //! Which endpoints a Service has.
 
+use super::hints;
 use crate::support::endpoints::{HEADLESS_LABEL, Port, hostname, is_endpoint, ports, target};
 use crate::support::ops::Op;
 use crate::support::owner::controller_ref;
@@ -26,6 +27,8 @@ pub(super) struct Snapshot<'a> {
     pub(super) pods: Vec<Pod>,
     /// The zone (may be empty) of each node there is.
     pub(super) zones: BTreeMap<String, String>,
+    /// The share of each zone in what the cluster can do, when endpoints are to be shared out by that.
+    pub(super) weights: Vec<(String, f64)>,
     /// All slices this controller made for the Service.
     pub(super) slices: Vec<EndpointSlice>,
 }
@@ -35,8 +38,10 @@ pub(super) fn plan(snapshot: Snapshot<'_>) -> Vec<Op> {
     let mut groups: Vec<Group> = families(snapshot.service)
         .into_iter()
         .flat_map(|family| {
-            let endpoints =
-                snapshot.pods.iter().filter_map(|pod| endpoint(&snapshot, pod, family)).collect();
+            let found = snapshot.pods.iter().filter_map(|pod| endpoint(&snapshot, pod, family));
+            let mut endpoints: Vec<_> = found.collect();
+            let mut all: Vec<_> = endpoints.iter_mut().map(|(_, endpoint)| endpoint).collect();
+            hints::give(&mut all, &snapshot.service.traffic_distribution, &snapshot.weights);
             group_by_ports(family, endpoints)
         })
         .collect();

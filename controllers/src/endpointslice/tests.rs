@@ -21,6 +21,7 @@ fn run(service: Value, pods: Vec<Pod>, slices: Vec<EndpointSlice>) -> Vec<Op> {
         service: &service.view.spec,
         pods,
         zones,
+        weights: vec![],
         slices,
     })
 }

@@ -13,6 +13,7 @@ const POD: GroupVersionKind = GroupVersionKind::new("", "v1", "Pod");
 
 /// Why a pod has to go.
 pub(crate) struct Why {
+    /// Empty: it goes already, and only its end is told.
     pub(crate) reason: &'static str,
     pub(crate) message: &'static str,
     /// Reason and message of an event.
@@ -30,8 +31,11 @@ pub(crate) fn end(pod: &Pod, why: Why, options: DeleteOptions, now: Timestamp) -
         ops.push(Op::normal(reference_of(&POD, header), reason, message));
     }
     if !pod.view.is_terminal() {
-        let mut status = json!({"conditions": [{"type": "DisruptionTarget", "status": "True", "reason": why.reason,
-            "message": why.message, "lastTransitionTime": time(now)}]});
+        let mut status = json!({});
+        if !why.reason.is_empty() {
+            status["conditions"] = json!([{"type": "DisruptionTarget", "status": "True", "reason": why.reason,
+                "message": why.message, "lastTransitionTime": time(now)}]);
+        }
         if why.failed {
             status["phase"] = "Failed".into();
         }

@@ -23,6 +23,8 @@ pub(crate) struct Metadata {
 pub(crate) struct Spec {
     pub(crate) taints: Vec<Taint>,
     pub(crate) unschedulable: bool,
+    #[serde(rename = "podCIDRs")]
+    pub(crate) pod_cidrs: Vec<String>,
     #[serde(rename = "podCIDR")]
     pub(crate) pod_cidr: String,
 }
@@ -43,6 +45,13 @@ pub(crate) struct Taint {
 #[serde(default)]
 pub(crate) struct Status {
     pub(crate) conditions: Vec<Condition>,
+    pub(crate) allocatable: Allocatable,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Allocatable {
+    pub(crate) cpu: String,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]

@@ -3,13 +3,22 @@
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use windlass_core::apis::IntOrString;
+use windlass_core::apis::meta::v1::Time;
 use windlass_core::cache::Entry;
 
 /// What controllers read of each Service.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct ServiceView {
+    pub(crate) metadata: Metadata,
     pub(crate) spec: ServiceSpec,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct Metadata {
+    pub(crate) creation_timestamp: Option<Time>,
+    annotations: Option<BTreeMap<String, String>>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -23,6 +32,7 @@ pub(crate) struct ServiceSpec {
     pub(crate) ip_families: Vec<String>,
     pub(crate) ports: Vec<ServicePort>,
     pub(crate) publish_not_ready_addresses: bool,
+    pub(crate) traffic_distribution: String,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -33,6 +43,14 @@ pub(crate) struct ServicePort {
     pub(crate) protocol: String,
     pub(crate) app_protocol: Option<String>,
     pub(crate) target_port: Option<IntOrString>,
+}
+
+// === impl ServiceView ===
+
+impl ServiceView {
+    pub(crate) fn annotation(&self, key: &str) -> Option<&str> {
+        self.metadata.annotations.as_ref()?.get(key).map(String::as_str)
+    }
 }
 
 // === impl ServiceSpec ===
