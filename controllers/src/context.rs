@@ -34,10 +34,13 @@ pub struct Settings {
     pub certificates: Option<Arc<dyn CertificateSigner>>,
     /// How long such certificates hold at most.
     pub certificate_duration: Duration,
-    /// Pod addresses of all nodes together: `10.244.0.0/16`. Empty: nodes get none.
+    /// Pod addresses of all nodes together: `10.244.0.0/16`, or several with commas, of one family or of both; each node
+    /// gets one part of each family. Empty: nodes get none.
     pub cluster_cidr: String,
     /// Length of the prefix each node gets.
     pub node_cidr_mask: u8,
+    /// The same for IPv6.
+    pub node_cidr_mask_ipv6: u8,
     /// How long a node may be silent before its conditions become `Unknown`.
     pub node_monitor_grace_period: Duration,
     /// How many ended pods may stay before the oldest are collected; 0 for no limit.
@@ -104,6 +107,7 @@ impl Default for Settings {
             certificate_duration: Duration::from_secs(365 * 24 * 3600),
             cluster_cidr: "10.244.0.0/16".into(),
             node_cidr_mask: 24,
+            node_cidr_mask_ipv6: 64,
             node_monitor_grace_period: Duration::from_secs(40),
             terminated_pod_threshold: 12_500,
             metrics: None,

@@ -2,10 +2,12 @@
 //!
 //! Watches: nodes; and their Leases, whose every change is a sign of life. A node is looked at when it changes and when
 //! its grace period would end; signs of life alone cost a map entry each. Taints follow the conditions
-//! (`TaintNodesByCondition`); what NoExecute taints do to pods is the taint eviction controller's business.
+//! (`TaintNodesByCondition`); what NoExecute taints do to pods is the taint eviction controller's business. They come
+//! slowly, zone by zone, and not at all when whole zones fall silent.
 
 mod plan;
 mod sync;
+mod zones;
 
 #[cfg(test)]
 mod tests;
@@ -28,6 +30,7 @@ pub fn component(context: &Context) -> Box<dyn Component> {
     let (pods, leases) = (views::pods(context), views::headers(context, scheme::LEASES));
     let signs = Arc::new(sync::Signs::new(context.env.clone()));
     let sync = sync::Sync::new(context, nodes.clone(), pods.clone(), signs.clone());
+    let held = sync.held();
     let controller = Controller::new("node-lifecycle", sync)
         .workers(context.settings.workers)
         .after(nodes.synced())
@@ -35,6 +38,16 @@ pub fn component(context: &Context) -> Box<dyn Component> {
         .after(leases.synced());
     let queue = controller.queue();
     wiring::itself(&nodes, &queue);
+    let (held, of_held) = (held, queue.clone());
+    nodes.on_change(move |change| {
+        let ready = |node: &NodeView| node.condition("Ready") == Some("True");
+        let same =
+            matches!(change, Change::Updated { old, new } if ready(&old.view) == ready(&new.view));
+        if !same {
+            // More nodes work than before, or fewer: those that wait may have their turn.
+            held.take().into_iter().for_each(|node| of_held.add(ObjectKey::new("", node)));
+        }
+    });
     let of_lease = signs.clone();
     leases.on_change(move |change| {
         let (object, gone) = (change.object(), matches!(change, Change::Deleted(_)));

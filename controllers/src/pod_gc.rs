@@ -1,5 +1,5 @@
-//! Collects pods that nobody else will: those on nodes that are gone, those deleted before they were bound, and the
-//! oldest of too many that have ended.
+//! Collects pods that nobody else will: those on nodes that are gone, those deleted before they were bound, those that
+//! end on a node that is out of service, and the oldest of too many that have ended.
 //!
 //! Watches: pods; nodes, whose end maps to their pods. A node counts as gone after it was missing for a while, and the
 //! server was asked.
@@ -12,9 +12,10 @@ mod tests;
 
 use crate::Context;
 use crate::views::{self, BY_NODE, NodeView};
+use std::sync::Arc;
 use std::time::Duration;
 use sync::Request;
-use windlass_core::cache::Change;
+use windlass_core::cache::{Change, Entry};
 use windlass_core::component::Component;
 use windlass_core::controller::{Controller, ObjectKey};
 use windlass_core::scheme;
@@ -40,7 +41,8 @@ pub fn component(context: &Context) -> Box<dyn Component> {
         let lost = if node.is_empty() {
             pod.object.header().deleting
         } else {
-            known.get("", node).is_none()
+            let down = |node: Arc<Entry<NodeView>>| plan::is_out_of_service(&node.view);
+            known.get("", node).is_none_or(|node| pod.object.header().deleting && down(node))
         };
         if lost && !matches!(change, Change::Deleted(_)) {
             of_pods.add(Request::Pod(ObjectKey::of(&pod.object)));
@@ -51,7 +53,8 @@ pub fn component(context: &Context) -> Box<dyn Component> {
         }
     });
     nodes.on_change(move |change| {
-        if matches!(change, Change::Deleted(_)) {
+        let down = plan::is_out_of_service(&change.entry().view);
+        if down || matches!(change, Change::Deleted(_)) {
             let of_node = pods.by_index(BY_NODE, change.object().name());
             of_node.iter().for_each(|pod| queue.add(Request::Pod(ObjectKey::of(&pod.object))));
         }

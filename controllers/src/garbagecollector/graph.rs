@@ -95,6 +95,13 @@ impl Graph {
         named.filter_map(dependent).collect()
     }
 
+    /// Whether one that names `uid` as an owner waits for its own dependents: the two may wait for each other.
+    pub(super) fn may_be_in_a_circle(&self, uid: &str) -> bool {
+        let state = self.0.lock();
+        let mut named = state.dependents.get(uid).into_iter().flatten();
+        named.any(|child| state.nodes.get(child).is_some_and(|node| node.foreground))
+    }
+
     /// Whether this object was seen to be gone.
     pub(super) fn is_gone(&self, uid: &str) -> bool {
         self.0.lock().gone.contains(uid)

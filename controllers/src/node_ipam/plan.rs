@@ -12,6 +12,43 @@ pub(super) struct Range {
     mask: u8,
 }
 
+/// All ranges; of each family the first that has room gives a part.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Ranges(Vec<Range>);
+
+// === impl Ranges ===
+
+impl Ranges {
+    /// `10.244.0.0/16,fd00::/48`, in parts of these sizes. The first that makes no sense is the error.
+    pub(super) fn parse(cidrs: &str, mask: u8, mask_ipv6: u8) -> Result<Self, String> {
+        let given = cidrs.split(',').map(str::trim).filter(|cidr| !cidr.is_empty());
+        let parse = |cidr: &str| {
+            let mask = if cidr.contains(':') { mask_ipv6 } else { mask };
+            Range::parse(cidr, mask).ok_or_else(|| cidr.to_owned())
+        };
+        given.map(parse).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// A free part of each family, in the order of the ranges. None when a family has no room left.
+    pub(super) fn free(&self, taken: &[String]) -> Option<Vec<String>> {
+        let mut families: Vec<u8> = vec![];
+        for range in &self.0 {
+            if !families.contains(&range.bits) {
+                families.push(range.bits);
+            }
+        }
+        let of_family = |bits: &u8| {
+            let mut ranges = self.0.iter().filter(|range| range.bits == *bits);
+            ranges.find_map(|range| range.free(taken.iter().map(String::as_str)))
+        };
+        families.iter().map(of_family).collect()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
 // === impl Range ===
 
 impl Range {

@@ -1,6 +1,6 @@
 //! Reads the cache, applies the plan.
 
-use super::plan::Range;
+use super::plan::Ranges;
 use crate::Context;
 use crate::support::endpoints::Nodes;
 use crate::support::ops::{self, Op};
@@ -18,33 +18,35 @@ const NODE: GroupVersionKind = GroupVersionKind::new("", "v1", "Node");
 
 pub(super) struct Sync {
     context: Context,
-    range: Option<Range>,
+    ranges: Ranges,
     nodes: Nodes,
     /// What was given to nodes and the cache does not show yet.
-    given: Mutex<BTreeMap<String, String>>,
+    given: Mutex<BTreeMap<String, Vec<String>>>,
 }
 
 impl Sync {
     pub(super) fn new(context: &Context, nodes: Nodes) -> Self {
         let settings = &context.settings;
-        let range = Range::parse(&settings.cluster_cidr, settings.node_cidr_mask);
-        if range.is_none() && !settings.cluster_cidr.is_empty() {
-            tracing::error!(
-                cidr = settings.cluster_cidr,
-                "no usable range of pod addresses: nodes get none"
-            );
-        }
-        Self { context: context.clone(), range, nodes, given: Mutex::default() }
+        let (mask, six) = (settings.node_cidr_mask, settings.node_cidr_mask_ipv6);
+        let ranges = Ranges::parse(&settings.cluster_cidr, mask, six).unwrap_or_else(|cidr| {
+            tracing::error!(cidr, "no usable range of pod addresses: nodes get none");
+            Ranges::default()
+        });
+        Self { context: context.clone(), ranges, nodes, given: Mutex::default() }
     }
 
-    fn free(&self, range: &Range) -> Option<String> {
+    fn free(&self) -> Option<Vec<String>> {
         let mut given = self.given.lock();
         let nodes = self.nodes.list(None);
         given.retain(|name, _| {
             self.nodes.get("", name).is_some_and(|node| node.view.spec.pod_cidr.is_empty())
         });
-        let shown = nodes.iter().map(|node| node.view.spec.pod_cidr.as_str());
-        range.free(shown.chain(given.values().map(String::as_str)))
+        let shown = nodes.iter().flat_map(|node| {
+            let spec = &node.view.spec;
+            spec.pod_cidrs.iter().chain([&spec.pod_cidr]).cloned()
+        });
+        let taken: Vec<String> = shown.chain(given.values().flatten().cloned()).collect();
+        self.ranges.free(&taken)
     }
 }
 
@@ -54,24 +56,23 @@ impl Reconciler for Sync {
     type Error = Error;
 
     async fn reconcile(&self, request: &ObjectKey) -> Result<Action> {
-        let (Some(range), Some(node)) = (&self.range, self.nodes.get("", &request.name)) else {
-            return Ok(Action::Done);
-        };
+        let node = self.nodes.get("", &request.name).filter(|_| !self.ranges.is_empty());
+        let Some(node) = node else { return Ok(Action::Done) };
         let has =
             !node.view.spec.pod_cidr.is_empty() || self.given.lock().contains_key(&request.name);
         if has || node.object.header().deleting {
             return Ok(Action::Done);
         }
-        let Some(cidr) = self.free(range) else {
+        let Some(cidrs) = self.free() else {
             let about = reference_of(&NODE, node.object.header());
             let message = format!("Node {} status is now: CIDRNotAvailable", request.name);
             let event = Op::warning(about, "CIDRNotAvailable", message);
             ops::apply(&*self.context.client, &self.context.recorder, vec![event]).await?;
             return Ok(Action::Done);
         };
-        let patch = json!({"metadata": {"uid": node.object.header().uid}, "spec": {"podCIDR": cidr, "podCIDRs": [cidr]}});
+        let patch = json!({"metadata": {"uid": node.object.header().uid}, "spec": {"podCIDR": cidrs[0], "podCIDRs": cidrs}});
         let op = Op::Patch(Key::cluster(scheme::NODES, &request.name), patch);
-        self.given.lock().insert(request.name.clone(), cidr);
+        self.given.lock().insert(request.name.clone(), cidrs);
         let done = ops::apply(&*self.context.client, &self.context.recorder, vec![op]).await;
         if done.is_err() {
             self.given.lock().remove(&request.name);

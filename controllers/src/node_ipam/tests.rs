@@ -1,4 +1,4 @@
-use super::plan::Range;
+use super::plan::{Range, Ranges};
 
 #[test]
 fn the_first_free_part_is_given() {
@@ -20,4 +20,23 @@ fn the_first_free_part_is_given() {
     {
         assert_eq!(Range::parse(cidr, mask), None, "{cidr}");
     }
+}
+
+#[test]
+fn each_family_gives_a_part_from_the_first_range_with_room() {
+    let cases: &[(&str, &[&str], Option<&[&str]>)] = &[
+        ("10.244.0.0/16,fd00::/48", &[], Some(&["10.244.0.0/24", "fd00::/64"])),
+        ("fd00::/48, 10.244.0.0/16", &["fd00::/64"], Some(&["fd00:0:0:1::/64", "10.244.0.0/24"])),
+        ("10.1.0.0/24,10.2.0.0/24", &["10.1.0.0/24"], Some(&["10.2.0.0/24"])),
+        ("10.1.0.0/24,fd00::/48", &["10.1.0.0/24"], None),
+        ("", &[], Some(&[])),
+    ];
+    for (cidrs, taken, wanted) in cases {
+        let taken: Vec<String> = taken.iter().map(|cidr| (*cidr).to_owned()).collect();
+        let found = Ranges::parse(cidrs, 24, 64).unwrap().free(&taken);
+        let wanted =
+            wanted.map(|all| all.iter().map(|cidr| (*cidr).to_owned()).collect::<Vec<_>>());
+        assert_eq!(found, wanted, "{cidrs}");
+    }
+    assert_eq!(Ranges::parse("10.1.0.0/24,x", 24, 64), Err("x".into()));
 }

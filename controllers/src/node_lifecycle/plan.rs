@@ -51,8 +51,17 @@ pub(super) fn silent(before: &[NodeCondition], now: Timestamp) -> Option<Vec<Nod
     (conditions != before).then_some(conditions)
 }
 
-/// The taints a node shall have, if they are to change. Taints of others stay.
-pub(super) fn taints(node: &NodeView, now: Timestamp) -> Option<Vec<Taint>> {
+/// Whether a node lacks the taint that drives its pods out. One that has one of the two may have the other at once.
+pub(super) fn would_evict(node: &NodeView) -> bool {
+    let has = node.spec.taints.iter().any(|taint| {
+        taint.effect == "NoExecute" && (taint.key == NOT_READY || taint.key == UNREACHABLE)
+    });
+    !has && matches!(node.condition("Ready"), Some("False" | "Unknown"))
+}
+
+/// The taints a node shall have, if they are to change. Taints of others stay; those that drive pods out come only when
+/// the node has its `turn`.
+pub(super) fn taints(node: &NodeView, turn: bool, now: Timestamp) -> Option<Vec<Taint>> {
     let mut taints = node.spec.taints.clone();
     let holds = |(kind, status, _): &&(&str, &str, &str)| node.condition(kind) == Some(*status);
     let mut wanted: Vec<(&str, &str)> =
@@ -61,8 +70,8 @@ pub(super) fn taints(node: &NodeView, now: Timestamp) -> Option<Vec<Taint>> {
         wanted.push((UNSCHEDULABLE, "NoSchedule"));
     }
     match node.condition("Ready") {
-        Some("False") => wanted.push((NOT_READY, "NoExecute")),
-        Some("Unknown") => wanted.push((UNREACHABLE, "NoExecute")),
+        Some("False") if turn => wanted.push((NOT_READY, "NoExecute")),
+        Some("Unknown") if turn => wanted.push((UNREACHABLE, "NoExecute")),
         _ => {}
     }
     taints.retain(|taint| !is_ours(taint) || wanted.contains(&(&*taint.key, &*taint.effect)));

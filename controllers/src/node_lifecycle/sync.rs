@@ -1,20 +1,23 @@
 //! Remembers signs of life, applies the plan.
 
 use super::plan;
+use super::zones::{self, Count, Turn, Turns};
 use crate::Context;
-use crate::support::endpoints::Nodes;
+use crate::support::endpoints::{Nodes, ZONE_LABEL};
 use crate::support::ops::{self, Op};
 use crate::support::owner::reference_of;
 use crate::support::{status, time};
-use crate::views::{BY_NODE, Pods};
+use crate::views::{BY_NODE, NodeView, Pods};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use windlass_core::apis::core::v1::Node;
+use windlass_core::cache::Entry;
 use windlass_core::client::Key;
 use windlass_core::clock::Env;
 use windlass_core::controller::{Action, ObjectKey, Reconciler};
@@ -22,6 +25,7 @@ use windlass_core::events::Recorder;
 use windlass_core::scheme::{self, GroupVersionKind};
 use windlass_core::{Error, Object, Result};
 
+const REGION_LABEL: &str = "topology.kubernetes.io/region";
 const NODE: GroupVersionKind = GroupVersionKind::new("", "v1", "Node");
 
 /// When each node last gave a sign of life, by the clock here: clocks of nodes may be wrong.
@@ -41,6 +45,20 @@ pub(super) struct Sync {
     nodes: Nodes,
     pods: Pods,
     signs: Arc<Signs>,
+    turns: Mutex<Turns>,
+    held: Held,
+}
+
+/// Nodes that wait for others to work again. Clones are the same.
+#[derive(Clone, Default)]
+pub(super) struct Held(Arc<Mutex<BTreeSet<String>>>);
+
+// === impl Held ===
+
+impl Held {
+    pub(super) fn take(&self) -> BTreeSet<String> {
+        std::mem::take(&mut *self.0.lock())
+    }
 }
 
 // === impl Signs ===
@@ -77,7 +95,33 @@ impl Signs {
 impl Sync {
     pub(super) fn new(context: &Context, nodes: Nodes, pods: Pods, signs: Arc<Signs>) -> Self {
         let recorder = context.recorder.named("node-controller");
-        Self { context: context.clone(), recorder, nodes, pods, signs }
+        let (turns, held) = (Mutex::default(), Held::default());
+        Self { context: context.clone(), recorder, nodes, pods, signs, turns, held }
+    }
+
+    pub(super) fn held(&self) -> Held {
+        self.held.clone()
+    }
+
+    /// Whether a node's pods may be driven out now.
+    fn turn(&self, node: &Entry<NodeView>, now: Timestamp) -> Turn {
+        if !plan::would_evict(&node.view) {
+            return Turn::Now;
+        }
+        let zone = zone_of(node);
+        let mut zones: BTreeMap<String, Count> = BTreeMap::new();
+        for node in self.nodes.list(None) {
+            let count = zones.entry(zone_of(&node)).or_default();
+            match node.view.condition("Ready") {
+                Some("True") => count.ready += 1,
+                _ => count.not_ready += 1,
+            }
+        }
+        let turn = self.turns.lock().take(&zone, zones::period(&zones, &zone), now);
+        if turn == Turn::Never {
+            self.held.0.lock().insert(node.object.name().to_owned());
+        }
+        turn
     }
 
     async fn give_up(&self, object: &Object) -> Result<bool> {
@@ -116,16 +160,26 @@ impl Reconciler for Sync {
             return Ok(Action::Done);
         }
         let now = time::now(&self.context.env);
-        if let Some(taints) = plan::taints(&node.view, now) {
+        let turn = self.turn(&node, now);
+        if let Some(taints) = plan::taints(&node.view, turn == Turn::Now, now) {
             let version = node.object.resource_version().to_string();
             let patch =
                 json!({"metadata": {"resourceVersion": version}, "spec": {"taints": taints}});
             self.apply(vec![Op::Patch(Key::cluster(scheme::NODES, &request.name), patch)]).await?;
         }
-        let Some(left) = left else {
+        if left.is_none() {
             self.apply(plan::pods(&self.pods.by_index(BY_NODE, &request.name), now)).await?;
-            return Ok(Action::Done);
+        }
+        let waits = match turn {
+            Turn::After(wait) => Some(wait),
+            Turn::Now | Turn::Never => None,
         };
-        Ok(Action::RequeueAfter(left))
+        Ok([left, waits].into_iter().flatten().min().map_or(Action::Done, Action::RequeueAfter))
     }
+}
+
+/// Region and zone of a node, as one name.
+fn zone_of(node: &Entry<NodeView>) -> String {
+    let label = |key: &str| node.object.header().label(key).unwrap_or_default().to_owned();
+    format!("{}:{}", label(REGION_LABEL), label(ZONE_LABEL))
 }

@@ -1,12 +1,12 @@
 //! Reads caches, asks the server about nodes, applies the plan.
 
 use super::TERMINATED;
-use super::plan::{lost, terminated};
+use super::plan::{is_out_of_service, lost, out_of_service, terminated};
 use crate::Context;
 use crate::support::endpoints::Nodes;
 use crate::support::ops;
 use crate::support::time;
-use crate::views::Pods;
+use crate::views::{Pod, Pods};
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
@@ -49,7 +49,7 @@ impl Sync {
         let mut gone = false;
         if !node.is_empty() {
             match self.missing_for(node) {
-                None => return Ok(Action::Done),
+                None => return self.on_node(&pod).await,
                 Some(time) if time < QUARANTINE => {
                     return Ok(Action::RequeueAfter(QUARANTINE - time));
                 }
@@ -58,6 +58,16 @@ impl Sync {
         }
         let ops = lost(&pod, gone, time::now(&self.context.env));
         ops::apply(&*self.context.client, &self.context.recorder, ops).await?;
+        Ok(Action::Done)
+    }
+
+    /// A pod whose node is there.
+    async fn on_node(&self, pod: &Pod) -> Result<Action> {
+        let node = self.nodes.get("", &pod.view.spec.node_name);
+        if node.is_some_and(|node| is_out_of_service(&node.view)) {
+            let ops = out_of_service(pod, time::now(&self.context.env));
+            ops::apply(&*self.context.client, &self.context.recorder, ops).await?;
+        }
         Ok(Action::Done)
     }
 

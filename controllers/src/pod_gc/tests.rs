@@ -1,7 +1,7 @@
-use super::plan::{lost, terminated};
+use super::plan::{is_out_of_service, lost, out_of_service, terminated};
 use crate::support::ops::Op;
-use crate::support::testing::{at, merged, pod, ready};
-use crate::views::PodView;
+use crate::support::testing::{at, entry, merged, pod, ready};
+use crate::views::{NodeView, PodView};
 use serde_json::json;
 
 fn deleted(ops: &[Op]) -> Vec<&str> {
@@ -53,4 +53,25 @@ fn the_oldest_ended_pods_go() {
     assert_eq!(deleted(&terminated(pods.clone(), 1, at(9))), ["old", "middle"]);
     assert!(terminated(pods.clone(), 3, at(9)).is_empty());
     assert!(terminated(pods, 0, at(9)).is_empty(), "0 is no limit");
+}
+
+#[test]
+fn a_node_out_of_service_keeps_no_pod_that_ends() {
+    let node = |key: &str, ready: &str| {
+        let node = entry::<NodeView>(
+            json!({"metadata": {"name": "n"}, "spec": {"taints": [{"key": key, "effect": "NoExecute"}]},
+            "status": {"conditions": [{"type": "Ready", "status": ready}]}}),
+        );
+        is_out_of_service(&node.view)
+    };
+    assert!(node("node.kubernetes.io/out-of-service", "Unknown"));
+    assert!(!node("node.kubernetes.io/out-of-service", "True"), "it works");
+    assert!(!node("other", "Unknown"));
+    let ends = json!({"metadata": {"deletionTimestamp": "2027-01-15T08:00:00Z"}});
+    let ends = out_of_service(&pod::<PodView>("ends", "", merged(ready(0), ends)), at(0));
+    assert_eq!(deleted(&ends), ["ends"]);
+    assert!(
+        matches!(&ends[0], Op::Strategic(_, patch) if patch["status"] == json!({"phase": "Failed"}))
+    );
+    assert!(out_of_service(&pod::<PodView>("stays", "", ready(0)), at(0)).is_empty());
 }

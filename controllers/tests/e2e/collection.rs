@@ -135,3 +135,28 @@ async fn a_namespace_waits_for_finalizers_and_says_so() {
         .await;
     cluster.until_count(scheme::NAMESPACES, "", 0).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn owners_of_each_other_go_together() {
+    let cluster = Cluster::start(&["garbage-collector-controller"]).await;
+    let mut made = vec![];
+    for name in ["a", "b", "c"] {
+        made.push(cluster.create(scheme::CONFIGMAPS, json!({"metadata": {"name": name}})).await);
+    }
+    for (at, name) in ["a", "b", "c"].into_iter().enumerate() {
+        let owner = &made[(at + 1) % 3]["metadata"];
+        let owner = json!({"apiVersion": "v1", "kind": "ConfigMap", "name": owner["name"], "uid": owner["uid"], "blockOwnerDeletion": true});
+        cluster
+            .patch(
+                &key(scheme::CONFIGMAPS, name),
+                json!({"metadata": {"ownerReferences": [owner]}}),
+            )
+            .await;
+    }
+    let first = DeleteOptions {
+        propagation_policy: Some(Propagation::Foreground),
+        ..DeleteOptions::default()
+    };
+    cluster.delete(&key(scheme::CONFIGMAPS, "a"), first).await;
+    cluster.until_count(scheme::CONFIGMAPS, "", 0).await;
+}

@@ -2,7 +2,8 @@
 
 use crate::cluster::{Cluster, key};
 use serde_json::{Value, json};
-use windlass_core::client::{DeleteOptions, Key};
+use windlass_controllers::Settings;
+use windlass_core::client::{DeleteOptions, Key, Patch, WriteOptions};
 use windlass_core::scheme;
 
 fn condition<'a>(object: &'a Value, kind: &str) -> &'a Value {
@@ -18,6 +19,21 @@ async fn ready_node(cluster: &Cluster, name: &str) {
     cluster.patch(&key(scheme::NODES, name).subresource("status"), ready).await;
 }
 
+/// A node that gives a sign of life every half minute.
+async fn working_node(cluster: &Cluster, name: &str) {
+    ready_node(cluster, name).await;
+    let (client, key) = (cluster.client.clone(), key(scheme::NODES, name).subresource("status"));
+    tokio::spawn(async move {
+        let first = 1_767_225_600;
+        for beat in 1..200 {
+            tokio::time::sleep(std::time::Duration::from_secs(30)).await;
+            let at = jiff::Timestamp::from_second(first + 30 * beat).unwrap();
+            let beat = json!({"status": {"conditions": [{"type": "Ready", "status": "True", "lastHeartbeatTime": at}]}});
+            client.patch(&key, Patch::merge(&beat), &WriteOptions::default()).await.ok();
+        }
+    });
+}
+
 async fn bound_pod(cluster: &Cluster, node: &str) {
     let tolerations = json!([{"key": "node.kubernetes.io/unreachable", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}]);
     cluster.create(scheme::PODS, json!({"metadata": {"name": "p"}, "spec": {"nodeName": node, "tolerations": tolerations, "terminationGracePeriodSeconds": 0,
@@ -30,6 +46,7 @@ async fn bound_pod(cluster: &Cluster, node: &str) {
 async fn a_silent_node_loses_its_pods_after_a_while() {
     let cluster = Cluster::start(&["node-lifecycle-controller", "taint-eviction-controller"]).await;
     ready_node(&cluster, "n").await;
+    working_node(&cluster, "other").await;
     bound_pod(&cluster, "n").await;
     let lease = json!({"metadata": {"name": "n", "namespace": "kube-node-lease"}, "spec": {"holderIdentity": "n"}});
     let lease_key = Key::new(scheme::LEASES, "kube-node-lease", "n");
@@ -108,4 +125,66 @@ async fn each_node_has_addresses_of_its_own() {
         all.iter().map(|node| node["spec"]["podCIDR"].as_str().unwrap()).collect();
     given.sort_unstable();
     assert_eq!(given, ["10.244.0.0/24", "10.244.1.0/24", "10.244.2.0/24"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn pods_stay_when_all_nodes_are_silent() {
+    let cluster = Cluster::start(&["node-lifecycle-controller", "taint-eviction-controller"]).await;
+    for node in ["n", "m"] {
+        ready_node(&cluster, node).await;
+    }
+    bound_pod(&cluster, "n").await;
+    let tainted = |effect: &'static str| {
+        move |all: &[Value]| {
+            all.iter().all(|node| {
+                let taints = node["spec"]["taints"].as_array();
+                taints.is_some_and(|all| all.iter().any(|taint| taint["effect"] == effect))
+            })
+        }
+    };
+    cluster.until("no new pods", scheme::NODES, "", tainted("NoSchedule")).await;
+    cluster.pass(3600).await;
+    assert!(!tainted("NoExecute")(&cluster.list(scheme::NODES, "").await));
+    assert_eq!(cluster.list(scheme::PODS, "").await.len(), 1);
+    working_node(&cluster, "new").await;
+    let first =
+        |all: &[Value]| all.iter().any(|node| tainted("NoExecute")(std::slice::from_ref(node)));
+    cluster.until("the brake is off", scheme::NODES, "", first).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn pods_of_a_node_out_of_service_are_collected() {
+    let cluster = Cluster::start(&["pod-garbage-collector-controller"]).await;
+    cluster.create(scheme::NODES, json!({"metadata": {"name": "n"}})).await;
+    let down = json!({"status": {"conditions": [{"type": "Ready", "status": "Unknown"}]}});
+    cluster.patch(&key(scheme::NODES, "n").subresource("status"), down).await;
+    bound_pod(&cluster, "n").await;
+    let later = DeleteOptions { grace_period_seconds: Some(30), ..DeleteOptions::default() };
+    cluster.delete(&key(scheme::PODS, "p"), later).await;
+    cluster.pass(600).await;
+    assert_eq!(cluster.list(scheme::PODS, "").await.len(), 1, "its agent is waited for");
+    let taint = json!({"spec": {"taints": [{"key": "node.kubernetes.io/out-of-service", "value": "nodeshutdown", "effect": "NoExecute"}]}});
+    cluster.patch(&key(scheme::NODES, "n"), taint).await;
+    cluster.until_count(scheme::PODS, "", 0).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_has_addresses_of_both_families() {
+    let settings =
+        Settings { cluster_cidr: "10.244.0.0/16,fd00::/48".into(), ..Settings::default() };
+    let cluster = Cluster::with_settings(&["node-ipam-controller"], settings).await;
+    for name in ["a", "b"] {
+        ready_node(&cluster, name).await;
+    }
+    let all = cluster
+        .until("addresses", scheme::NODES, "", |all| {
+            all.len() == 2 && all.iter().all(|node| node["spec"]["podCIDRs"].is_array())
+        })
+        .await;
+    let mut given: Vec<_> = all.iter().map(|node| node["spec"]["podCIDRs"].to_string()).collect();
+    given.sort_unstable();
+    assert_eq!(
+        given,
+        [r#"["10.244.0.0/24","fd00::/64"]"#, r#"["10.244.1.0/24","fd00:0:0:1::/64"]"#]
+    );
 }
