@@ -21,6 +21,9 @@ pub mod registry;
 
 pub mod bootstrap_token;
 pub mod certificates;
+pub mod attachdetach;
+#[cfg(feature = "bench")]
+pub mod bench;
 pub mod clusterrole_aggregation;
 pub mod cronjob;
 pub mod daemonset;
@@ -41,7 +44,9 @@ pub mod pod_gc;
 pub mod podautoscaler;
 pub mod replicaset;
 pub mod resource_quota;
+pub mod resourceclaim;
 pub mod root_ca;
+pub mod service_cidr;
 pub mod serviceaccount;
 pub mod serviceaccount_token;
 pub mod statefulset;

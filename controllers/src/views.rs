@@ -6,7 +6,7 @@ mod service;
 mod workload;
 
 pub(crate) use node::{NodeView, Taint};
-pub(crate) use pod::{PodView, Toleration};
+pub(crate) use pod::{PodView, ResourceClaim, Toleration};
 pub(crate) use service::{ServicePort, ServiceSpec, ServiceView};
 pub(crate) use workload::{Selector, WorkloadView};
 

@@ -42,10 +42,19 @@ pub(crate) struct Taint {
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, rename_all = "camelCase")]
 pub(crate) struct Status {
     pub(crate) conditions: Vec<Condition>,
     pub(crate) allocatable: Allocatable,
+    pub(crate) volumes_in_use: Option<Vec<String>>,
+    pub(crate) volumes_attached: Option<Vec<AttachedVolume>>,
+}
+
+/// A volume that is attached to the node.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub(crate) struct AttachedVolume {
+    pub(crate) name: String,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -30,6 +30,16 @@ pub(crate) struct Spec {
     pub(crate) tolerations: Vec<Toleration>,
     pub(crate) containers: Vec<Container>,
     pub(crate) volumes: Option<Vec<Volume>>,
+    pub(crate) resource_claims: Option<Vec<ResourceClaim>>,
+}
+
+/// A claim for devices: one that is there, or one made from a template.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct ResourceClaim {
+    pub(crate) name: String,
+    pub(crate) resource_claim_name: Option<String>,
+    pub(crate) resource_claim_template_name: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -86,6 +96,7 @@ pub(crate) struct Status {
     pub(crate) conditions: Vec<Condition>,
     pub(crate) container_statuses: Option<Vec<ContainerStatus>>,
     pub(crate) start_time: Option<Time>,
+    pub(crate) resource_claim_statuses: Option<Vec<ResourceClaim>>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]

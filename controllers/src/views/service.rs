@@ -29,6 +29,8 @@ pub(crate) struct ServiceSpec {
     pub(crate) kind: String,
     #[serde(rename = "clusterIP")]
     pub(crate) cluster_ip: String,
+    #[serde(rename = "clusterIPs")]
+    pub(crate) cluster_ips: Vec<String>,
     pub(crate) ip_families: Vec<String>,
     pub(crate) ports: Vec<ServicePort>,
     pub(crate) publish_not_ready_addresses: bool,

@@ -87,3 +87,60 @@ async fn endpoints_by_hand_are_mirrored() {
     cluster.delete(&key(scheme::ENDPOINTS, "manual"), DeleteOptions::default()).await;
     cluster.until_count(scheme::ENDPOINTSLICES, "", 0).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_record_of_addresses_is_repaired() {
+    let cluster =
+        Cluster::start(&["service-ip-repair-controller", "service-cidr-controller"]).await;
+    let service = json!({"metadata": {"name": "svc"}, "spec": {"ports": [{"port": 80}]}});
+    let service = cluster.create(scheme::SERVICES, service).await;
+    let ip = service["spec"]["clusterIP"].as_str().unwrap();
+    let recorded = |all: &[Value]| all.iter().any(|one| one["metadata"]["name"] == ip);
+    cluster.until("recorded", scheme::IPADDRESSES, "", recorded).await;
+    cluster.delete(&key(scheme::IPADDRESSES, ip), DeleteOptions::default()).await;
+    cluster.until("repaired", scheme::IPADDRESSES, "", recorded).await;
+    let stray = json!({"metadata": {"name": "10.96.255.254", "labels": {"ipaddress.kubernetes.io/managed-by": "ipallocator.k8s.io"}},
+        "spec": {"parentRef": {"resource": "services", "namespace": "ns", "name": "none"}}});
+    cluster.create(scheme::IPADDRESSES, stray).await;
+    cluster.until_count(scheme::IPADDRESSES, "", 1).await;
+    cluster
+        .create(
+            scheme::SERVICECIDRS,
+            json!({"metadata": {"name": "range"}, "spec": {"cidrs": ["10.96.0.0/16"]}}),
+        )
+        .await;
+    cluster
+        .until("ready", scheme::SERVICECIDRS, "", |all| {
+            all.iter().all(|one| one["status"]["conditions"][0]["status"] == "True")
+        })
+        .await;
+    cluster.delete(&key(scheme::SERVICECIDRS, "range"), DeleteOptions::default()).await;
+    cluster.pass(60).await;
+    assert_eq!(cluster.list(scheme::SERVICECIDRS, "").await.len(), 1, "an address of it is in use");
+    cluster.delete(&key(scheme::SERVICES, "svc"), DeleteOptions::default()).await;
+    cluster.until_count(scheme::SERVICECIDRS, "", 0).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn endpoints_say_for_whom_they_are() {
+    let cluster = cluster().await;
+    cluster
+        .patch(
+            &key(scheme::NODES, "n"),
+            json!({"metadata": {"labels": {"topology.kubernetes.io/zone": "z"}}}),
+        )
+        .await;
+    let spec = json!({"selector": {"app": "a"}, "trafficDistribution": "PreferClose", "ports": [{"port": 80}]});
+    cluster.create(scheme::SERVICES, json!({"metadata": {"name": "svc"}, "spec": spec})).await;
+    cluster.create(scheme::PODS, pod("p")).await;
+    cluster.patch(&key(scheme::PODS, "p").subresource("status"), status("True")).await;
+    let slices = cluster
+        .until("hints", scheme::ENDPOINTSLICES, "", |all| {
+            all.len() == 1 && all[0]["endpoints"][0]["hints"]["forZones"][0]["name"] == "z"
+        })
+        .await;
+    assert!(
+        slices[0]["metadata"]["annotations"]["endpoints.kubernetes.io/last-change-trigger-time"]
+            .is_string()
+    );
+}

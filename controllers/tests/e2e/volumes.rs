@@ -138,3 +138,66 @@ async fn a_default_class_that_comes_late_is_the_claims_class() {
         })
         .await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_volume_is_attached_where_its_pod_runs() {
+    let all = ["persistentvolume-binder-controller", "persistentvolume-attach-detach-controller"];
+    let cluster = Cluster::start(&all).await;
+    cluster.create(scheme::NODES, json!({"metadata": {"name": "n"}})).await;
+    let mut disk = volume("disk", "1Gi");
+    let spec = disk["spec"].as_object_mut().unwrap();
+    spec.shift_remove("hostPath");
+    spec.insert("csi".into(), json!({"driver": "disks.example", "volumeHandle": "h"}));
+    cluster.create(scheme::PERSISTENTVOLUMES, disk).await;
+    cluster.create(scheme::PERSISTENTVOLUMECLAIMS, claim("want", "1Gi")).await;
+    let user = json!({"metadata": {"name": "user"}, "spec": {"nodeName": "n", "terminationGracePeriodSeconds": 0, "containers": [{"name": "c", "image": "x"}],
+        "volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "want"}}]}});
+    cluster.create(scheme::PODS, user).await;
+    let made = cluster.until_count(scheme::VOLUMEATTACHMENTS, "", 1).await;
+    assert_eq!(
+        (&made[0]["spec"]["attacher"], &made[0]["spec"]["nodeName"]),
+        (&json!("disks.example"), &json!("n"))
+    );
+    let name = made[0]["metadata"]["name"].as_str().unwrap();
+    let done = json!({"status": {"attached": true}});
+    cluster.patch(&key(scheme::VOLUMEATTACHMENTS, name).subresource("status"), done).await;
+    cluster
+        .until("told", scheme::NODES, "", |all| {
+            all[0]["status"]["volumesAttached"][0]["name"] == "kubernetes.io/csi/disks.example^h"
+        })
+        .await;
+    cluster
+        .delete(
+            &key(scheme::PODS, "user"),
+            DeleteOptions { grace_period_seconds: Some(0), ..DeleteOptions::default() },
+        )
+        .await;
+    cluster.until_count(scheme::VOLUMEATTACHMENTS, "", 0).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_for_devices_lives_as_long_as_its_pod() {
+    let cluster = Cluster::start(&["resourceclaim-controller"]).await;
+    let devices =
+        json!({"devices": {"requests": [{"name": "r", "exactly": {"deviceClassName": "gpu"}}]}});
+    cluster
+        .create(
+            scheme::RESOURCECLAIMTEMPLATES,
+            json!({"metadata": {"name": "t"}, "spec": {"spec": devices}}),
+        )
+        .await;
+    let user = json!({"metadata": {"name": "user"}, "spec": {"nodeName": "n", "containers": [{"name": "c", "image": "x"}], "restartPolicy": "Never",
+        "resourceClaims": [{"name": "gpu", "resourceClaimTemplateName": "t"}]}});
+    cluster.create(scheme::PODS, user).await;
+    let claims = cluster.until_count(scheme::RESOURCECLAIMS, "", 1).await;
+    let pods = cluster
+        .until("told", scheme::PODS, "", |all| all[0]["status"]["resourceClaimStatuses"].is_array())
+        .await;
+    assert_eq!(
+        pods[0]["status"]["resourceClaimStatuses"][0]["resourceClaimName"],
+        claims[0]["metadata"]["name"]
+    );
+    let ended = json!({"status": {"phase": "Succeeded"}});
+    cluster.patch(&key(scheme::PODS, "user").subresource("status"), ended).await;
+    cluster.until_count(scheme::RESOURCECLAIMS, "", 0).await;
+}

@@ -1,0 +1,202 @@
+//! Which volumes to attach to a node, and which to detach.
+
+use crate::support::ops::Op;
+use crate::support::owner::reference_of;
+use crate::support::time::until;
+use crate::views::{NodeView, Pod};
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::time::Duration;
+use windlass_core::Object;
+use windlass_core::client::{DeleteOptions, Key};
+use windlass_core::scheme::{self, GroupVersionKind};
+
+/// A node that does not say that a volume is unmounted is not waited for any longer.
+const UNMOUNT: i64 = 6 * 60;
+const POD: GroupVersionKind = GroupVersionKind::new("", "v1", "Pod");
+
+/// What is read of a VolumeAttachment.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct AttachmentView {
+    pub(super) spec: AttachmentSpec,
+    pub(super) status: AttachmentStatus,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct AttachmentSpec {
+    pub(super) attacher: String,
+    pub(super) node_name: String,
+    source: Source,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Source {
+    persistent_volume_name: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct AttachmentStatus {
+    pub(super) attached: bool,
+}
+
+/// A volume that pods of the node need.
+#[derive(Clone, Debug)]
+pub(super) struct Wanted {
+    pub(super) driver: String,
+    pub(super) handle: String,
+    /// It may be attached to one node only.
+    pub(super) single: bool,
+    /// Another node to which it is attached.
+    pub(super) elsewhere: Option<String>,
+    /// Who needs it.
+    pub(super) pods: Vec<Pod>,
+}
+
+/// An attachment that there is.
+#[derive(Clone, Debug)]
+pub(super) struct Attached {
+    pub(super) name: String,
+    pub(super) uid: String,
+    pub(super) driver: String,
+    /// Empty when the volume is gone.
+    pub(super) handle: String,
+    pub(super) attached: bool,
+    pub(super) deleting: bool,
+    /// Since when no pod needs it.
+    pub(super) unwanted: Timestamp,
+}
+
+/// What a plan is made from: volumes by name.
+pub(super) struct Snapshot<'a> {
+    pub(super) node: &'a str,
+    pub(super) view: Option<&'a NodeView>,
+    pub(super) wanted: BTreeMap<String, Wanted>,
+    pub(super) attached: BTreeMap<String, Attached>,
+    pub(super) now: Timestamp,
+}
+
+/// What comes of it.
+#[derive(Debug, Default)]
+pub(super) struct Plan {
+    pub(super) ops: Vec<Op>,
+    /// Look again after this time: a volume is detached then.
+    pub(super) again: Option<Duration>,
+}
+
+// === impl AttachmentView ===
+
+impl AttachmentView {
+    /// The volume; empty for one that is written in the attachment itself.
+    pub(super) fn volume(&self) -> &str {
+        self.spec.source.persistent_volume_name.as_deref().unwrap_or_default()
+    }
+}
+
+/// Namespace and name of the claim a volume is for.
+pub(super) fn claim_of(volume: &Object) -> Option<String> {
+    let view: Value = volume.view().ok()?;
+    let claim = &view["spec"]["claimRef"];
+    Some(format!("{}/{}", claim["namespace"].as_str()?, claim["name"].as_str()?))
+}
+
+pub(super) fn plan(at: &Snapshot<'_>) -> Plan {
+    let mut plan = Plan::default();
+    for (volume, wanted) in &at.wanted {
+        match at.attached.get(volume) {
+            None => plan.ops.extend(attach(at, volume, wanted)),
+            // What goes is made anew when it is gone.
+            Some(_) => {}
+        }
+    }
+    for (volume, attached) in &at.attached {
+        if !at.wanted.contains_key(volume) && !attached.deleting {
+            let left = until(attached.unwanted, UNMOUNT, at.now);
+            if is_in_use(at, attached) && !left.is_zero() {
+                plan.again = Some(plan.again.map_or(left, |again| again.min(left)));
+            } else {
+                let key = Key::cluster(scheme::VOLUMEATTACHMENTS, &attached.name);
+                plan.ops.push(Op::Delete(key, DeleteOptions::uid(&attached.uid)));
+            }
+        }
+    }
+    plan.ops.extend(tell(at));
+    plan
+}
+
+fn attach(at: &Snapshot<'_>, volume: &str, wanted: &Wanted) -> Vec<Op> {
+    if let Some(other) = wanted.elsewhere.as_ref().filter(|_| wanted.single) {
+        let message = format!(
+            "Multi-Attach error for volume \"{volume}\" Volume is already exclusively attached to one node and can't be attached to another"
+        );
+        tracing::debug!(volume, node = at.node, other, "waits until it is detached there");
+        return wanted.pods.iter().map(|pod| warn(pod, &message)).collect();
+    }
+    let name = attachment_name(&wanted.handle, &wanted.driver, at.node);
+    let body = json!({"apiVersion": "storage.k8s.io/v1", "kind": "VolumeAttachment", "metadata": {"name": name},
+        "spec": {"attacher": wanted.driver, "nodeName": at.node, "source": {"persistentVolumeName": volume}}});
+    vec![Op::Create(Key::cluster(scheme::VOLUMEATTACHMENTS, name), body)]
+}
+
+fn warn(pod: &Pod, message: &str) -> Op {
+    Op::warning(reference_of(&POD, pod.object.header()), "FailedAttachVolume", message)
+}
+
+/// The name by which agents find the attachment of a volume to their node.
+pub(super) fn attachment_name(handle: &str, driver: &str, node: &str) -> String {
+    let hash = Sha256::digest(format!("{handle}{driver}{node}").as_bytes());
+    hash.iter().fold("csi-".to_owned(), |mut name, byte| {
+        // Writing to a string does not fail.
+        write!(name, "{byte:02x}").expect("a string takes all");
+        name
+    })
+}
+
+/// A volume's name in the status of nodes.
+fn unique_name(driver: &str, handle: &str) -> String {
+    format!("kubernetes.io/csi/{driver}^{handle}")
+}
+
+fn is_in_use(at: &Snapshot<'_>, attached: &Attached) -> bool {
+    let name = unique_name(&attached.driver, &attached.handle);
+    let in_use = at.view.and_then(|node| node.status.volumes_in_use.as_ref());
+    in_use.is_some_and(|all| all.contains(&name))
+}
+
+/// Tells the node what is attached to it, and pods that theirs is.
+fn tell(at: &Snapshot<'_>) -> Vec<Op> {
+    let Some(view) = at.view else { return vec![] };
+    let attached = at.attached.iter().filter(|(_, one)| one.attached && !one.deleting);
+    let shown = attached.clone().map(|(_, one)| unique_name(&one.driver, &one.handle));
+    let mut names: Vec<String> = shown.collect();
+    names.sort_unstable();
+    let before = view.status.volumes_attached.iter().flatten().map(|one| one.name.clone());
+    // Volumes of other kinds are not attached here.
+    let before: Vec<String> = before.collect();
+    if names == before {
+        return vec![];
+    }
+    let list: Vec<Value> =
+        names.iter().map(|name| json!({"name": name, "devicePath": ""})).collect();
+    let key = Key::cluster(scheme::NODES, at.node).subresource("status");
+    let mut ops = vec![Op::Patch(key, json!({"status": {"volumesAttached": list}}))];
+    for (volume, one) in attached {
+        if before.contains(&unique_name(&one.driver, &one.handle)) {
+            continue;
+        }
+        let message = format!("AttachVolume.Attach succeeded for volume \"{volume}\" ");
+        let pods = at.wanted.get(volume).into_iter().flat_map(|wanted| &wanted.pods);
+        ops.extend(pods.map(|pod| {
+            let about = reference_of(&POD, pod.object.header());
+            Op::normal(about, "SuccessfulAttachVolume", message.clone())
+        }));
+    }
+    ops
+}

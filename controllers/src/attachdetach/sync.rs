@@ -1,0 +1,157 @@
+//! Reads caches, applies the plan.
+
+use super::plan::{Attached, AttachmentView, Snapshot, Wanted, plan};
+use super::{BY_NODE, BY_VOLUME};
+use crate::Context;
+use crate::support::endpoints::Nodes;
+use crate::support::{ops, time};
+use crate::views::{self, Headers, Pod, Pods};
+use async_trait::async_trait;
+use jiff::Timestamp;
+use parking_lot::Mutex;
+use rustc_hash::FxHashMap;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use windlass_core::apis::core::v1::{
+    CSIPersistentVolumeSource, PersistentVolume, PersistentVolumeClaim,
+};
+use windlass_core::apis::storage::v1::CSIDriver;
+use windlass_core::cache::Informer;
+use windlass_core::controller::{Action, ObjectKey, Reconciler};
+use windlass_core::events::Recorder;
+use windlass_core::{Error, Result};
+
+pub(super) struct Caches {
+    pub(super) nodes: Nodes,
+    pub(super) pods: Pods,
+    pub(super) claims: Headers,
+    pub(super) volumes: Headers,
+    pub(super) drivers: Headers,
+    pub(super) attachments: Arc<Informer<AttachmentView>>,
+}
+
+pub(super) struct Sync {
+    context: Context,
+    recorder: Recorder,
+    caches: Caches,
+    /// Since when each attachment is of no use, by uid.
+    unwanted: Mutex<FxHashMap<String, Timestamp>>,
+}
+
+impl Sync {
+    pub(super) fn new(context: &Context, caches: Caches) -> Self {
+        let recorder = context.recorder.named("attachdetach-controller");
+        Self { context: context.clone(), recorder, caches, unwanted: Mutex::default() }
+    }
+
+    /// The volumes that the node's pods need and that have to be attached.
+    fn wanted(&self, node: &str) -> Result<BTreeMap<String, Wanted>> {
+        let mut all: BTreeMap<String, Wanted> = BTreeMap::new();
+        for pod in self.caches.pods.by_index(views::BY_NODE, node) {
+            if pod.view.is_terminal() {
+                continue;
+            }
+            for claim in pod.view.claims(pod.object.name()) {
+                if let Some((name, wanted)) = self.volume(node, &pod, &claim)? {
+                    all.entry(name).or_insert(wanted).pods.push(pod.clone());
+                }
+            }
+        }
+        Ok(all)
+    }
+
+    fn volume(&self, node: &str, pod: &Pod, claim: &str) -> Result<Option<(String, Wanted)>> {
+        let Some(claim) = self.caches.claims.get(pod.object.namespace(), claim) else {
+            return Ok(None);
+        };
+        let claim: PersistentVolumeClaim = claim.object.view()?;
+        let bound = claim.status.and_then(|status| status.phase).as_deref() == Some("Bound");
+        let name = claim.spec.and_then(|spec| spec.volume_name).filter(|_| bound);
+        let Some(name) = name else { return Ok(None) };
+        let Some(volume) = self.caches.volumes.get("", &name) else { return Ok(None) };
+        let volume: PersistentVolume = volume.object.view()?;
+        let spec = volume.spec.unwrap_or_default();
+        let Some(source) = spec.csi else { return Ok(None) };
+        if !self.has_to_be_attached(&source)? {
+            return Ok(None);
+        }
+        let mut modes = spec.access_modes.iter().flatten();
+        let single = modes.all(|mode| mode == "ReadWriteOnce" || mode == "ReadWriteOncePod");
+        let others = self.caches.attachments.by_index(BY_VOLUME, &name).into_iter();
+        let elsewhere = others.map(|one| one.view.spec.node_name.clone()).find(|on| *on != node);
+        let (driver, handle) = (source.driver, source.volume_handle);
+        Ok(Some((name, Wanted { driver, handle, single, elsewhere, pods: vec![] })))
+    }
+
+    fn has_to_be_attached(&self, source: &CSIPersistentVolumeSource) -> Result<bool> {
+        let Some(driver) = self.caches.drivers.get("", &source.driver) else { return Ok(true) };
+        let driver: CSIDriver = driver.object.view()?;
+        Ok(driver.spec.attach_required != Some(false))
+    }
+
+    fn attached(
+        &self,
+        node: &str,
+        wanted: &BTreeMap<String, Wanted>,
+        now: Timestamp,
+    ) -> Result<BTreeMap<String, Attached>> {
+        let mut unwanted = self.unwanted.lock();
+        let mut all = BTreeMap::new();
+        for entry in self.caches.attachments.by_index(BY_NODE, node) {
+            let (header, volume) = (entry.object.header(), entry.view.volume());
+            if volume.is_empty() {
+                continue;
+            }
+            let uid = header.uid.to_string();
+            if wanted.contains_key(volume) {
+                unwanted.remove(&uid);
+            }
+            let since = match wanted.contains_key(volume) {
+                true => now,
+                false => *unwanted.entry(uid.clone()).or_insert(now),
+            };
+            let source = self.caches.volumes.get("", volume);
+            let source =
+                source.map(|volume| volume.object.view::<PersistentVolume>()).transpose()?;
+            let source = source.and_then(|volume| volume.spec).and_then(|spec| spec.csi);
+            let attached = Attached {
+                name: header.name.to_string(),
+                uid,
+                driver: entry.view.spec.attacher.clone(),
+                handle: source.map(|source| source.volume_handle).unwrap_or_default(),
+                attached: entry.view.status.attached,
+                deleting: header.deleting,
+                unwanted: since,
+            };
+            all.insert(volume.to_owned(), attached);
+        }
+        Ok(all)
+    }
+
+    /// Forgets attachments that are gone.
+    fn forget(&self) {
+        let here = self.caches.attachments.list(None);
+        let mut unwanted = self.unwanted.lock();
+        if unwanted.len() > here.len() {
+            unwanted.retain(|uid, _| here.iter().any(|one| *one.object.header().uid == **uid));
+        }
+    }
+}
+
+#[async_trait]
+impl Reconciler for Sync {
+    type Request = ObjectKey;
+    type Error = Error;
+
+    async fn reconcile(&self, request: &ObjectKey) -> Result<Action> {
+        let now = time::now(&self.context.env);
+        let wanted = self.wanted(&request.name)?;
+        let attached = self.attached(&request.name, &wanted, now)?;
+        let node = self.caches.nodes.get("", &request.name);
+        let view = node.as_ref().map(|node| &node.view);
+        let plan = plan(&Snapshot { node: &request.name, view, wanted, attached, now });
+        ops::apply(&*self.context.client, &self.recorder, plan.ops).await?;
+        self.forget();
+        Ok(plan.again.map_or(Action::Done, Action::RequeueAfter))
+    }
+}

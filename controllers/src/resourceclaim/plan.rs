@@ -1,0 +1,88 @@
+//! Which claims a pod lacks, and who still needs a claim.
+
+use super::POD;
+use crate::support::owner::controller_ref;
+use crate::views::{Pod, PodView, ResourceClaim};
+use serde_json::{Value, json};
+use windlass_core::apis::resource::v1::{
+    ResourceClaim as Claim, ResourceClaimConsumerReference, ResourceClaimTemplate,
+};
+use windlass_core::object::Header;
+
+/// Which of the pod's claims a claim was made for.
+pub(super) const FOR: &str = "resource.kubernetes.io/pod-claim-name";
+
+/// What to do about a claim.
+#[derive(Debug, PartialEq)]
+pub(super) enum Step {
+    /// It is as it should be.
+    Keep,
+    /// Fewer need it: this is its new status.
+    Reserve(Value),
+    /// It was made for a pod that is over.
+    Delete,
+}
+
+/// The name of the claim that a pod means, if that is known yet.
+pub(super) fn claim_name(pod: &PodView, claim: &ResourceClaim) -> Option<String> {
+    let made = pod.status.resource_claim_statuses.iter().flatten();
+    let mut made = made.filter(|status| status.name == claim.name);
+    claim.resource_claim_name.clone().or_else(|| made.next()?.resource_claim_name.clone())
+}
+
+/// The claims of a pod that are yet to be made: each with its template.
+pub(super) fn missing(pod: &PodView) -> Vec<(&str, &str)> {
+    let told = pod.status.resource_claim_statuses.iter().flatten();
+    let told: Vec<&str> = told.map(|status| status.name.as_str()).collect();
+    let named = pod.spec.resource_claims.iter().flatten();
+    named
+        .filter(|claim| !told.contains(&claim.name.as_str()))
+        .filter_map(|claim| Some((&*claim.name, claim.resource_claim_template_name.as_deref()?)))
+        .collect()
+}
+
+/// A claim by a template, for one pod.
+pub(super) fn claim(pod: &Header, name: &str, template: &ResourceClaimTemplate) -> Value {
+    let given = template.spec.metadata.clone().unwrap_or_default();
+    let mut annotations = given.annotations.unwrap_or_default();
+    annotations.insert(FOR.into(), name.into());
+    let owner = controller_ref(&POD, &pod.name, &pod.uid);
+    json!({"apiVersion": "resource.k8s.io/v1", "kind": "ResourceClaim",
+        "metadata": {"generateName": format!("{}-{name}-", pod.name), "namespace": pod.namespace, "labels": given.labels,
+            "annotations": annotations, "ownerReferences": [owner]},
+        "spec": template.spec.spec})
+}
+
+/// What becomes of a claim. `find` gives the pod of a name; `owner` is the pod the claim was made for, if it is there.
+pub(super) fn step(
+    claim: &Claim,
+    made_for_pod: bool,
+    owner: Option<&Pod>,
+    find: impl Fn(&str) -> Option<Pod>,
+) -> Step {
+    let status = claim.status.clone().unwrap_or_default();
+    let reserved = status.reserved_for.clone().unwrap_or_default();
+    let needs = |consumer: &ResourceClaimConsumerReference| {
+        // Who is no pod is not looked after here.
+        consumer.resource != "pods"
+            || find(&consumer.name)
+                .is_some_and(|pod| *pod.object.header().uid == *consumer.uid && !is_over(&pod))
+    };
+    let left: Vec<_> = reserved.iter().filter(|consumer| needs(consumer)).cloned().collect();
+    if left != reserved {
+        let free = left.is_empty();
+        let mut status = json!(status);
+        status["reservedFor"] = if free { Value::Null } else { json!(left) };
+        if free {
+            status["allocation"] = Value::Null;
+        }
+        return Step::Reserve(status);
+    }
+    let over = made_for_pod && owner.is_none_or(is_over) && reserved.is_empty();
+    if over && claim.metadata.deletion_timestamp.is_none() { Step::Delete } else { Step::Keep }
+}
+
+/// Its containers will use nothing any more: it has ended, or goes without ever having been bound.
+fn is_over(pod: &Pod) -> bool {
+    pod.view.is_terminal() || (pod.object.header().deleting && pod.view.spec.node_name.is_empty())
+}
