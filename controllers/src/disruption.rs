@@ -1,22 +1,25 @@
 //! PodDisruptionBudgets: how many pods may be evicted now.
 //!
 //! Watches: budgets; pods, which map to the budgets that select them; the workloads that own them, whose size says how
-//! many pods there should be.
+//! many pods there should be: of kinds that are not built in by their `scale`. A pod that was marked for disruption and
+//! then was let live loses the mark.
 
 mod plan;
+mod stale;
 mod sync;
 
 #[cfg(test)]
 mod tests;
 
 use crate::Context;
-use crate::support::wiring::{self, Queue};
 use crate::views::{self, Workloads};
+use sync::Request;
 use windlass_core::Object;
 use windlass_core::cache::Change;
 use windlass_core::component::Component;
 use windlass_core::controller::{Controller, ObjectKey};
 use windlass_core::scheme;
+use windlass_core::workqueue::WorkQueue;
 
 /// The controller of PodDisruptionBudgets.
 #[must_use]
@@ -31,9 +34,15 @@ pub fn component(context: &Context) -> Box<dyn Component> {
         controller = controller.after(owner);
     }
     let queue = controller.queue();
-    wiring::itself(&budgets, &queue);
+    let of_budgets = queue.clone();
+    budgets.on_change(move |change| {
+        of_budgets.add(Request::Budget(ObjectKey::of(change.object())));
+    });
     pods.on_change(move |change| {
         request(&budgets, change.object(), &queue);
+        if stale::is_marked(&change.entry().view) && !matches!(change, Change::Deleted(_)) {
+            queue.add(Request::Pod(ObjectKey::of(change.object())));
+        }
         if let Change::Updated { old, new } = change
             && old.object.header().labels != new.object.header().labels
         {
@@ -43,10 +52,10 @@ pub fn component(context: &Context) -> Box<dyn Component> {
     Box::new(controller)
 }
 
-fn request(budgets: &Workloads, pod: &Object, queue: &Queue) {
+fn request(budgets: &Workloads, pod: &Object, queue: &WorkQueue<Request>) {
     for budget in budgets.list(Some(pod.namespace())) {
         if budget.view.spec.selector.matches_or_all(&pod.header().labels) {
-            queue.add(ObjectKey::of(&budget.object));
+            queue.add(Request::Budget(ObjectKey::of(&budget.object)));
         }
     }
 }

@@ -11,7 +11,6 @@ mod metric;
 mod plan;
 mod source;
 mod sync;
-mod target;
 
 #[cfg(test)]
 mod tests;

@@ -12,6 +12,7 @@ pub(crate) mod ops;
 pub(crate) mod owner;
 pub(crate) mod pods;
 pub(crate) mod revisions;
+pub(crate) mod scale;
 pub(crate) mod slices;
 pub(crate) mod status;
 pub(crate) mod storage;

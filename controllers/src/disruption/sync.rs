@@ -1,14 +1,20 @@
 //! Reads caches, applies the plan.
 
 use super::plan::plan;
+use super::stale;
 use crate::Context;
+use crate::support::kinds::Definition;
+use crate::support::scale::{self, Scale};
 use crate::support::{ops, status, time};
 use crate::views::{self, Pod, Pods, Workloads};
 use async_trait::async_trait;
 use serde::Deserialize;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use windlass_core::apis::IntOrString;
 use windlass_core::apis::policy::v1::PodDisruptionBudget;
-use windlass_core::client::Key;
+use windlass_core::cache::Informer;
+use windlass_core::client::{ClientExt, Key};
 use windlass_core::component::Ready;
 use windlass_core::controller::{Action, ObjectKey, Reconciler};
 use windlass_core::object::Owner;
@@ -30,61 +36,108 @@ fn one() -> i32 {
     1
 }
 
+/// What to look at.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Request {
+    Budget(ObjectKey),
+    /// A pod that is marked for disruption.
+    Pod(ObjectKey),
+}
+
 pub(super) struct Sync {
     context: Context,
     budgets: Workloads,
     pods: Pods,
     /// Kinds of owners that have a size.
     owners: Vec<(&'static str, Workloads)>,
+    definitions: Arc<Informer<Definition>>,
 }
 
 impl Sync {
     pub(super) fn new(context: &Context, budgets: Workloads, pods: Pods) -> Self {
         let kinds = [
+            ("Deployment", scheme::DEPLOYMENTS),
             ("ReplicaSet", scheme::REPLICASETS),
             ("ReplicationController", scheme::REPLICATIONCONTROLLERS),
             ("StatefulSet", scheme::STATEFULSETS),
         ];
         let owners =
             kinds.map(|(kind, resource)| (kind, views::workloads(context, resource))).into();
-        Self { context: context.clone(), budgets, pods, owners }
+        let definitions = context.informers.informer(scheme::CUSTOMRESOURCEDEFINITIONS);
+        Self { context: context.clone(), budgets, pods, owners, definitions }
     }
 
     pub(super) fn synced(&self) -> Vec<Ready> {
         self.owners.iter().map(|(_, owners)| owners.synced()).collect()
     }
 
-    /// How many pods their owners want; those without one that has a size count as they are.
-    fn expected(&self, namespace: &str, pods: &[Pod]) -> Result<i32> {
-        let (mut seen, mut expected) = (BTreeSet::new(), 0);
+    /// How many pods their owners want; those without one that has a size count as they are. A budget that says how many
+    /// must be there needs no owners.
+    async fn expected(
+        &self,
+        namespace: &str,
+        budget: &PodDisruptionBudget,
+        pods: &[Pod],
+    ) -> Result<i32> {
+        let least = budget.spec.as_ref().filter(|spec| spec.max_unavailable.is_none());
+        if let Some(IntOrString::Int(_)) = least.and_then(|spec| spec.min_available.as_ref()) {
+            return Ok(i32::try_from(pods.len()).unwrap_or(i32::MAX));
+        }
+        let (mut sizes, mut alone) = (BTreeMap::new(), 0);
         for pod in pods {
-            let owner = pod.object.header().controller();
-            let size = owner.map(|owner| self.size(namespace, owner)).transpose()?.flatten();
-            match (owner, size) {
-                (Some(owner), Some(size)) => {
-                    if seen.insert(owner.uid.clone()) {
-                        expected += size;
-                    }
+            match pod.object.header().controller() {
+                Some(owner) if sizes.contains_key(&owner.uid) => {}
+                Some(owner) => {
+                    let found = self.size(namespace, owner).await?;
+                    sizes.insert(owner.uid.clone(), found);
                 }
-                _ => expected += 1,
+                None => alone += 1,
             }
         }
-        Ok(expected)
+        // Several sets may be parts of one Deployment: it counts once.
+        let known: BTreeMap<Box<str>, i32> = sizes.values().flatten().cloned().collect();
+        let unsized_ = pods.iter().filter(|pod| {
+            let owner = pod.object.header().controller();
+            owner.is_some_and(|owner| matches!(sizes.get(&owner.uid), Some(None)))
+        });
+        let unsized_ = i32::try_from(unsized_.count()).unwrap_or(i32::MAX);
+        Ok(known.values().sum::<i32>() + alone + unsized_)
     }
 
-    fn size(&self, namespace: &str, owner: &Owner) -> Result<Option<i32>> {
+    /// Who has a size in the end, and its size: a ReplicaSet's Deployment, or the owner itself.
+    async fn size(&self, namespace: &str, owner: &Owner) -> Result<Option<(Box<str>, i32)>> {
+        let Some((_, owners)) = self.owners.iter().find(|(kind, _)| **kind == *owner.kind) else {
+            return self.scale(namespace, owner).await;
+        };
+        let Some(entry) = owners.get(namespace, &owner.name) else { return Ok(None) };
+        let above = entry.object.header().controller().filter(|above| *above.kind == *"Deployment");
+        if let Some(above) = above
+            && let Some(size) = self.own_size(namespace, above)?
+        {
+            return Ok(Some((above.uid.clone(), size)));
+        }
+        Ok(self.own_size(namespace, owner)?.map(|size| (owner.uid.clone(), size)))
+    }
+
+    fn own_size(&self, namespace: &str, owner: &Owner) -> Result<Option<i32>> {
         let kind = self.owners.iter().find(|(kind, _)| **kind == *owner.kind);
         let found = kind.and_then(|(_, owners)| owners.get(namespace, &owner.name));
         found.map(|entry| entry.object.view::<Sized>().map(|sized| sized.spec.replicas)).transpose()
     }
-}
 
-#[async_trait]
-impl Reconciler for Sync {
-    type Request = ObjectKey;
-    type Error = Error;
+    /// The size of any other kind, if it has one.
+    async fn scale(&self, namespace: &str, owner: &Owner) -> Result<Option<(Box<str>, i32)>> {
+        let named = (&*owner.api_version, &*owner.kind, &*owner.name);
+        let Ok(key) = scale::key(named, namespace, &self.definitions) else { return Ok(None) };
+        match self.context.client.get_as::<Scale>(&key).await {
+            Ok(scale) => Ok(Some((owner.uid.clone(), scale.spec.replicas))),
+            // Its kind has no scale, or it is gone.
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
 
-    async fn reconcile(&self, request: &ObjectKey) -> Result<Action> {
+    async fn budget(&self, request: &ObjectKey) -> Result<Action> {
         let Some(entry) = self.budgets.get(&request.namespace, &request.name) else {
             return Ok(Action::Done);
         };
@@ -94,7 +147,7 @@ impl Reconciler for Sync {
         pods.retain(|pod| {
             !pod.view.is_terminal() && selector.matches_or_all(&pod.object.header().labels)
         });
-        let expected = self.expected(&request.namespace, &pods)?;
+        let expected = self.expected(&request.namespace, &budget, &pods).await?;
         let (new, again) = plan(&budget, &pods, expected, time::now(&self.context.env));
         if Some(&new) != budget.status.as_ref() {
             let key = Key::new(scheme::PODDISRUPTIONBUDGETS, &request.namespace, &request.name);
@@ -102,5 +155,29 @@ impl Reconciler for Sync {
             ops::apply(&*self.context.client, &self.context.recorder, vec![op]).await?;
         }
         Ok(again.map_or(Action::Done, Action::RequeueAfter))
+    }
+
+    async fn pod(&self, key: &ObjectKey) -> Result<Action> {
+        let Some(pod) = self.pods.get(&key.namespace, &key.name) else { return Ok(Action::Done) };
+        match stale::plan(&pod, time::now(&self.context.env)) {
+            Err(wait) => Ok(wait.map_or(Action::Done, Action::RequeueAfter)),
+            Ok(op) => {
+                ops::apply(&*self.context.client, &self.context.recorder, vec![op]).await?;
+                Ok(Action::Done)
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Reconciler for Sync {
+    type Request = Request;
+    type Error = Error;
+
+    async fn reconcile(&self, request: &Request) -> Result<Action> {
+        match request {
+            Request::Budget(key) => self.budget(key).await,
+            Request::Pod(key) => self.pod(key).await,
+        }
     }
 }

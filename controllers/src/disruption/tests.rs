@@ -1,5 +1,7 @@
 use super::plan::plan;
-use crate::support::testing::{at, pod, ready};
+use super::stale;
+use crate::support::ops::Op;
+use crate::support::testing::{at, merged, pod, ready};
 use crate::views::{Pod, PodView};
 use serde_json::{Value, json};
 use windlass_core::apis::policy::v1::PodDisruptionBudget;
@@ -51,4 +53,23 @@ fn a_budget_allows_what_is_left_over() {
         (2, None),
         "it was not evicted after all"
     );
+}
+
+#[test]
+fn a_mark_that_nothing_came_of_is_taken_away() {
+    let marked = |since: i64, more: Value| {
+        let mark = json!({"type": "DisruptionTarget", "status": "True", "lastTransitionTime": at(since).to_string()});
+        pod::<PodView>(
+            "p",
+            "",
+            merged(json!({"status": {"phase": "Running", "conditions": [mark]}}), more),
+        )
+    };
+    assert!(matches!(stale::plan(&marked(0, json!({})), at(120)), Ok(Op::Strategic(_, patch))
+        if patch["status"]["conditions"][0]["status"] == "False"));
+    let wait = stale::plan(&marked(0, json!({})), at(50)).unwrap_err();
+    assert_eq!(wait.map(|wait| wait.as_secs()), Some(70));
+    let goes = json!({"metadata": {"deletionTimestamp": "2027-01-15T08:00:00Z"}});
+    assert_eq!(stale::plan(&marked(0, goes), at(500)), Err(None), "it came");
+    assert_eq!(stale::plan(&pod::<PodView>("p", "", ready(0)), at(500)), Err(None));
 }

@@ -4,9 +4,9 @@ use super::behavior::History;
 use super::metric::{Failure, Gathered};
 use super::plan::{self, Plan, Snapshot};
 use super::source::Metrics;
-use super::target::{self, Scale};
 use crate::Context;
 use crate::support::kinds::Definition;
+use crate::support::scale::{self, Scale};
 use crate::support::{ops, status, time};
 use crate::views::{Headers, Pod, Pods};
 use async_trait::async_trait;
@@ -64,25 +64,25 @@ impl Sync {
     ) -> Result<()> {
         let now = time::now(&self.context.env);
         let spec = &autoscaler.spec;
-        let (key, scale) = match self.scale(request, spec).await {
+        let (key, found) = match self.scale(request, spec).await {
             Ok(found) => found,
             Err(error) => {
                 let plan = plan::without_scale(autoscaler, &error, now);
                 return self.tell(request, object, autoscaler, plan).await;
             }
         };
-        let current = scale.spec.replicas;
+        let current = found.spec.replicas;
         let (pods, metrics) = if plan::needs_metrics(autoscaler, current) {
-            self.gather(request, spec, &scale.status.selector).await
+            self.gather(request, spec, &found.status.selector).await
         } else {
             (vec![], Ok(vec![]))
         };
-        let replicas = (current, scale.status.replicas);
+        let replicas = (current, found.status.replicas);
         let snapshot = Snapshot { autoscaler, replicas, metrics, pods: &pods, now };
         let mut history = self.history(request, object);
         let mut plan = plan::plan(&snapshot, &mut history);
         if let Some((desired, why)) = plan.rescale.clone() {
-            let done = target::scale(&self.context.client, &key, desired).await;
+            let done = scale::scale(&self.context.client, &key, desired).await;
             let done = done.map_err(|error| error.to_string());
             plan::scaled(&mut plan, &snapshot, &mut history, (desired, &why), done);
         }
@@ -102,7 +102,10 @@ impl Sync {
         request: &ObjectKey,
         spec: &HorizontalPodAutoscalerSpec,
     ) -> std::result::Result<(Key, Scale), String> {
-        let key = target::key(&spec.scale_target_ref, &request.namespace, &self.definitions)?;
+        let target = &spec.scale_target_ref;
+        let version = target.api_version.as_deref().unwrap_or("v1");
+        let named = (version, target.kind.as_str(), target.name.as_str());
+        let key = scale::key(named, &request.namespace, &self.definitions)?;
         let scale = self.context.client.get_as(&key).await.map_err(|error| error.to_string())?;
         Ok((key, scale))
     }

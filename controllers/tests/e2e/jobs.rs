@@ -196,3 +196,80 @@ async fn an_index_that_fails_too_often_fails_alone() {
         status["conditions"].as_array().unwrap().iter().find(|one| one["type"] == "Failed");
     assert_eq!(failed.unwrap()["reason"], "FailedIndexes");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_budget_counts_what_a_custom_kind_wants_and_spares_what_does_not_work() {
+    let cluster = Cluster::start(&["disruption-controller"]).await;
+    let schema = json!({"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true, "properties": {
+        "spec": {"type": "object", "properties": {"replicas": {"type": "integer"}}}, "status": {"type": "object", "properties": {"replicas": {"type": "integer"}}}}}});
+    let scale =
+        json!({"specReplicasPath": ".spec.replicas", "statusReplicasPath": ".status.replicas"});
+    let version = json!({"name": "v1", "served": true, "storage": true, "schema": schema, "subresources": {"scale": scale, "status": {}}});
+    let definition = json!({"metadata": {"name": "farms.example.dev"}, "spec": {"group": "example.dev", "scope": "Namespaced",
+        "names": {"plural": "farms", "singular": "farm", "kind": "Farm", "listKind": "FarmList"}, "versions": [version]}});
+    cluster.create(scheme::CUSTOMRESOURCEDEFINITIONS, definition).await;
+    cluster
+        .until("established", scheme::CUSTOMRESOURCEDEFINITIONS, "", |all| {
+            let conditions = all[0]["status"]["conditions"].as_array();
+            conditions.is_some_and(|all| {
+                all.iter().any(|one| one["type"] == "Established" && one["status"] == "True")
+            })
+        })
+        .await;
+    let farms = windlass_core::scheme::GroupVersionResource::new("example.dev", "v1", "farms");
+    let farm = json!({"apiVersion": "example.dev/v1", "kind": "Farm", "metadata": {"name": "farm"}, "spec": {"replicas": 4}});
+    let path = windlass_core::client::Key::new(farms, crate::cluster::NS, "farm");
+    let farm: Value = cluster
+        .client
+        .create(&path, farm.to_string().into(), &Default::default())
+        .await
+        .unwrap()
+        .view()
+        .unwrap();
+    let owner = json!({"apiVersion": "example.dev/v1", "kind": "Farm", "name": "farm", "uid": farm["metadata"]["uid"], "controller": true});
+    for (name, ready) in [("well", "True"), ("ill", "False")] {
+        let mut pod = json!({"metadata": {"name": name, "ownerReferences": [owner]}});
+        pod = template_over(pod);
+        cluster.create(scheme::PODS, pod).await;
+        let status = json!({"status": {"phase": "Running", "conditions": [{"type": "Ready", "status": ready}]}});
+        cluster.patch(&key(scheme::PODS, name).subresource("status"), status).await;
+    }
+    let spec = json!({"maxUnavailable": "50%", "unhealthyPodEvictionPolicy": "AlwaysAllow", "selector": {"matchLabels": {"app": "web"}}});
+    cluster
+        .create(scheme::PODDISRUPTIONBUDGETS, json!({"metadata": {"name": "guard"}, "spec": spec}))
+        .await;
+    cluster
+        .until("counted", scheme::PODDISRUPTIONBUDGETS, "", |all| {
+            let status = &all[0]["status"];
+            status["expectedPods"] == 4
+                && status["currentHealthy"] == 1
+                && status["disruptionsAllowed"] == 0
+        })
+        .await;
+    let evict = |name: &str| {
+        let eviction =
+            json!({"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name}});
+        let path = key(scheme::PODS, name).subresource("eviction");
+        let client = cluster.client.clone();
+        async move { client.create(&path, eviction.to_string().into(), &Default::default()).await }
+    };
+    assert!(evict("well").await.is_err(), "it is needed");
+    evict("ill").await.unwrap();
+    let mark = json!({"status": {"conditions": [{"type": "Ready", "status": "True"},
+        {"type": "DisruptionTarget", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"}]}});
+    cluster.patch(&key(scheme::PODS, "well").subresource("status"), mark).await;
+    cluster
+        .until("no mark", scheme::PODS, "", |all| {
+            let well = all.iter().find(|pod| pod["metadata"]["name"] == "well").unwrap();
+            let mut conditions = well["status"]["conditions"].as_array().unwrap().iter();
+            conditions.any(|one| one["type"] == "DisruptionTarget" && one["status"] == "False")
+        })
+        .await;
+}
+
+fn template_over(mut pod: Value) -> Value {
+    let template = template("web", "x:1");
+    pod["metadata"]["labels"] = template["metadata"]["labels"].clone();
+    pod["spec"] = template["spec"].clone();
+    pod
+}

@@ -30,6 +30,12 @@ impl Creater for Eviction {
             let budgets = budgets_of(registry, &pod).await?;
             match budgets.as_slice() {
                 [] => {}
+                [budget] if spares(budget, &map)? => {
+                    // Only as it was looked at: it may have become healthy.
+                    let version = pod.resource_version().to_string();
+                    let preconditions = options.preconditions.get_or_insert_default();
+                    preconditions.resource_version.get_or_insert(version);
+                }
                 [budget] => registry.take_disruption(&write, budget, &pod).await?,
                 _ => return Err(Status::internal(TOO_MANY)),
             }
@@ -58,6 +64,23 @@ fn is_disrupted_by_it(pod: &Map) -> bool {
     let phase = str_at(pod, &["status", "phase"]);
     !matches!(phase, "Succeeded" | "Failed" | "Pending" | "")
         && meta_str(pod, "deletionTimestamp").is_empty()
+}
+
+/// Whether a pod that does not work may go without being counted (KEP-3017): always, or while enough others work.
+fn spares(budget: &Object, pod: &Map) -> Result<bool, Status> {
+    let conditions = map_of(pod, "status").and_then(|status| status.get("conditions")?.as_array());
+    let mut conditions = conditions.into_iter().flatten();
+    if conditions.any(|one| one["type"] == "Ready" && one["status"] == "True") {
+        return Ok(false);
+    }
+    let budget: apis::policy::v1::PodDisruptionBudget = budget.view().map_err(Status::internal)?;
+    let policy = budget.spec.and_then(|spec| spec.unhealthy_pod_eviction_policy);
+    if policy.as_deref() == Some("AlwaysAllow") {
+        return Ok(true);
+    }
+    let status = budget.status.unwrap_or_default();
+    let desired = status.desired_healthy.unwrap_or(0);
+    Ok(desired > 0 && status.current_healthy.unwrap_or(0) >= desired)
 }
 
 async fn budgets_of(registry: &Registry, pod: &Object) -> Result<Vec<Arc<Object>>, Status> {

@@ -1,11 +1,10 @@
-//! What an autoscaler scales: the `scale` of any kind that has one.
+//! The `scale` of any kind that has one.
 
-use crate::support::kinds::Definition;
+use super::kinds::Definition;
 use serde::Deserialize;
 use serde_json::json;
 use std::sync::Arc;
 use windlass_core::Result;
-use windlass_core::apis::autoscaling::v2::CrossVersionObjectReference;
 use windlass_core::cache::Informer;
 use windlass_core::client::{Client, Key, Patch, WriteOptions};
 use windlass_core::scheme::{GroupVersion, GroupVersionResource, Scheme};
@@ -13,33 +12,32 @@ use windlass_core::scheme::{GroupVersion, GroupVersionResource, Scheme};
 /// A scale (`autoscaling/v1`).
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Scale {
-    pub(super) spec: Size,
-    pub(super) status: Size,
+pub(crate) struct Scale {
+    pub(crate) spec: Size,
+    pub(crate) status: Size,
 }
 
 /// Half of one: the spec has no selector.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Size {
-    pub(super) replicas: i32,
-    pub(super) selector: String,
+pub(crate) struct Size {
+    pub(crate) replicas: i32,
+    pub(crate) selector: String,
 }
 
-/// Where the scale of a reference is; the error is told to users.
-pub(super) fn key(
-    reference: &CrossVersionObjectReference,
+/// Where the scale of an object is; the error is told to users.
+pub(crate) fn key(
+    (version, kind, name): (&str, &str, &str),
     namespace: &str,
     definitions: &Informer<Definition>,
 ) -> std::result::Result<Key, String> {
-    let version = reference.api_version.as_deref().unwrap_or("v1");
     let version: GroupVersion = version
         .parse()
         .map_err(|_| format!("invalid API version in scale target reference: {version}"))?;
-    let resource = resource(&version, &reference.kind, definitions).ok_or_else(|| {
-        format!("no matches for kind \"{}\" in group \"{}\"", reference.kind, version.group)
+    let resource = resource(&version, kind, definitions).ok_or_else(|| {
+        format!("no matches for kind \"{}\" in group \"{}\"", kind, version.group)
     })?;
-    Ok(Key::new(resource, namespace, &reference.name).subresource("scale"))
+    Ok(Key::new(resource, namespace, name).subresource("scale"))
 }
 
 /// The resource of a kind, in the version named or in another one of its group.
@@ -62,7 +60,7 @@ fn resource(
 }
 
 /// Asks for so many replicas.
-pub(super) async fn scale(client: &Arc<dyn Client>, key: &Key, replicas: i32) -> Result<()> {
+pub(crate) async fn scale(client: &Arc<dyn Client>, key: &Key, replicas: i32) -> Result<()> {
     let patch = Patch::merge(&json!({"spec": {"replicas": replicas}}));
     client.patch(key, patch, &WriteOptions::default()).await.map(drop)
 }
