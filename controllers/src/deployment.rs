@@ -7,6 +7,9 @@ mod model;
 mod plan;
 mod sync;
 
+#[cfg(feature = "bench")]
+pub(crate) use plan::{Snapshot, plan};
+
 #[cfg(test)]
 mod tests;
 

@@ -7,6 +7,9 @@ mod plan;
 mod set;
 mod sync;
 
+#[cfg(feature = "bench")]
+pub(crate) use {plan::scale, set::Set};
+
 #[cfg(test)]
 mod tests;
 

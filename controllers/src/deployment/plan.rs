@@ -23,22 +23,22 @@ use windlass_core::scheme;
 
 /// What a plan is made from.
 #[derive(Clone, Debug)]
-pub(super) struct Snapshot {
-    pub(super) deployment: Deployment,
+pub(crate) struct Snapshot {
+    pub(crate) deployment: Deployment,
     /// All ReplicaSets it owns.
-    pub(super) sets: Vec<ReplicaSet>,
-    pub(super) now: Timestamp,
+    pub(crate) sets: Vec<ReplicaSet>,
+    pub(crate) now: Timestamp,
 }
 
 /// What comes of it.
 #[derive(Debug)]
-pub(super) struct Plan {
+pub(crate) struct Plan {
     /// In this order. The status is not among them.
-    pub(super) ops: Vec<Op>,
+    pub(crate) ops: Vec<Op>,
     /// The status as it should be.
-    pub(super) status: DeploymentStatus,
+    pub(crate) status: DeploymentStatus,
     /// Look again after this time.
-    pub(super) again: Option<Duration>,
+    pub(crate) again: Option<Duration>,
 }
 
 /// A Deployment with its sets in the course of planning.
@@ -55,7 +55,7 @@ struct Rollout<'a> {
 }
 
 /// The next step.
-pub(super) fn plan(snapshot: Snapshot) -> Plan {
+pub(crate) fn plan(snapshot: Snapshot) -> Plan {
     let Snapshot { deployment, sets, now } = snapshot;
     let mut rollout = Rollout::new(&deployment, sets, now);
     if deployment.metadata.deletion_timestamp.is_none() {

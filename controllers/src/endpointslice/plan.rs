@@ -20,21 +20,21 @@ const MAX: usize = 100;
 const SERVICE: GroupVersionKind = GroupVersionKind::new("", "v1", "Service");
 
 /// What a plan is made from.
-pub(super) struct Snapshot<'a> {
-    pub(super) header: &'a Header,
-    pub(super) service: &'a ServiceSpec,
+pub(crate) struct Snapshot<'a> {
+    pub(crate) header: &'a Header,
+    pub(crate) service: &'a ServiceSpec,
     /// All pods the Service selects.
-    pub(super) pods: Vec<Pod>,
+    pub(crate) pods: Vec<Pod>,
     /// The zone (may be empty) of each node there is.
-    pub(super) zones: BTreeMap<String, String>,
+    pub(crate) zones: BTreeMap<String, String>,
     /// The share of each zone in what the cluster can do, when endpoints are to be shared out by that.
-    pub(super) weights: Vec<(String, f64)>,
+    pub(crate) weights: Vec<(String, f64)>,
     /// All slices this controller made for the Service.
-    pub(super) slices: Vec<EndpointSlice>,
+    pub(crate) slices: Vec<EndpointSlice>,
 }
 
 /// What makes the slices show the endpoints.
-pub(super) fn plan(snapshot: Snapshot<'_>) -> Vec<Op> {
+pub(crate) fn plan(snapshot: Snapshot<'_>) -> Vec<Op> {
     let mut groups: Vec<Group> = families(snapshot.service)
         .into_iter()
         .flat_map(|family| {

@@ -14,11 +14,11 @@ pub(super) const BURST: usize = 500;
 
 /// What to do about the number of pods.
 #[derive(Debug, Default)]
-pub(super) struct Scale {
+pub(crate) struct Scale {
     /// So many new ones.
-    pub(super) create: usize,
+    pub(crate) create: usize,
     /// Away with these.
-    pub(super) delete: Vec<Pod>,
+    pub(crate) delete: Vec<Pod>,
 }
 
 /// What is to be said of the set after an attempt to scale it.
@@ -30,7 +30,7 @@ pub(super) enum Outcome<'a> {
 }
 
 /// Compares the pods that count with the number that is asked for. `pods` are all that the set owns.
-pub(super) fn scale(set: &Set, pods: &[Pod]) -> Scale {
+pub(crate) fn scale(set: &Set, pods: &[Pod]) -> Scale {
     let active: Vec<Pod> = pods.iter().filter(|pod| pod.view.is_active()).cloned().collect();
     let wanted = set.replicas();
     if set.is_deleting() {
