@@ -19,11 +19,11 @@
 pub mod context;
 pub mod registry;
 
-pub mod bootstrap_token;
-pub mod certificates;
 pub mod attachdetach;
 #[cfg(feature = "bench")]
 pub mod bench;
+pub mod bootstrap_token;
+pub mod certificates;
 pub mod clusterrole_aggregation;
 pub mod cronjob;
 pub mod daemonset;
