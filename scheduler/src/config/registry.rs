@@ -4,9 +4,10 @@ use super::ConfigError;
 use crate::framework::Plugin;
 use crate::gang::GangScheduling;
 use crate::plugins::{
-    BalancedAllocation, DefaultBinder, ImageLocality, InterPodAffinity, NodeAffinity, NodeName,
-    NodePorts, NodeResourcesFit, NodeUnschedulable, PodTopologySpread, PrioritySort,
-    SchedulingGates, TaintToleration,
+    BalancedAllocation, DefaultBinder, DynamicResources, ImageLocality, InterPodAffinity,
+    NodeAffinity, NodeName, NodePorts, NodeResourcesFit, NodeUnschedulable, NodeVolumeLimits,
+    PodTopologySpread, PrioritySort, SchedulingGates, TaintToleration, VolumeBinding,
+    VolumeRestrictions, VolumeZone,
 };
 use crate::preemption::DefaultPreemption;
 use serde::de::DeserializeOwned;
@@ -52,11 +53,20 @@ impl Default for Registry {
         registry.built_in("NodePorts", Some(0), |_| Ok(NodePorts));
         registry
             .built_in("NodeResourcesFit", Some(1), |given| Ok(NodeResourcesFit::new(args(given)?)));
+        registry.built_in("VolumeRestrictions", Some(0), |_| Ok(VolumeRestrictions));
+        registry.built_in("NodeVolumeLimits", Some(0), |_| Ok(NodeVolumeLimits));
+        registry.add("VolumeBinding", Some(0), |given, context| {
+            Ok(Some(VolumeBinding::new(context.client.clone(), &args(given)?)))
+        });
+        registry.built_in("VolumeZone", Some(0), |_| Ok(VolumeZone));
         registry.built_in("PodTopologySpread", Some(2), |given| {
             Ok(PodTopologySpread::new(args(given)?))
         });
         registry
             .built_in("InterPodAffinity", Some(2), |given| Ok(InterPodAffinity::new(args(given)?)));
+        registry.add("DynamicResources", Some(0), |_, context| {
+            Ok(Some(DynamicResources::new(context.client.clone(), None)))
+        });
         registry.built_in("NodeResourcesBalancedAllocation", Some(1), |given| {
             Ok(BalancedAllocation::new(args(given)?))
         });

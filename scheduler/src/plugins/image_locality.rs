@@ -1,6 +1,7 @@
 //! Nodes that have a pod's images need not fetch them.
 
-use crate::framework::{Columns, Cycle, Extensions, MAX_SCORE, Plugin, PreScore, Reach, Score};
+use crate::framework::{Columns, Cycle, Extensions, Plugin, PreScore, Reach, Score};
+use crate::plugins::resources::percent;
 use crate::snapshot::NodeId;
 use crate::{NodeInfo, PodClass, Snapshot};
 use rustc_hash::FxHashMap;
@@ -67,7 +68,7 @@ impl Score for ImageLocality {
         }
         let most = MOST * cycle.pod.images.len() as i64;
         for score in scores {
-            *score = MAX_SCORE * ((*score).clamp(LEAST, most) - LEAST) / (most - LEAST);
+            *score = percent((*score).clamp(LEAST, most) - LEAST, most - LEAST);
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::plugins::company::{Company, PodGroup};
 use crate::plugins::node_affinity::select;
 use crate::plugins::taint_toleration::untolerated;
-use crate::snapshot::{DomainId, NodeSet, Topology};
+use crate::snapshot::{DomainId, NodeId, NodeSet, Topology};
 use crate::{PodClass, PodInfo, Snapshot, SpreadConstraint};
 use std::borrow::Cow;
 
@@ -11,6 +11,8 @@ use std::borrow::Cow;
 pub(super) struct Eligible {
     /// Those with the labels of all constraints, where all are needed.
     complete: NodeSet,
+    /// All nodes are.
+    all_complete: bool,
     /// Those that the pod's node affinity admits; none: all.
     admitted: Option<NodeSet>,
     /// Those whose taints keep the pod away.
@@ -35,24 +37,23 @@ impl Eligible {
         constraints: &[Cow<'_, SpreadConstraint>],
         all_labels: bool,
     ) -> Self {
-        let mut complete = snapshot.nodes().clone();
+        let (mut complete, mut all_complete) = (snapshot.nodes().clone(), true);
         for constraint in constraints.iter().filter(|_| all_labels) {
             let topology = snapshot.topology(&constraint.topology_key);
-            let lacks = |topology: &Topology, node| topology.of(node) == Topology::NONE;
-            match topology {
-                Some(topology) => {
-                    let out: NodeSet =
-                        complete.iter().filter(|node| lacks(topology, *node)).collect();
-                    complete.subtract(&out);
-                }
-                None => complete = NodeSet::default(),
+            let labelled = topology.map_or(0, |t| t.sizes().iter().sum::<u32>() as usize);
+            if labelled == snapshot.nodes().len() {
+                continue;
             }
+            all_complete = false;
+            let lacks = |node: &NodeId| topology.is_none_or(|t| t.of(*node) == Topology::NONE);
+            let out: NodeSet = complete.iter().filter(lacks).collect();
+            complete.subtract(&out);
         }
         let affinity = constraints.iter().any(|c| c.honor_affinity);
         let admitted = if affinity { select::required(snapshot, pod) } else { None };
         let taints = constraints.iter().any(|c| c.honor_taints);
         let tainted = if taints { untolerated(snapshot, pod) } else { NodeSet::default() };
-        Self { complete, admitted, tainted }
+        Self { complete, all_complete, admitted, tainted }
     }
 
     /// The nodes that count for a constraint.
@@ -85,15 +86,10 @@ impl Domains {
     ) -> Self {
         let Some(topology) = topology else { return Self { pods: Vec::new(), present: 0 } };
         let nodes = eligible.of(constraint);
-        let mut counted = Self { pods: vec![ABSENT; topology.len()], present: 0 };
-        for node in nodes.iter() {
-            if let Some(pods) = counted.pods.get_mut(topology.of(node) as usize)
-                && *pods == ABSENT
-            {
-                *pods = 0;
-                counted.present += 1;
-            }
-        }
+        let mut counted = match (&nodes, eligible.all_complete) {
+            (Cow::Borrowed(_), true) => Self::all(topology),
+            _ => Self::of(topology, &nodes),
+        };
         for group in groups(company, pod, constraint) {
             for (node, count) in group.nodes.iter().filter(|(node, _)| nodes.contains(**node)) {
                 if let Some(pods) = counted.pods.get_mut(topology.of(*node) as usize) {
@@ -102,6 +98,27 @@ impl Domains {
             }
         }
         counted
+    }
+
+    /// All places that have nodes, without pods.
+    fn all(topology: &Topology) -> Self {
+        let empty = |nodes: &u32| if *nodes > 0 { 0 } else { ABSENT };
+        let pods = topology.sizes().iter().map(empty).collect();
+        Self { pods, present: topology.domains() }
+    }
+
+    /// The places that some nodes are in, without pods.
+    fn of(topology: &Topology, nodes: &NodeSet) -> Self {
+        let mut places = Self { pods: vec![ABSENT; topology.len()], present: 0 };
+        for node in nodes.iter() {
+            if let Some(pods) = places.pods.get_mut(topology.of(node) as usize)
+                && *pods == ABSENT
+            {
+                *pods = 0;
+                places.present += 1;
+            }
+        }
+        places
     }
 
     /// The pods of a place.
