@@ -48,6 +48,18 @@ pub trait Authenticator: Send + Sync {
     async fn authenticate(&self, request: &http::request::Parts) -> Result<Option<User>, Status>;
 }
 
+/// Where one may come who shows no credentials: as `system:anonymous`, who may do what roles say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Anonymous {
+    /// Everywhere, as in Kubernetes.
+    #[default]
+    Everywhere,
+    /// Nowhere: he is refused.
+    Nowhere,
+    /// To these very paths: `/livez`, `/readyz`.
+    Paths(Vec<String>),
+}
+
 /// The certificates a TLS client showed, its own first; they were checked against the server's
 /// authorities. An extension of requests.
 #[derive(Clone, Debug)]
@@ -65,6 +77,26 @@ pub const UNAUTHENTICATED: &str = "system:unauthenticated";
 pub const ANONYMOUS: &str = "system:anonymous";
 /// The group that may do everything.
 pub const MASTERS: &str = "system:masters";
+
+// === impl Anonymous ===
+
+impl Anonymous {
+    /// Whether one may come to a path.
+    #[must_use]
+    pub fn allows(&self, path: &str) -> bool {
+        match self {
+            Self::Everywhere => true,
+            Self::Nowhere => false,
+            Self::Paths(paths) => paths.iter().any(|one| one == path),
+        }
+    }
+}
+
+impl From<bool> for Anonymous {
+    fn from(allowed: bool) -> Self {
+        if allowed { Self::Everywhere } else { Self::Nowhere }
+    }
+}
 
 // === impl PeerCertificates ===
 

@@ -1,10 +1,14 @@
 //! Who may do what.
 
+mod node;
 mod rbac;
 mod union;
+mod webhook;
 
+pub use node::NodeAuthorizer;
 pub use rbac::{Rbac, Rule};
 pub use union::{Masters, Union};
+pub use webhook::{WebhookAuthorizer, WebhookCache};
 
 use crate::authentication::User;
 use async_trait::async_trait;

@@ -2,17 +2,23 @@
 
 mod authentication;
 mod flowcontrol;
+mod nodes;
 mod rbac;
 
 pub use authentication::{Authorities, publish_authentication};
 pub use flowcontrol::FlowObjects;
+pub use nodes::publish_cluster_info;
+pub(crate) use rbac::node_rules;
+#[cfg(test)]
+pub(crate) use rbac::{default_bindings, default_roles};
 
 use bytes::Bytes;
 use futures::future::try_join_all;
+use rbac::reconcile::Mend;
 use serde_json::{Value, json};
 use std::net::IpAddr;
 use windlass_core::Result;
-use windlass_core::client::{Client, Key, WriteOptions};
+use windlass_core::client::{Client, DeleteOptions, Key, WriteOptions};
 use windlass_core::scheme::{self, GroupVersionResource};
 
 /// Where clients inside the cluster find the API server.
@@ -38,9 +44,8 @@ pub async fn bootstrap(client: &dyn Client, endpoint: Endpoint) -> Result<()> {
         [("system-cluster-critical", 2_000_000_000), ("system-node-critical", 2_000_001_000)];
     let class = |(name, value): (&str, i64)| json!({"metadata": {"name": name}, "value": value});
     try_join_all(classes.map(|c| make(client, scheme::PRIORITYCLASSES, "", class(c)))).await?;
-    try_join_all(rbac::roles().map(|role| make(client, scheme::CLUSTERROLES, "", role))).await?;
-    try_join_all(rbac::bindings().map(|b| make(client, scheme::CLUSTERROLEBINDINGS, "", b)))
-        .await?;
+    try_join_all(rbac::roles().map(|role| keep(client, scheme::CLUSTERROLES, role))).await?;
+    try_join_all(rbac::bindings().map(|b| keep(client, scheme::CLUSTERROLEBINDINGS, b))).await?;
     make(client, scheme::SERVICES, "default", service(endpoint)).await?;
     if endpoint.address.is_loopback() {
         // Nobody outside this machine can reach it, pods included.
@@ -66,6 +71,35 @@ async fn make(
     match client.create(&key, body(&resource, object), &WriteOptions::default()).await {
         Err(error) if !error.is_already_exists() => Err(error),
         _ => Ok(()),
+    }
+}
+
+/// Makes a default role or binding, or adds to the one that is there what it lacks.
+async fn keep(client: &dyn Client, resource: GroupVersionResource, wanted: Value) -> Result<()> {
+    let name = wanted["metadata"]["name"].as_str().unwrap_or_default();
+    let key = Key::cluster(resource.clone(), name);
+    let is: Value = match client.get(&key).await {
+        Ok(object) => object.view()?,
+        Err(error) if error.is_not_found() => return make(client, resource, "", wanted).await,
+        Err(error) => return Err(error),
+    };
+    match rbac::reconcile::mend(&is, &wanted) {
+        Mend::Nothing => Ok(()),
+        Mend::Update(mended) => {
+            let body = body(&resource, mended);
+            match client.update(&key, body, &WriteOptions::default()).await {
+                // Another server was faster, and wants the same.
+                Err(error) if error.is_conflict() => Ok(()),
+                other => other.map(drop),
+            }
+        }
+        Mend::Replace => {
+            match client.delete(&key, &DeleteOptions::default()).await {
+                Err(error) if !error.is_not_found() => return Err(error),
+                _ => {}
+            }
+            make(client, resource, "", wanted).await
+        }
     }
 }
 

@@ -94,7 +94,7 @@ async fn recognize(server: &ApiServer, parts: &Parts) -> Result<User, Status> {
         // Nobody is asked who he is: everyone is the master of an open server.
         return Ok(User::admin());
     }
-    if !server.anonymous || has_token(parts) {
+    if !server.anonymous.allows(parts.uri.path()) || has_token(parts) {
         return Err(Status::failure(Reason::Unauthorized, "Unauthorized"));
     }
     Ok(User::anonymous())

@@ -11,6 +11,7 @@ mod tls;
 mod usage;
 
 pub use files::write_private;
+pub(crate) use kubeconfig::cluster_config;
 pub use kubeconfig::kubeconfig;
 pub use request::{RequestFor, certificate_request};
 pub use rotation::{CertificateResolver, renew_at};

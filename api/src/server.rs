@@ -17,7 +17,7 @@ pub use service::Service;
 use crate::admission::notes;
 use crate::aggregation::Aggregator;
 use crate::audit::{Audit, Origin, Record};
-use crate::authentication::{Authenticator, OpenId};
+use crate::authentication::{Anonymous, Authenticator, OpenId};
 use crate::authorization::Attributes;
 use crate::endpoints::Documents;
 use crate::flowcontrol::FlowControl;
@@ -44,7 +44,7 @@ pub struct ApiServer {
     pub(crate) handler: Handler,
     pub(crate) aggregator: Option<Arc<Aggregator>>,
     pub(crate) authenticators: Vec<Arc<dyn Authenticator>>,
-    pub(crate) anonymous: bool,
+    pub(crate) anonymous: Anonymous,
     pub(crate) connects: Connects,
     pub(crate) documents: Documents,
     pub(crate) openid: Option<OpenId>,

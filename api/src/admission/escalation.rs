@@ -101,7 +101,9 @@ impl Admission for EscalationPrevention {
         }
         let Some(given) = self.given(request, object).await? else { return Ok(()) };
         let held = self.rbac.rules_for(request.user, request.namespace);
-        let Some(missing) = given.iter().find(|rule| !covers(&held, rule)) else { return Ok(()) };
+        let Some(missing) = given.iter().find(|rule| !rule.is_covered_by(&held)) else {
+            return Ok(());
+        };
         let user = &request.user.name;
         let rule = serde_json::to_string(missing).map_err(Status::internal)?;
         let why = format!(
@@ -113,47 +115,6 @@ impl Admission for EscalationPrevention {
 
 fn refusal(request: &AdmissionRequest<'_>, why: &str) -> Status {
     Status::forbidden(&request.resource.group, &request.resource.resource, request.name, why)
-}
-
-/// Whether each single thing that a rule allows is allowed by one of those held.
-fn covers(held: &[Rule], rule: &Rule) -> bool {
-    rule.verbs.iter().all(|verb| {
-        let held = || held.iter().filter(|one| has(&one.verbs, verb));
-        let paths = rule.non_resource_urls.iter();
-        let mut paths = paths.map(|path| held().any(|one| has_path(&one.non_resource_urls, path)));
-        let mut resources = rule
-            .api_groups
-            .iter()
-            .flat_map(|group| rule.resources.iter().map(move |resource| (group, resource)));
-        paths.all(|covered| covered)
-            && resources.all(|(group, resource)| {
-                let held = || {
-                    held()
-                        .filter(|one| has(&one.api_groups, group))
-                        .filter(|one| has_resource(&one.resources, resource))
-                };
-                let everything = held().any(|one| one.resource_names.is_empty());
-                let named = |name| held().any(|one| one.resource_names.contains(name));
-                everything
-                    || (!rule.resource_names.is_empty() && rule.resource_names.iter().all(named))
-            })
-    })
-}
-
-fn has(held: &[String], word: &str) -> bool {
-    held.iter().any(|one| one == "*" || one == word)
-}
-
-fn has_resource(held: &[String], resource: &str) -> bool {
-    let part = resource.split_once('/').map(|(_, part)| format!("*/{part}"));
-    has(held, resource) || part.is_some_and(|part| held.contains(&part))
-}
-
-fn has_path(held: &[String], path: &str) -> bool {
-    held.iter().any(|one| match one.strip_suffix('*') {
-        Some(start) => path.starts_with(start),
-        None => one == path,
-    })
 }
 
 #[cfg(test)]
@@ -187,9 +148,9 @@ mod tests {
             (json!({"verbs": ["get"], "nonResourceURLs": ["/metrics/x"]}), true),
             (json!({"verbs": ["get"], "nonResourceURLs": ["/version"]}), false),
         ] {
-            assert_eq!(covers(&held, &rules(json!([rule]))[0]), expected, "{rule}");
+            assert_eq!(rules(json!([rule]))[0].is_covered_by(&held), expected, "{rule}");
         }
         let all = rules(json!([{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}]));
-        assert!(covers(&all, &all[0]) && !covers(&held, &all[0]));
+        assert!(all[0].is_covered_by(&all) && !all[0].is_covered_by(&held));
     }
 }

@@ -1,6 +1,9 @@
 //! The roles and bindings of every cluster, from tables.
 
+pub(super) mod reconcile;
+
 use crate::authorization::Rule;
+use reconcile::AUTOUPDATE;
 use serde_json::{Value, json};
 
 const ROLES: &str = include_str!("../../data/cluster-roles.txt");
@@ -17,14 +20,37 @@ pub(super) fn roles() -> impl Iterator<Item = Value> {
 }
 
 pub(super) fn bindings() -> impl Iterator<Item = Value> {
-    lines(BINDINGS).filter_map(|line| {
+    bindings_of(BINDINGS)
+}
+
+/// The roles of every cluster.
+#[cfg(test)]
+pub(crate) fn default_roles() -> Vec<Value> {
+    roles().collect()
+}
+
+/// The bindings of every cluster.
+#[cfg(test)]
+pub(crate) fn default_bindings() -> Vec<Value> {
+    bindings().collect()
+}
+
+/// What every node may do; of secrets and the like the node authorizer says which.
+pub(crate) fn node_rules() -> Vec<Rule> {
+    let node = listed().into_iter().find(|(name, _)| name == "system:node");
+    node.map(|(_, rules)| rules).unwrap_or_default()
+}
+
+/// The bindings of a table.
+pub(super) fn bindings_of(table: &'static str) -> impl Iterator<Item = Value> {
+    lines(table).filter_map(|line| {
         let mut parts = line.split('|').map(str::trim);
         let (name, role, kind, subjects) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
         let subject = |name| json!({"kind": kind, "apiGroup": "rbac.authorization.k8s.io", "name": name});
         Some(json!({
             "metadata": metadata(name, &[]),
             "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
-            "subjects": subjects.split(',').map(subject).collect::<Vec<_>>(),
+            "subjects": subjects.split(',').filter(|name| !name.is_empty()).map(subject).collect::<Vec<_>>(),
         }))
     })
 }
@@ -76,7 +102,7 @@ fn sum(name: &str, parts: &[&str], listed: &[(String, Vec<Rule>)]) -> Value {
 fn metadata(name: &str, labels: &[(&str, &str)]) -> Value {
     let mut all = json!({"kubernetes.io/bootstrapping": "rbac-defaults"});
     labels.iter().for_each(|(key, value)| all[*key] = (*value).into());
-    json!({"name": name, "labels": all, "annotations": {"rbac.authorization.kubernetes.io/autoupdate": "true"}})
+    json!({"name": name, "labels": all, "annotations": {AUTOUPDATE: "true"}})
 }
 
 fn lines(text: &str) -> impl Iterator<Item = &str> {

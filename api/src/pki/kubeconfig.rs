@@ -20,3 +20,15 @@ pub fn kubeconfig(server: &str, authority: &str, user: &str, entry: &KeyedCertif
     });
     yaml_serde::to_string(&config).expect("JSON is YAML")
 }
+
+/// A kubeconfig (YAML) that says where a cluster is, and nothing of users: what is told everybody.
+pub(crate) fn cluster_config(server: &str, authority: &str) -> String {
+    let authority = BASE64_STANDARD.encode(authority);
+    let config = json!({
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "", "cluster": {"server": server, "certificate-authority-data": authority}}],
+        "contexts": [], "users": [], "current-context": "", "preferences": {},
+    });
+    yaml_serde::to_string(&config).expect("JSON is YAML")
+}

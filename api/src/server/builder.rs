@@ -5,7 +5,7 @@ use crate::admission::{Admission, Chain, NamespaceLifecycle};
 use crate::aggregation::{self, Aggregator, Routes};
 use crate::apiextensions::{self, Registrar};
 use crate::audit::Audit;
-use crate::authentication::{Authenticator, OpenId, TokenKeys};
+use crate::authentication::{Anonymous, Authenticator, OpenId, TokenKeys};
 use crate::authorization::{AlwaysAllow, Authorizer};
 use crate::endpoints::Documents;
 use crate::flowcontrol::FlowControl;
@@ -44,7 +44,7 @@ pub struct Builder {
     env: Option<Env>,
     services: ServiceConfig,
     authenticators: Vec<AuthenticatorFactory>,
-    anonymous: bool,
+    anonymous: Anonymous,
     authorizer: Option<AuthorizerFactory>,
     admission: Vec<AdmissionFactory>,
     creaters: Creaters,
@@ -70,7 +70,7 @@ impl Default for Builder {
             env: None,
             services: ServiceConfig::default(),
             authenticators: Vec::new(),
-            anonymous: true,
+            anonymous: Anonymous::Everywhere,
             authorizer: None,
             admission: Vec::new(),
             creaters: Creaters::default(),
@@ -157,10 +157,10 @@ impl Builder {
         self
     }
 
-    /// Whether one without credentials is `system:anonymous` (so it is by default) or refused.
+    /// Where one without credentials is `system:anonymous` (everywhere by default): elsewhere he is refused.
     #[must_use]
-    pub fn anonymous(mut self, allowed: bool) -> Self {
-        self.anonymous = allowed;
+    pub fn anonymous(mut self, allowed: impl Into<Anonymous>) -> Self {
+        self.anonymous = allowed.into();
         self
     }
 

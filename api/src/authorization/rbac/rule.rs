@@ -56,6 +56,51 @@ impl Rule {
     }
 }
 
+impl Rule {
+    /// Whether each single thing that it allows is allowed by one of those held.
+    #[must_use]
+    pub fn is_covered_by(&self, held: &[Rule]) -> bool {
+        self.verbs.iter().all(|verb| {
+            let held = || held.iter().filter(|one| has(&one.verbs, verb));
+            let covers_path =
+                |path: &String| held().any(|one| has_path(&one.non_resource_urls, path));
+            let covers =
+                |group: &str, resource: &str| self.covers_resource(held(), group, resource);
+            self.non_resource_urls.iter().all(covers_path)
+                && self
+                    .api_groups
+                    .iter()
+                    .all(|group| self.resources.iter().all(|resource| covers(group, resource)))
+        })
+    }
+
+    fn covers_resource<'a>(
+        &self,
+        held: impl Iterator<Item = &'a Rule>,
+        group: &str,
+        resource: &str,
+    ) -> bool {
+        let held: Vec<_> = held
+            .filter(|one| has(&one.api_groups, group) && has_resource(&one.resources, resource))
+            .collect();
+        let named = |name| held.iter().any(|one| one.resource_names.contains(name));
+        held.iter().any(|one| one.resource_names.is_empty())
+            || (!self.resource_names.is_empty() && self.resource_names.iter().all(named))
+    }
+}
+
 fn has(allowed: &[String], word: &str) -> bool {
     allowed.iter().any(|one| one == "*" || one == word)
+}
+
+fn has_resource(held: &[String], resource: &str) -> bool {
+    let part = resource.split_once('/').map(|(_, part)| format!("*/{part}"));
+    has(held, resource) || part.is_some_and(|part| held.contains(&part))
+}
+
+fn has_path(held: &[String], path: &str) -> bool {
+    held.iter().any(|one| match one.strip_suffix('*') {
+        Some(start) => path.starts_with(start),
+        None => one == path,
+    })
 }

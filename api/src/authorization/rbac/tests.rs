@@ -156,3 +156,108 @@ async fn decisions_say_why() {
     assert_eq!(ask(&account, "a").await, Decision::NoOpinion(why.into()));
     assert_eq!(ask(&account, "b").await, Decision::NoOpinion(String::new()));
 }
+
+/// Who asks: a name, or `of GROUP`.
+const MATRIX: &str = include_str!("tests/matrix.txt");
+
+/// The roles of every cluster, and a few of people.
+fn everyday() -> Rbac {
+    let rbac = Rbac::default();
+    let set = |role: &Value| {
+        let key = RoleKey::of(&Object::from_wire(role.to_string().into()).expect("an object"));
+        let rules = serde_json::from_value(role["rules"].clone()).expect("rules");
+        rbac.index.write().set_role(key, rules);
+    };
+    let mut count = 0;
+    let mut bind = |namespace: &str, binding: &Value| {
+        count += 1;
+        let binding: Binding = serde_json::from_value(binding.clone()).expect("a binding");
+        rbac.index.write().set_binding(&place(&format!("every{count}"), namespace), &binding);
+    };
+    crate::bootstrap::default_roles().iter().for_each(&set);
+    crate::bootstrap::default_bindings().iter().for_each(|binding| bind("", binding));
+    let rule = |verbs: Value, groups: Value, resources: Value| json!({"verbs": verbs, "apiGroups": groups, "resources": resources});
+    let only = json!({"verbs": ["get", "update"], "apiGroups": [""], "resources": ["configmaps"], "resourceNames": ["only"]});
+    for (namespace, name, rules) in [
+        (
+            "a",
+            "own",
+            json!([
+                only,
+                rule(json!(["get"]), json!([""]), json!(["pods/log"])),
+                rule(json!(["patch"]), json!(["apps"]), json!(["*/scale"])),
+                rule(json!(["get", "list"]), json!(["batch"]), json!(["*"]))
+            ]),
+        ),
+        ("a", "services", json!([rule(json!(["list"]), json!([""]), json!(["services"]))])),
+        ("", "paths", json!([{"verbs": ["get"], "nonResourceURLs": ["/logs*", "/debug/*"]}])),
+        (
+            "",
+            "words",
+            json!([
+                rule(json!(["use"]), json!(["policy"]), json!(["*"])),
+                rule(json!(["list"]), json!(["*"]), json!(["widgets"]))
+            ]),
+        ),
+    ] {
+        set(&json!({"metadata": {"name": name, "namespace": namespace}, "rules": rules}));
+    }
+    let user = |name: &str| json!({"kind": "User", "name": name});
+    let account = json!({"kind": "ServiceAccount", "name": "bot"});
+    for (namespace, kind, role, subject) in [
+        ("", "ClusterRole", "cluster-admin", user("root")),
+        ("", "ClusterRole", "view", user("overseer")),
+        ("a", "ClusterRole", "view", user("viewer")),
+        ("a", "ClusterRole", "edit", user("editor")),
+        ("a", "ClusterRole", "admin", user("admin")),
+        ("a", "Role", "own", account),
+        ("a", "Role", "services", json!({"kind": "Group", "name": "system:serviceaccounts:a"})),
+        ("", "ClusterRole", "paths", user("reader")),
+        ("a", "ClusterRole", "paths", user("local-reader")),
+        ("", "ClusterRole", "words", user("worder")),
+        ("a", "Role", "absent", user("hopeful")),
+        ("a", "ClusterRole", "view", json!({"kind": "Robot", "name": "oddball"})),
+        // A role of a namespace is none of another's.
+        ("b", "Role", "own", json!({"kind": "ServiceAccount", "name": "bot", "namespace": "b"})),
+    ] {
+        bind(namespace, &json!({"roleRef": {"kind": kind, "name": role}, "subjects": [subject]}));
+    }
+    rbac
+}
+
+fn person(name: &str) -> User {
+    let account = |namespace: &str| {
+        let own = format!("system:serviceaccounts:{namespace}");
+        User::new(
+            format!("system:serviceaccount:{namespace}:bot"),
+            ["system:serviceaccounts", own.as_str()],
+        )
+    };
+    match (name, name.strip_prefix("of ")) {
+        ("anonymous", _) => User::anonymous(),
+        ("bot", _) => account("a"),
+        ("namesake", _) => account("b"),
+        (_, Some(group)) => User::new("somebody", [group]),
+        (name, None) => User::new(name, []),
+    }
+}
+
+#[tokio::test]
+async fn decisions_are_those_of_the_matrix() {
+    let (rbac, mut rows) = (everyday(), 0);
+    for line in MATRIX.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
+        let mut fields = line.split(" | ");
+        let mut next = || fields.next().expect("four fields");
+        let (user, verb, path, expected) = (person(next()), next(), next(), next());
+        let info = parse(&http::Method::GET, path, None);
+        let resource = match &info.target {
+            Target::Resource(target) => Some(target),
+            Target::Path => None,
+        };
+        let attributes = Attributes { user: &user, verb, resource, path: &info.path };
+        let decision = rbac.authorize(&attributes).await;
+        assert_eq!(decision.is_allowed(), expected == "yes", "{line}: {decision:?}");
+        rows += 1;
+    }
+    assert!(rows >= 200, "{rows} rows");
+}

@@ -1,0 +1,166 @@
+//! What agents may do: what every node needs, and of secrets, config maps, claims, volumes and service accounts those that
+//! pods on the node use (reference: "Using Node Authorization").
+
+mod follow;
+mod graph;
+mod pod;
+
+use super::{Attributes, Authorizer, Decision, Rule};
+use crate::bootstrap::node_rules;
+use async_trait::async_trait;
+use graph::{Graph, Kind, Vertex};
+use parking_lot::RwLock;
+use windlass_core::request::ResourceTarget;
+use windlass_core::scheme;
+
+/// The group of all nodes, and what stands before the name of each.
+const NODES: &str = "system:nodes";
+const PREFIX: &str = "system:node:";
+const LEASES: &str = "kube-node-lease";
+
+/// Decides about users of the group `system:nodes` with the name `system:node:NAME`, and has no opinion of others. Knows no
+/// pods until it [follows](NodeAuthorizer::follow) them.
+pub struct NodeAuthorizer {
+    graph: RwLock<Graph>,
+    rules: Vec<Rule>,
+}
+
+// === impl NodeAuthorizer ===
+
+impl Default for NodeAuthorizer {
+    fn default() -> Self {
+        Self { graph: RwLock::default(), rules: node_rules() }
+    }
+}
+
+impl NodeAuthorizer {
+    fn decide(&self, node: &str, attributes: &Attributes<'_>) -> Result<(), String> {
+        let by_rule = || match self.rules.iter().any(|rule| rule.allows(attributes)) {
+            true => Ok(()),
+            false => Err(String::new()),
+        };
+        let Some(target) = attributes.resource else { return by_rule() };
+        let (group, resource) = (&*target.resource.group, &*target.resource.resource);
+        let subresource = target.subresource.as_deref().unwrap_or_default();
+        let verb = attributes.verb;
+        match (group, resource) {
+            ("", "secrets") => self.read(node, Kind::Secret, target, verb),
+            ("", "configmaps") => self.read(node, Kind::ConfigMap, target, verb),
+            ("", "serviceaccounts") if subresource == "token" => self.token(node, target, verb),
+            ("", "serviceaccounts") => self.read(node, Kind::ServiceAccount, target, verb),
+            ("", "persistentvolumeclaims") if subresource == "status" => match verb {
+                "update" | "patch" => self.related(node, Kind::Claim, target),
+                _ => Err("can only get individual resources of this type".into()),
+            },
+            ("", "persistentvolumeclaims") => self.get(node, Kind::Claim, target, verb),
+            ("", "persistentvolumes") => self.get(node, Kind::Volume, target, verb),
+            ("storage.k8s.io", "volumeattachments") => {
+                self.get(node, Kind::Attachment, target, verb)
+            }
+            ("resource.k8s.io", "resourceclaims") => {
+                self.get(node, Kind::ResourceClaim, target, verb)
+            }
+            ("coordination.k8s.io", "leases") => lease(node, target, verb),
+            ("storage.k8s.io", "csinodes") => csi_node(node, target, verb),
+            _ => by_rule(),
+        }
+    }
+
+    /// `get`, `list` and `watch` of one object.
+    fn read(&self, node: &str, kind: Kind, at: &ResourceTarget, verb: &str) -> Result<(), String> {
+        match verb {
+            "get" | "list" | "watch" if at.subresource.is_none() => {}
+            "get" | "list" | "watch" => return Err("cannot read subresource".into()),
+            _ => return Err("can only read resources of this type".into()),
+        }
+        if at.namespace.is_none() {
+            return Err("can only read namespaced object of this type".into());
+        }
+        self.related(node, kind, at)
+    }
+
+    fn get(&self, node: &str, kind: Kind, at: &ResourceTarget, verb: &str) -> Result<(), String> {
+        match (verb, &at.subresource) {
+            ("get", None) => self.related(node, kind, at),
+            ("get", Some(_)) => Err("cannot get subresource".into()),
+            _ => Err("can only get individual resources of this type".into()),
+        }
+    }
+
+    fn token(&self, node: &str, at: &ResourceTarget, verb: &str) -> Result<(), String> {
+        match verb {
+            "create" => self.related(node, Kind::ServiceAccount, at),
+            _ => Err("can only create tokens for individual service accounts".into()),
+        }
+    }
+
+    /// Whether a pod on the node leads to an object.
+    fn related(&self, node: &str, kind: Kind, at: &ResourceTarget) -> Result<(), String> {
+        let Some(name) = at.name.as_deref().filter(|name| !name.is_empty()) else {
+            return Err("No Object name found".into());
+        };
+        let namespace = at.namespace.as_deref().unwrap_or_default();
+        match self.graph.read().leads(node, &Vertex::new(kind, namespace, name)) {
+            true => Ok(()),
+            false => Err(format!("no relationship found between node '{node}' and this object")),
+        }
+    }
+}
+
+#[async_trait]
+impl Authorizer for NodeAuthorizer {
+    async fn authorize(&self, attributes: &Attributes<'_>) -> Decision {
+        let user = attributes.user;
+        if !user.is_in(NODES) {
+            return Decision::NoOpinion(String::new());
+        }
+        let Some(node) = user.name.strip_prefix(PREFIX) else {
+            return Decision::NoOpinion(String::new());
+        };
+        if node.is_empty() {
+            return Decision::NoOpinion(format!("unknown node for user {:?}", user.name));
+        }
+        match self.decide(node, attributes) {
+            Ok(()) => Decision::allow(),
+            Err(why) => Decision::NoOpinion(why),
+        }
+    }
+}
+
+/// A node has one lease, of its own name.
+fn lease(node: &str, at: &ResourceTarget, verb: &str) -> Result<(), String> {
+    if !matches!(verb, "get" | "create" | "update" | "patch" | "delete") {
+        return Err("can only get, create, update, patch, or delete a node lease".into());
+    }
+    if at.namespace.as_deref() != Some(LEASES) {
+        return Err(format!("can only access leases in the {LEASES:?} system namespace"));
+    }
+    match (verb, at.name.as_deref()) {
+        ("create", None) => Ok(()),
+        (_, Some(name)) if name == node => Ok(()),
+        _ => Err("can only access node lease with the same name as the requesting node".into()),
+    }
+}
+
+fn csi_node(node: &str, at: &ResourceTarget, verb: &str) -> Result<(), String> {
+    if !matches!(verb, "get" | "create" | "update" | "patch" | "delete") {
+        return Err("can only get, create, update, patch, or delete a CSINode".into());
+    }
+    if at.subresource.is_some() {
+        return Err("cannot authorize CSINode subresources".into());
+    }
+    match (verb, at.name.as_deref()) {
+        ("create", None) => Ok(()),
+        (_, Some(name)) if name == node => Ok(()),
+        _ => Err("can only access CSINode with the same name as the requesting node".into()),
+    }
+}
+
+impl NodeAuthorizer {
+    /// What it learns, and from which resources.
+    const FOLLOWED: [scheme::GroupVersionResource; 3] =
+        [scheme::PODS, scheme::PERSISTENTVOLUMES, scheme::VOLUMEATTACHMENTS];
+}
+
+#[cfg(test)]
+mod tests;

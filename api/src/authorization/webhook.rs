@@ -1,0 +1,144 @@
+//! Another server decides (SubjectAccessReview, `--authorization-webhook-config-file` of kube-apiserver).
+
+use super::{Attributes, Authorizer, Decision};
+use crate::expiring::Expiring;
+use crate::webhook::{Reviewer, ReviewerError};
+use async_trait::async_trait;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use std::time::Duration;
+
+/// How long the server may think.
+const WITHIN: Duration = Duration::from_secs(10);
+/// So many decisions are remembered.
+const DECISIONS: usize = 8192;
+/// Longer questions are not remembered, as in Kubernetes: who asks could fill the memory with them.
+const LONGEST: usize = 10_000;
+
+/// How long decisions are remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WebhookCache {
+    /// That something is allowed.
+    pub authorized: Duration,
+    /// That it is not.
+    pub unauthorized: Duration,
+}
+
+/// Asks a server. When that gives no answer it has no opinion: others may still allow it.
+pub struct WebhookAuthorizer {
+    server: Reviewer,
+    cache: WebhookCache,
+    decisions: Expiring<String, Decision>,
+}
+
+#[derive(Deserialize)]
+struct Review {
+    #[serde(default)]
+    status: Answer,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Answer {
+    allowed: bool,
+    denied: bool,
+    reason: String,
+}
+
+// === impl WebhookCache ===
+
+impl Default for WebhookCache {
+    /// Kubernetes': five minutes, and half a minute.
+    fn default() -> Self {
+        Self { authorized: Duration::from_secs(300), unauthorized: Duration::from_secs(30) }
+    }
+}
+
+// === impl WebhookAuthorizer ===
+
+impl WebhookAuthorizer {
+    /// The server of a kubeconfig's current context.
+    ///
+    /// # Errors
+    /// When the kubeconfig can't be used.
+    pub async fn from_kubeconfig(text: &str, cache: WebhookCache) -> Result<Self, ReviewerError> {
+        let server = Reviewer::from_kubeconfig(text, WITHIN).await?;
+        Ok(Self { server, cache, decisions: Expiring::new(DECISIONS) })
+    }
+
+    async fn ask(&self, spec: &Value) -> Result<Decision, ReviewerError> {
+        let review = json!({"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview",
+            "metadata": {}, "spec": spec, "status": {"allowed": false}});
+        let answer = self.server.review(&review).await?;
+        let Review { status } =
+            serde_json::from_value(answer).map_err(|e| ReviewerError::Answer(e.into()))?;
+        Ok(match status {
+            Answer { allowed: true, denied: false, reason } => Decision::Allow(reason.into()),
+            Answer { allowed: false, denied: true, reason } => Decision::Deny(reason),
+            Answer { allowed: false, denied: false, reason } => Decision::NoOpinion(reason),
+            Answer { allowed: true, denied: true, .. } => Decision::Deny(
+                "webhook subject access review returned both allow and deny response".into(),
+            ),
+        })
+    }
+}
+
+#[async_trait]
+impl Authorizer for WebhookAuthorizer {
+    async fn authorize(&self, attributes: &Attributes<'_>) -> Decision {
+        let spec = spec(attributes);
+        let key = spec.to_string();
+        if let Some(known) = self.decisions.get(&key) {
+            return known;
+        }
+        let decision = match self.ask(&spec).await {
+            Ok(decision) => decision,
+            Err(error) => {
+                tracing::warn!(%error, "the authorization webhook gave no answer");
+                return Decision::NoOpinion(String::new());
+            }
+        };
+        let WebhookCache { authorized, unauthorized } = self.cache;
+        let time = if decision.is_allowed() { authorized } else { unauthorized };
+        if key.len() <= LONGEST {
+            self.decisions.insert(key, decision.clone(), time);
+        }
+        decision
+    }
+}
+
+/// What is asked.
+fn spec(attributes: &Attributes<'_>) -> Value {
+    let user = attributes.user;
+    let mut spec = json!({"user": user.name, "groups": user.groups});
+    if !user.uid.is_empty() {
+        spec["uid"] = user.uid.as_str().into();
+    }
+    if !user.extra.is_empty() {
+        spec["extra"] = json!(user.extra);
+    }
+    let Some(target) = attributes.resource else {
+        spec["nonResourceAttributes"] = json!({"path": attributes.path, "verb": attributes.verb});
+        return spec;
+    };
+    let gvr = &target.resource;
+    let mut about = Map::new();
+    for (field, value) in [
+        ("namespace", attributes.namespace().unwrap_or_default()),
+        ("verb", attributes.verb),
+        ("group", &gvr.group),
+        ("version", &gvr.version),
+        ("resource", &gvr.resource),
+        ("subresource", target.subresource.as_deref().unwrap_or_default()),
+        ("name", target.name.as_deref().unwrap_or_default()),
+    ] {
+        if !value.is_empty() {
+            about.insert(field.to_owned(), value.into());
+        }
+    }
+    spec["resourceAttributes"] = about.into();
+    spec
+}
+
+#[cfg(test)]
+mod tests;
