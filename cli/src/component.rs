@@ -1,5 +1,6 @@
 //! One binary per component: from its command line to the component.
 
+mod access;
 mod admission;
 mod agent;
 mod apiserver;

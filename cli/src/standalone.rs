@@ -13,6 +13,7 @@
 //! # }).unwrap();
 //! ```
 
+mod access;
 mod cluster;
 mod control_plane;
 mod dns;
@@ -20,8 +21,10 @@ mod identity;
 mod node;
 mod options;
 mod parts;
+mod renewal;
 mod store;
 
+pub use access::{Access, ServiceAccountKeys};
 pub use cluster::Cluster;
 pub use dns::ClusterDns;
 pub use node::{agent as node_agent, dns, images, proxy};
@@ -47,7 +50,7 @@ pub enum Error {
     #[error("{0}")]
     Store(#[from] windlass_store::Error),
     /// The keys that seal the store can't be read.
-    #[error("--encryption-keys {}: {source}", path.display())]
+    #[error("encryption keys {}: {source}", path.display())]
     Keys {
         /// The file.
         path: PathBuf,

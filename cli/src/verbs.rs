@@ -5,6 +5,7 @@ mod connect;
 mod delete;
 mod get;
 mod image;
+mod kubeconfig;
 mod logs;
 mod manifest;
 mod resource;
@@ -35,6 +36,7 @@ pub struct Program {
 enum Verb {
     Up(up::Up),
     Image(image::Image),
+    Kubeconfig(kubeconfig::KubeconfigFor),
     Get(get::Get),
     Apply(apply::Apply),
     Delete(delete::Delete),
@@ -51,6 +53,7 @@ impl Program {
         match self.verb {
             Verb::Up(verb) => verb.run().await,
             Verb::Image(verb) => verb.run().await,
+            Verb::Kubeconfig(verb) => verb.run(),
             Verb::Get(verb) => verb.run().await,
             Verb::Apply(verb) => verb.run().await,
             Verb::Delete(verb) => verb.run().await,

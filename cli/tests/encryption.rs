@@ -47,7 +47,7 @@ impl Scene {
     {
         let keys = keys.map(|keys| self.keys(keys)).transpose()?;
         let options = Options { controllers: false, scheduler: false, ..Options::in_memory() };
-        let encryption = Encryption { keys, read_plain: false };
+        let encryption = Encryption { keys, read_plain: false, ..Encryption::default() };
         let options = Options { data_dir: Some(self.data()), encryption, ..options };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(async {

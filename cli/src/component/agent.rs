@@ -5,6 +5,7 @@ use crate::standalone::node_agent::{self, Place};
 use clap::Parser;
 use std::net::IpAddr;
 use std::path::PathBuf;
+use windlass_api::pki::{CertificateResolver, KeyedCertificate};
 use windlass_core::component::BoxError;
 
 /// The node agent: runs the pods bound to this node
@@ -62,10 +63,10 @@ impl Agent {
         let read = |path: &PathBuf| {
             std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
         };
-        let own = windlass_api::pki::KeyedCertificate {
+        let own = CertificateResolver::new(&KeyedCertificate {
             certificate: read(&self.tls_cert_file)?,
             key: read(&self.tls_private_key_file)?,
-        };
+        })?;
         let authority = read(&self.client_ca_file)?;
         let connected = self.remote.connect().await?;
         let agent = node_agent::build(Place {

@@ -1,5 +1,6 @@
 //! `windlass-apiserver`
 
+use super::access::AccessFlags;
 use super::admission::AdmissionFlags;
 use super::audit::AuditFlags;
 use super::etcd::EtcdFlags;
@@ -48,6 +49,8 @@ pub struct ApiServer {
     #[command(flatten)]
     admission: AdmissionFlags,
     #[command(flatten)]
+    access: AccessFlags,
+    #[command(flatten)]
     audit: AuditFlags,
 }
 
@@ -63,6 +66,7 @@ impl ApiServer {
         let mut cluster = Cluster::start(Options {
             store: self.etcd.open().await?,
             admission: self.admission.plugins()?,
+            access: self.access.open(env.clock.clone()).await?,
             audit: self.audit.open(env.clock.clone())?,
             env,
             data_dir: Some(self.data_dir),

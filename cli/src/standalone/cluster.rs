@@ -2,6 +2,7 @@
 
 use super::control_plane::ControlPlane;
 use super::parts::Parts;
+use super::renewal::Renewing;
 use super::{Error, Options, node};
 use crate::tokens::{CertificateAuthority, Signer};
 use std::path::PathBuf;
@@ -56,15 +57,22 @@ impl Cluster {
         parts: &mut Parts,
     ) -> Result<(ControlPlane, Option<PathBuf>), Error> {
         node::check(options)?;
-        let control_plane = ControlPlane::start(options, parts).await?;
-        let kubeconfig = match control_plane.listen {
-            Some(listen) => control_plane.identity.write_kubeconfig(listen)?,
+        let mut control_plane = ControlPlane::start(options, parts).await?;
+        let admin = control_plane.listen.and_then(|listen| control_plane.identity.admin(listen));
+        let kubeconfig = match admin {
+            Some((path, write)) => {
+                let now = options.env.clock.now();
+                control_plane.renewal.written("admin.kubeconfig", now, write)?;
+                Some(path)
+            }
             None => None,
         };
         start_controllers(options, &control_plane, parts).await?;
         if let Some(node) = &options.node {
-            node::start(options, node, &control_plane, parts).await?;
+            node::start(options, node, &mut control_plane, parts).await?;
         }
+        let renewal = std::mem::take(&mut control_plane.renewal);
+        parts.start(Box::new(Renewing { renewal, clock: options.env.clock.clone() }));
         Ok((control_plane, kubeconfig))
     }
 

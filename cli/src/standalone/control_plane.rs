@@ -1,23 +1,22 @@
 //! Store and API server.
 
-use super::identity::{FRONT_PROXY, Identity};
+use super::identity::Identity;
 use super::parts::Parts;
-use super::{Error, Options, store};
+use super::renewal::Renewal;
+use super::{Error, Options, access, store};
 use async_trait::async_trait;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use windlass_api::admission::EscalationPrevention;
-use windlass_api::authentication::tokens::BootstrapTokens;
-use windlass_api::authentication::{
-    BearerTokens, ClientCertificate, InProcess, RequestHeader, ServiceAccountTokens, User,
+use windlass_api::authentication::User;
+use windlass_api::authorization::{Authorizer, NodeAuthorizer, Rbac};
+use windlass_api::bootstrap::{
+    Endpoint, FlowObjects, bootstrap, publish_authentication, publish_cluster_info,
 };
-use windlass_api::authorization::{Authorizer, Masters, Rbac, Union};
-use windlass_api::bootstrap::{Endpoint, FlowObjects, bootstrap, publish_authentication};
 use windlass_api::local::LocalClient;
 use windlass_api::nodes::{NodeClient, connects};
-use windlass_api::pki::{CertificateResolver, server_tls};
-use windlass_api::reviews::Reviews;
+use windlass_api::pki::server_tls_with;
 use windlass_api::server::{ApiServer, ServeOptions};
 use windlass_api::strategy::ServiceConfig;
 use windlass_core::cache::InformerFactory;
@@ -35,6 +34,15 @@ pub(super) struct ControlPlane {
     pub(super) advertise: IpAddr,
     /// Where nodes answer questions for names.
     pub(super) dns: Option<IpAddr>,
+    /// The certificates that were made.
+    pub(super) renewal: Renewal,
+}
+
+/// Who decides.
+pub(super) struct Deciders {
+    pub(super) all: Arc<dyn Authorizer>,
+    pub(super) nodes: Arc<NodeAuthorizer>,
+    pub(super) rbac: Arc<Rbac>,
 }
 
 impl ControlPlane {
@@ -46,8 +54,9 @@ impl ControlPlane {
         let identity = Identity::open(options)?;
         let listen = listener.as_ref().and_then(|listener| listener.local_addr().ok());
         let advertise = options.advertise.unwrap_or_else(|| super::node::address(listen));
-        let rbac = Arc::new(Rbac::default());
-        let server = build(options, &identity, store, rbac.clone(), advertise, listen).await?;
+        let (deciders, mut renewal) = (Deciders::new(options), Renewal::default());
+        let own = (&identity, &mut renewal);
+        let server = build(options, own, store, &deciders, advertise, listen).await?;
         let client: Arc<dyn Client> = Arc::new(LocalClient::new(server.clone(), User::admin()));
         // The first address is the Service `kubernetes`.
         let range = services(&options.service_cidr)?;
@@ -62,7 +71,16 @@ impl ControlPlane {
         let published = publish_authentication(&*client, identity.authorities()).await;
         published.map_err(|e| Error::part("bootstrap", e))?;
         let informers = InformerFactory::new(client.clone(), parts.shutdown().child_token());
-        for synced in rbac.follow(&informers) {
+        let mut learning = deciders.rbac.follow(&informers).to_vec();
+        if listen.is_some() {
+            let server = format!("https://{}", SocketAddr::new(advertise, port));
+            let published =
+                publish_cluster_info(&*client, &server, identity.authority.certificate()).await;
+            published.map_err(|e| Error::part("bootstrap", e))?;
+            // Nodes enter over the network only.
+            learning.extend(deciders.nodes.follow(&client, parts.shutdown()));
+        }
+        for synced in learning {
             synced.wait().await;
         }
         // Until its objects are read it goes by the same ones.
@@ -70,8 +88,9 @@ impl ControlPlane {
         let objects = FlowObjects::new(client.clone(), &informers, options.env.clone());
         parts.start(Box::new(objects));
         if let Some(listener) = listener {
-            let own = identity.server(&[advertise, service_ip])?;
-            let tls = server_tls(&own, &identity.trusted(), false)?;
+            let (issue, now) = (identity.server(&[advertise, service_ip]), options.env.clock.now());
+            let own = renewal.shown("api server", now, issue)?;
+            let tls = server_tls_with(&own, &identity.trusted(), false)?;
             parts.start(Box::new(Listening {
                 server: server.clone(),
                 listener,
@@ -79,7 +98,7 @@ impl ControlPlane {
             }));
         }
         parts.ready("api server");
-        Ok(Self { server, client, identity, listen, advertise, dns })
+        Ok(Self { server, client, identity, listen, advertise, dns, renewal })
     }
 }
 
@@ -91,18 +110,16 @@ async fn listen(options: &Options) -> Result<Option<TcpListener>, Error> {
 
 async fn build(
     options: &Options,
-    identity: &Identity,
+    (identity, renewal): (&Identity, &mut Renewal),
     store: Arc<dyn Backend>,
-    rbac: Arc<Rbac>,
+    deciders: &Deciders,
     advertise: IpAddr,
     listen: Option<SocketAddr>,
 ) -> Result<Arc<ApiServer>, Error> {
     let env = options.env.clone();
-    let (keys, clock) = (identity.tokens.clone(), env.clock.clone());
-    let authorizer = Union(vec![Arc::new(Masters), rbac.clone()]);
-    let authorizer: Arc<dyn Authorizer> = Arc::new(authorizer);
-    let allowed = [FRONT_PROXY.to_owned()];
-    let proxies = RequestHeader::new(identity.proxies.certificate(), allowed, env.clock.clone())?;
+    let now = env.clock.now();
+    let (authorizer, rbac) = (deciders.all.clone(), deciders.rbac.clone());
+    let front_proxy = renewal.shown("front proxy", now, identity.front_proxy())?;
     let port = listen.map_or(6443, |listen| listen.port());
     let mut builder = ApiServer::builder()
         .store(store)
@@ -111,13 +128,8 @@ async fn build(
         .services(services(&options.service_cidr)?)
         .event_ttl(options.event_ttl)
         .address(SocketAddr::new(advertise, port).to_string())
-        .openid(keys.clone())
         .transactions()
-        .authenticator(Arc::new(InProcess))
-        .authenticator(Arc::new(proxies))
-        .authenticator(Arc::new(ClientCertificate))
-        .aggregation(Some(CertificateResolver::new(&identity.front_proxy()?)?))
-        .authorizer(authorizer.clone());
+        .aggregation(Some(front_proxy));
     let admission = |error| Error::part("admission", error);
     builder = options.admission.add_to(builder, &authorizer, &options.env).map_err(admission)?;
     if let Some(audit) = &options.audit {
@@ -127,19 +139,8 @@ async fn build(
     builder = builder.admission_with(move |objects| {
         Arc::new(EscalationPrevention::new(held, asked, Arc::new(objects.clone())))
     });
-    let tokens = Arc::new(BearerTokens::new(keys.audiences().to_vec()));
-    let (bearer, reading) = (tokens.clone(), keys.clone());
-    builder = builder.authenticator_with(move |objects| {
-        let objects = Arc::new(objects.clone());
-        bearer.add(Arc::new(ServiceAccountTokens::new(reading, objects.clone(), clock.clone())));
-        bearer.add(Arc::new(BootstrapTokens::new(objects, clock)));
-        bearer
-    });
-    for (resource, subresource, creater) in (Reviews { authorizer, rbac, keys, tokens }).creaters()
-    {
-        builder = builder.creater(resource, subresource, creater);
-    }
-    let own = CertificateResolver::new(&identity.agent_client()?)?;
+    builder = access::add(builder, options, identity, deciders)?;
+    let own = renewal.shown("agents' client", now, identity.agent_client())?;
     let nodes = NodeClient::new(&own, identity.authority.certificate())?;
     for (resource, subresource, connect) in connects(nodes) {
         builder = builder.connect(resource, subresource, connect);

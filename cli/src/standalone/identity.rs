@@ -1,7 +1,7 @@
 //! Who is who: the authority, the certificates it gives out, the way in for people.
 
 use super::node::agent::API_SERVER;
-use super::{Error, Options};
+use super::{Error, Options, ServiceAccountKeys};
 use jiff::Timestamp;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -20,12 +20,19 @@ pub(super) const FRONT_PROXY: &str = "front-proxy-client";
 pub(super) struct Identity {
     pub(super) authority: Arc<Authority>,
     /// Signs for the server itself where it speaks for users, and for nobody else.
-    pub(super) proxies: Authority,
+    pub(super) proxies: Arc<Authority>,
     pub(super) tokens: Arc<TokenKeys>,
     /// Its folder, if there is one.
     data_dir: Option<PathBuf>,
-    now: Timestamp,
 }
+
+/// Makes a certificate that holds from a time on.
+pub(super) trait Issue:
+    Fn(Timestamp) -> pki::Result<KeyedCertificate> + Send + Sync + 'static
+{
+}
+
+impl<F: Fn(Timestamp) -> pki::Result<KeyedCertificate> + Send + Sync + 'static> Issue for F {}
 
 impl Identity {
     pub(super) fn open(options: &Options) -> Result<Self, Error> {
@@ -39,39 +46,42 @@ impl Identity {
             Some(dir) => Authority::open(dir, "ca", now)?,
             None => Authority::ephemeral("windlass-ca", now)?,
         });
-        let proxies = match &dir {
+        let proxies = Arc::new(match &dir {
             Some(dir) => Authority::open(dir, "front-proxy-ca", now)?,
             None => Authority::ephemeral("front-proxy-ca", now)?,
-        };
-        let (private, public) = pki::token_key(dir.as_deref())?;
-        let tokens = Arc::new(TokenKeys::new(ISSUER, &private, &public)?);
-        Ok(Self { authority, proxies, tokens, data_dir: options.data_dir.clone(), now })
+        });
+        let tokens = Arc::new(token_keys(&options.access.service_accounts, dir.as_deref())?);
+        Ok(Self { authority, proxies, tokens, data_dir: options.data_dir.clone() })
     }
 
     /// The API server's certificate.
-    pub(super) fn server(&self, addresses: &[IpAddr]) -> Result<KeyedCertificate, Error> {
+    pub(super) fn server(&self, addresses: &[IpAddr]) -> impl Issue + use<> {
         let names = ["localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc"];
         let names = names.into_iter().chain(["kubernetes.default.svc.cluster.local"]);
         let addresses = addresses.iter().chain([&IpAddr::V4(Ipv4Addr::LOCALHOST)]);
         let hosts: Vec<_> =
             names.map(str::to_owned).chain(addresses.map(IpAddr::to_string)).collect();
-        Ok(self.authority.server("kube-apiserver", &hosts, self.now)?)
+        let authority = self.authority.clone();
+        move |now: Timestamp| authority.server("kube-apiserver", &hosts, now)
     }
 
     /// An agent's serving certificate.
-    pub(super) fn agent(&self, name: &str, address: IpAddr) -> Result<KeyedCertificate, Error> {
-        let hosts = [name.to_owned(), address.to_string()];
-        Ok(self.authority.server(&format!("system:node:{name}"), &hosts, self.now)?)
+    pub(super) fn agent(&self, name: &str, address: IpAddr) -> impl Issue + use<> {
+        let (hosts, authority) = ([name.to_owned(), address.to_string()], self.authority.clone());
+        let name = format!("system:node:{name}");
+        move |now: Timestamp| authority.server(&name, &hosts, now)
     }
 
     /// The certificate by which the API server enters agents.
-    pub(super) fn agent_client(&self) -> Result<KeyedCertificate, Error> {
-        Ok(self.authority.client(API_SERVER, &[MASTERS], self.now)?)
+    pub(super) fn agent_client(&self) -> impl Issue + use<> {
+        let authority = self.authority.clone();
+        move |now: Timestamp| authority.client(API_SERVER, &[MASTERS], now)
     }
 
     /// The certificate by which the servers behind it know the API server.
-    pub(super) fn front_proxy(&self) -> Result<KeyedCertificate, Error> {
-        Ok(self.proxies.client(FRONT_PROXY, &[], self.now)?)
+    pub(super) fn front_proxy(&self) -> impl Issue + use<> {
+        let proxies = self.proxies.clone();
+        move |now: Timestamp| proxies.client(FRONT_PROXY, &[], now)
     }
 
     /// By which authorities users and front proxies are recognized.
@@ -85,20 +95,41 @@ impl Identity {
         format!("{}{}", self.authority.certificate(), self.proxies.certificate())
     }
 
-    /// Writes `admin.kubeconfig`, anew at each start: its certificate never runs out.
-    pub(super) fn write_kubeconfig(&self, listen: SocketAddr) -> Result<Option<PathBuf>, Error> {
-        let Some(dir) = &self.data_dir else { return Ok(None) };
+    /// Where `admin.kubeconfig` is, and what writes it: anew at each start, and when its certificate is renewed.
+    pub(super) fn admin(&self, listen: SocketAddr) -> Option<(PathBuf, impl Issue + use<>)> {
+        let path = self.data_dir.as_ref()?.join("admin.kubeconfig");
         let host = match listen.ip() {
             ip if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
             ip => ip,
         };
         let server = format!("https://{}", SocketAddr::new(host, listen.port()));
-        let admin = self.authority.client("kubernetes-admin", &[MASTERS], self.now)?;
-        let text =
-            pki::kubeconfig(&server, self.authority.certificate(), "kubernetes-admin", &admin);
-        let path = dir.join("admin.kubeconfig");
-        pki::write_private(&path, text.as_bytes())?;
-        Ok(Some(path))
+        let (authority, to) = (self.authority.clone(), path.clone());
+        let write = move |now: Timestamp| {
+            let admin = authority.client("kubernetes-admin", &[MASTERS], now)?;
+            let own = authority.certificate();
+            let text = pki::kubeconfig(&server, own, "kubernetes-admin", &admin);
+            pki::write_private(&to, text.as_bytes())?;
+            Ok(admin)
+        };
+        Some((path, write))
+    }
+}
+
+/// The keys of service account tokens: those that are given, or one of the folder.
+fn token_keys(given: &ServiceAccountKeys, dir: Option<&Path>) -> Result<TokenKeys, Error> {
+    let (private, public) = match &given.signing {
+        Some(private) => (private.clone(), pki::public_half(private)?),
+        None => pki::token_key(dir)?,
+    };
+    let issuer = given.issuers.first().map_or(ISSUER, String::as_str);
+    let mut keys = TokenKeys::new(issuer, &private, &public)?;
+    for public in &given.accepted {
+        keys = keys.accept(public)?;
+    }
+    keys = given.issuers.iter().skip(1).fold(keys, |keys, issuer| keys.accept_issuer(issuer));
+    match given.audiences.as_slice() {
+        [] => Ok(keys),
+        audiences => Ok(keys.for_audiences(audiences.to_vec())),
     }
 }
 

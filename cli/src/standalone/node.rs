@@ -57,7 +57,7 @@ pub(super) fn address(listen: Option<SocketAddr>) -> IpAddr {
 pub(super) async fn start(
     options: &Options,
     node: &NodeOptions,
-    control_plane: &ControlPlane,
+    control_plane: &mut ControlPlane,
     parts: &mut Parts,
 ) -> Result<(), Error> {
     let informers =
@@ -66,6 +66,8 @@ pub(super) async fn start(
     let data_dir =
         options.data_dir.as_deref().ok_or_else(|| Error::part("node", "no data directory"))?;
     let address = control_plane.advertise;
+    let issue = control_plane.identity.agent(&name, address);
+    let own = control_plane.renewal.shown("agent", options.env.clock.now(), issue)?;
     let agent = agent::build(Place {
         data_dir,
         name: &name,
@@ -74,9 +76,9 @@ pub(super) async fn start(
         port_option: "--agent-port",
         pod_cidr: &options.pod_cidr,
         service_cidr: &options.service_cidr,
-        cluster_dns: control_plane.dns,
-        cluster_domain: &options.cluster_domain,
-        own: &control_plane.identity.agent(&name, address)?,
+            cluster_dns: control_plane.dns,
+            cluster_domain: &options.cluster_domain,
+            own: &own,
         authority: control_plane.identity.authority.certificate(),
         client: control_plane.client.clone(),
         informers: informers.clone(),
@@ -105,7 +107,7 @@ pub(super) async fn start(
 async fn volumes(
     options: &Options,
     node: &str,
-    control_plane: &ControlPlane,
+    control_plane: &mut ControlPlane,
     shutdown: Shutdown,
     data_dir: &Path,
 ) -> Result<Box<dyn Component>, Error> {

@@ -1,6 +1,6 @@
 //! What can be chosen.
 
-use super::{ClusterDns, DATA_DIR};
+use super::{Access, ClusterDns, DATA_DIR};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -49,6 +49,8 @@ pub struct Options {
     pub serve: ServeOptions,
     /// What the API server fills in and refuses beside what users may do.
     pub admission: Plugins,
+    /// Who is let in, and who decides.
+    pub access: Access,
     /// Where the API server records who did what; `None`: nowhere.
     pub audit: Option<Arc<Audit>>,
     /// Time and chance.
@@ -67,6 +69,10 @@ pub struct Encryption {
     /// Takes values that are not sealed yet, and seals them: once, when encryption is turned on
     #[cfg_attr(feature = "cli", arg(long = "encryption-read-plain", requires = "keys"))]
     pub read_plain: bool,
+    /// Without keys of one's own: one that is made at the first start, in the data directory. A store that is there
+    /// already is sealed with it.
+    #[cfg_attr(feature = "cli", arg(skip))]
+    pub own_key: bool,
 }
 
 /// The node of an all-in-one cluster.
@@ -114,6 +120,7 @@ impl Options {
             limits: Limits::default(),
             serve: ServeOptions::default(),
             admission: Plugins::default(),
+            access: Access::default(),
             audit: None,
             env: Env::system(),
             progress: Arc::new(|_, _| {}),
@@ -128,6 +135,7 @@ impl Options {
             listen: Some(SocketAddr::from(([0, 0, 0, 0], 6443))),
             node: Some(NodeOptions::default()),
             cluster_dns: ClusterDns::Usual,
+            encryption: Encryption { own_key: true, ..Encryption::default() },
             ..Self::in_memory()
         }
     }

@@ -23,6 +23,9 @@ pub(super) struct Up {
     data_dir: PathBuf,
     #[command(flatten)]
     encryption: Encryption,
+    /// Keeps the store as it is, readable by whoever reads the disk
+    #[arg(long, conflicts_with_all = ["keys", "read_plain"])]
+    no_encryption: bool,
     /// Where the API server listens; pods can't reach it on a loopback address
     #[arg(long, default_value = "0.0.0.0:6443", value_name = "ADDR:PORT")]
     listen: SocketAddr,
@@ -88,7 +91,7 @@ impl Up {
         };
         Options {
             data_dir: Some(self.data_dir.clone()),
-            encryption: self.encryption.clone(),
+            encryption: Encryption { own_key: !self.no_encryption, ..self.encryption.clone() },
             listen: Some(self.listen),
             advertise: self.advertise_address,
             service_cidr: self.service_cidr.clone(),

@@ -1,5 +1,7 @@
 //! Keys, their names, and the file they stand in.
 
+use aes_gcm::aead::OsRng;
+use aes_gcm::aead::rand_core::RngCore;
 use aes_gcm::{Aes256Gcm, KeyInit};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -89,6 +91,19 @@ impl KeyRing {
             keys.push(key);
         }
         if keys.is_empty() { Err(KeyRingError::Empty) } else { Ok(Self { keys }) }
+    }
+
+    /// A new key as a line of such a file, from the operating system's random numbers.
+    ///
+    /// # Errors
+    /// When the system has none.
+    pub fn generate(name: &str) -> std::io::Result<Zeroizing<String>> {
+        let mut bytes = Zeroizing::new([0; KEY]);
+        OsRng
+            .try_fill_bytes(&mut *bytes)
+            .map_err(|error| std::io::Error::other(error.to_string()))?;
+        let encoded = Zeroizing::new(BASE64_STANDARD.encode(&*bytes));
+        Ok(Zeroizing::new(format!("{name}:{}\n", &*encoded)))
     }
 
     /// The key that seals.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use windlass_agent::runtime::oci::{OciOptions, OciRuntime};
 use windlass_agent::{Agent, Config, Machine, ServerTls};
-use windlass_api::pki::{KeyedCertificate, server_tls};
+use windlass_api::pki::{CertificateResolver, server_tls_with};
 use windlass_core::cache::InformerFactory;
 use windlass_core::client::Client;
 use windlass_core::clock::Env;
@@ -39,7 +39,7 @@ pub struct Place<'a> {
     /// The domain of the cluster's names.
     pub cluster_domain: &'a str,
     /// What the agent shows.
-    pub own: &'a KeyedCertificate,
+    pub own: &'a CertificateResolver,
     /// Of whom clients have a certificate, PEM.
     pub authority: &'a str,
     /// Writes to the API.
@@ -73,7 +73,7 @@ pub async fn build(place: Place<'_>) -> Result<Agent, Error> {
         machine: Machine::read(place.data_dir),
         ..Config::default()
     };
-    let config_tls = Arc::new(server_tls(place.own, place.authority, true)?);
+    let config_tls = Arc::new(server_tls_with(place.own, place.authority, true)?);
     let tls = ServerTls { config: config_tls, clients: vec![API_SERVER.to_owned()] };
     let address = SocketAddr::new(place.address, place.port);
     let listener = TcpListener::bind(address).await;

@@ -1,0 +1,86 @@
+//! Who is let in, and who decides: put together for the API server.
+
+use super::control_plane::Deciders;
+use super::identity::{FRONT_PROXY, Identity};
+use super::{Error, Options};
+use std::sync::Arc;
+use windlass_api::authentication::tokens::{BootstrapTokens, TokenAuthenticator};
+use windlass_api::authentication::{
+    Anonymous, BearerTokens, ClientCertificate, InProcess, RequestHeader, ServiceAccountTokens,
+};
+use windlass_api::authorization::{Authorizer, Masters, NodeAuthorizer, Rbac, Union};
+use windlass_api::reviews::Reviews;
+use windlass_api::server::Builder;
+
+/// Who is let in besides those with certificates and tokens of the cluster, and who else decides.
+#[derive(Clone, Default)]
+pub struct Access {
+    /// More kinds of bearer tokens, asked after the cluster's own.
+    pub tokens: Vec<Arc<dyn TokenAuthenticator>>,
+    /// More authorizers, asked after nodes and roles.
+    pub authorizers: Vec<Arc<dyn Authorizer>>,
+    /// Where one may come without credentials.
+    pub anonymous: Anonymous,
+    /// How service account tokens are signed and read.
+    pub service_accounts: ServiceAccountKeys,
+}
+
+/// How service account tokens are signed and read. By default: with a key made at the first start, for the cluster alone.
+#[derive(Clone, Debug, Default)]
+pub struct ServiceAccountKeys {
+    /// The private key that signs (PKCS #8, PEM).
+    pub signing: Option<String>,
+    /// Public keys whose tokens are taken too (PEM): those that signed before.
+    pub accepted: Vec<String>,
+    /// Who signs, and under which names it did before. The first signs.
+    pub issuers: Vec<String>,
+    /// For whom tokens are meant when nobody says so; the issuer when there are none.
+    pub audiences: Vec<String>,
+}
+
+/// Adds to the server who is let in and who decides.
+pub(super) fn add(
+    mut builder: Builder,
+    options: &Options,
+    identity: &Identity,
+    deciders: &Deciders,
+) -> Result<Builder, Error> {
+    let (keys, clock) = (identity.tokens.clone(), options.env.clock.clone());
+    let allowed = [FRONT_PROXY.to_owned()];
+    let proxies = RequestHeader::new(identity.proxies.certificate(), allowed, clock.clone())?;
+    let tokens = Arc::new(BearerTokens::new(keys.audiences().to_vec()));
+    let (bearer, reading, more) = (tokens.clone(), keys.clone(), options.access.tokens.clone());
+    builder = builder
+        .authenticator(Arc::new(InProcess))
+        .authenticator(Arc::new(proxies))
+        .authenticator(Arc::new(ClientCertificate))
+        .authenticator_with(move |objects| {
+            let objects = Arc::new(objects.clone());
+            let accounts = ServiceAccountTokens::new(reading, objects.clone(), clock.clone());
+            bearer.add(Arc::new(accounts));
+            bearer.add(Arc::new(BootstrapTokens::new(objects, clock)));
+            more.into_iter().for_each(|kind| bearer.add(kind));
+            bearer
+        })
+        .anonymous(options.access.anonymous.clone())
+        .openid(keys.clone())
+        .authorizer(deciders.all.clone());
+    let (authorizer, rbac) = (deciders.all.clone(), deciders.rbac.clone());
+    for (resource, subresource, creater) in (Reviews { authorizer, rbac, keys, tokens }).creaters()
+    {
+        builder = builder.creater(resource, subresource, creater);
+    }
+    Ok(builder)
+}
+
+// === impl Deciders ===
+
+impl Deciders {
+    /// Masters, nodes, roles, and whoever else the options name.
+    pub(super) fn new(options: &Options) -> Self {
+        let (nodes, rbac) = (Arc::<NodeAuthorizer>::default(), Arc::<Rbac>::default());
+        let own: [Arc<dyn Authorizer>; 3] = [Arc::new(Masters), nodes.clone(), rbac.clone()];
+        let all = own.into_iter().chain(options.access.authorizers.iter().cloned()).collect();
+        Self { all: Arc::new(Union(all)), nodes, rbac }
+    }
+}
