@@ -12,6 +12,8 @@ use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::time::Instant;
 use windlass_core::client::Transaction;
 use windlass_core::clock::Env;
 use windlass_core::meta::{Reason, Status};
@@ -22,6 +24,8 @@ use windlass_core::scheme::TRANSACTIONS;
 const OPERATIONS: &str = "windlass.dev/operations";
 /// What patches of webhooks are noted under.
 const PATCHES: &str = "patch.webhook.admission.k8s.io/";
+/// Of requests that take so long it is said how long, as Kubernetes does it.
+const SLOW: Duration = Duration::from_millis(500);
 /// A name that a client gives is cut off here.
 const LONGEST_NAME: usize = 253;
 
@@ -33,6 +37,7 @@ pub(crate) struct Record {
     env: Env,
     event: Mutex<Map<String, Value>>,
     done: AtomicBool,
+    begun: Instant,
 }
 
 // === impl Record ===
@@ -61,8 +66,14 @@ impl Record {
             event.insert("objectRef".into(), object_ref(target));
         }
         let (audit, env) = (audit.clone(), env.clone());
-        let record =
-            Self { audit, verdict, env, event: Mutex::new(event), done: AtomicBool::new(false) };
+        let record = Self {
+            audit,
+            verdict,
+            env,
+            event: Mutex::new(event),
+            done: AtomicBool::new(false),
+            begun: Instant::now(),
+        };
         record.write(Stage::RequestReceived);
         Some(record)
     }
@@ -156,6 +167,10 @@ impl Record {
             self.insert("responseObject", serde_json::to_value(status).unwrap_or_default());
         }
         self.done.store(true, Ordering::Relaxed);
+        let took = self.begun.elapsed();
+        if took >= SLOW {
+            self.annotate("apiserver.latency.k8s.io/total", &format!("{}ms", took.as_millis()));
+        }
         self.write(Stage::ResponseComplete);
     }
 
