@@ -27,6 +27,8 @@ mod store;
 pub use access::{Access, ServiceAccountKeys};
 pub use cluster::Cluster;
 pub use dns::ClusterDns;
+#[cfg(feature = "cli")]
+pub(crate) use identity::make_private_dir;
 pub use node::{agent as node_agent, dns, images, proxy};
 pub use options::{Encryption, NodeOptions, Options, Progress, ProxyMode};
 

@@ -46,7 +46,9 @@ impl CertificateResolver {
         self.0.clone()
     }
 
-    pub(crate) fn for_clients(&self) -> Arc<dyn ResolvesClientCert> {
+    /// For the TLS configuration of a client (`rustls::ClientConfig::client_auth_cert_resolver`).
+    #[must_use]
+    pub fn for_clients(&self) -> Arc<dyn ResolvesClientCert> {
         self.0.clone()
     }
 }

@@ -1,12 +1,18 @@
 //! `windlass-agent`
 
-use super::remote::Remote;
+mod certificates;
+mod entry;
+
+use super::remote::{Connected, Remote};
+use crate::standalone::make_private_dir;
 use crate::standalone::node_agent::{self, Place};
+use certificates::{For, NodeCertificate};
 use clap::Parser;
 use std::net::IpAddr;
 use std::path::PathBuf;
-use windlass_api::pki::{CertificateResolver, KeyedCertificate};
-use windlass_core::component::BoxError;
+use windlass_api::pki::{Authority, CertificateResolver, KeyedCertificate};
+use windlass_core::clock::Env;
+use windlass_core::component::{BoxError, Component};
 
 /// The node agent: runs the pods bound to this node
 #[derive(Parser)]
@@ -14,11 +20,16 @@ use windlass_core::component::BoxError;
     version,
     after_help = "Examples:
   windlass-agent --kubeconfig node.kubeconfig --node-name worker-1 --node-ip 10.0.0.7 \\
-      --tls-cert-file agent.crt --tls-private-key-file agent.key --client-ca-file ca.crt"
+      --tls-cert-file agent.crt --tls-private-key-file agent.key --client-ca-file ca.crt
+  windlass-agent --bootstrap-kubeconfig token.kubeconfig --kubeconfig node.kubeconfig \\
+      --node-name worker-1 --node-ip 10.0.0.7 --client-ca-file ca.crt"
 )]
 pub struct Agent {
     #[command(flatten)]
     remote: Remote,
+    /// Kubeconfig by which a certificate is asked for, and the other one made, when that is not there
+    #[arg(long, value_name = "FILE")]
+    bootstrap_kubeconfig: Option<PathBuf>,
     /// The name of this node
     #[arg(long)]
     node_name: String,
@@ -43,12 +54,12 @@ pub struct Agent {
     /// The domain of the cluster's names
     #[arg(long, default_value = "cluster.local", value_name = "DOMAIN")]
     cluster_domain: String,
-    /// Certificate the agent shows
-    #[arg(long, value_name = "FILE")]
-    tls_cert_file: PathBuf,
+    /// Certificate the agent shows [default: one that it asks the cluster for]
+    #[arg(long, value_name = "FILE", requires = "tls_private_key_file")]
+    tls_cert_file: Option<PathBuf>,
     /// Its key
-    #[arg(long, value_name = "FILE")]
-    tls_private_key_file: PathBuf,
+    #[arg(long, value_name = "FILE", requires = "tls_cert_file")]
+    tls_private_key_file: Option<PathBuf>,
     /// Authority of those who may enter
     #[arg(long, value_name = "FILE")]
     client_ca_file: PathBuf,
@@ -60,15 +71,15 @@ impl Agent {
     /// # Errors
     /// What is wrong, in one line.
     pub async fn run(self) -> Result<(), BoxError> {
-        let read = |path: &PathBuf| {
-            std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
-        };
-        let own = CertificateResolver::new(&KeyedCertificate {
-            certificate: read(&self.tls_cert_file)?,
-            key: read(&self.tls_private_key_file)?,
-        })?;
         let authority = read(&self.client_ca_file)?;
-        let connected = self.remote.connect().await?;
+        if let Some(by) = &self.bootstrap_kubeconfig {
+            entry::bootstrap(self.remote.path(), by, &self.node_name).await?;
+        }
+        let env = Env::system();
+        let (path, clock) = (self.remote.path(), env.clock.clone());
+        let (client, entered) = entry::connect(path, &self.node_name, clock).await?;
+        let connected = Connected::by(client, env);
+        let (own, serving) = self.shown(&connected)?;
         let agent = node_agent::build(Place {
             data_dir: &self.data_dir,
             name: &self.node_name,
@@ -86,6 +97,44 @@ impl Agent {
             env: connected.env.clone(),
         })
         .await?;
-        connected.run(vec![Box::new(agent)], None).await
+        let mut all: Vec<Box<dyn Component>> = vec![Box::new(agent)];
+        let renewed = [entered, serving].into_iter().flatten();
+        all.extend(renewed.map(|certificate| Box::new(certificate) as Box<dyn Component>));
+        connected.run(all, None).await
     }
+
+    /// What the agent shows: the certificate that is given, or that of before; and what asks for another.
+    fn shown(
+        &self,
+        connected: &Connected,
+    ) -> Result<(CertificateResolver, Option<NodeCertificate>), BoxError> {
+        if let (Some(certificate), Some(key)) = (&self.tls_cert_file, &self.tls_private_key_file) {
+            let own = KeyedCertificate { certificate: read(certificate)?, key: read(key)? };
+            return Ok((CertificateResolver::new(&own)?, None));
+        }
+        let (now, path) = (connected.env.clock.now(), self.data_dir.join("serving.pem"));
+        make_private_dir(&self.data_dir)?;
+        let (own, due) = match certificates::read(&path, now) {
+            Some((own, due)) => (own, Some(due)),
+            // Until a person has approved the request nobody believes it.
+            None => {
+                (Authority::ephemeral("unsigned", now)?.server(&self.node_name, &[], now)?, None)
+            }
+        };
+        let shown = CertificateResolver::new(&own)?;
+        let serving = NodeCertificate {
+            node: self.node_name.clone(),
+            what: For::Serving { name: self.node_name.clone(), address: self.node_ip },
+            client: connected.client.clone(),
+            clock: connected.env.clock.clone(),
+            shown: shown.clone(),
+            due,
+            keep: Box::new(move |own| certificates::write(&path, own)),
+        };
+        Ok((shown, Some(serving)))
+    }
+}
+
+fn read(path: &PathBuf) -> Result<String, String> {
+    std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
 }

@@ -3,7 +3,7 @@
 use clap::Args;
 use parking_lot::Mutex;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
@@ -32,11 +32,12 @@ pub(super) struct Connected {
 
 impl Remote {
     pub(super) async fn connect(&self) -> Result<Connected, BoxError> {
-        let client: Arc<dyn Client> =
-            Arc::new(RemoteClient::from_kubeconfig(&self.kubeconfig).await?);
-        let shutdown = Shutdown::new();
-        let informers = InformerFactory::new(client.clone(), shutdown.clone());
-        Ok(Connected { client, informers, env: Env::system(), shutdown })
+        let client = RemoteClient::from_kubeconfig(&self.kubeconfig).await?;
+        Ok(Connected::by(Arc::new(client), Env::system()))
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.kubeconfig
     }
 }
 
@@ -73,6 +74,13 @@ impl Standing {
 // === impl Connected ===
 
 impl Connected {
+    /// The surroundings of a component that has its client.
+    pub(super) fn by(client: Arc<dyn Client>, env: Env) -> Self {
+        let shutdown = Shutdown::new();
+        let informers = InformerFactory::new(client.clone(), shutdown.clone());
+        Self { client, informers, env, shutdown }
+    }
+
     pub(super) fn recorder(&self, component: &str, host: &str) -> Recorder {
         Recorder::new(self.client.clone(), self.env.clone(), component, host, self.shutdown.clone())
     }

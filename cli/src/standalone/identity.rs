@@ -134,7 +134,7 @@ fn token_keys(given: &ServiceAccountKeys, dir: Option<&Path>) -> Result<TokenKey
 }
 
 /// Makes a folder that only its owner can enter.
-pub(super) fn make_private_dir(path: &Path) -> std::io::Result<()> {
+pub(crate) fn make_private_dir(path: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
