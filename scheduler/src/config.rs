@@ -86,12 +86,15 @@ impl Configuration {
     /// needs the client.
     ///
     /// # Errors
-    /// A plugin that is not known, arguments it does not take, a point that lacks what it needs.
+    /// A plugin that is not known, arguments it does not take, a point that lacks what it needs, extenders.
     pub fn profiles(
         &self,
         registry: &Registry,
         client: Option<Arc<dyn Client>>,
     ) -> Result<Profiles, ConfigError> {
+        if !self.file.extenders.is_empty() {
+            return Err(ConfigError::Invalid("extenders: Forbidden: none is called here".into()));
+        }
         let context = Context { client };
         let default = [KubeSchedulerProfile::default()];
         let given: &[KubeSchedulerProfile] = match self.file.profiles.as_slice() {
