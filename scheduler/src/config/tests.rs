@@ -28,6 +28,18 @@ fn without_profiles_there_is_the_default_one() {
 }
 
 #[test]
+fn the_default_profile_is_the_one_that_a_file_gets() {
+    let of = |profile: &Profile| {
+        let mut all: Vec<_> =
+            profile.plugins().iter().map(|e| (e.plugin.name(), e.weight)).collect();
+        all.sort_unstable();
+        all
+    };
+    let file = profiles(json!({})).expect("valid");
+    assert_eq!(of(&file[0]), of(&crate::plugins::simulated_profile()));
+}
+
+#[test]
 fn plugins_are_enabled_disabled_and_weighed() {
     let file = json!({"profiles": [
         {"schedulerName": "a", "plugins": {
@@ -106,6 +118,8 @@ fn what_is_wrong_is_said() {
 
 #[test]
 fn the_rest_of_a_file_is_read() {
+    let extended = json!({"extenders": [{"urlPrefix": "http://x/", "filterVerb": "filter"}]});
+    assert!(profiles(extended).is_err(), "none is called");
     let file = json!({"clientConnection": {"kubeconfig": "/k", "qps": 50.5}, "parallelism": 16,
         "leaderElection": {"leaderElect": true}, "podMaxBackoffSeconds": 30,
         "percentageOfNodesToScore": 50,

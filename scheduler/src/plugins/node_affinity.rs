@@ -60,8 +60,11 @@ impl Plugin for NodeAffinity {
         }
     }
 
-    fn reach(&self, _: &PodClass, _: &Snapshot) -> Reach {
-        Reach::Node
+    fn reach(&self, pod: &PodClass, _: &Snapshot) -> Reach {
+        let quiet = pod.node_selector.is_empty()
+            && pod.node_affinity.is_none()
+            && self.added == Affinity::default();
+        if quiet { Reach::Nothing } else { Reach::Node }
     }
 
     fn may_help(&self, event: &ClusterEvent, _: &PodInfo) -> bool {

@@ -133,6 +133,11 @@ impl Score for NodeResourcesFit {
 
 fn lacking(snapshot: &Snapshot, nodes: &NodeSet, resource: ResourceId, amount: i64) -> NodeSet {
     let (has, used) = (snapshot.allocatable(resource), snapshot.requested(resource));
-    let at = |column: &[i64], id: NodeId| column.get(id as usize).copied().unwrap_or(0);
-    nodes.iter().filter(|id| at(has, *id) - at(used, *id) < amount).collect()
+    if has.is_empty() {
+        return nodes.clone();
+    }
+    // Both columns are there, or none is, and they are of one length.
+    let count = has.len().min(used.len());
+    let (has, used) = (&has[..count], &used[..count]);
+    nodes.filtered(count, |id| has[id] - used[id] < amount)
 }

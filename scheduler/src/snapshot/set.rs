@@ -36,6 +36,21 @@ impl NodeSet {
         self.words.iter().all(|word| *word == 0)
     }
 
+    /// Those of the members for which `test` says yes. It is asked for whole words of nodes without a branch, and so may
+    /// be asked about nodes that are no members too, up to `limit`.
+    #[must_use]
+    pub(crate) fn filtered(&self, limit: usize, test: impl Fn(usize) -> bool) -> Self {
+        let word = |(at, word): (usize, &u64)| {
+            if *word == 0 {
+                return 0;
+            }
+            let first = at * 64;
+            let count = limit.saturating_sub(first).min(64);
+            (0..count).fold(0, |yes, bit| yes | (u64::from(test(first + bit)) << bit)) & word
+        };
+        Self { words: self.words.iter().enumerate().map(word).collect() }
+    }
+
     /// Takes out all that are not in `other`; returns how many that were.
     pub fn intersect(&mut self, other: &Self) -> usize {
         self.combine(|at, word| word & other.words.get(at).copied().unwrap_or(0))
