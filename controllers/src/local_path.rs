@@ -1,7 +1,8 @@
 //! Volumes that are folders of a node, made when a claim asks for one: so that a claim works out of the box.
 //!
-//! Runs on each node, beside its agent. Watches: claims that name this provisioner and this node; volumes that it made
-//! and nobody claims any more. A folder is only as large as its disk: the size that a claim asks for is not kept.
+//! Runs on each node, beside its agent. Watches: claims that name this provisioner and this node; the node's pods, which
+//! may have come without a scheduler and so without a choice of node for their claims; volumes that it made and nobody
+//! claims any more. A folder is only as large as its disk: the size that a claim asks for is not kept.
 
 mod folders;
 mod plan;
@@ -12,7 +13,7 @@ mod tests;
 
 use crate::Context;
 use crate::support::storage::{ClassView, DEFAULT_CLASS};
-use crate::views;
+use crate::views::{self, BY_CLAIM, PodView};
 use serde_json::json;
 use std::path::PathBuf;
 use sync::Request;
@@ -34,16 +35,33 @@ pub fn component(context: &Context, node: &str, root: PathBuf) -> Box<dyn Compon
     let volumes = views::headers(context, scheme::PERSISTENTVOLUMES);
     let classes = context.informers.informer::<ClassView>(scheme::STORAGECLASSES);
     let place = plan::Place { node: node.to_owned(), root };
-    let sync = sync::Sync::new(context, place, claims.clone(), volumes.clone(), classes.clone());
+    let pods =
+        context.informers.filtered::<PodView>(scheme::PODS, &format!("spec.nodeName={node}"));
+    pods.add_index(BY_CLAIM, views::claim_keys);
+    let caches = sync::Caches {
+        claims: claims.clone(),
+        volumes: volumes.clone(),
+        classes: classes.clone(),
+        pods: pods.clone(),
+    };
+    let sync = sync::Sync::new(context, place, caches);
     let controller = Controller::new("local-path-provisioner", sync)
         .after(claims.synced())
         .after(volumes.synced())
-        .after(classes.synced());
+        .after(classes.synced())
+        .after(pods.synced());
     let queue = controller.queue();
     let of_claims = queue.clone();
     claims.on_change(move |change| {
         if !matches!(change, Change::Deleted(_)) {
             of_claims.add(Request::Claim(ObjectKey::of(change.object())));
+        }
+    });
+    let of_pods = queue.clone();
+    pods.on_change(move |change| {
+        let pod = change.entry();
+        for claim in pod.view.claims(pod.object.name()) {
+            of_pods.add(Request::Claim(ObjectKey::new(pod.object.namespace(), claim)));
         }
     });
     volumes.on_change(move |change| {

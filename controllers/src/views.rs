@@ -42,11 +42,14 @@ pub(crate) fn pods(context: &Context) -> Pods {
 /// All pods, by the claims they use too.
 pub(crate) fn pods_by_claim(context: &Context) -> Pods {
     let pods = pods(context);
-    pods.add_index(BY_CLAIM, |pod| {
-        let claims = pod.view.claims(pod.object.name());
-        claims.map(|claim| ObjectKey::new(pod.object.namespace(), claim).to_string()).collect()
-    });
+    pods.add_index(BY_CLAIM, claim_keys);
     pods
+}
+
+/// Namespace and name of each claim a pod uses.
+pub(crate) fn claim_keys(pod: &Entry<PodView>) -> Vec<String> {
+    let claims = pod.view.claims(pod.object.name());
+    claims.map(|claim| ObjectKey::new(pod.object.namespace(), claim).to_string()).collect()
 }
 
 /// All objects of a kind that selects others.

@@ -22,17 +22,21 @@ pub(super) struct Place {
 pub(super) enum Step {
     /// It is not for this provisioner, or not for this node, or not yet.
     Nothing,
+    /// A pod on this node uses it, and nobody has said that the volume has to be here.
+    Select,
     /// It asks for what a folder can't be.
     Refuse(&'static str),
     /// Make the folder, then the volume.
     Make(PathBuf, Value),
 }
 
-/// The volume for a claim. Its name follows from the claim's, so that it is made once.
+/// The volume for a claim. Its name follows from the claim's, so that it is made once. `used_here`: a pod that is bound to
+/// this node uses it; pods that a scheduler bound have a node selected for their claims before that.
 pub(super) fn claim(
     place: &Place,
     claim: &PersistentVolumeClaim,
     class: Option<&ClassView>,
+    used_here: bool,
 ) -> Step {
     let spec = claim.spec.clone().unwrap_or_default();
     let Some(class) = class.filter(|class| class.provisioner == NAME) else { return Step::Nothing };
@@ -40,7 +44,13 @@ pub(super) fn claim(
     // A class that binds at once says nothing of nodes: then the cluster must have one only.
     let here = annotation(claim, SELECTED_NODE) == Some(&*place.node);
     let bound = spec.volume_name.as_deref().is_some_and(|name| !name.is_empty());
-    if !asked || !here || bound || claim.metadata.deletion_timestamp.is_some() {
+    if bound || claim.metadata.deletion_timestamp.is_some() {
+        return Step::Nothing;
+    }
+    if used_here && class.waits_for_consumer() && annotation(claim, SELECTED_NODE).is_none() {
+        return Step::Select;
+    }
+    if !asked || !here {
         return Step::Nothing;
     }
     if spec.volume_mode.as_deref() == Some("Block") {

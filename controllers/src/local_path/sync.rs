@@ -5,9 +5,10 @@ use super::{PROVISIONER, folders};
 use crate::Context;
 use crate::support::ops::{self, Op};
 use crate::support::owner::reference;
-use crate::support::storage::{Classes, class_of};
-use crate::views::Headers;
+use crate::support::storage::{Classes, SELECTED_NODE, class_of};
+use crate::views::{BY_CLAIM, Headers, Pods};
 use async_trait::async_trait;
+use serde_json::json;
 use std::path::PathBuf;
 use windlass_core::apis::core::v1::{PersistentVolume, PersistentVolumeClaim};
 use windlass_core::client::{DeleteOptions, Key};
@@ -35,34 +36,45 @@ pub(super) enum Error {
     Folder { path: PathBuf, source: std::io::Error },
 }
 
+pub(super) struct Caches {
+    pub(super) claims: Headers,
+    pub(super) volumes: Headers,
+    pub(super) classes: Classes,
+    /// Those of this node.
+    pub(super) pods: Pods,
+}
+
 pub(super) struct Sync {
     context: Context,
     recorder: Recorder,
     place: Place,
-    claims: Headers,
-    volumes: Headers,
-    classes: Classes,
+    caches: Caches,
 }
 
 impl Sync {
-    pub(super) fn new(
-        context: &Context,
-        place: Place,
-        claims: Headers,
-        volumes: Headers,
-        classes: Classes,
-    ) -> Self {
+    pub(super) fn new(context: &Context, place: Place, caches: Caches) -> Self {
         let recorder = context.recorder.named(PROVISIONER);
-        Self { context: context.clone(), recorder, place, claims, volumes, classes }
+        Self { context: context.clone(), recorder, place, caches }
     }
 
     async fn claim(&self, key: &ObjectKey) -> Result<(), Error> {
-        let Some(entry) = self.claims.get(&key.namespace, &key.name) else { return Ok(()) };
+        let Some(entry) = self.caches.claims.get(&key.namespace, &key.name) else { return Ok(()) };
         let claim: PersistentVolumeClaim = entry.object.view()?;
-        let class = self.classes.get("", class_of(&claim));
+        let class = self.caches.classes.get("", class_of(&claim));
         let about = reference(&CLAIM, &claim.metadata);
-        match plan::claim(&self.place, &claim, class.as_ref().map(|class| &class.view)) {
+        let users = self.caches.pods.by_index(BY_CLAIM, &key.to_string());
+        let used_here = users.iter().any(|pod| pod.view.is_active());
+        let class = class.as_ref().map(|class| &class.view);
+        match plan::claim(&self.place, &claim, class, used_here) {
             Step::Nothing => Ok(()),
+            Step::Select => {
+                let version = &claim.metadata.resource_version;
+                let selected = json!({SELECTED_NODE: self.place.node});
+                let patch =
+                    json!({"metadata": {"resourceVersion": version, "annotations": selected}});
+                let key = Key::new(scheme::PERSISTENTVOLUMECLAIMS, &key.namespace, &key.name);
+                self.apply(vec![Op::Patch(key, patch)]).await
+            }
             Step::Refuse(why) => {
                 let message = format!(
                     "failed to provision volume with StorageClass \"{}\": {why}",
@@ -87,7 +99,7 @@ impl Sync {
     }
 
     async fn volume(&self, name: &str) -> Result<(), Error> {
-        let Some(entry) = self.volumes.get("", name) else { return Ok(()) };
+        let Some(entry) = self.caches.volumes.get("", name) else { return Ok(()) };
         let volume: PersistentVolume = entry.object.view()?;
         let Some(path) = plan::discarded(&self.place, &volume) else { return Ok(()) };
         let removed = folders::remove(path.clone()).await;

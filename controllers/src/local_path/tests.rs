@@ -13,6 +13,8 @@ struct Case {
     claim: Value,
     #[serde(default)]
     class: Value,
+    #[serde(default)]
+    used: bool,
     wanted: String,
 }
 
@@ -38,8 +40,9 @@ fn class(more: Value) -> std::sync::Arc<windlass_core::cache::Entry<ClassView>> 
 fn a_claim_gets_a_folder_of_its_node() {
     for case in cases::<Case>(include_str!("tests/claims.yaml")) {
         let class = class(case.class);
-        let found = match claim(&here(), &asked(case.claim), Some(&class.view)) {
+        let found = match claim(&here(), &asked(case.claim), Some(&class.view), case.used) {
             Step::Nothing => "nothing".to_owned(),
+            Step::Select => "select".to_owned(),
             Step::Refuse(why) => why.to_owned(),
             Step::Make(path, volume) => {
                 let spec = &volume["spec"];
@@ -58,7 +61,8 @@ fn a_claim_gets_a_folder_of_its_node() {
 
 #[test]
 fn only_the_folder_that_was_made_is_removed() {
-    let Step::Make(_, made) = claim(&here(), &asked(json!({})), Some(&class(json!({})).view))
+    let Step::Make(_, made) =
+        claim(&here(), &asked(json!({})), Some(&class(json!({})).view), false)
     else {
         panic!()
     };

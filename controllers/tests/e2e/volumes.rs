@@ -201,3 +201,23 @@ async fn a_claim_for_devices_lives_as_long_as_its_pod() {
     cluster.patch(&key(scheme::PODS, "user").subresource("status"), ended).await;
     cluster.until_count(scheme::RESOURCECLAIMS, "", 0).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_that_nobody_scheduled_gets_its_folder_too() {
+    let cluster = Cluster::start(&["persistentvolume-binder-controller"]).await;
+    let root = std::env::temp_dir().join(format!("windlass-e2e-direct-{}", std::process::id()));
+    cluster
+        .run(|context| windlass_controllers::local_path::component(context, "n", root.clone()))
+        .await;
+    cluster.create(scheme::STORAGECLASSES, class("WaitForFirstConsumer")).await;
+    cluster.create(scheme::PERSISTENTVOLUMECLAIMS, claim("want", "1Gi")).await;
+    let user = json!({"metadata": {"name": "user"}, "spec": {"nodeName": "n", "containers": [{"name": "c", "image": "x"}],
+        "volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "want"}}]}});
+    cluster.create(scheme::PODS, user).await;
+    cluster
+        .until("bound", scheme::PERSISTENTVOLUMECLAIMS, "", |all| {
+            all[0]["status"]["phase"] == "Bound"
+        })
+        .await;
+    std::fs::remove_dir_all(root).unwrap();
+}
