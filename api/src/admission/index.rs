@@ -38,7 +38,17 @@ impl<T: Send + Sync + 'static> Index<T> {
     pub(super) fn follow<const N: usize>(
         objects: &Loopback,
         resources: [GroupVersionResource; N],
+        make: impl FnMut(&[Objects; N]) -> Vec<T> + Send + 'static,
+    ) -> Self {
+        Self::follow_and_tell(objects, resources, make, || {})
+    }
+
+    /// The same; `tell` is called whenever it was made anew.
+    pub(super) fn follow_and_tell<const N: usize>(
+        objects: &Loopback,
+        resources: [GroupVersionResource; N],
         mut make: impl FnMut(&[Objects; N]) -> Vec<T> + Send + 'static,
+        tell: impl Fn() + Send + 'static,
     ) -> Self {
         let made: Arc<RwLock<Arc<[T]>>> = Arc::new(RwLock::new(Arc::new([])));
         let served = resources.iter().filter(|one| objects.serves(one)).count();
@@ -62,6 +72,7 @@ impl<T: Send + Sync + 'static> Index<T> {
                 if seen.iter().filter(|seen| **seen).count() >= served {
                     ready.send_replace(true);
                 }
+                tell();
             }
         };
         tasks.push(tokio::spawn(making).abort_handle());

@@ -9,9 +9,6 @@ mod params;
 mod status;
 mod validating;
 
-#[cfg(test)]
-mod tests;
-
 pub use mutating::MutatingPolicies;
 pub use validating::ValidatingPolicies;
 

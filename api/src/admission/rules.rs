@@ -1,5 +1,8 @@
 //! Which requests a configuration or a policy is about: rules and selectors.
 
+#[cfg(test)]
+mod tests;
+
 use super::{AdmissionRequest, Operation};
 use crate::admission::view::View;
 use crate::registry::Entry;

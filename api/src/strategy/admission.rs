@@ -1,10 +1,12 @@
 //! Webhook configurations and admission policies.
 
+mod binding;
 mod validating;
 
+pub(super) use binding::Binding;
+
 use super::json::{
-    each_mut, existing_mut, fill, fill_nil, is_empty, is_nil, list_of, map_mut, map_of, maps_of,
-    str_of,
+    each_mut, existing_mut, fill_nil, is_empty, is_nil, list_of, map_mut, map_of, maps_of, str_of,
 };
 use super::{Map, Strategy};
 use crate::admission::Compiler;
@@ -19,9 +21,6 @@ pub(super) struct Webhooks;
 
 /// The rules of admission policies of both sorts. Their expressions are compiled in admission.
 pub(super) struct Policy;
-
-/// The rules of bindings of admission policies.
-pub(super) struct Binding;
 
 /// How many conditions there may be.
 const MAX_CONDITIONS: usize = 64;
@@ -275,40 +274,6 @@ fn is_identifier(name: &str) -> bool {
     letters.next().is_some_and(|first| first == '_' || first.is_ascii_alphabetic())
         && letters.all(|letter| letter == '_' || letter.is_ascii_alphanumeric())
         && !RESERVED.contains(&name)
-}
-
-// === impl Binding ===
-
-impl Strategy for Binding {
-    fn default(&self, object: &mut Map) {
-        if let Some(matching) = existing_mut(map_mut(object, "spec"), "matchResources") {
-            default_match(matching);
-        }
-        if let Some(parameters) = existing_mut(map_mut(object, "spec"), "paramRef") {
-            fill(parameters, "parameterNotFoundAction", "Deny");
-        }
-    }
-
-    fn validate(&self, object: &Map) -> Errors {
-        let mut errors = Errors::default();
-        let empty = Map::new();
-        let spec = map_of(object, "spec").unwrap_or(&empty);
-        if is_empty(spec, "policyName") {
-            errors.required(SPEC.child("policyName"), "");
-        }
-        let validating = str_of(object, "kind").starts_with("Validating");
-        let list = SPEC.child("validationActions");
-        let actions = list_of(spec, "validationActions");
-        if validating && actions.is_empty() {
-            errors.required(list, "at least one validation action is required");
-        }
-        for action in actions.iter().filter_map(serde_json::Value::as_str) {
-            if !["Audit", "Deny", "Warn"].contains(&action) {
-                errors.not_supported(list, action, &["Audit", "Deny", "Warn"]);
-            }
-        }
-        errors
-    }
 }
 
 fn default_match(matching: &mut Map) {

@@ -1,9 +1,11 @@
 //! Admission by others: webhooks on real sockets with TLS, and policies.
 
 mod hook;
+
 mod kube_rs;
 mod mutations;
 mod policies;
+mod told;
 mod webhooks;
 
 use hook::{Answered, Hook};

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use tokio::sync::mpsc;
+use tokio::sync::Notify;
 use windlass_core::Object;
 use windlass_core::client::WriteOptions;
 use windlass_core::component::Shutdown;
@@ -24,8 +24,6 @@ use windlass_core::scheme::{GroupVersionKind, VALIDATINGADMISSIONPOLICIES};
 
 /// So many kinds of each rule are looked at.
 const MAX_TYPES: usize = 10;
-/// How many policies wait at most; what waits longer is told again by the next change.
-const WAITING: usize = 64;
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -72,31 +70,33 @@ pub(crate) fn start(registry: &Arc<Registry>, shutdown: &Shutdown) {
     if !objects.serves(&VALIDATINGADMISSIONPOLICIES) {
         return;
     }
-    let (sender, receiver) = mpsc::channel(WAITING);
-    let mut seen = BTreeMap::new();
-    let tell = move |[all]: &[Objects; 1]| {
-        seen.retain(|name, _| all.contains_key(name));
-        for (name, object) in all {
-            let version = object.resource_version();
-            if seen.get(name) != Some(&version) && sender.try_send(object.clone()).is_ok() {
-                seen.insert(name.clone(), version);
-            }
-        }
-        Vec::<()>::new()
-    };
-    let followed = Index::follow(objects, [VALIDATINGADMISSIONPOLICIES], tell);
-    let work = work(registry.clone(), receiver);
+    let changed = Arc::new(Notify::new());
+    let tell = changed.clone();
+    let all = |[all]: &[Objects; 1]| all.values().cloned().collect();
+    let tell = move || tell.notify_one();
+    let policies = Index::follow_and_tell(objects, [VALIDATINGADMISSIONPOLICIES], all, tell);
+    let work = work(registry.clone(), policies, changed);
     let until = shutdown.clone();
-    tokio::spawn(async move {
-        until.run_until_cancelled(work).await;
-        drop(followed);
-    });
+    tokio::spawn(async move { until.run_until_cancelled(work).await });
 }
 
-async fn work(registry: Arc<Registry>, mut policies: mpsc::Receiver<Arc<Object>>) {
-    while let Some(object) = policies.recv().await {
-        if let Err(status) = check(&registry, &object).await {
-            tracing::warn!(policy = object.name(), %status, "its types can't be checked");
+async fn work(registry: Arc<Registry>, policies: Index<Arc<Object>>, changed: Arc<Notify>) {
+    let mut checked = BTreeMap::new();
+    loop {
+        changed.notified().await;
+        let Ok(all) = policies.get().await else { continue };
+        checked.retain(|name: &String, _| all.iter().any(|object| object.name() == name));
+        for object in &*all {
+            let version = object.resource_version();
+            if checked.get(object.name()) == Some(&version) {
+                continue;
+            }
+            match check(&registry, object).await {
+                Ok(()) => _ = checked.insert(object.name().to_owned(), version),
+                Err(status) => {
+                    tracing::warn!(policy = object.name(), %status, "its types can't be checked");
+                }
+            }
         }
     }
 }
