@@ -1,8 +1,8 @@
 //! Quotas.
 
-use crate::cluster::{Cluster, key, template};
+use crate::cluster::{Cluster, NS, key, template};
 use serde_json::{Value, json};
-use windlass_core::client::{ClientExt, DeleteOptions, ListOptions, Scope};
+use windlass_core::client::{ClientExt, DeleteOptions, Key, ListOptions, Scope};
 use windlass_core::scheme::{self, GroupVersionResource};
 
 fn used(wanted: Value) -> impl Fn(&[Value]) -> bool {
@@ -115,7 +115,8 @@ async fn objects_of_defined_kinds_are_counted() {
         |count: &str| used(json!({"configmaps": "0", "count/widgets.example.com": count}));
     cluster.until("the new kind", scheme::RESOURCEQUOTAS, "", counted("0")).await;
 
-    let widgets = |name: &str| key(GroupVersionResource::new("example.com", "v1", "widgets"), name);
+    let kind = GroupVersionResource::new("example.com", "v1", "widgets");
+    let widgets = |name: &str| Key::new(kind.clone(), NS, name);
     let widget = |name: &str| json!({"apiVersion": "example.com/v1", "kind": "Widget", "metadata": {"name": name}});
     cluster.client.create_from(&widgets(""), &widget("a")).await.unwrap();
     let error = cluster.client.create_from(&widgets(""), &widget("b")).await.unwrap_err();
