@@ -100,7 +100,10 @@ async fn main() -> Result<(), BoxError> {
     let (env, directory) = (Env::system(), Mutex::default());
     let publisher = Arc::new(Publisher { client: client.clone(), env, directory });
     let (all, pages) = (Api::<Website>::all(client.clone()), Api::<ConfigMap>::all(client.clone()));
-    let retry = |_, _: &_, _| Action::requeue(Duration::from_secs(1));
+    let retry = |_, error: &_, _| {
+        eprintln!("will try again: {error}");
+        Action::requeue(Duration::from_secs(1))
+    };
     let controller = Controller::new(all, watcher::Config::default())
         .owns(pages, watcher::Config::default())
         .run(reconcile, retry, publisher.clone())

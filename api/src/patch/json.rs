@@ -44,6 +44,9 @@ pub(crate) fn apply_json(current: &Map, patch: &json_patch::Patch) -> Result<Map
     let mut growth = Growth::default();
     for (operation, step) in patch.iter().enumerate() {
         growth.check(&value, step).map_err(JsonError::Status)?;
+        if is_test_of_absence(step, &value) {
+            continue;
+        }
         // On an error the value is thrown away.
         json_patch::patch_unsafe(&mut value, std::slice::from_ref(step)).map_err(|mut error| {
             error.operation = operation;
@@ -54,6 +57,14 @@ pub(crate) fn apply_json(current: &Map, patch: &json_patch::Patch) -> Result<Map
         Value::Object(map) => Ok(map),
         _ => Err(JsonError::Status(Status::bad_request("the patch does not leave an object"))),
     }
+}
+
+/// A test for null of a field that its object does not have passes in Kubernetes: so clients make sure that it is not there.
+fn is_test_of_absence(step: &json_patch::PatchOperation, value: &Value) -> bool {
+    let json_patch::PatchOperation::Test(test) = step else { return false };
+    let path = test.path.as_str();
+    let parent = path.rsplit_once('/').and_then(|(parent, _)| value.pointer(parent));
+    test.value.is_null() && parent.is_some_and(Value::is_object) && value.pointer(path).is_none()
 }
 
 /// The same words as Kubernetes': clients look for them.

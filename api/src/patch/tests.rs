@@ -26,6 +26,14 @@ fn json_patches() {
         let status = json(&current, patch.to_string().as_bytes()).expect_err("refused");
         assert_eq!(status.code, code, "{patch}");
     }
+    let absent = json!([
+        {"op": "test", "path": "/metadata", "value": null},
+        {"op": "add", "path": "/metadata", "value": {}}
+    ]);
+    let got = json(&current, absent.to_string().as_bytes()).expect("it is not there");
+    assert_eq!(Value::Object(got), json!({"data": {"y": "2"}, "metadata": {}}));
+    let orphan = json!([{"op": "test", "path": "/none/field", "value": null}]).to_string();
+    assert_eq!(json(&current, orphan.as_bytes()).expect_err("nothing to look in").code, 422);
     let many: Vec<_> = (0..10_001).map(|_| json!({"op": "remove", "path": "/x"})).collect();
     assert_eq!(
         json(&current, Value::from(many).to_string().as_bytes()).expect_err("many").code,
