@@ -46,8 +46,14 @@ impl Scene {
         F: AsyncFnOnce(Api<ConfigMap>) -> Result<()>,
     {
         let keys = keys.map(|keys| self.keys(keys)).transpose()?;
+        self.with_encryption(Encryption { keys, ..Encryption::default() }, act)
+    }
+
+    fn with_encryption<F>(&self, encryption: Encryption, act: F) -> Result<()>
+    where
+        F: AsyncFnOnce(Api<ConfigMap>) -> Result<()>,
+    {
         let options = Options { controllers: false, scheduler: false, ..Options::in_memory() };
-        let encryption = Encryption { keys, read_plain: false, ..Encryption::default() };
         let options = Options { data_dir: Some(self.data()), encryption, ..options };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(async {
@@ -191,4 +197,50 @@ fn files_that_others_may_read_and_flags_without_keys_are_refused() -> Result<()>
     let said = String::from_utf8(output.stderr)?;
     assert!(!output.status.success() && said.contains("--encryption-keys"), "{said}");
     Ok(())
+}
+
+/// With a key that the cluster makes for itself.
+fn own_key() -> Encryption {
+    Encryption { own_key: true, ..Encryption::default() }
+}
+
+async fn put(config_maps: Api<ConfigMap>) -> Result<()> {
+    let object = json!({"metadata": {"name": "a"}, "data": {"text": TEXT}});
+    config_maps.create(&PostParams::default(), &serde_json::from_value(object)?).await?;
+    Ok(())
+}
+
+async fn look(config_maps: Api<ConfigMap>) -> Result<()> {
+    let found = config_maps.get("a").await?;
+    assert_eq!(found.data.unwrap_or_default()["text"], TEXT);
+    Ok(())
+}
+
+#[test]
+fn a_cluster_seals_its_store_with_a_key_of_its_own() -> Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    let scene = Scene::new()?;
+    scene.with_encryption(own_key(), put)?;
+    assert!(!contains(&scene.stored()?, TEXT));
+    let key = scene.data().join("pki/encryption.keys");
+    assert_eq!(std::fs::metadata(&key)?.permissions().mode() & 0o777, 0o600);
+    scene.with_encryption(own_key(), look)?;
+    let refused = scene.with_encryption(Encryption::default(), look);
+    let why = refused.expect_err("nothing can be read without the key").to_string();
+    assert!(why.contains("its values are sealed"), "{why}");
+    std::fs::remove_file(&key)?;
+    let refused = scene.with_encryption(own_key(), look);
+    assert!(refused.is_err(), "another key would not help: none is made");
+    assert!(!key.exists());
+    Ok(())
+}
+
+#[test]
+fn a_store_that_was_there_before_is_sealed() -> Result<()> {
+    let scene = Scene::new()?;
+    scene.with_encryption(Encryption::default(), put)?;
+    assert!(contains(&scene.stored()?, TEXT));
+    scene.with_encryption(own_key(), look)?;
+    assert!(scene.data().join("pki/encryption.keys").exists());
+    scene.with_encryption(own_key(), look)
 }

@@ -4,18 +4,25 @@
 use super::certificates::{For, NodeCertificate, ask};
 use base64::prelude::{BASE64_STANDARD, Engine};
 use hyper_util::client::legacy::Client as Http;
+use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use kube::client::ConfigExt;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use serde_json::Value;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use tower::ServiceBuilder;
 use windlass_api::pki::{self, CertificateResolver, KeyedCertificate, renew_at};
 use windlass_core::client::Client;
 use windlass_core::client::remote::RemoteClient;
 use windlass_core::clock::Clock;
 use windlass_core::component::BoxError;
+
+/// A connection on which nothing comes is asked whether the other side is there after so long.
+const ALIVE: Duration = Duration::from_secs(30);
+/// How long a connection may take to come about.
+const CONNECT: Duration = Duration::from_secs(10);
 
 /// Makes `kubeconfig` when it is not there, by the credentials of another.
 pub(super) async fn bootstrap(kubeconfig: &Path, by: &Path, node: &str) -> Result<(), BoxError> {
@@ -96,11 +103,16 @@ fn decoded(text: &str) -> Result<String, BoxError> {
 fn rotating(config: &kube::Config, own: &CertificateResolver) -> Result<kube::Client, BoxError> {
     let mut tls = config.rustls_client_config()?;
     tls.client_auth_cert_resolver = own.for_clients();
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    // A server that is gone without a word is noticed: watches have no end of their own.
+    tcp.set_keepalive(Some(ALIVE));
+    tcp.set_connect_timeout(Some(CONNECT));
     let https = hyper_rustls::HttpsConnectorBuilder::new()
         .with_tls_config(tls)
         .https_only()
         .enable_http1()
-        .build();
+        .wrap_connector(tcp);
     let http = Http::builder(TokioExecutor::new()).build(https);
     let service =
         ServiceBuilder::new().layer(config.base_uri_layer()).map_err(BoxError::from).service(http);
