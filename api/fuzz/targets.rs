@@ -1,6 +1,7 @@
 //! What is fuzzed: each takes any bytes, and must neither panic nor take long, nor make much of little.
 
 use serde_json::{Map, Value, json};
+use windlass_api::cel::{self, Environment, PER_CALL_LIMIT, RUNTIME_BUDGET, Type, Variable};
 use windlass_api::patch;
 use windlass_api::schema::protobuf;
 use windlass_core::client::{DeleteOptions, ListOptions, WriteOptions};
@@ -68,6 +69,23 @@ pub(crate) fn requests(bytes: &[u8]) {
             assert!(!part.contains(['/', '\0']) && part != "..", "{part:?} is no name");
         }
     }
+}
+
+/// Expressions, over an object whose fields may be of any type: what compiles ends within its budget, the same way
+/// each time.
+pub(crate) fn cel(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let variable = Variable { name: "self", ty: Type::Dyn, declared: None };
+    let Ok(program) = Environment::new([variable]).compile(&text) else { return };
+    let object = Value::Object(object());
+    let run = || {
+        let mut budget = RUNTIME_BUDGET;
+        let value = cel::Value::from_json(&object, None);
+        let result = program.eval(vec![("self", value)], &mut budget);
+        assert!(RUNTIME_BUDGET - budget <= PER_CALL_LIMIT, "it used more than it may");
+        (result.map(|value| value.type_name()), budget)
+    };
+    assert_eq!(run(), run(), "{text}");
 }
 
 /// The pod that is patched.

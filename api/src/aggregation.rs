@@ -32,6 +32,7 @@ use crate::openapi::OpenApi;
 use crate::registry::Registry;
 use controller::Request;
 use std::sync::{Arc, OnceLock};
+use windlass_core::scheme::GroupVersionResource;
 use windlass_core::workqueue::WorkQueue;
 
 /// Knows the servers behind this one, and passes requests on to them.
@@ -53,6 +54,11 @@ impl Aggregator {
     /// Who serves what lies under a path, if that is another server.
     pub(crate) fn route(&self, path: &str) -> Option<Arc<Route>> {
         self.routes.find(path)
+    }
+
+    /// Whether another server serves a resource.
+    pub(crate) fn serves(&self, resource: &GroupVersionResource) -> bool {
+        self.routes.has(resource)
     }
 
     /// Has a look again at whether a server is there.

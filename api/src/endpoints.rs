@@ -28,6 +28,11 @@ use http::{HeaderValue, Request, Response};
 use std::sync::Arc;
 use windlass_core::request::{RequestInfo, Target, parse};
 
+/// What is said in the name of a server that is there no longer.
+pub(crate) fn gone() -> Response<Body> {
+    respond::text(http::StatusCode::SERVICE_UNAVAILABLE, "the server has ended\n")
+}
+
 /// Answers an HTTP request. Never fails: what goes wrong is in the answer.
 pub(crate) async fn serve(server: Arc<ApiServer>, request: Request<RequestBody>) -> Response<Body> {
     let uri = request.uri();
@@ -62,7 +67,7 @@ async fn route(
         }
     };
     let record = visit.record(server, &user, impersonator, (id, &parts));
-    let permit = match visit.admit(server, &user).await {
+    let mut permit = match visit.admit(server, &user).await {
         Ok(permit) => permit,
         Err(refusal) => {
             if let Some(record) = record {
@@ -84,7 +89,8 @@ async fn route(
             let request = Request::from_parts(parts, body);
             let seen = visit.target().unwrap_or(target);
             let record = record.as_ref();
-            let work = resource::serve(server, info, (target, seen), user, request, record);
+            let seen_by = (&mut permit, record);
+            let work = resource::serve(server, info, (target, seen), user, request, seen_by);
             if resource::is_admitted(info, target) {
                 let (answer, noted) = notes::collect(Box::pin(work)).await;
                 record.into_iter().for_each(|record| record.noted(&noted));

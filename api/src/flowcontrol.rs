@@ -10,6 +10,7 @@
 mod builtin;
 mod config;
 mod control;
+mod counts;
 mod level;
 mod permit;
 mod schema;
@@ -25,7 +26,8 @@ pub use builtin::{Builtin, builtin};
 pub use control::{FlowControl, FlowOptions};
 pub use permit::Permit;
 
-pub(crate) use config::{LevelStats, SchemaStats};
+pub(crate) use config::LevelStats;
 pub(crate) use control::{Refused, SchemaRef};
+pub(crate) use counts::SchemaStats;
 pub(crate) use watches::Watching;
 pub(crate) use width::{Listing, Work};

@@ -54,7 +54,12 @@ impl Handler {
         let verb = action.verb();
         let attributes =
             Attributes { user, verb: verb.as_str(), resource: Some(&target), path: "" };
-        let (_permit, _) = self.admit(&attributes, verb, list).await.map_err(|_| too_busy())?;
+        let admitted = self.admit(&attributes, verb, list).await.map_err(|_| too_busy())?;
+        let (mut permit, schema) = admitted;
+        let operations = self.operations(&request);
+        if !operations.is_empty() {
+            self.flow.charge(&mut permit, &schema, &self.together(&operations));
+        }
         self.authorized(&request).await
     }
 
@@ -114,7 +119,14 @@ impl Handler {
             custom.check_create()?;
         }
         let served = match &target.subresource {
-            None => entry.info.has_verb(verb) && is_named_right(target, action),
+            None => {
+                // A review is answered by somebody, and never kept.
+                let makes = !matches!(action, Action::Create(..))
+                    || entry.keeps()
+                    || entry.info.gvr == TRANSACTIONS
+                    || self.creater(target).is_some();
+                entry.info.has_verb(verb) && is_named_right(target, action) && makes
+            }
             Some(name) => {
                 let subresource = entry.info.subresource(name).ok_or_else(unknown_resource)?;
                 if CONVERSATIONS.contains(&name.as_str()) {
@@ -157,7 +169,7 @@ impl Handler {
             && defines(request)
         {
             // Who reads the answer finds it so.
-            registrar.apply(object);
+            Box::pin(registrar.apply(object)).await;
         }
         Ok(Answer { entry: entry.clone(), content: content.0, created, warnings: write.warnings })
     }

@@ -1,18 +1,26 @@
-//! The client in the same process. It enters by the same door as HTTP, and skips only encoding.
+//! The client in the same process. It enters by the same door as HTTP, and skips only encoding. What another server
+//! serves behind this one it asks for as over HTTP.
+
+mod behind;
+
+pub(crate) use behind::LocalUser;
 
 use crate::authentication::User;
 use crate::handler::{Action, Answer, Content, Request};
 use crate::registry::{Body, client_events};
 use crate::server::ApiServer;
 use async_trait::async_trait;
+use behind::Behind;
 use bytes::Bytes;
 use std::sync::Arc;
+use windlass_core::client::remote::RemoteClient;
 use windlass_core::client::{
     DeleteOptions, Key, ListOptions, Patch, Reader, Scope, WatchStream, Watcher, WriteOptions,
     Writer,
 };
 use windlass_core::meta::Status;
 use windlass_core::request::ResourceTarget;
+use windlass_core::scheme::GroupVersionResource;
 use windlass_core::{Object, ObjectList, Result};
 
 /// A client of a server in this process, as a user. Cheap to clone.
@@ -20,6 +28,7 @@ use windlass_core::{Object, ObjectList, Result};
 pub struct LocalClient {
     server: Arc<ApiServer>,
     user: User,
+    behind: Behind,
 }
 
 // === impl LocalClient ===
@@ -28,7 +37,13 @@ impl LocalClient {
     /// A client as a user; what he may do is decided as for anybody else.
     #[must_use]
     pub fn new(server: Arc<ApiServer>, user: User) -> Self {
-        Self { server, user }
+        Self { server, user, behind: Behind::default() }
+    }
+
+    /// The client to ask when another server serves a resource.
+    fn elsewhere(&self, resource: &GroupVersionResource) -> Option<&RemoteClient> {
+        let aggregator = self.server.aggregator.as_ref()?;
+        aggregator.serves(resource).then(|| self.behind.client(&self.server, &self.user))
     }
 
     async fn ask(&self, target: ResourceTarget, action: Action) -> Result<Content> {
@@ -58,10 +73,16 @@ impl LocalClient {
 #[async_trait]
 impl Reader for LocalClient {
     async fn get(&self, key: &Key) -> Result<Arc<Object>> {
+        if let Some(client) = self.elsewhere(&key.resource) {
+            return client.get(key).await;
+        }
         self.object(key, Action::Get).await
     }
 
     async fn list(&self, scope: &Scope, options: &ListOptions) -> Result<ObjectList> {
+        if let Some(client) = self.elsewhere(&scope.resource) {
+            return client.list(scope, options).await;
+        }
         match self.ask(all(scope), Action::List(options.clone())).await? {
             Content::List(list) => Ok(list),
             _ => Err(unexpected()),
@@ -72,6 +93,9 @@ impl Reader for LocalClient {
 #[async_trait]
 impl Watcher for LocalClient {
     async fn watch(&self, scope: &Scope, options: &ListOptions) -> Result<WatchStream> {
+        if let Some(client) = self.elsewhere(&scope.resource) {
+            return client.watch(scope, options).await;
+        }
         match self.ask(all(scope), Action::Watch(options.clone())).await? {
             Content::Watch(events) => Ok(client_events(events)),
             _ => Err(unexpected()),
@@ -87,6 +111,9 @@ impl Writer for LocalClient {
         object: Bytes,
         options: &WriteOptions,
     ) -> Result<Arc<Object>> {
+        if let Some(client) = self.elsewhere(&key.resource) {
+            return client.create(key, object, &self.named(options)).await;
+        }
         let mut key = key.clone();
         if key.subresource.is_none() {
             // As over HTTP: a collection is posted to, the name is the object's.
@@ -101,14 +128,23 @@ impl Writer for LocalClient {
         object: Bytes,
         options: &WriteOptions,
     ) -> Result<Arc<Object>> {
+        if let Some(client) = self.elsewhere(&key.resource) {
+            return client.update(key, object, &self.named(options)).await;
+        }
         self.object(key, Action::Update(Body::json(object), self.named(options))).await
     }
 
     async fn patch(&self, key: &Key, patch: Patch, options: &WriteOptions) -> Result<Arc<Object>> {
+        if let Some(client) = self.elsewhere(&key.resource) {
+            return client.patch(key, patch, &self.named(options)).await;
+        }
         self.object(key, Action::Patch(patch, self.named(options))).await
     }
 
     async fn delete(&self, key: &Key, options: &DeleteOptions) -> Result<Option<Arc<Object>>> {
+        if let Some(client) = self.elsewhere(&key.resource) {
+            return client.delete(key, options).await;
+        }
         match self.ask(target(key), Action::Delete(options.clone())).await? {
             Content::Object(object) => Ok(Some(object)),
             Content::Status(_) => Ok(None),
@@ -122,6 +158,9 @@ impl Writer for LocalClient {
         list: &ListOptions,
         options: &DeleteOptions,
     ) -> Result<()> {
+        if let Some(client) = self.elsewhere(&scope.resource) {
+            return client.delete_collection(scope, list, options).await;
+        }
         let action = Action::DeleteCollection(list.clone(), options.clone());
         self.ask(all(scope), action).await.map(drop)
     }

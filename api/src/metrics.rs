@@ -9,15 +9,19 @@ mod scrape;
 pub(crate) use labels::Asked;
 pub(crate) use scrape::text;
 
+use crate::registry::Resources;
 use labels::{Answered, Kind};
+use parking_lot::Mutex;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+use rustc_hash::{FxHashMap, FxHashSet};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
-use windlass_core::scheme::GroupVersionKind;
+use windlass_core::scheme::{GroupVersionKind, GroupVersionResource};
 
 type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
 
@@ -44,6 +48,8 @@ pub(crate) struct Metrics {
     pub(crate) store: StoreTimes,
     reading: AtomicI64,
     mutating: AtomicI64,
+    /// The series of resources that users defined.
+    defined: Mutex<FxHashMap<GroupVersionResource, FxHashSet<Answered>>>,
 }
 
 /// How long the store takes. Clones are the same.
@@ -69,6 +75,7 @@ impl Default for Metrics {
             store: StoreTimes::default(),
             reading: AtomicI64::new(0),
             mutating: AtomicI64::new(0),
+            defined: Mutex::default(),
         };
         metrics.register();
         metrics
@@ -93,7 +100,39 @@ impl Metrics {
     /// Notes an answer.
     pub(crate) fn note(&self, asked: Asked, code: u16, took: Duration) {
         self.durations.get_or_create(&asked).observe(took.as_secs_f64());
-        self.requests.get_or_create(&Answered { asked, code }).inc();
+        let answered = Answered { asked, code };
+        self.requests.get_or_create(&answered).inc();
+        if let Some(info) = answered.asked.defined() {
+            self.defined.lock().entry(info.gvr.clone()).or_default().insert(answered);
+        }
+    }
+
+    /// Forgets the series of defined resources that are served no longer, each time the resources change.
+    pub(crate) async fn tidy(self: Arc<Self>, resources: Arc<Resources>) {
+        let mut generations = resources.generations();
+        while generations.changed().await.is_ok() {
+            self.sweep(&resources);
+        }
+    }
+
+    fn sweep(&self, resources: &Resources) {
+        self.defined.lock().retain(|gvr, series| {
+            let served = resources.get(gvr).is_some();
+            if !served {
+                series.iter().for_each(|one| self.forget(one));
+            }
+            served
+        });
+    }
+
+    fn forget(&self, answered: &Answered) {
+        let asked = &answered.asked;
+        self.requests.remove(answered);
+        self.durations.remove(asked);
+        self.long.remove(asked);
+        if let Some(info) = asked.defined() {
+            self.watch_events.remove(&Kind(info.gvk()));
+        }
     }
 
     /// Counts a request that is worked on.

@@ -35,7 +35,7 @@ pub(crate) use event_leases::EventLeases;
 pub(crate) use loopback::{client_events, unknown_resource};
 pub(crate) use meta::rfc3339;
 pub(crate) use subresources::{builtin_creaters, replace_scale, scale_of};
-pub(crate) use write::Write;
+pub(crate) use write::{Own, Write};
 
 use crate::admission::Chain;
 use crate::storage::Storage;
@@ -55,10 +55,17 @@ pub(crate) struct Registry {
     /// For what allocators keep: it has no place among the objects.
     pub(crate) backend: Arc<dyn Backend>,
     pub(crate) event_leases: Arc<EventLeases>,
+    /// What is written stays within a transaction, so that a dry run of one is written there too.
+    pub(crate) staged: bool,
 }
 
 impl Registry {
     fn storage(&self) -> &dyn Storage {
         &*self.objects.storage
+    }
+
+    /// Whether a write is only tried, and nothing is to be written.
+    fn is_dry(&self, write: &Write<'_>) -> bool {
+        write.options.dry_run && !self.staged
     }
 }

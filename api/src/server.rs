@@ -48,7 +48,7 @@ pub struct ApiServer {
     pub(crate) connects: Connects,
     pub(crate) documents: Documents,
     pub(crate) openid: Option<OpenId>,
-    pub(crate) metrics: Metrics,
+    pub(crate) metrics: Arc<Metrics>,
     pub(crate) audit: Option<Arc<Audit>>,
     /// How many requests are held at once; watches do not count.
     pub(crate) in_flight: Semaphore,
@@ -80,6 +80,7 @@ impl ApiServer {
         let Some(record) = self.record(&request) else { return self.handler.handle(request).await };
         if let Ok(entry) = self.handler.find(&request.target) {
             record.sent(&entry, &request.action);
+            record.within(&self.handler.operations(&request));
         }
         let (answer, noted) = notes::collect(self.handler.handle(request)).await;
         record.noted(&noted);

@@ -3,22 +3,20 @@
 //! Every operation goes the way of a single write, over a store in which writes are kept back. At the end
 //! they are committed together, on the condition that nothing they stand on has changed.
 
+mod operation;
 mod staged;
 
-use crate::handler::{self, Answer, Content, Handler, Request};
+use crate::handler::{Answer, Content, Handler, Request};
 use crate::registry::{Body, Entry, Registry, Write};
 use crate::storage::{Kv, store_status};
-use serde_json::{Map, Value, json};
+use operation::{action, preconditions};
+use serde_json::{Value, json};
 use staged::Staged;
 use std::borrow::Cow;
 use std::sync::Arc;
 use windlass_core::Object;
-use windlass_core::client::{
-    Action, DeleteOptions, Operation, Patch, PatchType, Preconditions, Transaction,
-    TransactionStatus, WriteOptions,
-};
+use windlass_core::client::{Action, Operation, Transaction, TransactionStatus};
 use windlass_core::meta::{Reason, Status};
-use windlass_core::request::ResourceTarget;
 use windlass_core::scheme::{ResourceInfo, TRANSACTIONS};
 use windlass_store::{Error, Revision};
 
@@ -126,6 +124,7 @@ impl Handler {
             env: self.registry.env.clone(),
             backend: staged.clone(),
             event_leases: self.registry.event_leases.clone(),
+            staged: true,
         });
         let (authorizer, shutdown) = (self.authorizer.clone(), self.shutdown.clone());
         let (flow, creaters) = (self.flow.clone(), Default::default());
@@ -158,81 +157,6 @@ impl Handler {
         };
         Ok((object, answer.warnings))
     }
-
-    /// Where the object of an operation is.
-    fn target(&self, operation: &Operation) -> Result<ResourceTarget, Status> {
-        let (version, kind) = (operation.text("apiVersion"), operation.text("kind"));
-        let all = self.registry.objects.resources().all();
-        let named = |entry: &&Arc<Entry>| {
-            entry.info.kind == kind
-                // A review, or a transaction, is answered and not kept.
-                && entry.info.has_verb("get")
-                && entry.info.gvr.group_version().to_string() == version
-        };
-        let entry = all.iter().find(named).ok_or_else(|| {
-            Status::bad_request(format!("no kind {kind:?} is kept in version {version:?}"))
-        })?;
-        let given =
-            |field: &str| Some(operation.text(field).to_owned()).filter(|it| !it.is_empty());
-        let name = given("metadata/name");
-        if name.is_none() && operation.action != Action::Create {
-            return Err(Status::bad_request("object.metadata.name: the name is missing"));
-        }
-        Ok(ResourceTarget {
-            resource: entry.info.gvr.clone(),
-            namespace: given("metadata/namespace"),
-            name: name.filter(|_| operation.action != Action::Create),
-            subresource: Some(operation.subresource.clone()).filter(|it| !it.is_empty()),
-            rest: String::new(),
-        })
-    }
-}
-
-/// An operation as a request of its own.
-fn action(operation: &Operation, options: &WriteOptions) -> Result<handler::Action, Status> {
-    let whole = || bytes::Bytes::from(Value::from(operation.object.clone()).to_string());
-    let options = WriteOptions { dry_run: false, force: operation.force, ..options.clone() };
-    if operation.patch.is_some() != (operation.action == Action::Patch) {
-        return Err(Status::bad_request("patch: it goes with the action Patch, and only with it"));
-    }
-    Ok(match operation.action {
-        Action::Check => handler::Action::Get,
-        Action::Create => handler::Action::Create(Body::json(whole()), options),
-        Action::Update => handler::Action::Update(Body::json(whole()), options),
-        Action::Apply => {
-            handler::Action::Patch(Patch { kind: PatchType::Apply, body: whole() }, options)
-        }
-        Action::Patch => {
-            let body = merge_patch(operation)?.to_string().into();
-            handler::Action::Patch(Patch { kind: PatchType::Merge, body }, options)
-        }
-        Action::Delete => handler::Action::Delete(DeleteOptions {
-            preconditions: Some(preconditions(operation)),
-            ..DeleteOptions::default()
-        }),
-    })
-}
-
-fn preconditions(operation: &Operation) -> Preconditions {
-    let given = |field: &str| Some(operation.text(field).to_owned()).filter(|it| !it.is_empty());
-    Preconditions {
-        uid: given("metadata/uid"),
-        resource_version: given("metadata/resourceVersion"),
-    }
-}
-
-/// The patch, with the preconditions where a patch has them.
-fn merge_patch(operation: &Operation) -> Result<Value, Status> {
-    let Some(Value::Object(mut patch)) = operation.patch.clone() else {
-        return Err(Status::bad_request("patch: a merge patch is an object"));
-    };
-    let Preconditions { uid, resource_version } = preconditions(operation);
-    let metadata = patch.entry("metadata").or_insert_with(|| Map::new().into());
-    if let Value::Object(metadata) = metadata {
-        metadata.extend(uid.map(|uid| ("uid".into(), uid.into())));
-        metadata.extend(resource_version.map(|at| ("resourceVersion".into(), at.into())));
-    }
-    Ok(patch.into())
 }
 
 /// The same failure, with the place of the operation.

@@ -6,8 +6,7 @@ use super::service::{AUTOMANAGED, ApiService};
 use super::{Aggregator, follow};
 use crate::apiextensions::conditions::{self, Condition};
 use crate::apiextensions::run_controller;
-use crate::authentication::{MASTERS, User};
-use crate::registry::{Body, Entry, Write};
+use crate::registry::{Body, Entry, Own, Write};
 use crate::storage::ReadVersion;
 use crate::strategy::Map;
 use crate::strategy::json::map_mut;
@@ -17,7 +16,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use windlass_core::client::{DeleteOptions, Key, Scope, WriteOptions};
+use windlass_core::client::{DeleteOptions, Key, Scope};
 use windlass_core::component::Shutdown;
 use windlass_core::controller::{Action, Controller, Reconciler};
 use windlass_core::meta::{Reason, Status};
@@ -39,8 +38,7 @@ pub(super) enum Request {
 
 struct Keeper {
     aggregator: Arc<Aggregator>,
-    user: User,
-    options: WriteOptions,
+    own: Own,
     started: AtomicBool,
 }
 
@@ -56,12 +54,8 @@ pub(crate) async fn start(aggregator: &Arc<Aggregator>, shutdown: &Shutdown) -> 
     for object in objects.list_at(&Scope::all(APISERVICES), ReadVersion::Newest).await? {
         aggregator.routes.apply(&object, &object.view().map_err(Status::internal)?);
     }
-    let keeper = Keeper {
-        aggregator: aggregator.clone(),
-        user: User::new("system:apiserver", [MASTERS]),
-        options: WriteOptions { field_manager: "kube-apiserver".into(), ..Default::default() },
-        started: AtomicBool::new(false),
-    };
+    let keeper =
+        Keeper { aggregator: aggregator.clone(), own: Own::new(), started: AtomicBool::new(false) };
     let controller = Controller::new("apiservices", keeper).workers(WORKERS);
     let queue = aggregator.queue.get_or_init(|| controller.queue()).clone();
     queue.add(Request::Local);
@@ -157,7 +151,7 @@ impl Keeper {
 
     async fn create(&self, name: &str, object: Value) -> Result<(), Status> {
         let entry = self.entry()?;
-        let mut write = Write { name: "", ..self.write(&entry, name) };
+        let mut write = Write { name: "", ..self.own.write(&entry, name) };
         let body = Body::json(object.to_string().into());
         self.aggregator.registry.create(&mut write, &body).await.map(drop)
     }
@@ -176,7 +170,7 @@ impl Keeper {
 
     async fn delete(&self, name: &str) -> Result<(), Status> {
         let entry = self.entry()?;
-        let mut write = self.write(&entry, name);
+        let mut write = self.own.write(&entry, name);
         self.aggregator.registry.delete(&mut write, &DeleteOptions::default()).await.map(drop)
     }
 
@@ -187,7 +181,7 @@ impl Keeper {
         change: impl Fn(&Map) -> Map + Send + Sync,
     ) -> Result<(), Status> {
         let entry = self.entry()?;
-        let mut write = Write { subresource, ..self.write(&entry, name) };
+        let mut write = Write { subresource, ..self.own.write(&entry, name) };
         match self.aggregator.registry.rewrite(&mut write, change).await {
             Err(status) if status.reason == Reason::NotFound => Ok(()),
             written => written.map(drop),
@@ -196,18 +190,6 @@ impl Keeper {
 
     fn entry(&self) -> Result<Arc<Entry>, Status> {
         self.aggregator.registry.objects.entry(&APISERVICES)
-    }
-
-    fn write<'a>(&'a self, entry: &'a Arc<Entry>, name: &'a str) -> Write<'a> {
-        Write {
-            entry,
-            user: &self.user,
-            namespace: None,
-            name,
-            subresource: "",
-            options: &self.options,
-            warnings: Vec::new(),
-        }
     }
 }
 

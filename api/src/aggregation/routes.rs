@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tokio::sync::{OnceCell, watch};
 use tokio_rustls::TlsConnector;
 use windlass_core::Object;
-use windlass_core::scheme::{GroupVersion, ResourceInfo};
+use windlass_core::scheme::{GroupVersion, GroupVersionResource, ResourceInfo};
 
 /// All servers behind this one. Cheap to ask, from any task.
 #[derive(Default)]
@@ -57,6 +57,12 @@ impl Routes {
         let mut segments = path.strip_prefix("/apis/")?.splitn(3, '/').map(str::to_owned);
         let (group, version) = (segments.next()?.into(), segments.next()?.into());
         table.get(&GroupVersion { group, version }).cloned()
+    }
+
+    /// Whether another server serves a group version.
+    pub(super) fn has(&self, gvr: &GroupVersionResource) -> bool {
+        let table = self.table.read();
+        table.keys().any(|known| known.group == gvr.group && known.version == gvr.version)
     }
 
     /// The one of an APIService, by its name.

@@ -39,7 +39,7 @@ pub(crate) async fn start(
     }
     let scope = Scope::all(scheme::CUSTOMRESOURCEDEFINITIONS);
     for definition in objects.list_at(&scope, ReadVersion::Newest).await? {
-        registrar.apply(&definition);
+        registrar.apply(&definition).await;
     }
     let writer = Arc::new(Writer::new(registry.clone(), registrar.clone()));
     let names = Controller::new("crd-names", NamesReconciler(writer.clone()));

@@ -1,27 +1,26 @@
 //! What is served of definitions: put into the resources and the documents, and taken out again.
 
+mod compile;
 mod info;
 
 use super::conditions::{ESTABLISHED, NAMES_ACCEPTED, TERMINATING};
 use super::conversion::Converter;
-use super::custom::{CustomResource, Kind, Schema};
+use super::custom::{CustomResource, Kind};
 use super::definition::{Definition, Names, Version};
 use super::names::Taken;
 use super::own;
-use super::schema::StructuralSchema;
 use crate::openapi::{CustomKind, OpenApi};
 use crate::registry::{Entry, Loopback};
-use crate::validation::{Errors, Path};
 use bytes::Bytes;
+use compile::Compiled;
 use parking_lot::Mutex;
-use serde_json::Value;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use windlass_core::Object;
 use windlass_core::apis::apiextensions::v1::CustomResourceDefinition;
 use windlass_core::clock::Env;
 use windlass_core::meta::Status;
-use windlass_core::scheme::{GroupVersion, GroupVersionResource, ResourceInfo};
+use windlass_core::scheme::{GroupVersionResource, ResourceInfo};
 
 /// So many definitions that went are remembered.
 const REMEMBERED: usize = 256;
@@ -61,14 +60,6 @@ struct Served {
     faults: String,
 }
 
-/// The schema of a version, as it is written and as it is used.
-#[derive(Clone)]
-struct Compiled {
-    version: String,
-    text: Option<Bytes>,
-    schema: Schema,
-}
-
 // === impl Registrar ===
 
 impl Registrar {
@@ -90,8 +81,8 @@ impl Registrar {
         let object = own::established(definition, |group| self.taken(group, ""), revision, now)?;
         let definition = own::read(&object)?;
         let refused = |why: &str| own::invalid(object.name(), why);
-        let storage = definition.storage().ok_or_else(|| refused("no version is stored"))?;
-        let served = self.install(&object, &definition, &storage, None);
+        definition.storage().ok_or_else(|| refused("no version is stored"))?;
+        let served = self.install(&object, &definition, None, &[]);
         if !served.faults.is_empty() {
             return Err(refused(&served.faults));
         }
@@ -103,7 +94,28 @@ impl Registrar {
 
     /// Takes note of a definition as it is now, and serves it accordingly. What is older than what is known
     /// changes nothing.
-    pub(crate) fn apply(&self, object: &Object) {
+    pub(crate) async fn apply(&self, object: &Object) {
+        let ready = compile::ahead(self.uncompiled(object)).await;
+        self.take(object, &ready);
+    }
+
+    /// The schemas of a definition that take long to compile, and are not known as they are.
+    fn uncompiled(&self, object: &Object) -> Vec<Bytes> {
+        // One that can't be read is reported when it is taken.
+        let Ok(definition) = serde_json::from_slice::<Definition<'_>>(object.stored()) else {
+            return Vec::new();
+        };
+        if !definition.is(ESTABLISHED) || definition.spec.preserve_unknown_fields {
+            return Vec::new();
+        }
+        let all = self.known.lock();
+        let served = all.get(object.name()).and_then(|known| known.served.as_ref());
+        let known = served.map_or(&[][..], |served| &served.schemas);
+        let texts = definition.spec.versions.iter().filter_map(|it| compile::text(object, it));
+        texts.filter(|text| known.iter().all(|one| one.text.as_ref() != Some(text))).collect()
+    }
+
+    fn take(&self, object: &Object, ready: &[Compiled]) {
         let definition: Definition<'_> = match serde_json::from_slice(object.stored()) {
             Ok(definition) => definition,
             Err(error) => {
@@ -135,7 +147,7 @@ impl Registrar {
         known.names = definition.status.accepted_names.clone();
         known.accepted = definition.is(NAMES_ACCEPTED);
         let served = known.served.take();
-        known.served = self.serve(object, &definition, served);
+        known.served = self.serve(object, &definition, served, ready);
     }
 
     /// Forgets a definition that is gone.
@@ -197,19 +209,19 @@ impl Registrar {
         object: &Object,
         definition: &Definition<'_>,
         before: Option<Served>,
+        ready: &[Compiled],
     ) -> Option<Served> {
-        let storage = definition.storage().filter(|_| definition.is(ESTABLISHED));
-        let Some(storage) = storage else {
+        if !definition.is(ESTABLISHED) || definition.storage().is_none() {
             self.withdraw(before);
             return None;
-        };
+        }
         let (generation, names) = (object.header().generation, &definition.status.accepted_names);
         let served = match before {
             Some(mut served) if served.generation == generation && served.names == *names => {
                 self.share(object, definition, &mut served);
                 served
             }
-            before => self.install(object, definition, &storage, before),
+            before => self.install(object, definition, before, ready),
         };
         if served.kind.set_terminating(definition.is(TERMINATING)) {
             self.objects.resources().touch();
@@ -220,7 +232,7 @@ impl Registrar {
     /// Keeps the texts of schemas as part of this object, so that those before it can go.
     fn share(&self, object: &Object, definition: &Definition<'_>, served: &mut Served) {
         for (version, compiled) in definition.spec.versions.iter().zip(&mut served.schemas) {
-            compiled.text = text(object, version);
+            compiled.text = compile::text(object, version);
             let resource = definition.version(version).with_resource(served.names.plural.clone());
             if let Some(entry) = self.objects.resources().get(&resource)
                 && entry.custom.is_some()
@@ -239,14 +251,16 @@ impl Registrar {
         &self,
         object: &Object,
         definition: &Definition<'_>,
-        storage: &GroupVersion,
         before: Option<Served>,
+        ready: &[Compiled],
     ) -> Served {
+        let storage = &definition.storage().expect("one version is that of the store");
         let names = &definition.status.accepted_names;
         let generation = object.header().generation;
         let same = before.as_ref().filter(|before| before.generation == generation);
         let since = same.map_or(object.resource_version(), |before| before.kind.since);
-        let (schemas, faults) = compile_all(object, definition, before.as_ref());
+        let known = before.iter().flat_map(|before| &before.schemas).chain(ready);
+        let (schemas, faults) = compile::all(object, definition, known);
         let by_version = schemas.iter().map(|c| (c.version.clone(), c.schema.clone())).collect();
         let kind = Arc::new(Kind::new(
             storage.with_resource(names.plural.clone()),
@@ -297,50 +311,11 @@ impl Registrar {
     }
 }
 
-/// The schemas of all versions, and what is wrong with them. Those that are written as before, or as that of
-/// another version, are not compiled again.
-fn compile_all(
-    object: &Object,
-    definition: &Definition<'_>,
-    before: Option<&Served>,
-) -> (Vec<Compiled>, String) {
-    let mut all: Vec<Compiled> = Vec::new();
-    let mut faults = Vec::new();
-    for version in &definition.spec.versions {
-        let text = text(object, version);
-        let known = all.iter().chain(before.iter().flat_map(|before| &before.schemas));
-        let known = known.into_iter().find(|one| one.text == text).map(|one| one.schema.clone());
-        let schema = known.unwrap_or_else(|| {
-            compile(text.as_deref(), definition).unwrap_or_else(|errors| {
-                faults.extend(errors.iter().map(ToString::to_string));
-                None
-            })
-        });
-        all.push(Compiled { version: version.name.clone(), text, schema });
-    }
-    (all, faults.join(", "))
-}
-
-/// The schema of a version, as it is written: part of the bytes of the definition.
-fn text(object: &Object, version: &Version<'_>) -> Option<Bytes> {
-    let text = version.schema.as_ref().and_then(|schema| schema.schema);
-    text.map(|text| object.stored().slice_ref(text.get().as_bytes()))
-}
-
-fn compile(text: Option<&[u8]>, definition: &Definition<'_>) -> Result<Schema, Errors> {
-    let Some(text) = text.filter(|_| !definition.spec.preserve_unknown_fields) else {
-        return Ok(None);
-    };
-    let value: Value = serde_json::from_slice(text).unwrap_or_default();
-    let at = Path::new("spec.validation.openAPIV3Schema");
-    StructuralSchema::compile(&value, &at).map(|schema| Some(Arc::new(schema)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::server::ApiServer;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     /// A definition that is established, at a version.
     fn definition(revision: u64, metadata: &Value) -> Object {
@@ -360,17 +335,15 @@ mod tests {
             Registrar::new(objects.clone(), Arc::new(OpenApi::new(Vec::new())), Env::system());
         let cars = GroupVersionResource::new("a.b", "v1", "cars");
         let live = definition(5, &json!({"name": "cars.a.b", "uid": "1"}));
-        registrar.apply(&live);
+        registrar.apply(&live).await;
         assert!(objects.serves(&cars));
         let time = "2026-01-01T00:00:00Z";
-        registrar.apply(&definition(
-            6,
-            &json!({"name": "cars.a.b", "uid": "1", "deletionTimestamp": time}),
-        ));
+        let dying = json!({"name": "cars.a.b", "uid": "1", "deletionTimestamp": time});
+        registrar.apply(&definition(6, &dying)).await;
         assert!(!objects.serves(&cars), "the write that took the last finalizer away");
-        registrar.apply(&live);
+        registrar.apply(&live).await;
         assert!(!objects.serves(&cars));
-        registrar.apply(&definition(7, &json!({"name": "cars.a.b", "uid": "2"})));
+        registrar.apply(&definition(7, &json!({"name": "cars.a.b", "uid": "2"}))).await;
         assert!(objects.serves(&cars), "another one of the same name");
     }
 }

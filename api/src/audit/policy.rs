@@ -2,6 +2,7 @@
 
 use crate::authorization::Attributes;
 use serde::Deserialize;
+use std::fmt;
 
 /// How much is recorded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -97,6 +98,15 @@ pub(super) struct Verdict {
     pub(super) level: Level,
     pub(super) omit_stages: Vec<Stage>,
     pub(super) omit_managed_fields: bool,
+}
+
+// === impl Level ===
+
+impl fmt::Display for Level {
+    /// As policies and events name it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
 }
 
 // === impl Policy ===

@@ -1,9 +1,12 @@
 //! The events of one request.
 
+mod parts;
+
 use super::event::{Origin, common, micros, object_ref, response_status, without_managed_fields};
 use super::policy::Verdict;
 use super::{Audit, Level, Stage};
 use crate::admission::notes::Notes;
+use crate::authentication::User;
 use crate::authorization::Attributes;
 use crate::handler::{Action, Content};
 use crate::registry::{Body, BodyFormat, Entry};
@@ -19,8 +22,8 @@ use windlass_core::clock::Env;
 use windlass_core::meta::{Reason, Status};
 use windlass_core::scheme::TRANSACTIONS;
 
-/// The annotation that names what a transaction does. Its objects are never recorded: the policy may keep some of
-/// them, as secrets, out of the log.
+/// The annotation that names what a transaction does. Its objects are recorded with its operations: the policy may
+/// keep some of them, as secrets, out of the log.
 const OPERATIONS: &str = "windlass.dev/operations";
 /// What patches of webhooks are noted under.
 const PATCHES: &str = "patch.webhook.admission.k8s.io/";
@@ -35,7 +38,11 @@ pub(crate) struct Record {
     audit: Arc<Audit>,
     verdict: Verdict,
     env: Env,
+    /// The policy is about him.
+    sender: User,
     event: Mutex<Map<String, Value>>,
+    /// Of the operations of a transaction.
+    parts: Mutex<Vec<Option<Record>>>,
     done: AtomicBool,
     begun: Instant,
 }
@@ -54,28 +61,31 @@ impl Record {
     ) -> Option<Self> {
         let sender = origin.impersonator.as_ref().unwrap_or(attributes.user);
         let verdict = audit.policy.decide(&Attributes { user: sender, ..*attributes });
-        let level = match verdict.level {
-            Level::None => return None,
-            Level::Metadata => "Metadata",
-            Level::Request => "Request",
-            Level::RequestResponse => "RequestResponse",
-        };
-        let now = env.clock.now();
-        let mut event = common(id, level, origin, attributes.user, attributes.verb, now);
+        // What the policy says of a transaction it does not say of what is done by it.
+        let together = attributes.resource.is_some_and(|target| target.resource == TRANSACTIONS);
+        if verdict.level == Level::None && !together {
+            return None;
+        }
+        let (level, now) = (verdict.level.to_string(), env.clock.now());
+        let mut event = common(id, &level, origin, attributes.user, attributes.verb, now);
         if let Some(target) = attributes.resource {
             event.insert("objectRef".into(), object_ref(target));
         }
-        let (audit, env) = (audit.clone(), env.clone());
-        let record = Self {
-            audit,
-            verdict,
-            env,
-            event: Mutex::new(event),
-            done: AtomicBool::new(false),
-            begun: Instant::now(),
-        };
+        Some(Self::received(audit.clone(), verdict, env.clone(), sender.clone(), event))
+    }
+
+    fn received(
+        audit: Arc<Audit>,
+        verdict: Verdict,
+        env: Env,
+        sender: User,
+        event: Map<String, Value>,
+    ) -> Self {
+        let (event, parts, done) = (Mutex::new(event), Mutex::default(), AtomicBool::new(false));
+        let begun = Instant::now();
+        let record = Self { audit, verdict, env, sender, event, parts, done, begun };
         record.write(Stage::RequestReceived);
-        Some(record)
+        record
     }
 
     /// Notes whether it may be done, as Kubernetes does it: in annotations.
@@ -133,7 +143,10 @@ impl Record {
 
     /// Notes what is answered.
     pub(crate) fn answered(&self, entry: &Entry, content: &Content) {
-        if self.verdict.level < Level::RequestResponse || entry.info.gvr == TRANSACTIONS {
+        if entry.info.gvr == TRANSACTIONS {
+            return self.answered_parts(content);
+        }
+        if self.verdict.level < Level::RequestResponse {
             return;
         }
         let value = match content {
@@ -162,6 +175,7 @@ impl Record {
 
     /// The answer is whole.
     pub(crate) fn complete(&self, code: u16, failure: Option<&Status>) {
+        self.complete_parts(code, failure);
         self.event.lock().insert("responseStatus".into(), response_status(code, failure));
         if let Some(status) = failure.filter(|_| self.verdict.level == Level::RequestResponse) {
             self.insert("responseObject", serde_json::to_value(status).unwrap_or_default());
@@ -189,7 +203,7 @@ impl Record {
     }
 
     fn write(&self, stage: Stage) {
-        if self.verdict.omit_stages.contains(&stage) {
+        if self.verdict.level == Level::None || self.verdict.omit_stages.contains(&stage) {
             return;
         }
         let mut event = self.event.lock();

@@ -125,6 +125,11 @@ impl Expr {
         Self { kind, at, height }
     }
 
+    /// Whether its value stands in the source.
+    pub(super) fn is_literal(&self) -> bool {
+        matches!(self.kind, Kind::Literal(_))
+    }
+
     /// How many expressions it is made of.
     #[cfg(test)]
     pub(super) fn count(&self) -> usize {

@@ -14,6 +14,9 @@ pub(super) struct Range {
 pub(super) const TRAVERSAL: f64 = 0.1;
 /// Part of the cost of a regular expression, for each of its characters.
 pub(super) const REGEX: f64 = 0.25;
+/// Compiling a regular expression that only an object says. Kubernetes has no such cost, and sets such expressions no
+/// limit.
+pub(super) const COMPILE: u64 = 2_000;
 pub(super) const LIST_BASE: u64 = 10;
 pub(super) const MAP_BASE: u64 = 30;
 const FORMAT_REGEX: f64 = 128.0;

@@ -77,6 +77,66 @@ fn what_grows_is_paid_for_before_it_is_there() {
 }
 
 #[test]
+fn expressions_that_objects_bring_along_cost_more() {
+    let patterns: Vec<String> = (0..2000).map(|n| format!("^(a{{{n}}}|\\pL+){{3}}$")).collect();
+    let json = json!({"patterns": patterns});
+    let variable = Variable { name: "self", ty: Type::Dyn, declared: None };
+    let run = |source: &str| {
+        let program = Environment::new([variable.clone()]).compile(source).expect("compiles");
+        let mut budget = RUNTIME_BUDGET;
+        program.eval(vec![("self", Value::from_json(&json, None))], &mut budget).err()
+    };
+    let start = std::time::Instant::now();
+    assert_eq!(run("!self.patterns.exists(p, 'x y'.matches(p))"), Some(EvalError::Budget));
+    println!("{:?}", start.elapsed());
+    assert_eq!(run("self.patterns.all(p, !p.matches('^[0-9]+$'))"), None);
+    // Too large to be compiled for one object.
+    assert!(run("'x'.matches('(\\\\pL{' + '200}){20}')").is_some());
+}
+
+/// A list in which each value stands once.
+#[derive(Debug)]
+struct Unique;
+
+impl Shape for Unique {
+    fn scalar(&self) -> Scalar {
+        Scalar::Any
+    }
+
+    fn item(&self) -> Option<&dyn Shape> {
+        None
+    }
+
+    fn field(&self, _: &str) -> Option<&dyn Shape> {
+        None
+    }
+
+    fn is_struct(&self) -> bool {
+        false
+    }
+
+    fn elements(&self) -> Elements<'_> {
+        Elements::Set
+    }
+}
+
+#[test]
+fn large_sets_are_compared_in_no_time() {
+    let (up, down): (Vec<u32>, Vec<u32>) = ((0..100_000).collect(), (0..100_000).rev().collect());
+    let (up, mut down) = (json!(up), json!(down));
+    let equal = |a: &serde_json::Value, b: &serde_json::Value| {
+        eval::equal(&Value::from_json(a, Some(&Unique)), &Value::from_json(b, Some(&Unique)))
+    };
+    let start = std::time::Instant::now();
+    assert!(equal(&up, &down));
+    down[7] = json!(3);
+    assert!(!equal(&up, &down), "one is there twice, and one is not");
+    assert!(start.elapsed() < std::time::Duration::from_secs(5));
+    let (a, b) = (json!([1, 2.0, "x", {"k": [1, null]}]), json!([{"k": [1, null]}, 2, "x", 1.0]));
+    assert!(equal(&a, &b));
+}
+
+#[test]
 fn names_are_escaped_and_back() {
     for (name, escaped) in [
         ("a", "a"),

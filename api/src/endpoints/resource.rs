@@ -7,7 +7,7 @@ use super::{
 use crate::audit::Record;
 use crate::authentication::User;
 use crate::authorization::Attributes;
-use crate::filters;
+use crate::filters::{self, Admitted};
 use crate::handler::{CONVERSATIONS, Content, Request};
 use crate::server::{ApiServer, ConnectCall};
 use http::{Response, StatusCode};
@@ -31,7 +31,7 @@ pub(super) async fn serve(
     (target, seen): (&ResourceTarget, &ResourceTarget),
     user: User,
     request: http::Request<RequestBody>,
-    record: Option<&Record>,
+    (admitted, record): (&mut Admitted, Option<&Record>),
 ) -> Result<Response<Body>, Status> {
     // Only one who may do it is listened to any further: a body is not read before.
     let attributes = attributes(info, seen, &user);
@@ -64,8 +64,13 @@ pub(super) async fn serve(
     let action = query::action(info, &parts.headers, body, watches).await?;
     let include = list::include_object(info)?;
     let request = Request { user, target: target.clone(), action };
+    let operations = server.handler.operations(&request);
     if let (Some(record), Ok(entry)) = (record, server.handler.find(target)) {
         record.sent(&entry, &request.action);
+        record.within(&operations);
+    }
+    if !operations.is_empty() {
+        admitted.charge(server, &server.handler.together(&operations));
     }
     let answer = server.handler.perform(&request).await?;
     if let Some(record) = record {

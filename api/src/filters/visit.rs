@@ -5,7 +5,7 @@ use crate::audit::{Origin, Record};
 use crate::authentication::User;
 use crate::authorization::Attributes;
 use crate::endpoints::Body;
-use crate::flowcontrol::{Permit, SchemaRef};
+use crate::flowcontrol::{Permit, SchemaRef, Work};
 use crate::handler::{about, too_busy};
 use crate::server::ApiServer;
 use http::request::Parts;
@@ -97,6 +97,13 @@ impl<'a> Visit<'a> {
 // === impl Admitted ===
 
 impl Admitted {
+    /// Charges it for work that showed when it was read.
+    pub(crate) fn charge(&mut self, server: &ApiServer, work: &Work) {
+        if let Some((permit, schema)) = &mut self.0 {
+            server.flow_control().charge(permit, schema, work);
+        }
+    }
+
     /// Says in an answer which level it was let in by. A list keeps its seats while it is sent.
     pub(crate) fn mark(self, mut response: Response<Body>, time: Duration) -> Response<Body> {
         let Some((permit, schema)) = self.0 else { return response };

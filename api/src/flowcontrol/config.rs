@@ -1,6 +1,7 @@
 //! What the objects say, ready to be asked. A new one is made when one of them changes.
 
 use super::builtin::builtin;
+use super::counts::{Counts, SchemaStats};
 use super::level::{Limit, Queuing, WhenFull};
 use super::permit::Room;
 use super::schema::Matcher;
@@ -11,7 +12,6 @@ use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::time::Instant;
 use windlass_core::apis::flowcontrol::v1::{FlowSchemaSpec, PriorityLevelConfigurationSpec};
 use windlass_core::scheme::FLOWSCHEMAS;
@@ -52,15 +52,6 @@ pub(crate) struct PriorityLevel {
     asked: Mutex<Smoothed>,
 }
 
-/// What is counted for one FlowSchema in one level.
-#[derive(Default)]
-pub(crate) struct Counts {
-    pub(crate) dispatched: AtomicU64,
-    pub(crate) full: AtomicU64,
-    pub(crate) limit: AtomicU64,
-    pub(crate) late: AtomicU64,
-}
-
 /// What metrics show of a level.
 pub(crate) struct LevelStats {
     pub(crate) name: String,
@@ -69,15 +60,6 @@ pub(crate) struct LevelStats {
     pub(crate) seats_in_use: u32,
     pub(crate) executing: u32,
     pub(crate) waiting: usize,
-}
-
-/// What metrics show of a FlowSchema.
-pub(crate) struct SchemaStats {
-    pub(crate) name: String,
-    pub(crate) level: String,
-    pub(crate) dispatched: u64,
-    /// By reason.
-    pub(crate) refused: [(&'static str, u64); 3],
 }
 
 // === impl Objects ===
@@ -281,26 +263,6 @@ impl PriorityLevel {
 
 impl Schema {
     pub(super) fn stats(&self) -> SchemaStats {
-        let Counts { dispatched, full, limit, late } = &*self.counts;
-        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        SchemaStats {
-            name: self.name.clone(),
-            level: self.level.name.clone(),
-            dispatched: read(dispatched),
-            refused: [
-                ("queue-full", read(full)),
-                ("concurrency-limit", read(limit)),
-                ("time-out", read(late)),
-            ],
-        }
-    }
-
-    pub(super) fn refused(&self, why: &'static str) {
-        let count = match why {
-            "queue-full" => &self.counts.full,
-            "concurrency-limit" => &self.counts.limit,
-            _ => &self.counts.late,
-        };
-        count.fetch_add(1, Ordering::Relaxed);
+        self.counts.stats(&self.name, &self.level.name)
     }
 }

@@ -1,6 +1,7 @@
 //! The objects followed, and requests let in.
 
-use super::config::{Config, LevelStats, Objects, Schema, SchemaStats};
+use super::config::{Config, LevelStats, Objects, Schema};
+use super::counts::SchemaStats;
 use super::permit::Permit;
 use super::watches::{Watches, Watching};
 use super::width::Work;
@@ -134,15 +135,25 @@ impl FlowControl {
         let work = if level.exempt { Work::One } else { work() };
         let flow = self.hash(&schema.name, schema.matcher.flow(attributes));
         let width = work.width(level.bounds.nominal);
-        match level.room.admit(flow, width, self.options.patience).await {
+        let arrived = Instant::now();
+        let admitted = level.room.admit(flow, width, self.options.patience).await;
+        let waited = arrived.elapsed();
+        match admitted {
             Ok(permit) => {
-                schema.counts.dispatched.fetch_add(1, Ordering::Relaxed);
-                Ok((permit, schema.clone()))
+                let held = schema.counts.dispatched(waited);
+                Ok((permit.timed(held), schema.clone()))
             }
             Err(why) => {
-                schema.refused(why);
+                schema.counts.refused(why, waited);
                 Err(Refused { schema: Some(schema.clone()) })
             }
+        }
+    }
+
+    /// Charges a request that was let in for work that showed when it was read.
+    pub(crate) fn charge(&self, permit: &mut Permit, schema: &Schema, work: &Work) {
+        if !schema.level.exempt {
+            permit.widen(work.width(schema.level.bounds.nominal));
         }
     }
 

@@ -4,45 +4,23 @@
 //! done if all that have some had been served evenly. A queue whose next request would be done first by that clock
 //! comes first. How long a request takes is guessed when it starts, and set right when it ends.
 
+mod demand;
+mod limit;
+mod queue;
+
+pub(crate) use demand::Demand;
+pub(crate) use limit::{Limit, Queuing, WhenFull};
+
 use super::shuffle::deal;
+use demand::Observed;
+use queue::{Queue, Waiting};
 use smallvec::SmallVec;
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::BinaryHeap;
 use std::time::Duration;
 
 /// Seconds that a request is taken to last until that is known.
 const GUESS: f64 = 0.003;
-
-/// What a level may do at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Limit {
-    /// Seats; without meaning for an exempt level.
-    pub(crate) seats: u32,
-    /// What happens to those who find none.
-    pub(crate) full: WhenFull,
-}
-
-/// What happens to requests for which there is no seat.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum WhenFull {
-    /// There always is one.
-    Exempt,
-    /// They are refused.
-    Reject,
-    /// They wait.
-    Queue(Queuing),
-}
-
-/// How they wait.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Queuing {
-    /// How many queues there are.
-    pub(crate) queues: u16,
-    /// How many of them a flow may use.
-    pub(crate) hand: u16,
-    /// How many requests wait in one at most.
-    pub(crate) length: usize,
-}
 
 /// How much room a request takes.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -80,17 +58,6 @@ pub(crate) enum Arrival {
 /// Requests that get their turn, with what they left to be told by.
 pub(crate) type Started<T> = SmallVec<[(T, Grant); 1]>;
 
-/// How many seats were asked for since somebody looked.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct Demand {
-    /// The most at any time.
-    pub(crate) high: f64,
-    /// On average.
-    pub(crate) average: f64,
-    /// Standard deviation.
-    pub(crate) deviation: f64,
-}
-
 /// A priority level. `T` is what a waiting request leaves to be told by.
 pub(crate) struct Level<T> {
     limit: Limit,
@@ -112,29 +79,6 @@ pub(crate) struct Level<T> {
     observed: Observed,
 }
 
-struct Queue<T> {
-    waiting: VecDeque<Waiting<T>>,
-    waiting_seats: u64,
-    in_use: u32,
-    /// The virtual time at which its next request starts.
-    next_start: f64,
-}
-
-struct Waiting<T> {
-    number: u64,
-    width: Width,
-    tell: T,
-}
-
-/// Sums over time of the seats that were asked for.
-#[derive(Clone, Copy, Default)]
-struct Observed {
-    since: Duration,
-    high: f64,
-    sum: f64,
-    squares: f64,
-}
-
 // === impl Width ===
 
 impl Width {
@@ -149,6 +93,15 @@ impl Width {
     fn work(&self, seconds: f64) -> f64 {
         let after = self.after.map_or(0.0, |(seats, time)| f64::from(seats) * time.as_secs_f64());
         f64::from(self.seats) * seconds + after
+    }
+}
+
+// === impl Grant ===
+
+impl Grant {
+    /// How long it has its seats.
+    pub(crate) fn held(&self, now: Duration) -> Duration {
+        now.saturating_sub(self.at)
     }
 }
 
@@ -244,11 +197,30 @@ impl<T> Level<T> {
         (Arrival::Waits(Ticket { queue, number }), started)
     }
 
+    /// A request turns out to be wider than it looked. It has its seats at once: it has some already, and would be in
+    /// its own way if it waited. Those behind it wait for longer.
+    pub(crate) fn widen(&mut self, now: Duration, grant: &mut Grant, width: Width) {
+        self.advance(now);
+        let after = |width: &Width| width.after.map_or(0, |(seats, _)| seats);
+        let wider = if after(&width) < after(&grant.width) { grant.width } else { width };
+        let seats = width.seats.max(grant.width.seats);
+        let width = Width { seats, after: wider.after };
+        let more = width.needed() - grant.width.needed();
+        self.in_use += more;
+        if let Some(queue) = grant.queue {
+            let queue = &mut self.queues[usize::from(queue)];
+            queue.in_use += more;
+            queue.next_start += (width.work(GUESS) - grant.width.work(GUESS)).max(0.0);
+        }
+        grant.width = width;
+        self.observe();
+    }
+
     /// A request ended.
     pub(crate) fn finish(&mut self, now: Duration, grant: Grant) -> Started<T> {
         self.advance(now);
         self.executing -= 1;
-        let took = now.saturating_sub(grant.at).as_secs_f64();
+        let took = grant.held(now).as_secs_f64();
         if let Some(queue) = grant.queue {
             // What was guessed when it started is set right.
             let queue = &mut self.queues[usize::from(queue)];
@@ -305,15 +277,7 @@ impl<T> Level<T> {
     pub(crate) fn take_demand(&mut self, now: Duration) -> Demand {
         self.advance(now);
         let seats = self.demanded();
-        let Observed { since, high, sum, squares } = self.observed;
-        self.observed = Observed { since: now, high: seats, sum: 0.0, squares: 0.0 };
-        let time = now.saturating_sub(since).as_secs_f64();
-        if time <= 0.0 {
-            return Demand { high: high.max(seats), average: seats, deviation: 0.0 };
-        }
-        let average = sum / time;
-        let deviation = (squares / time - average * average).max(0.0).sqrt();
-        Demand { high: high.max(seats), average, deviation }
+        self.observed.take(now, seats)
     }
 
     fn demanded(&self) -> f64 {
@@ -321,7 +285,7 @@ impl<T> Level<T> {
     }
 
     fn observe(&mut self) {
-        self.observed.high = self.observed.high.max(self.demanded());
+        self.observed.note(self.demanded());
     }
 
     /// Lets the virtual clock go on.
@@ -329,8 +293,7 @@ impl<T> Level<T> {
         let passed = now.saturating_sub(self.last).as_secs_f64();
         self.last = self.last.max(now);
         let seats = self.demanded();
-        self.observed.sum += seats * passed;
-        self.observed.squares += seats * seats * passed;
+        self.observed.pass(seats, passed);
         if self.active > 0 {
             let served = seats.min(f64::from(self.limit.seats));
             self.virtual_time += passed * served / f64::from(self.active);
@@ -415,18 +378,5 @@ impl<T> Level<T> {
             Some((self.queues[at].next_start + first.width.work(GUESS), at, first.width))
         });
         first.min_by(|(a, ..), (b, ..)| a.total_cmp(b)).map(|(_, at, width)| (at, width))
-    }
-}
-
-// === impl Queue ===
-
-impl<T> Queue<T> {
-    fn new() -> Self {
-        Self { waiting: VecDeque::new(), waiting_seats: 0, in_use: 0, next_start: 0.0 }
-    }
-
-    /// Whether it has no request at all.
-    fn is_idle(&self) -> bool {
-        self.waiting.is_empty() && self.in_use == 0
     }
 }

@@ -2,6 +2,7 @@
 
 use super::level::{Arrival, Grant, Level, Limit, Started, Ticket, Width};
 use parking_lot::Mutex;
+use prometheus_client::metrics::histogram::Histogram;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -21,6 +22,8 @@ pub(crate) struct Room {
 pub struct Permit {
     room: Arc<Room>,
     grant: Option<Grant>,
+    /// Where it is noted how long they were held.
+    held: Option<Histogram>,
 }
 
 /// A request that waits, until it is dropped.
@@ -107,7 +110,24 @@ impl Room {
     }
 
     fn permit(self: &Arc<Self>, grant: Grant) -> Permit {
-        Permit { room: self.clone(), grant: Some(grant) }
+        Permit { room: self.clone(), grant: Some(grant), held: None }
+    }
+}
+
+// === impl Permit ===
+
+impl Permit {
+    /// Notes how long the seats were held, in seconds, when they are given back.
+    pub(super) fn timed(mut self, held: Histogram) -> Self {
+        self.held = Some(held);
+        self
+    }
+
+    /// Takes more seats, when the request turns out to make more work than it seemed.
+    pub(super) fn widen(&mut self, width: Width) {
+        if let Some(grant) = &mut self.grant {
+            self.room.with(|level, now| (level.widen(now, grant, width), Started::new()));
+        }
     }
 }
 
@@ -123,6 +143,9 @@ fn tell(level: &mut Level<Tell>, now: Duration, mut started: Started<Tell>) {
 impl Drop for Permit {
     fn drop(&mut self) {
         if let Some(grant) = self.grant.take() {
+            if let Some(held) = &self.held {
+                held.observe(grant.held(self.room.now()).as_secs_f64());
+            }
             self.room.with(|level, now| ((), level.finish(now, grant)));
         }
     }

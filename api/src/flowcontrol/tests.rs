@@ -81,6 +81,29 @@ impl Played {
     }
 }
 
+#[test]
+fn work_that_shows_late_is_paid_for_by_those_behind() {
+    let mut played = Played::new(4, QUEUES);
+    assert!(played.arrive(0, 1, Width::ONE));
+    let grant = played.running.get_mut(&0).expect("it runs");
+    played.level.widen(played.now, grant, wide(4));
+    assert_eq!(played.level.seats_in_use(), 4);
+    assert!(played.arrive(1, 2, Width::ONE));
+    assert_eq!(played.level.waiting(), 1, "there is no seat left");
+    played.now += millis(10);
+    played.finish(0);
+    assert_eq!((played.level.waiting(), played.level.seats_in_use()), (0, 1));
+    played.finish(1);
+    assert_eq!(played.level.seats_in_use(), 0);
+}
+
+#[tokio::test]
+async fn a_transaction_is_as_wide_as_it_is_long() {
+    let work = |count| Work::Writes(count, 0).width(100);
+    assert_eq!((work(1).seats, work(7).seats, work(256).seats), (1, 7, 10));
+    assert_eq!(Work::Writes(5, 30).width(100).after, Work::Write(30).width(100).after);
+}
+
 #[derive(Clone, Debug)]
 enum Deed {
     Arrive { flow: u64, seats: u32, after: Option<(u32, u64)> },

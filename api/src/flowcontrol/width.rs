@@ -26,6 +26,8 @@ pub(crate) enum Work {
     List(Listing),
     /// One is written, and so many hear of it.
     Write(usize),
+    /// So many are written together, and so many hear of them.
+    Writes(usize, usize),
 }
 
 /// What is read by a list.
@@ -56,6 +58,11 @@ impl Work {
                 Width { seats: listing.seats(most.min(LIST_SEATS)), after: None }
             }
             Self::Write(watchers) => write(*watchers, most.min(WRITE_SEATS)),
+            Self::Writes(count, watchers) => {
+                let most = most.min(WRITE_SEATS);
+                let seats = u32::try_from(*count).unwrap_or(u32::MAX).clamp(1, most);
+                Width { seats, ..write(*watchers, most) }
+            }
         }
     }
 }

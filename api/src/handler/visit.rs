@@ -1,9 +1,11 @@
 //! What a request must pass before anything is done for it, and before its body is read.
 
-use super::Handler;
+use super::{Handler, Request};
 use crate::authorization::Attributes;
 use crate::flowcontrol::{Listing, Permit, Refused, SchemaRef, Work};
+use crate::registry::Entry;
 use std::borrow::Cow;
+use std::sync::Arc;
 use windlass_core::client::ListOptions;
 use windlass_core::meta::{FieldSelector, Reason, Status};
 use windlass_core::request::{ResourceTarget, Verb};
@@ -19,6 +21,12 @@ impl Handler {
         list: Option<&ListOptions>,
     ) -> Result<(Permit, SchemaRef), Refused> {
         self.flow.admit(attributes, || self.work(attributes.resource, verb, list)).await
+    }
+
+    /// The work that a transaction makes.
+    pub(crate) fn together(&self, operations: &[(Arc<Entry>, Request)]) -> Work {
+        let hearing = operations.iter().map(|(_, request)| self.flow.hearing(&request.target));
+        Work::Writes(operations.len(), hearing.sum())
     }
 
     fn work(

@@ -1,5 +1,6 @@
 //! What a series is about.
 
+use crate::registry::Entry;
 use prometheus_client::encoding::{EncodeLabel, EncodeLabelSet, LabelSetEncoder};
 use std::borrow::Cow;
 use std::fmt;
@@ -17,6 +18,8 @@ pub(crate) struct Asked {
     resource: Option<Arc<ResourceInfo>>,
     subresource: Cow<'static, str>,
     dry_run: bool,
+    /// A user defined the resource: it may go again.
+    defined: bool,
 }
 
 /// What was asked for, and how it was answered.
@@ -36,20 +39,28 @@ impl Asked {
     /// About a path.
     pub(crate) fn path(verb: Verb) -> Self {
         let subresource = Cow::Borrowed("");
-        Self { verb: word(verb), scope: "", resource: None, subresource, dry_run: false }
+        let (scope, resource) = ("", None);
+        Self { verb: word(verb), scope, resource, subresource, dry_run: false, defined: false }
     }
 
     /// About a resource that is served.
     pub(crate) fn resource(
         verb: Verb,
-        resource: Arc<ResourceInfo>,
+        entry: &Entry,
         subresource: Option<&str>,
         scope: &'static str,
         dry_run: bool,
     ) -> Self {
+        let (resource, defined) = (entry.info.clone(), entry.custom.is_some());
         let known = subresource.and_then(|name| resource.subresource(name));
         let subresource = known.map(|known| known.name.clone()).unwrap_or_default();
-        Self { verb: word(verb), scope, resource: Some(resource), subresource, dry_run }
+        let resource = Some(resource);
+        Self { verb: word(verb), scope, resource, subresource, dry_run, defined }
+    }
+
+    /// The resource, if a user defined it.
+    pub(super) fn defined(&self) -> Option<&ResourceInfo> {
+        self.resource.as_deref().filter(|_| self.defined)
     }
 
     fn key(&self) -> impl PartialEq + Hash {

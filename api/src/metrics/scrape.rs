@@ -4,9 +4,12 @@ use super::{Metrics, process};
 use crate::flowcontrol::{LevelStats, SchemaStats};
 use crate::server::ApiServer;
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
+use prometheus_client::encoding::{EncodeMetric, MetricEncoder};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,13 +25,18 @@ pub(super) struct Shown {
     registry: Registry,
 }
 
+/// Histograms that are kept where the times are taken.
+#[derive(Debug)]
+struct Times(Vec<(Labels, Histogram)>);
+
 /// All metrics of a server.
 ///
 /// # Errors
 /// None: writing to a string does not fail, but the encoder's signature has one.
 pub(crate) fn text(server: &ApiServer) -> Result<String, fmt::Error> {
+    server.metrics.sweep(server.objects().resources());
     let mut shown = Shown::default();
-    let Metrics { registry, reading, mutating, .. } = &server.metrics;
+    let Metrics { registry, reading, mutating, .. } = &*server.metrics;
     shown.gauges(
         "apiserver_current_inflight_requests",
         "Requests that are worked on",
@@ -91,6 +99,18 @@ fn flow(server: &ApiServer, shown: &mut Shown) {
         })
     });
     shown.counters(&name("rejected_requests"), "Requests that were not let in", refused);
+    let waited = schemas.iter().flat_map(|schema| {
+        schema.waited.iter().map(move |(executed, seconds)| {
+            let mut labels = labels(schema);
+            labels.push(("execute", executed.to_string()));
+            (labels, seconds.clone())
+        })
+    });
+    let metric = name("request_wait_duration_seconds");
+    shown.histograms(&metric, "Time that requests waited for their seats", waited);
+    let held = schemas.iter().map(|schema| (labels(schema), schema.held.clone()));
+    let metric = name("request_execution_seconds");
+    shown.histograms(&metric, "Time that requests had their seats", held);
 }
 
 fn storage(server: &ApiServer, shown: &mut Shown) {
@@ -102,6 +122,18 @@ fn storage(server: &ApiServer, shown: &mut Shown) {
         Some((vec![("resource", name)], stats.objects as f64))
     });
     shown.gauges("apiserver_storage_objects", "Objects that are cached", counts);
+}
+
+// === impl Times ===
+
+impl EncodeMetric for Times {
+    fn encode(&self, mut encoder: MetricEncoder) -> fmt::Result {
+        self.0.iter().try_for_each(|(labels, times)| times.encode(encoder.encode_family(labels)?))
+    }
+
+    fn metric_type(&self) -> MetricType {
+        MetricType::Histogram
+    }
 }
 
 // === impl Shown ===
@@ -125,6 +157,15 @@ impl Shown {
             family.get_or_create(&labels).set(value);
         }
         self.registry.register(name, help, family);
+    }
+
+    fn histograms(
+        &mut self,
+        name: &str,
+        help: &str,
+        all: impl IntoIterator<Item = (Labels, Histogram)>,
+    ) {
+        self.registry.register(name, help, Times(all.into_iter().collect()));
     }
 
     fn counters(&mut self, name: &str, help: &str, all: impl IntoIterator<Item = (Labels, f64)>) {

@@ -82,7 +82,7 @@ impl Registry {
         let warnings = entry.strategy.warnings(&object);
         write.warnings.extend(warnings);
         let key = entry.place.key(write.namespace, &name);
-        if write.options.dry_run {
+        if self.is_dry(write) {
             return self.dry_create(write, &key, object, &name).await;
         }
         let guard = Precondition::Absent(key);

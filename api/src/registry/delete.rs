@@ -49,7 +49,7 @@ impl Registry {
         old: Map,
         options: &DeleteOptions,
     ) -> Result<Option<Deleted>, Status> {
-        let dry_run = options.is_dry_run() || write.options.dry_run;
+        let dry_run = self.is_dry(write) || (options.is_dry_run() && !self.staged);
         match plan(&write.entry.place.gvr, &old, options, self.env.clock.now()) {
             Plan::Wait => Ok(Some(Deleted::Waiting(current.clone()))),
             Plan::Remove if dry_run => Ok(Some(Deleted::Gone(current.clone()))),

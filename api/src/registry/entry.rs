@@ -94,6 +94,11 @@ impl Entry {
         }
     }
 
+    /// Whether what is made of it is kept: it can be seen afterwards.
+    pub(crate) fn keeps(&self) -> bool {
+        ["get", "list", "watch"].iter().any(|verb| self.info.has_verb(verb))
+    }
+
     /// The group of its name, as errors show it.
     pub(crate) fn group(&self) -> &str {
         &self.info.gvr.group

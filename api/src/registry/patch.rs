@@ -102,7 +102,7 @@ pub(super) fn patched(current: &Map, patch: &Patch, write: &Write<'_>) -> Result
 
 impl Write<'_> {
     /// A stored object as it is served.
-    fn served(&self, stored: &Map) -> Map {
+    pub(super) fn served(&self, stored: &Map) -> Map {
         let mut object = stored.clone();
         if let Some(conversion) = self.entry.conversion {
             conversion.served_map(&self.entry.served, &mut object);

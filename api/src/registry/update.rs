@@ -107,7 +107,7 @@ impl Registry {
         if !goes && is_same(&new, old) {
             return Ok(Some(current.clone()));
         }
-        if write.options.dry_run {
+        if self.is_dry(write) {
             let new = self.allocated(write, new, Some(old)).await?;
             return assemble(new, current.resource_version()).map(Some);
         }

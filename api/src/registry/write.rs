@@ -3,15 +3,17 @@
 use super::{Entry, Registry};
 use crate::admission::{AdmissionRequest, Operation};
 use crate::apiextensions::CustomResource;
-use crate::authentication::User;
+use crate::authentication::{MASTERS, User};
 use crate::managed_fields;
 use crate::strategy::Map;
+use crate::strategy::json::map_mut;
 use crate::validation::Errors;
 use std::sync::Arc;
 use windlass_core::Object;
 use windlass_core::client::WriteOptions;
 use windlass_core::meta::Status;
 use windlass_core::object::canonical;
+use windlass_core::scheme::GroupVersionKind;
 use windlass_store::Revision;
 
 /// How often a write is tried again when the object changes in between. Each lost attempt is another's success.
@@ -36,6 +38,35 @@ pub(crate) struct Write<'a> {
     pub(crate) options: &'a WriteOptions,
     /// What the user is told although it works.
     pub(crate) warnings: Vec<String>,
+}
+
+/// A part of the server that writes as the server itself, through the pipeline of everybody.
+pub(crate) struct Own {
+    user: User,
+    options: WriteOptions,
+}
+
+// === impl Own ===
+
+impl Own {
+    pub(crate) fn new() -> Self {
+        let field_manager = "kube-apiserver".into();
+        let options = WriteOptions { field_manager, ..WriteOptions::default() };
+        Self { user: User::new("system:apiserver", [MASTERS]), options }
+    }
+
+    /// A write to an object of the cluster.
+    pub(crate) fn write<'a>(&'a self, entry: &'a Arc<Entry>, name: &'a str) -> Write<'a> {
+        Write {
+            entry,
+            user: &self.user,
+            namespace: None,
+            name,
+            subresource: "",
+            options: &self.options,
+            warnings: Vec::new(),
+        }
+    }
 }
 
 // === impl Write ===
@@ -147,11 +178,22 @@ impl Registry {
         object.ok_or_else(|| Status::internal("admission took the object away"))
     }
 
-    /// Notes whose the changed fields are.
+    /// Notes whose the changed fields are: those of the version that was written.
     pub(super) fn own(&self, write: &Write<'_>, new: &mut Map, old: Option<&Map>) {
+        if write.entry.conversion.is_none() {
+            return self.own_as(write, &write.entry.stored, new, old);
+        }
+        let (mut served, old) = (write.served(new), old.map(|old| write.served(old)));
+        self.own_as(write, &write.entry.served, &mut served, old.as_ref());
+        let owners = map_mut(&mut served, "metadata").shift_remove("managedFields");
+        let metadata = map_mut(new, "metadata");
+        metadata.shift_remove("managedFields");
+        metadata.extend(owners.map(|owners| ("managedFields".to_owned(), owners)));
+    }
+
+    fn own_as(&self, write: &Write<'_>, gvk: &GroupVersionKind, new: &mut Map, old: Option<&Map>) {
         let now = self.env.clock.now();
-        let (gvk, manager) = (&write.entry.stored, write.manager());
-        let subresource = write.subresource;
+        let (manager, subresource) = (write.manager(), write.subresource);
         let custom = write.entry.custom.as_deref().map(CustomResource::ownership);
         let update = managed_fields::Update { gvk, old, manager, subresource, now, custom };
         managed_fields::update(new, &update);

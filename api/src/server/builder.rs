@@ -1,33 +1,23 @@
 //! Putting a server together.
 
-use super::{ApiServer, Connect, Connects, Limits};
-use crate::admission::{Admission, Chain, NamespaceLifecycle};
-use crate::aggregation::{self, Aggregator, Routes};
-use crate::apiextensions::{self, Registrar};
+mod assemble;
+
+use super::{Connect, Connects, Limits};
+use crate::admission::Admission;
 use crate::audit::Audit;
-use crate::authentication::{Anonymous, Authenticator, OpenId, TokenKeys};
-use crate::authorization::{AlwaysAllow, Authorizer};
-use crate::endpoints::Documents;
-use crate::flowcontrol::FlowControl;
-use crate::handler::{Creaters, Handler};
-use crate::metrics::Metrics;
-use crate::openapi::OpenApi;
+use crate::authentication::{Anonymous, Authenticator, TokenKeys};
+use crate::authorization::Authorizer;
+use crate::handler::Creaters;
 use crate::pki::CertificateResolver;
-use crate::registry::{
-    Creater, Entry, EventLeases, Loopback, Registry, Resources, builtin_creaters,
-};
-use crate::storage::{Cacher, Kv, store_status};
-use crate::strategy::{ServiceConfig, Strategy, allocators};
+use crate::registry::{Creater, Entry, Loopback};
+use crate::strategy::{ServiceConfig, Strategy};
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
 use windlass_core::apis::apiextensions::v1::CustomResourceDefinition;
 use windlass_core::clock::Env;
-use windlass_core::component::Shutdown;
-use windlass_core::meta::Status;
-use windlass_core::scheme::{GroupVersionResource, ResourceInfo, Scheme};
-use windlass_store::{Backend, Memory};
+use windlass_core::scheme::{GroupVersionResource, ResourceInfo};
+use windlass_store::Backend;
 
 /// How long events live when nobody says otherwise.
 const EVENT_TTL: Duration = Duration::from_secs(3600);
@@ -272,100 +262,4 @@ impl Builder {
         self.event_ttl = ttl;
         self
     }
-
-    /// Makes the server. Of the store only the definitions of custom resources and APIServices are read, so that
-    /// what they say holds from the start; everything else is read when it is first asked for.
-    ///
-    /// # Errors
-    /// When the store can't be watched or read, or a kind of one's own can't be served as it is described.
-    pub async fn build(self) -> Result<Arc<ApiServer>, Status> {
-        let shutdown = Shutdown::new();
-        let backend = self.store.unwrap_or_else(|| {
-            let memory = Memory::new();
-            tokio::spawn(memory.expiry());
-            Arc::new(memory)
-        });
-        let tasks = Shutdown::new();
-        // What is written from now on goes by the rules of now.
-        let revision = backend.current_revision().await.map_err(|e| store_status(&e))?;
-        let metrics = Metrics::default();
-        let kv = Kv::timed(backend.clone(), metrics.store.clone());
-        let cacher = Cacher::over(kv, tasks.clone()).await?;
-        let resources: Resources = match self.resources {
-            Some(entries) => entries.into_iter().collect(),
-            None => Scheme::builtin().iter().cloned().map(Entry::builtin).collect(),
-        };
-        if self.transactions {
-            resources.install(Entry::builtin(Arc::new(crate::transaction::resource())));
-        }
-        let objects = Loopback::new(Arc::new(cacher), Arc::new(resources));
-        let lifecycle: Arc<dyn Admission> = Arc::new(NamespaceLifecycle);
-        let plugins = self.admission.into_iter().map(|make| make(&objects));
-        let admission = Chain::new(std::iter::once(lifecycle).chain(plugins));
-        let authorizer =
-            self.authorizer.map_or_else(|| Arc::new(AlwaysAllow) as _, |make| make(&objects));
-        let authenticators = self.authenticators.into_iter().map(|make| make(&objects)).collect();
-        let builtin = builtin_creaters().into_iter();
-        let mut creaters: Creaters =
-            builtin.map(|(gvr, sub, creater)| ((gvr, Cow::Borrowed(sub)), creater)).collect();
-        creaters.extend(self.creaters);
-        let env = self.env.unwrap_or_else(Env::system);
-        let flow = FlowControl::new(self.limits.flow, env.random.next());
-        let registry = Arc::new(Registry {
-            admission,
-            allocators: allocators(&self.services).into_iter().collect(),
-            env,
-            event_leases: Arc::new(EventLeases::new(backend.clone(), self.event_ttl)),
-            backend,
-            objects,
-        });
-        let openid = self.openid.map(|keys| OpenId::new(&keys, &self.address));
-        let objects = &registry.objects;
-        let openapi = Arc::new(OpenApi::new(infos(objects.resources())));
-        let routes = Arc::new(Routes::new(self.front_proxy));
-        let served = objects.resources().clone();
-        let documents = Documents::new(served, routes.clone(), openapi.clone(), self.address);
-        let mut registrar = Registrar::new(objects.clone(), openapi.clone(), registry.env.clone());
-        for definition in &self.definitions {
-            registrar.define(definition, revision)?;
-        }
-        let registrar = Arc::new(registrar);
-        apiextensions::start(&registry, &registrar, &tasks).await?;
-        crate::admission::start_type_checking(&registry, &tasks);
-        let aggregator =
-            self.aggregation.then(|| Arc::new(Aggregator::new(registry.clone(), openapi, routes)));
-        if let Some(aggregator) = &aggregator {
-            aggregation::start(aggregator, &tasks).await?;
-        }
-        let shutdown_of = shutdown.clone();
-        let handler = Handler {
-            registry,
-            registrar: Some(registrar),
-            authorizer,
-            creaters,
-            flow,
-            shutdown: shutdown_of,
-        };
-        Ok(Arc::new(ApiServer {
-            handler,
-            aggregator,
-            authenticators,
-            anonymous: self.anonymous,
-            connects: self.connects,
-            documents,
-            openid,
-            metrics,
-            audit: self.audit,
-            in_flight: Semaphore::new(self.limits.requests),
-            limits: self.limits,
-            stopping: Shutdown::new(),
-            refusing: Shutdown::new(),
-            shutdown,
-            _tasks: tasks.drop_guard(),
-        }))
-    }
-}
-
-fn infos(resources: &Resources) -> Vec<Arc<ResourceInfo>> {
-    resources.all().iter().map(|entry| entry.info.clone()).collect()
 }

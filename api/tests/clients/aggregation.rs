@@ -14,11 +14,16 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
-use windlass_api::authentication::{ClientCertificate, RequestHeader};
+use windlass_api::authentication::{ClientCertificate, RequestHeader, User};
+use windlass_api::local::LocalClient;
 use windlass_api::pki::{Authority, CertificateResolver, server_tls};
 use windlass_api::server::{ApiServer, ServeOptions};
+use windlass_core::client::{
+    DeleteOptions, Key, ListOptions, Reader, Scope, Watcher, WriteOptions, Writer,
+};
 use windlass_core::clock::Env;
 use windlass_core::component::Shutdown;
+use windlass_core::scheme::GroupVersionResource;
 
 const DEADLINE: Duration = Duration::from_secs(20);
 
@@ -41,6 +46,10 @@ impl Trust {
     }
 
     async fn in_front(&self) -> kube::Client {
+        self.server_in_front().await.0
+    }
+
+    async fn server_in_front(&self) -> (kube::Client, Arc<ApiServer>) {
         let own = self.proxies.client("front-proxy-client", &[], Timestamp::now()).expect("signed");
         let own = CertificateResolver::new(&own).expect("usable");
         let server = ApiServer::builder().aggregation(Some(own)).build().await.expect("a server");
@@ -58,7 +67,7 @@ impl Trust {
             let request = request.body(object.to_string().into_bytes()).expect("a request");
             client.request::<Value>(request).await.expect("made");
         }
-        client
+        (client, server)
     }
 
     /// Serves ships to those whom a front proxy names.
@@ -141,10 +150,27 @@ async fn the_server_keeps_services_of_its_own() {
     tokio::time::timeout(DEADLINE, gone).await.expect("in time").expect("it is watched");
 }
 
+/// The client in the process of the first server sees them too.
+async fn through_the_process(client: LocalClient) {
+    let ships = GroupVersionResource::new("example.com", "v1", "ships");
+    let (scope, options) = (Scope::all(ships.clone()), ListOptions::default());
+    let key = Key::new(ships, "default", "sloop");
+    let mut events = client.watch(&scope, &options).await.expect("a watch");
+    let sloop = serde_json::to_vec(&ship("sloop", 1)).expect("JSON");
+    let made = client.create(&key, sloop.into(), &WriteOptions::default()).await.expect("made");
+    let seen = client.get(&key).await.expect("it is there");
+    assert_eq!(made.header().uid, seen.header().uid);
+    assert_eq!(client.list(&scope, &options).await.expect("a list").items.len(), 1);
+    client.delete(&key, &DeleteOptions::default()).await.expect("gone");
+    assert!(client.get(&key).await.expect_err("gone").is_not_found());
+    let first = tokio::time::timeout(DEADLINE, events.next()).await.expect("in time");
+    assert!(first.is_some_and(|batch| batch.is_ok_and(|events| !events.is_empty())));
+}
+
 #[tokio::test]
 async fn kinds_of_another_server_are_used_through_this_one() {
     let trust = Trust::new();
-    let client = trust.in_front().await;
+    let (client, server) = trust.server_in_front().await;
     let local = SocketAddr::from(([127, 0, 0, 1], 0));
     let (address, behind) = trust.behind(local).await;
     trust.register(&client, address.port()).await;
@@ -183,6 +209,8 @@ async fn kinds_of_another_server_are_used_through_this_one() {
         }
     }
     assert_eq!(masts, [2, 3, 3]);
+
+    through_the_process(LocalClient::new(server, User::admin())).await;
 
     // Away, and back again.
     behind.end().await;

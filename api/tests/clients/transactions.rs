@@ -3,13 +3,17 @@
 use crate::{fill, over_tls_client};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
+use windlass_api::admission::{Admission, AdmissionRequest, Operation as Operation_};
 use windlass_api::audit::{Audit, AuditSink, Policy};
 use windlass_api::authentication::User;
 use windlass_api::authorization::{Attributes, Authorizer, Decision};
 use windlass_api::local::LocalClient;
 use windlass_api::server::ApiServer;
-use windlass_core::client::{Action, Client, ClientExt, Key, Operation, WriteOptions};
-use windlass_core::meta::Reason;
+use windlass_core::client::{
+    Action, Client, ClientExt, DeleteOptions, Key, Operation, WriteOptions,
+};
+use windlass_core::meta::{Reason, Status};
+use windlass_core::scheme::GroupVersionResource;
 use windlass_core::{Error, Object, scheme};
 
 async fn server() -> Arc<ApiServer> {
@@ -219,7 +223,8 @@ impl AuditSink for Recorded {
 
 #[tokio::test]
 async fn the_audit_log_names_what_is_done_and_shows_no_secret() {
-    let policy = "{apiVersion: audit.k8s.io/v1, kind: Policy, rules: [{level: RequestResponse}]}";
+    let policy = r#"{apiVersion: audit.k8s.io/v1, kind: Policy, rules: [
+        {level: Metadata, resources: [{group: "", resources: [secrets]}]}, {level: RequestResponse}]}"#;
     let (policy, sink) = (Policy::parse(policy).expect("a policy"), Arc::new(Recorded::default()));
     let builder = ApiServer::builder().transactions().audit(Audit::new(policy, sink.clone()));
     let server = builder.build().await.expect("a server");
@@ -227,11 +232,68 @@ async fn the_audit_log_names_what_is_done_and_shows_no_secret() {
     let client = LocalClient::new(server, User::admin());
     let metadata = json!({"namespace": "default", "name": "s"});
     let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": {"a": "hidden"}});
-    all(&client, vec![operation(Action::Create, secret)]).await.expect("made");
-    let last = sink.0.lock().pop().expect("it is recorded");
-    assert!(last.contains(r#""windlass.dev/operations":"Create v1 Secret default/s""#), "{last}");
+    let mine = operation(Action::Create, config_map("default", "a", json!({"k": "shown"})));
+    sink.0.lock().clear();
+    all(&client, vec![operation(Action::Create, secret), mine]).await.expect("made");
+    let events = std::mem::take(&mut *sink.0.lock());
+    let (last, done) = events.split_last().expect("it is recorded");
+    assert!(last.contains(r#""windlass.dev/operations":"Create v1 Secret default/s, "#), "{last}");
     assert!(last.contains(r#""authorization.k8s.io/decision":"allow""#), "{last}");
-    assert!(!last.contains("hidden") && !last.contains("aGlkZGVu"), "{last}");
+    assert!(!events.concat().contains("hidden") && !events.concat().contains("aGlkZGVu"));
+
+    // Each as if it had been done alone.
+    let done: Vec<Value> =
+        done.iter().map(|event| serde_json::from_str(event).expect("JSON")).collect();
+    let of = |at: &str| {
+        let mine = |event: &&Value| event["annotations"]["windlass.dev/operation"] == at;
+        done.iter().rfind(mine).expect("it is recorded").clone()
+    };
+    let (secret, map) = (of("0"), of("1"));
+    assert_eq!((&secret["level"], &secret["verb"]), (&json!("Metadata"), &json!("create")));
+    assert_eq!(secret["objectRef"]["resource"], "secrets");
+    assert_eq!(secret["responseStatus"]["code"], 201);
+    assert_eq!(map["stage"], "ResponseComplete");
+    assert_eq!(map["requestURI"], "/api/v1/namespaces/default/configmaps");
+    assert_eq!(map["requestObject"]["data"]["k"], "shown");
+    assert_eq!(map["responseObject"]["metadata"]["name"], "a");
+    assert_eq!(map["auditID"], secret["auditID"]);
+}
+
+/// Notes whether it was told that nothing is kept.
+#[derive(Default)]
+struct Told(parking_lot::Mutex<Vec<bool>>);
+
+#[async_trait::async_trait]
+impl Admission for Told {
+    fn handles(&self, _: Operation_, resource: &GroupVersionResource) -> bool {
+        *resource == scheme::CONFIGMAPS
+    }
+
+    async fn validate(&self, request: &mut AdmissionRequest<'_>) -> Result<(), Status> {
+        let deletes = request.delete.is_some_and(DeleteOptions::is_dry_run);
+        self.0.lock().push(request.options.dry_run || deletes);
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn admission_is_told_of_a_dry_run() {
+    let told = Arc::new(Told::default());
+    let builder = ApiServer::builder().transactions().admission(told.clone());
+    let server = builder.build().await.expect("a server");
+    fill(server.clone()).await;
+    let client = LocalClient::new(server, User::admin());
+    let create = |name: &str| operation(Action::Create, config_map("default", name, json!({})));
+    all(&client, vec![create("there")]).await.expect("made");
+    told.0.lock().clear();
+    let delete = operation(Action::Delete, config_map("default", "there", json!({})));
+    let update = operation(Action::Update, config_map("default", "a", json!({"a": "b"})));
+    let options = WriteOptions { dry_run: true, ..WriteOptions::default() };
+    let done = client.transact(vec![create("a"), update, delete], &options).await;
+    assert_eq!(done.expect("it would work").len(), 3, "later operations see earlier ones");
+    assert_eq!(*told.0.lock(), [true, true, true]);
+    assert!(there(&client, &key("default", "there")).await);
+    assert!(!there(&client, &key("default", "a")).await);
 }
 
 /// Moves one from a purse to another, whatever others do meanwhile.

@@ -159,6 +159,22 @@ fn requests() {
     );
 }
 
+#[test]
+fn cel() {
+    let lines = include_str!("../../src/cel/tests/true.txt").lines();
+    let pod = [
+        "self.spec.containers.all(c, c.image.matches('^[a-z]+$') && c.name != 'x')",
+        "self.spec.containers.map(c, c.ports.map(p, p.containerPort)).flatten().sum() > 80",
+        "self.spec.containers.exists(c, c.name.matches(c.image + '{1000}'))",
+        "self.metadata.labels.transformMap(k, v, k + v) == self.metadata.labels",
+        "[[1, 2], [2, 1]].map(a, a.map(b, [a, b, self]).distinct()) == [[], []]",
+        "'%s %d %.3e'.format([self, 1, 1e300]).size() > 10",
+        "lists.range(100000).map(x, string(x)).join(',').split(',').size() == 100000",
+    ];
+    let seeds: Vec<&str> = lines.filter(|line| !line.is_empty()).chain(pod).collect();
+    run(targets::cel, &texts(&seeds));
+}
+
 /// Whatever is sent: an answer with a code below 500, and the server goes on.
 #[tokio::test]
 async fn the_whole_way_in() {

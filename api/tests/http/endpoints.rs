@@ -7,8 +7,10 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use windlass_api::authentication::TokenKeys;
+use windlass_api::authorization::{AlwaysAllow, Rbac};
 use windlass_api::nodes::{NodeClient, connects};
 use windlass_api::pki::{Authority, CertificateResolver, token_key};
+use windlass_api::reviews::Reviews;
 use windlass_api::server::ApiServer;
 
 /// The endpoints of Kubernetes 1.36: path, method, action, kind.
@@ -93,7 +95,14 @@ async fn server() -> Http {
     let nodes = NodeClient::new(&own, authority.certificate()).expect("a client");
     let (private, public) = token_key(None).expect("a key");
     let keys = TokenKeys::new("https://issuer.test", &private, &public).expect("keys");
-    let builder = ApiServer::builder().openid(Arc::new(keys));
+    let keys = Arc::new(keys);
+    let rbac = Arc::new(Rbac::default());
+    let reviews = Reviews { authorizer: Arc::new(AlwaysAllow), rbac, keys: keys.clone() };
+    let builder = ApiServer::builder().openid(keys);
+    let builder = reviews
+        .creaters()
+        .into_iter()
+        .fold(builder, |builder, (gvr, name, creater)| builder.creater(gvr, name, creater));
     let builder = connects(nodes)
         .into_iter()
         .fold(builder, |builder, (gvr, name, connect)| builder.connect(gvr, name, connect));

@@ -46,6 +46,9 @@ async fn methods_and_media_types() {
         (Method::POST, "/api/v1/nodes/x"),
         (Method::GET, "/api/v1/namespaces/default/bindings"),
         (Method::OPTIONS, "/api/v1/nodes"),
+        // Nobody answers it here, and it is never kept.
+        (Method::POST, "/apis/authorization.k8s.io/v1/subjectaccessreviews"),
+        (Method::POST, "/apis/authentication.k8s.io/v1/tokenreviews"),
     ] {
         refused(&method(verb, path).await, StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed");
     }

@@ -121,6 +121,29 @@ async fn a_namespace_ends_when_it_is_finalized() {
 }
 
 #[tokio::test]
+async fn fields_are_owned_in_the_version_they_were_written_in() {
+    let http = Http::start().await;
+    let path = |version| {
+        format!("/apis/autoscaling/{version}/namespaces/default/horizontalpodautoscalers")
+    };
+    let target = json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": "d"});
+    let old = json!({"metadata": {"name": "old"}, "spec": {
+        "maxReplicas": 3, "targetCPUUtilizationPercentage": 50, "scaleTargetRef": target}});
+    let made = http.post(&path("v1"), &old).await;
+    let entry = &made["metadata"]["managedFields"][0];
+    assert_eq!(entry["apiVersion"], "autoscaling/v1", "{made}");
+    assert!(entry["fieldsV1"]["f:spec"]["f:targetCPUUtilizationPercentage"].is_object(), "{made}");
+    let patch = json!({"spec": {"maxReplicas": 4}});
+    let merge = "application/merge-patch+json";
+    let read = http.patch(&format!("{}/old", path("v2")), merge, &patch).await.json();
+    let entries = read["metadata"]["managedFields"].as_array().expect("entries");
+    let versions: Vec<_> = entries.iter().map(|entry| &entry["apiVersion"]).collect();
+    assert_eq!(versions, ["autoscaling/v1", "autoscaling/v2"], "{read}");
+    assert!(entries[0]["fieldsV1"]["f:spec"]["f:maxReplicas"].is_null(), "{read}");
+    assert!(entries[1]["fieldsV1"]["f:spec"]["f:maxReplicas"].is_object(), "{read}");
+}
+
+#[tokio::test]
 async fn writers_at_once_all_get_their_change() {
     let http = Http::start().await;
     http.post(CONFIGMAPS, &config_map("a")).await;

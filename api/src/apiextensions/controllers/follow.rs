@@ -50,13 +50,14 @@ async fn watch(
             match event {
                 Event::Initial(object) => {
                     unseen.iter_mut().for_each(|unseen| _ = unseen.remove(object.name()));
-                    changed(object, registrar, queues, last);
+                    changed(object, registrar, queues, last).await;
                 }
                 Event::Change(ChangeKind::Deleted, change) => {
                     gone(change.object(ChangeKind::Deleted), registrar, queues, last);
                 }
                 Event::Change(kind, change) => {
-                    changed(change.object(kind).clone(), registrar, queues, last);
+                    let object = change.object(kind).clone();
+                    changed(object, registrar, queues, last).await;
                 }
                 Event::Bookmark { .. } => {
                     for object in unseen.take().unwrap_or_default().into_values() {
@@ -69,13 +70,13 @@ async fn watch(
     Ok(())
 }
 
-fn changed(
+async fn changed(
     object: Arc<Object>,
     registrar: &Registrar,
     queues: &Queues,
     last: &mut BTreeMap<String, Arc<Object>>,
 ) {
-    registrar.apply(&object);
+    registrar.apply(&object).await;
     queues.names.add(object.name().to_owned());
     // It may have given a name back.
     free(&object, registrar, queues);

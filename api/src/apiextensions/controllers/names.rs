@@ -30,7 +30,7 @@ impl Reconciler for NamesReconciler {
         let planned = |old: &Map| plan(old, &taken, &faults, now);
         // Who reads that it is established finds it served.
         let preview = preview(&object, planned)?;
-        writer.registrar.apply(&preview);
+        writer.registrar.apply(&preview).await;
         writer.change(name, "status", planned).await?;
         Ok(Action::Done)
     }

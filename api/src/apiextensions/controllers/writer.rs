@@ -1,13 +1,12 @@
 //! How the controllers write: as the server itself, through the pipeline of everybody.
 
 use crate::apiextensions::Registrar;
-use crate::authentication::User;
-use crate::registry::{Entry, Registry, Write};
+use crate::registry::{Entry, Own, Registry, Write};
 use crate::storage::ReadVersion;
 use crate::strategy::Map;
 use std::sync::Arc;
 use windlass_core::Object;
-use windlass_core::client::{DeleteOptions, Key, ListOptions, WriteOptions};
+use windlass_core::client::{DeleteOptions, Key, ListOptions};
 use windlass_core::meta::{Reason, Status};
 use windlass_core::scheme;
 
@@ -15,18 +14,14 @@ use windlass_core::scheme;
 pub(super) struct Writer {
     pub(super) registry: Arc<Registry>,
     pub(super) registrar: Arc<Registrar>,
-    user: User,
-    options: WriteOptions,
+    own: Own,
 }
 
 // === impl Writer ===
 
 impl Writer {
     pub(super) fn new(registry: Arc<Registry>, registrar: Arc<Registrar>) -> Self {
-        let user = User::new("system:apiserver", ["system:masters"]);
-        let options =
-            WriteOptions { field_manager: "kube-apiserver".into(), ..WriteOptions::default() };
-        Self { registry, registrar, user, options }
+        Self { registry, registrar, own: Own::new() }
     }
 
     /// A definition as it is now; none when it is gone.
@@ -44,10 +39,10 @@ impl Writer {
         change: impl Fn(&Map) -> Map + Send + Sync,
     ) -> Result<(), Status> {
         let entry = self.registry.objects.entry(&scheme::CUSTOMRESOURCEDEFINITIONS)?;
-        let mut write = Write { subresource, ..self.write(&entry, name) };
+        let mut write = Write { subresource, ..self.own.write(&entry, name) };
         match self.registry.rewrite(&mut write, change).await {
             Ok(object) => {
-                self.registrar.apply(&object);
+                self.registrar.apply(&object).await;
                 Ok(())
             }
             Err(status) if status.reason == Reason::NotFound => Ok(()),
@@ -58,19 +53,7 @@ impl Writer {
     /// Deletes all objects of a definition, in all namespaces.
     pub(super) async fn delete_all(&self, hub: &Arc<Entry>) -> Result<(), Status> {
         let (list, options) = (ListOptions::default(), DeleteOptions::default());
-        let mut write = self.write(hub, "");
+        let mut write = self.own.write(hub, "");
         self.registry.delete_collection(&mut write, &list, &options).await.map(drop)
-    }
-
-    fn write<'a>(&'a self, entry: &'a Arc<Entry>, name: &'a str) -> Write<'a> {
-        Write {
-            entry,
-            user: &self.user,
-            namespace: None,
-            name,
-            subresource: "",
-            options: &self.options,
-            warnings: Vec::new(),
-        }
     }
 }

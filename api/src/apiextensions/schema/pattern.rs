@@ -8,10 +8,26 @@ use std::sync::{Arc, LazyLock};
 /// How much memory one compiled expression may take. Go has no such limit, but refuses what repeats more
 /// than a thousand times.
 const SIZE_LIMIT: usize = 2 << 20;
-/// Compiled expressions are large, and few are used at a time.
-const MAX_CACHED: usize = 128;
+/// The same for one that somebody wrote into an object, not into a schema or a rule.
+const SMALL: usize = 128 << 10;
 
-static CACHE: LazyLock<Mutex<FxHashMap<String, Arc<Regex>>>> = LazyLock::new(Mutex::default);
+/// Compiled expressions are large, and few are used at a time.
+static WRITTEN: Cache = Cache::new(SIZE_LIMIT, 256);
+static GIVEN: Cache = Cache::new(SMALL, 128);
+
+/// Expressions that were used lately.
+struct Cache {
+    size_limit: usize,
+    most: usize,
+    used: LazyLock<Mutex<Used>>,
+}
+
+#[derive(Default)]
+struct Used {
+    lately: FxHashMap<String, Arc<Regex>>,
+    /// What was used lately before that, and not since.
+    before: FxHashMap<String, Arc<Regex>>,
+}
 
 /// Why a text is no regular expression.
 #[derive(Debug, thiserror::Error)]
@@ -39,21 +55,56 @@ pub(crate) fn is_match(pattern: &str, text: &str) -> Result<bool, PatternError> 
 /// # Errors
 /// Why it is none.
 pub(crate) fn compiled(pattern: &str) -> Result<Arc<Regex>, PatternError> {
-    if let Some(regex) = CACHE.lock().get(pattern) {
-        return Ok(Arc::clone(regex));
+    WRITTEN.get(pattern)
+}
+
+/// The same, for an expression that an object says: it takes a fraction of a millisecond at most, and takes no place
+/// from those that are in use all the time.
+///
+/// # Errors
+/// Why it is none, or that it is too large.
+pub(crate) fn compiled_small(pattern: &str) -> Result<Arc<Regex>, PatternError> {
+    GIVEN.get(pattern)
+}
+
+// === impl Cache ===
+
+impl Cache {
+    const fn new(size_limit: usize, most: usize) -> Self {
+        Self { size_limit, most, used: LazyLock::new(Mutex::default) }
     }
-    let regex = RegexBuilder::new(&translate(pattern))
-        .size_limit(SIZE_LIMIT)
-        .dfa_size_limit(SIZE_LIMIT / 4)
-        .build()
-        .map_err(|error| PatternError(reason(&error)))?;
-    let regex = Arc::new(regex);
-    let mut cache = CACHE.lock();
-    if cache.len() >= MAX_CACHED {
-        cache.clear();
+
+    fn get(&self, pattern: &str) -> Result<Arc<Regex>, PatternError> {
+        if let Some(regex) = self.known(pattern) {
+            return Ok(regex);
+        }
+        let regex = RegexBuilder::new(&translate(pattern))
+            .size_limit(self.size_limit)
+            .dfa_size_limit(SIZE_LIMIT / 4)
+            .build()
+            .map_err(|error| PatternError(reason(&error)))?;
+        let regex = Arc::new(regex);
+        self.keep(&mut self.used.lock(), pattern.to_owned(), regex.clone());
+        Ok(regex)
     }
-    cache.insert(pattern.to_owned(), Arc::clone(&regex));
-    Ok(regex)
+
+    fn known(&self, pattern: &str) -> Option<Arc<Regex>> {
+        let mut used = self.used.lock();
+        if let Some(regex) = used.lately.get(pattern) {
+            return Some(regex.clone());
+        }
+        let (pattern, regex) = used.before.remove_entry(pattern)?;
+        self.keep(&mut used, pattern, regex.clone());
+        Some(regex)
+    }
+
+    /// Half of all there are may be new; then those that were not used meanwhile go.
+    fn keep(&self, used: &mut Used, pattern: String, regex: Arc<Regex>) {
+        if used.lately.len() >= self.most / 2 {
+            used.before = std::mem::take(&mut used.lately);
+        }
+        used.lately.insert(pattern, regex);
+    }
 }
 
 /// The last line says why; those before show where.

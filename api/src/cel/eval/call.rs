@@ -5,10 +5,11 @@ use super::{Evaluation, Outcome, convert, equal, time};
 use crate::apiextensions::schema::pattern;
 use crate::cel::ast::Expr;
 use crate::cel::authz;
-use crate::cel::cost::{REGEX, TRAVERSAL, scaled};
+use crate::cel::cost::{COMPILE, REGEX, TRAVERSAL, scaled};
 use crate::cel::error::EvalError;
 use crate::cel::foreign;
 use crate::cel::value::{List, Value};
+use regex::Regex;
 
 // === impl Evaluation ===
 
@@ -43,6 +44,14 @@ impl<'p, 'a> Evaluation<'p, 'a> {
             return authz.call(function, &values[1..]);
         }
         self.pay(function, target.is_some(), &values)?;
+        if let (
+            "matches" | "find" | "findAll",
+            [Value::String(text), Value::String(regex), rest @ ..],
+        ) = (function, values.as_slice())
+        {
+            let written = target.into_iter().chain(args).nth(1).is_some_and(Expr::is_literal);
+            return self.regex(function, text, (regex, written), rest);
+        }
         if let Some(done) = simple(function, &values) {
             return done;
         }
@@ -129,6 +138,27 @@ impl<'p, 'a> Evaluation<'p, 'a> {
         self.charge(cost)
     }
 
+    /// Looks for an expression in a text. One that is not written in the source was not compiled before: that costs.
+    fn regex(
+        &mut self,
+        function: &str,
+        text: &str,
+        (regex, written): (&str, bool),
+        rest: &[Value<'a>],
+    ) -> Outcome<'a> {
+        let regex = if written {
+            pattern::compiled(regex)
+        } else {
+            self.charge(COMPILE)?;
+            pattern::compiled_small(regex)
+        };
+        let regex = regex.map_err(|error| EvalError::failed(error.to_string()))?;
+        if function == "matches" {
+            return Ok(Value::Bool(regex.is_match(text)));
+        }
+        Ok(find(function, text, &regex, rest))
+    }
+
     fn sets(&mut self, function: &str, a: &List<'a>, b: &List<'a>) -> Outcome<'a> {
         let pairs = u64::try_from(a.len().saturating_mul(b.len())).unwrap_or(u64::MAX);
         self.charge(pairs.max(1))?;
@@ -173,14 +203,7 @@ fn simple<'a>(function: &str, args: &[Value<'a>]) -> Option<Outcome<'a>> {
         }
         ("endsWith", [Value::String(a), Value::String(b)]) => Ok(Value::Bool(a.ends_with(&**b))),
         ("contains" | "startsWith" | "endsWith", _) => Err(EvalError::no_overload()),
-        ("matches", [Value::String(text), Value::String(regex)]) => {
-            let found = pattern::is_match(regex, text);
-            found.map(Value::Bool).map_err(|error| EvalError::failed(error.to_string()))
-        }
         ("matches", _) => Err(EvalError::no_overload()),
-        ("find" | "findAll", [Value::String(text), Value::String(regex), rest @ ..]) => {
-            find(function, text, regex, rest)
-        }
         ("optional.of", [value]) => Ok(value.clone().some()),
         ("optional.none", []) => Ok(Value::Optional(None)),
         ("optional.ofNonZeroValue", [value]) => {
@@ -225,15 +248,14 @@ fn is_zero(value: &Value<'_>) -> bool {
     }
 }
 
-fn find<'a>(function: &str, text: &str, regex: &str, rest: &[Value<'a>]) -> Outcome<'a> {
-    let regex = pattern::compiled(regex).map_err(|error| EvalError::failed(error.to_string()))?;
+fn find<'a>(function: &str, text: &str, regex: &Regex, rest: &[Value<'a>]) -> Value<'a> {
     let found = |found: regex::Match<'_>| Value::text(found.as_str());
     if function == "find" {
-        return Ok(regex.find(text).map_or_else(|| Value::text(""), found));
+        return regex.find(text).map_or_else(|| Value::text(""), found);
     }
     let limit = match rest {
         [Value::Int(limit)] => usize::try_from(*limit).unwrap_or(usize::MAX),
         _ => usize::MAX,
     };
-    Ok(Value::list(regex.find_iter(text).take(limit).map(found).collect()))
+    Value::list(regex.find_iter(text).take(limit).map(found).collect())
 }

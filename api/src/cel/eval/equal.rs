@@ -2,7 +2,10 @@
 
 use crate::cel::shape::Elements;
 use crate::cel::value::{List, Map, Value};
+use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 use std::cmp::Ordering;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// Whether two values are the same. Numbers are compared by what they amount to; values of other types that
 /// differ are not equal.
@@ -56,17 +59,21 @@ fn equal_lists(a: &List<'_>, b: &List<'_>) -> bool {
     }
     match a.elements() {
         Elements::Atomic => a.iter().zip(b.iter()).all(|(a, b)| equal(&a, &b)),
-        Elements::Set | Elements::Map(_) => {
-            let mut left: Vec<_> = b.iter().collect();
-            a.iter().all(|a| match left.iter().position(|b| equal(&a, b)) {
-                Some(at) => {
-                    left.swap_remove(at);
-                    true
-                }
-                None => false,
-            })
-        }
+        Elements::Set | Elements::Map(_) => equal_unordered(a, b),
     }
+}
+
+/// Whether two lists of one length have the same elements, each as often.
+fn equal_unordered(a: &List<'_>, b: &List<'_>) -> bool {
+    let mut left: FxHashMap<u64, SmallVec<[Value<'_>; 1]>> = FxHashMap::default();
+    for item in b.iter() {
+        left.entry(digest(&item)).or_default().push(item);
+    }
+    a.iter().all(|item| {
+        let Some(alike) = left.get_mut(&digest(&item)) else { return false };
+        let found = alike.iter().position(|other| equal(&item, other));
+        found.map(|at| alike.swap_remove(at)).is_some()
+    })
 }
 
 fn equal_maps(a: &Map<'_>, b: &Map<'_>) -> bool {
@@ -82,6 +89,52 @@ fn equal_maps(a: &Map<'_>, b: &Map<'_>) -> bool {
             })
         });
     }
-    let mut entries = a.iter();
-    entries.all(|(key, a)| b.iter().any(|(other, b)| equal(&key, &other) && equal(&a, &b)))
+    let mut known: FxHashMap<u64, SmallVec<[(Value<'_>, Value<'_>); 1]>> = FxHashMap::default();
+    for (key, value) in b.iter() {
+        known.entry(digest(&key)).or_default().push((key, value));
+    }
+    a.iter().all(|(key, value)| {
+        let alike = known.get(&digest(&key));
+        alike.into_iter().flatten().any(|(k, v)| equal(&key, k) && equal(&value, v))
+    })
+}
+
+/// The same number for values that are equal, and mostly another one for values that are not.
+fn digest(value: &Value<'_>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    match value {
+        Value::Bool(value) => value.hash(&mut hasher),
+        Value::Int(_) | Value::Uint(_) | Value::Double(_) => number(value).hash(&mut hasher),
+        Value::String(text) => (**text).hash(&mut hasher),
+        Value::Bytes(bytes) => bytes.hash(&mut hasher),
+        Value::Duration(nanos) => nanos.hash(&mut hasher),
+        Value::Timestamp(at) => at.hash(&mut hasher),
+        Value::Type(name) => name.hash(&mut hasher),
+        Value::Optional(Some(value)) => digest(value).hash(&mut hasher),
+        // The order may count or not: it never does here.
+        Value::List(list) => {
+            list.iter().map(|item| digest(&item)).fold(0, u64::wrapping_add).hash(&mut hasher);
+        }
+        Value::Map(map) => {
+            let entry = |(key, value): (Value<'_>, Value<'_>)| {
+                digest(&key).rotate_left(1).wrapping_add(digest(&value)).wrapping_mul(0x9e37_79b9)
+            };
+            map.iter().map(entry).fold(0, u64::wrapping_add).hash(&mut hasher);
+        }
+        Value::Null | Value::Optional(None) | Value::Foreign(_) => {}
+    }
+    hasher.finish()
+}
+
+/// A number as all types of numbers can be compared.
+#[expect(clippy::cast_precision_loss, reason = "numbers that are equal lose the same")]
+fn number(value: &Value<'_>) -> u64 {
+    let number = match value {
+        Value::Int(value) => *value as f64,
+        Value::Uint(value) => *value as f64,
+        Value::Double(value) => *value,
+        _ => 0.0,
+    };
+    // Zero has two signs.
+    (number + 0.0).to_bits()
 }

@@ -53,6 +53,9 @@ async fn what_is_gone_is_not_there_and_ends_its_watches() {
     tokio::time::timeout(DEADLINE, frames.count()).await.expect("the watch ends");
     assert_eq!(http.get(CARS).await.code, StatusCode::NOT_FOUND);
     assert_eq!(http.get("/apis/example.com").await.code, StatusCode::NOT_FOUND);
+    let metrics = http.get("/metrics").await.text();
+    assert!(metrics.contains("customresourcedefinitions"), "{metrics}");
+    assert!(!metrics.contains("\"cars\"") && !metrics.contains("\"Car\""), "{metrics}");
     define(&http, &cars()).await;
     assert_eq!(http.get(CARS).await.json()["items"], json!([]), "nothing of it is left");
 }
