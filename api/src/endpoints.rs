@@ -24,8 +24,10 @@ use crate::audit::audit_id;
 use crate::filters;
 use crate::handler::too_busy;
 use crate::server::ApiServer;
+use crate::telemetry;
 use http::{HeaderValue, Request, Response};
 use std::sync::Arc;
+use tracing::Instrument;
 use windlass_core::request::{RequestInfo, Target, parse};
 
 /// What is said in the name of a server that is there no longer.
@@ -40,8 +42,11 @@ pub(crate) async fn serve(server: Arc<ApiServer>, request: Request<RequestBody>)
     let headers = request.headers().len();
     let id = audit_id(request.headers(), server.env());
     // What answers is large, and on its way through the filters it would be moved at each of them.
+    let span = telemetry::request(&request, &id);
     let answer = Box::pin(route(&server, &info, &id, request));
-    let mut response = filters::guarded(&server, &info, headers, answer).await;
+    let answer = filters::guarded(&server, &info, headers, answer);
+    let mut response = answer.instrument(span.clone()).await;
+    telemetry::answered(&span, response.status().as_u16());
     if let Ok(id) = HeaderValue::from_str(&id) {
         response.headers_mut().insert("audit-id", id);
     }
@@ -57,7 +62,10 @@ async fn route(
     let (parts, body) = request.into_parts();
     let accepted = respond::for_refusals(&parts.headers);
     let visit = filters::Visit::new(info);
-    let (user, impersonator) = match filters::authenticate(server, &parts).await {
+    let (user, impersonator) = match filters::authenticate(server, &parts)
+        .instrument(telemetry::step("Authentication"))
+        .await
+    {
         Ok(known) => known,
         Err((sender, status)) => {
             if let Some(record) = visit.record(server, &sender, None, (id, &parts)) {

@@ -38,6 +38,10 @@ pub mod server;
 pub mod storage;
 pub mod strategy;
 pub mod table;
+#[cfg(feature = "opentelemetry")]
+pub mod telemetry;
+#[cfg(not(feature = "opentelemetry"))]
+mod telemetry;
 mod transaction;
 pub mod validation;
 mod webhook;

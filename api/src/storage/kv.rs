@@ -7,12 +7,14 @@ use super::{
     WatchFrom, WatchQuery,
 };
 use crate::metrics::StoreTimes;
+use crate::telemetry;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::{StreamExt, stream};
 use smallvec::SmallVec;
 use std::sync::Arc;
 use tokio::time::Instant;
+use tracing::Instrument;
 use windlass_core::Object;
 use windlass_core::meta::Status;
 use windlass_store::{
@@ -46,7 +48,7 @@ impl Kv {
     async fn time<T>(&self, operation: &'static str, work: impl Future<Output = T>) -> T {
         let Some(times) = &self.times else { return work.await };
         let start = Instant::now();
-        let result = work.await;
+        let result = work.instrument(telemetry::step(operation)).await;
         times.note(operation, start.elapsed());
         result
     }
