@@ -32,6 +32,9 @@ pub struct Audit {
     sink: Arc<dyn AuditSink>,
     events: AtomicU64,
     dropped: AtomicU64,
+    /// What can't be recorded is not done.
+    strict: bool,
+    rejected: AtomicU64,
 }
 
 // === impl Audit ===
@@ -40,15 +43,28 @@ impl Audit {
     /// Records what the policy says.
     #[must_use]
     pub fn new(policy: Policy, sink: Arc<dyn AuditSink>) -> Arc<Self> {
-        let (events, dropped) = (AtomicU64::new(0), AtomicU64::new(0));
-        Arc::new(Self { policy, sink, events, dropped })
+        Arc::new(Self::with(policy, sink, false))
     }
 
-    fn send(&self, event: Vec<u8>) {
+    /// The same, and refuses a request whose first event finds no room (Kubernetes' `blocking-strict`).
+    #[must_use]
+    pub fn strict(policy: Policy, sink: Arc<dyn AuditSink>) -> Arc<Self> {
+        Arc::new(Self::with(policy, sink, true))
+    }
+
+    fn with(policy: Policy, sink: Arc<dyn AuditSink>, strict: bool) -> Self {
+        let [events, dropped, rejected] = [(); 3].map(|()| AtomicU64::new(0));
+        Self { policy, sink, events, dropped, strict, rejected }
+    }
+
+    /// Whether it found room.
+    fn send(&self, event: Vec<u8>) -> bool {
         self.events.fetch_add(1, Ordering::Relaxed);
-        if !self.sink.take(event) {
+        let taken = self.sink.take(event);
+        if !taken {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
+        taken
     }
 
     /// How many events there were.
@@ -61,5 +77,11 @@ impl Audit {
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
+    }
+
+    /// How many requests were refused because they could not be recorded.
+    #[must_use]
+    pub fn rejected(&self) -> u64 {
+        self.rejected.load(Ordering::Relaxed)
     }
 }

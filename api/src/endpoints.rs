@@ -20,7 +20,7 @@ pub(crate) use body::boxed;
 pub(crate) use documents::Documents;
 
 use crate::admission::notes;
-use crate::audit::audit_id;
+use crate::audit::{Record, audit_id};
 use crate::filters;
 use crate::handler::too_busy;
 use crate::server::ApiServer;
@@ -75,6 +75,10 @@ async fn route(
         }
     };
     let record = visit.record(server, &user, impersonator, (id, &parts));
+    if let Some(Err(status)) = record.as_ref().map(Record::check) {
+        let response = respond::refuse(&accepted, &status);
+        return filters::recorded(record, response, Some(&status));
+    }
     let mut permit = match visit.admit(server, &user).await {
         Ok(permit) => permit,
         Err(refusal) => {

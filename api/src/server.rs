@@ -78,6 +78,10 @@ impl ApiServer {
     /// What the client is told.
     pub async fn handle(&self, request: Request) -> Result<Answer, Status> {
         let Some(record) = self.record(&request) else { return self.handler.handle(request).await };
+        if let Err(status) = record.check() {
+            record.complete(status.code, Some(&status));
+            return Err(status);
+        }
         if let Ok(entry) = self.handler.find(&request.target) {
             record.sent(&entry, &request.action);
             record.within(&self.handler.operations(&request));

@@ -40,7 +40,8 @@ impl Object {
     }
 
     /// An object from stored bytes: canonical JSON (see [`canonical`]) without a resource version,
-    /// which is the revision it was stored at. The bytes are kept, not copied.
+    /// which is the revision it was stored at. The bytes are kept, not copied, and read up to the end of the metadata:
+    /// what is wrong behind that shows in views.
     ///
     /// # Errors
     /// When the bytes are not canonical.
@@ -48,7 +49,8 @@ impl Object {
         let splice = wire::splice_point(&json).ok_or_else(|| {
             Error::decode("stored object", "its JSON is not in the canonical order")
         })?;
-        let header = Header { resource_version: version, ..Header::read(&json)? };
+        let header = Header::read_canonical(&json, splice as usize)?;
+        let header = Header { resource_version: version, ..header };
         Ok(Self { header, json, splice: Some(splice) })
     }
 

@@ -45,6 +45,8 @@ pub(crate) struct Record {
     parts: Mutex<Vec<Option<Record>>>,
     done: AtomicBool,
     begun: Instant,
+    /// Its first event is lost.
+    lost: bool,
 }
 
 // === impl Record ===
@@ -83,9 +85,22 @@ impl Record {
     ) -> Self {
         let (event, parts, done) = (Mutex::new(event), Mutex::default(), AtomicBool::new(false));
         let begun = Instant::now();
-        let record = Self { audit, verdict, env, sender, event, parts, done, begun };
-        record.write(Stage::RequestReceived);
+        let lost = false;
+        let mut record = Self { audit, verdict, env, sender, event, parts, done, begun, lost };
+        record.lost = !record.write(Stage::RequestReceived);
         record
+    }
+
+    /// Refuses the request if it is not to be done when it can't be recorded.
+    ///
+    /// # Errors
+    /// What the client is told.
+    pub(crate) fn check(&self) -> Result<(), Status> {
+        if !self.lost || !self.audit.strict {
+            return Ok(());
+        }
+        self.audit.rejected.fetch_add(1, Ordering::Relaxed);
+        Err(Status::internal("failed to update audit event"))
     }
 
     /// Notes whether it may be done, as Kubernetes does it: in annotations.
@@ -202,16 +217,20 @@ impl Record {
         self.event.lock().insert(key.into(), value);
     }
 
-    fn write(&self, stage: Stage) {
+    /// Sends the event as it is at a stage. False when it is lost.
+    fn write(&self, stage: Stage) -> bool {
         if self.verdict.level == Level::None || self.verdict.omit_stages.contains(&stage) {
-            return;
+            return true;
         }
         let mut event = self.event.lock();
         event.insert("stage".into(), format!("{stage:?}").into());
         event.insert("stageTimestamp".into(), micros(self.env.clock.now()).into());
         match serde_json::to_vec(&*event) {
             Ok(line) => self.audit.send(line),
-            Err(error) => tracing::error!(%error, "an audit event can't be written"),
+            Err(error) => {
+                tracing::error!(%error, "an audit event can't be written");
+                false
+            }
         }
     }
 }

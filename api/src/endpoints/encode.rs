@@ -48,6 +48,11 @@ impl View {
     ) -> Result<Bytes, Status> {
         match self.accepted.shape {
             Shape::Whole if format == Format::Json => Ok(object.to_json()),
+            Shape::Whole if format == Format::Protobuf => {
+                let bytes =
+                    protobuf::transcode_object(&kind_of(object, &self.entry), &object.to_json());
+                bytes.map(Bytes::from).map_err(unencodable)
+            }
             Shape::Whole => {
                 let value: Value = object.view().map_err(Status::internal)?;
                 encode_value(format, &kind_of(object, &self.entry), &value)
@@ -118,15 +123,14 @@ pub(super) fn encode_value(
     match format {
         Format::Json => Ok(value.to_string().into()),
         Format::Yaml => yaml(value),
-        Format::Protobuf => {
-            let bytes = protobuf::encode(gvk, value).map_err(|error| match error {
-                protobuf::EncodeError::Kind(_) => {
-                    Status::failure(Reason::NotAcceptable, error.to_string())
-                }
-                protobuf::EncodeError::Field { .. } => Status::internal(error),
-            });
-            bytes.map(Bytes::from)
-        }
+        Format::Protobuf => protobuf::encode(gvk, value).map(Bytes::from).map_err(unencodable),
+    }
+}
+
+fn unencodable(error: protobuf::EncodeError) -> Status {
+    match error {
+        protobuf::EncodeError::Kind(_) => Status::failure(Reason::NotAcceptable, error.to_string()),
+        other => Status::internal(other),
     }
 }
 

@@ -4,7 +4,8 @@ use super::Body;
 use super::encode::{View, encode_json, metadata_of};
 use super::negotiate::{Format, Shape};
 use super::respond::with_type;
-use crate::schema::{Schema, protobuf};
+use crate::schema::Schema;
+use crate::schema::protobuf::{self, ListFrame};
 use crate::strategy::Map;
 use crate::table::IncludeObject;
 use bytes::{Bytes, BytesMut};
@@ -43,7 +44,7 @@ pub(super) async fn respond(view: &View, list: ObjectList) -> Result<Response<Bo
     let format = view.format();
     let body = match (view.accepted.shape, format) {
         (Shape::Whole, Format::Json) => return Ok(streamed(view, list)),
-        (Shape::Whole, Format::Protobuf) => protobuf_list(view, &list).await?,
+        (Shape::Whole, Format::Protobuf) => return protobuf_list(view, list).await,
         (Shape::Whole, Format::Yaml) => encode_json(format, whole_json(view, list))?,
         (Shape::Table, _) => encode_json(format, view.table(&list.items, &list.meta, false)?)?,
         (Shape::Metadata, _) => encode_json(format, metadata_list(&list)?)?,
@@ -58,13 +59,13 @@ fn streamed(view: &View, list: ObjectList) -> Response<Body> {
     let commas = list.items.len().saturating_sub(1);
     let items: usize = list.items.iter().map(|object| object.wire_len()).sum();
     let length = (head.len() + items + commas + tail.len()) as u64;
-    let pieces = Pieces { head: Some(head), items: list.items.into_iter(), tail };
+    let pieces = Pieces { head: Some(head), items: list.items.into_iter(), tail, write: put_json };
     compressed_if_asked(view, Format::Json, pieces, length)
 }
 
 fn whole_json(view: &View, list: ObjectList) -> Bytes {
     let (head, tail) = frame(view, &list);
-    let pieces = Pieces { head: Some(head), items: list.items.into_iter(), tail };
+    let pieces = Pieces { head: Some(head), items: list.items.into_iter(), tail, write: put_json };
     pieces
         .fold(BytesMut::new(), |mut all, piece| {
             all.extend_from_slice(&piece);
@@ -84,14 +85,24 @@ fn frame(view: &View, list: &ObjectList) -> (Bytes, Bytes) {
     (head.into(), Bytes::from_static(b"]}\n"))
 }
 
-/// Joins the objects' bytes into pieces of a good size; never more than one at a time.
-struct Pieces {
+/// Joins items into pieces of a good size; never more than one at a time.
+struct Pieces<T, W> {
     head: Option<Bytes>,
-    items: std::vec::IntoIter<Arc<Object>>,
+    items: std::vec::IntoIter<T>,
     tail: Bytes,
+    /// Writes an item; it is told whether it is the first.
+    write: W,
 }
 
-impl Iterator for Pieces {
+/// An object of a list in JSON.
+fn put_json(object: Arc<Object>, first: bool, piece: &mut BytesMut) {
+    if !first {
+        piece.extend_from_slice(b",");
+    }
+    object.put_wire(piece);
+}
+
+impl<T, W: FnMut(T, bool, &mut BytesMut)> Iterator for Pieces<T, W> {
     type Item = Bytes;
 
     fn next(&mut self) -> Option<Bytes> {
@@ -102,14 +113,11 @@ impl Iterator for Pieces {
         let mut first = self.head.is_some();
         piece.extend(self.head.take());
         while piece.len() < PIECE {
-            let Some(object) = self.items.next() else {
+            let Some(item) = self.items.next() else {
                 piece.extend_from_slice(&std::mem::take(&mut self.tail));
                 break;
             };
-            if !std::mem::take(&mut first) {
-                piece.extend_from_slice(b",");
-            }
-            object.put_wire(&mut piece);
+            (self.write)(item, std::mem::take(&mut first), &mut piece);
         }
         Some(piece.freeze())
     }
@@ -161,13 +169,14 @@ impl<I: Iterator<Item = Bytes>> Iterator for Gzip<I> {
     }
 }
 
-async fn protobuf_list(view: &View, list: &ObjectList) -> Result<Bytes, Status> {
+/// The items are encoded at first, since a list says how long it is, and let go as they are sent.
+async fn protobuf_list(view: &View, list: ObjectList) -> Result<Response<Body>, Status> {
     let message = Schema::builtin().kind(&view.entry.served);
     let message = message.ok_or_else(|| Status::internal("the kind has no protobuf"))?;
     let mut items = Vec::with_capacity(list.items.len());
-    for (at, object) in list.items.iter().enumerate() {
-        let value: Value = object.view().map_err(Status::internal)?;
-        items.push(protobuf::encode_message(message, &value).map_err(Status::internal)?);
+    for (at, object) in list.items.into_iter().enumerate() {
+        let item = protobuf::transcode(message, &object.to_json()).map_err(Status::internal)?;
+        items.push(Bytes::from(item));
         if at % TURN == TURN - 1 {
             tokio::task::yield_now().await;
         }
@@ -175,8 +184,18 @@ async fn protobuf_list(view: &View, list: &ObjectList) -> Result<Bytes, Status> 
     let served = &view.entry.served;
     let kind = served.group_version().with_kind(view.entry.list_kind());
     let meta = serde_json::to_value(&list.meta).map_err(Status::internal)?;
-    let bytes = protobuf::encode_list(&kind, &meta, items.iter().map(Vec::as_slice));
-    bytes.map(Bytes::from).map_err(Status::internal)
+    let lengths = items.iter().map(Bytes::len);
+    let ListFrame { head, tail } =
+        ListFrame::new(&kind, &meta, lengths.clone()).map_err(Status::internal)?;
+    let whole: usize = lengths.map(|length| ListFrame::item(length).len() + length).sum();
+    let length = (head.len() + whole + tail.len()) as u64;
+    let tail = Bytes::from_static(tail);
+    let write = |item: Bytes, _, piece: &mut BytesMut| {
+        piece.extend_from_slice(&ListFrame::item(item.len()));
+        piece.extend_from_slice(&item);
+    };
+    let pieces = Pieces { head: Some(head.into()), items: items.into_iter(), tail, write };
+    Ok(compressed_if_asked(view, Format::Protobuf, pieces, length))
 }
 
 fn metadata_list(list: &ObjectList) -> Result<Bytes, Status> {

@@ -49,6 +49,8 @@ pub(crate) fn text(server: &ApiServer) -> Result<String, fmt::Error> {
     if let Some(audit) = &server.audit {
         let (events, dropped) = (audit.events() as f64, audit.dropped() as f64);
         shown.counter("apiserver_audit_event", "Events that were recorded", events);
+        let (name, rejected) = ("apiserver_audit_requests_rejected", audit.rejected() as f64);
+        shown.counter(name, "Requests that were refused as they could not be recorded", rejected);
         let name = "apiserver_audit_error";
         shown.counters(
             name,

@@ -8,16 +8,20 @@
 mod decode;
 mod encode;
 mod envelope;
+mod list;
 mod special;
 #[cfg(test)]
 mod tests;
+mod tree;
 mod watch;
 pub(crate) mod wire;
 
+use serde::de::DeserializeSeed;
 use serde_json::Value;
 use windlass_core::scheme::GroupVersionKind;
 
 pub use envelope::{CONTENT_TYPE, MAGIC, Unknown, envelope, open};
+pub use list::ListFrame;
 pub use watch::{next_frame, watch_frame};
 
 use super::{MessageRef, Schema};
@@ -38,6 +42,9 @@ pub enum EncodeError {
         /// What is wrong with the value.
         reason: String,
     },
+    /// What is to be written is no JSON.
+    #[error("the object is no JSON: {0}")]
+    Json(#[from] serde_json::Error),
 }
 
 /// Bytes that are no protobuf object. The same bytes fail again.
@@ -73,8 +80,38 @@ pub fn encode(gvk: &GroupVersionKind, object: &Value) -> Result<Vec<u8>, EncodeE
 /// # Errors
 /// If a value does not have the type of its field.
 pub fn encode_message(message: MessageRef, object: &Value) -> Result<Vec<u8>, EncodeError> {
-    let mut writer = wire::Writer::default();
-    encode::message(&mut writer, message, object.as_object())?;
+    write(message, object, 0)
+}
+
+/// Encodes a message that is written in JSON, without an envelope. Much less work than by way of a [`Value`].
+///
+/// # Errors
+/// If it is no JSON, or a value does not have the type of its field.
+pub fn transcode(message: MessageRef, json: &[u8]) -> Result<Vec<u8>, EncodeError> {
+    let mut text = serde_json::Deserializer::from_slice(json);
+    write(message, &mut text, json.len())
+}
+
+/// Encodes an object of a built-in kind that is written in JSON, in its envelope.
+///
+/// # Errors
+/// If the kind is not built in, it is no JSON, or a value does not have the type of its field.
+pub fn transcode_object(gvk: &GroupVersionKind, json: &[u8]) -> Result<Vec<u8>, EncodeError> {
+    let message = Schema::builtin().kind(gvk).ok_or_else(|| EncodeError::Kind(gvk.clone()))?;
+    Ok(envelope(&gvk.api_version(), &gvk.kind, &transcode(message, json)?))
+}
+
+fn write<'de, D>(message: MessageRef, object: D, room: usize) -> Result<Vec<u8>, EncodeError>
+where
+    D: serde::Deserializer<'de, Error = serde_json::Error>,
+{
+    let tree = tree::Seed::Root(message).deserialize(object)?;
+    let members = match &tree {
+        tree::Tree::Message(members) => Some(members),
+        _ => None,
+    };
+    let mut writer = wire::Writer::with_room(room);
+    encode::message(&mut writer, message, members)?;
     Ok(writer.into_bytes())
 }
 
@@ -105,24 +142,4 @@ pub fn decode(
 /// If the message is malformed.
 pub fn decode_message(message: MessageRef, bytes: &[u8]) -> Result<Value, DecodeError> {
     decode::object(message, None, bytes)
-}
-
-/// Encodes a list from items that are encoded already ([`encode_message`]), in its envelope.
-///
-/// # Errors
-/// If the kind of the list is not built in, or `metadata` is no `ListMeta`.
-pub fn encode_list<'a>(
-    list: &GroupVersionKind,
-    metadata: &Value,
-    items: impl DoubleEndedIterator<Item = &'a [u8]>,
-) -> Result<Vec<u8>, EncodeError> {
-    let message = Schema::builtin().kind(list).ok_or_else(|| EncodeError::Kind(list.clone()))?;
-    let mut writer = wire::Writer::default();
-    for item in items.rev() {
-        writer.bytes(2, item);
-    }
-    let meta = message.field("metadata").and_then(|field| field.message());
-    let meta = meta.ok_or_else(|| EncodeError::Kind(list.clone()))?;
-    writer.bytes(1, &encode_message(meta, metadata)?);
-    Ok(envelope(&list.api_version(), &list.kind, &writer.into_bytes()))
 }

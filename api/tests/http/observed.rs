@@ -150,6 +150,31 @@ async fn long_answers_have_a_beginning_and_an_end() {
     assert_eq!(ended[0]["auditID"], started[0]["auditID"]);
 }
 
+/// Has no room.
+struct Full;
+
+impl AuditSink for Full {
+    fn take(&self, _: Vec<u8>) -> bool {
+        false
+    }
+}
+
+#[tokio::test]
+async fn what_can_not_be_recorded_may_be_refused() {
+    for (strict, code) in [(false, StatusCode::OK), (true, StatusCode::INTERNAL_SERVER_ERROR)] {
+        let policy = Policy::parse(POLICY).expect("a policy");
+        let sink = Arc::new(Full);
+        let audit = if strict { Audit::strict(policy, sink) } else { Audit::new(policy, sink) };
+        let builder = ApiServer::builder().audit(audit.clone());
+        let http = Http { server: builder.build().await.expect("a server") };
+        let secrets = http.get("/api/v1/namespaces/default/secrets").await;
+        assert_eq!((secrets.code, audit.rejected()), (code, u64::from(strict)));
+        let metrics = http.get("/metrics").await.text();
+        let line = format!("apiserver_audit_requests_rejected_total {}", u8::from(strict));
+        assert!(metrics.contains(&line), "{metrics}");
+    }
+}
+
 #[tokio::test]
 async fn a_client_may_name_its_request() {
     let http = Http::start().await;

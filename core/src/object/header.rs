@@ -4,6 +4,7 @@ use crate::error::{Error, Result};
 use crate::meta::{Str, intern};
 use crate::scheme::GroupVersionKind;
 use serde::Deserialize;
+use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -70,6 +71,16 @@ struct Raw<'a> {
     metadata: RawMeta<'a>,
 }
 
+/// What stands before the metadata.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Start<'a> {
+    #[serde(borrow, default)]
+    api_version: Cow<'a, str>,
+    #[serde(borrow, default)]
+    kind: Cow<'a, str>,
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[derive(Default)]
@@ -105,14 +116,29 @@ impl Owner {
 
 impl Header {
     pub(super) fn read(json: &[u8]) -> Result<Self> {
-        let raw: Raw<'_> =
+        let Raw { api_version, kind, metadata } =
             serde_json::from_slice(json).map_err(|error| Error::decode("object", error))?;
-        let meta = raw.metadata;
+        Ok(Self::of(&api_version, &kind, metadata))
+    }
+
+    /// The header of canonical JSON whose metadata begins at a place. What comes after the metadata, mostly the
+    /// greater part, is not looked at.
+    pub(super) fn read_canonical(json: &[u8], metadata: usize) -> Result<Self> {
+        let failed = |error| Error::decode("stored object", error);
+        let mut start: SmallVec<[u8; 128]> = SmallVec::from_slice(&json[..metadata]);
+        start.extend_from_slice(b"}}");
+        let kind: Start<'_> = serde_json::from_slice(&start).map_err(failed)?;
+        let mut rest = serde_json::Deserializer::from_slice(&json[metadata - 1..]);
+        let metadata = RawMeta::deserialize(&mut rest).map_err(failed)?;
+        Ok(Self::of(&kind.api_version, &kind.kind, metadata))
+    }
+
+    fn of(api_version: &str, kind: &str, meta: RawMeta<'_>) -> Self {
         let labels = meta.labels.unwrap_or_default();
         let finalizers = meta.finalizers.unwrap_or_default();
-        Ok(Self {
-            api_version: intern(&raw.api_version),
-            kind: intern(&raw.kind),
+        Self {
+            api_version: intern(api_version),
+            kind: intern(kind),
             name: meta.name,
             namespace: intern(&meta.namespace),
             uid: meta.uid,
@@ -122,7 +148,7 @@ impl Header {
             owners: meta.owner_references.unwrap_or_default(),
             finalizers: finalizers.iter().map(|f| intern(f)).collect(),
             deleting: meta.deletion_timestamp.is_some(),
-        })
+        }
     }
 
     /// The value of a label.

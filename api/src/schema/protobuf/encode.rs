@@ -1,30 +1,25 @@
 //! From JSON to the wire.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use serde_json::{Map, Value};
 
+use std::borrow::Cow;
+
+use super::tree::{Members, Tree};
 use super::{EncodeError, special, wire::Writer};
 use crate::schema::{Cardinality, Field, Message, Schema, Type};
 
-type Object = Map<String, Value>;
-
-/// Writes a message; without an object, as Go writes its zero value.
+/// Writes a message; without members, as Go writes its zero value.
 pub(super) fn message(
     writer: &mut Writer,
     message: &Message,
-    object: Option<&Object>,
+    members: Option<&Members<'_>>,
 ) -> Result<(), EncodeError> {
     for &place in message.by_number.iter().rev() {
         let field = &message.own[usize::from(place)];
-        let value = match field.flags.inline {
-            true => None,
-            false => {
-                object.and_then(|object| object.get(field.name)).filter(|value| !value.is_null())
-            }
-        };
+        let value = members.filter(|_| !field.flags.inline).and_then(|all| all.get(field));
         let written = match (field.flags.inline, field.ty) {
             (true, Type::Message(index)) => nested(writer, field.number, |writer| {
-                Ok(self::message(writer, part(index), object)?)
+                Ok(self::message(writer, part(index), members)?)
             }),
             _ => many(writer, field, value),
         };
@@ -33,17 +28,17 @@ pub(super) fn message(
     Ok(())
 }
 
-fn many(writer: &mut Writer, field: &Field, value: Option<&Value>) -> Result<(), Error> {
+fn many(writer: &mut Writer, field: &Field, value: Option<&Tree<'_>>) -> Result<(), Error> {
     match (field.cardinality, value) {
         (Cardinality::One, Some(value)) => one(writer, field.number, field.ty, value),
         (Cardinality::One, None) if !field.flags.pointer => zero(writer, field.number, field.ty),
         (_, None) => Ok(()),
-        (Cardinality::List, Some(Value::Array(list))) => {
+        (Cardinality::List, Some(Tree::List(list))) => {
             list.iter().rev().try_for_each(|value| one(writer, field.number, field.ty, value))
         }
-        (Cardinality::Map, Some(Value::Object(map))) => {
+        (Cardinality::Map, Some(Tree::Map(map))) => {
             let mut entries: Vec<_> = map.iter().collect();
-            entries.sort_unstable_by_key(|&(key, _)| key);
+            entries.sort_unstable_by(|a, b| a.0.cmp(&b.0));
             entries.into_iter().rev().try_for_each(|(key, value)| {
                 nested(writer, field.number, |writer| {
                     one(writer, 2, field.ty, value)?;
@@ -56,10 +51,10 @@ fn many(writer: &mut Writer, field: &Field, value: Option<&Value>) -> Result<(),
     }
 }
 
-fn one(writer: &mut Writer, number: u32, ty: Type, value: &Value) -> Result<(), Error> {
+fn one(writer: &mut Writer, number: u32, ty: Type, value: &Tree<'_>) -> Result<(), Error> {
     match ty {
         // A null among elements is Go's zero value.
-        _ if value.is_null() => return zero(writer, number, ty),
+        _ if matches!(value, Tree::Null) => return zero(writer, number, ty),
         Type::String => writer.bytes(number, text(value)?.as_bytes()),
         Type::Bytes => {
             let bytes =
@@ -67,18 +62,15 @@ fn one(writer: &mut Writer, number: u32, ty: Type, value: &Value) -> Result<(), 
             writer.bytes(number, &bytes);
         }
         Type::Int32 | Type::Int64 => writer.varint(number, integer(value)?.cast_unsigned()),
-        Type::Bool => {
-            let truth = value.as_bool().ok_or_else(|| wanted("a boolean", value))?;
-            writer.varint(number, u64::from(truth));
-        }
-        Type::Double => {
-            let float = value.as_f64().ok_or_else(|| wanted("a number", value))?;
-            writer.fixed64(number, float.to_bits());
-        }
+        Type::Bool => match value {
+            Tree::Bool(truth) => writer.varint(number, u64::from(*truth)),
+            other => return Err(wanted("a boolean", other)),
+        },
+        Type::Double => writer.fixed64(number, float(value)?.to_bits()),
         Type::Message(index) => {
-            let object = value.as_object().ok_or_else(|| wanted("an object", value))?;
+            let Tree::Message(members) = value else { return Err(wanted("an object", value)) };
             return nested(writer, number, |writer| {
-                Ok(message(writer, part(index), Some(object))?)
+                Ok(message(writer, part(index), Some(members))?)
             });
         }
         ty => return nested(writer, number, |writer| special::encode(writer, ty, value)),
@@ -88,15 +80,25 @@ fn one(writer: &mut Writer, number: u32, ty: Type, value: &Value) -> Result<(), 
 
 /// What Go writes for a field that is no pointer and was not set.
 fn zero(writer: &mut Writer, number: u32, ty: Type) -> Result<(), Error> {
+    let empty = Tree::Text(Cow::Borrowed(""));
     match ty {
-        Type::Bytes => Ok(()),
-        Type::Time | Type::MicroTime | Type::RawExtension | Type::FieldsV1 | Type::Json => {
-            nested(writer, number, |_| Ok(()))
+        Type::String => one(writer, number, ty, &empty),
+        Type::Int32 | Type::Int64 | Type::Double | Type::IntOrString => {
+            one(writer, number, ty, &Tree::Int(0))
         }
+        Type::Bool => one(writer, number, ty, &Tree::Bool(false)),
+        Type::Quantity => one(writer, number, ty, &Tree::Text(Cow::Borrowed("0"))),
         Type::Message(index) => {
             nested(writer, number, |writer| Ok(message(writer, part(index), None)?))
         }
-        ty => one(writer, number, ty, &ty.zero()),
+        Type::Time | Type::MicroTime | Type::RawExtension | Type::FieldsV1 | Type::Json => {
+            nested(writer, number, |_| Ok(()))
+        }
+        Type::Bytes
+        | Type::StringList
+        | Type::SchemaOrArray
+        | Type::SchemaOrBool
+        | Type::SchemaOrStrings => Ok(()),
     }
 }
 
@@ -112,22 +114,38 @@ pub(super) fn nested(
     Ok(())
 }
 
-pub(super) fn text(value: &Value) -> Result<&str, Error> {
-    value.as_str().ok_or_else(|| wanted("a string", value))
+pub(super) fn text<'t>(value: &'t Tree<'_>) -> Result<&'t str, Error> {
+    match value {
+        Tree::Text(text) => Ok(text),
+        other => Err(wanted("a string", other)),
+    }
 }
 
-pub(super) fn integer(value: &Value) -> Result<i64, Error> {
-    value.as_i64().ok_or_else(|| wanted("a whole number", value))
+pub(super) fn integer(value: &Tree<'_>) -> Result<i64, Error> {
+    match value {
+        Tree::Int(number) => Ok(*number),
+        other => Err(wanted("a whole number", other)),
+    }
 }
 
-pub(super) fn wanted(what: &str, value: &Value) -> Error {
+#[expect(clippy::cast_precision_loss, reason = "as any reader of JSON has it")]
+fn float(value: &Tree<'_>) -> Result<f64, Error> {
+    match value {
+        Tree::Int(number) => Ok(*number as f64),
+        Tree::Float(number) => Ok(*number),
+        other => Err(wanted("a number", other)),
+    }
+}
+
+pub(super) fn wanted(what: &str, value: &Tree<'_>) -> Error {
     let found = match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
+        Tree::Null => "null",
+        Tree::Bool(_) => "a boolean",
+        Tree::Int(_) | Tree::Float(_) => "a number",
+        Tree::Text(_) => "a string",
+        Tree::List(_) => "a list",
+        Tree::Map(_) | Tree::Message(_) | Tree::Object => "an object",
+        Tree::Raw(_) => "anything",
     };
     Error::Reason(format!("{found} where {what} belongs"))
 }

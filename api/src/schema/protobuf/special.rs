@@ -8,40 +8,33 @@ use super::{
     decode::{self, Depth},
     encode::{self, Error, integer, nested, text, wanted},
     envelope,
+    tree::Tree,
     wire::{Reader, WireValue, Writer},
 };
 use crate::schema::{MessageRef, Type, quantity, time};
 
 /// Writes the inside of a value.
-pub(super) fn encode(writer: &mut Writer, ty: Type, value: &Value) -> Result<(), Error> {
-    match ty {
-        Type::Time | Type::MicroTime => timestamp(writer, ty, text(value)?)?,
-        Type::Quantity => writer.bytes(1, text(value)?.as_bytes()),
-        Type::IntOrString => int_or_string(writer, value)?,
-        Type::RawExtension | Type::FieldsV1 | Type::Json => {
-            let json =
-                serde_json::to_vec(value).map_err(|error| Error::Reason(error.to_string()))?;
-            writer.bytes(1, &json);
+pub(super) fn encode(writer: &mut Writer, ty: Type, value: &Tree<'_>) -> Result<(), Error> {
+    match (ty, value) {
+        (Type::Time | Type::MicroTime, value) => timestamp(writer, ty, text(value)?)?,
+        (Type::Quantity, value) => writer.bytes(1, text(value)?.as_bytes()),
+        (Type::IntOrString, value) => int_or_string(writer, value)?,
+        (Type::RawExtension | Type::FieldsV1 | Type::Json, Tree::Raw(json)) => {
+            writer.bytes(1, json.get().as_bytes());
         }
-        Type::StringList => strings(writer, 1, value)?,
-        Type::SchemaOrArray => match value {
-            Value::Array(schemas) => {
-                schemas.iter().rev().try_for_each(|value| schema(writer, 2, value))?
-            }
-            value => schema(writer, 1, value)?,
-        },
-        Type::SchemaOrBool => match value {
-            Value::Bool(truth) => writer.varint(1, u64::from(*truth)),
-            value => {
-                schema(writer, 2, value)?;
-                writer.varint(1, 1);
-            }
-        },
-        Type::SchemaOrStrings => match value {
-            Value::Array(_) => strings(writer, 2, value)?,
-            value => schema(writer, 1, value)?,
-        },
-        other => return Err(Error::Reason(format!("{other:?} is no message"))),
+        (Type::StringList, value) => strings(writer, 1, value)?,
+        (Type::SchemaOrArray, Tree::List(schemas)) => {
+            schemas.iter().rev().try_for_each(|value| schema(writer, 2, value))?;
+        }
+        (Type::SchemaOrArray, value) => schema(writer, 1, value)?,
+        (Type::SchemaOrBool, Tree::Bool(truth)) => writer.varint(1, u64::from(*truth)),
+        (Type::SchemaOrBool, value) => {
+            schema(writer, 2, value)?;
+            writer.varint(1, 1);
+        }
+        (Type::SchemaOrStrings, value @ Tree::List(_)) => strings(writer, 2, value)?,
+        (Type::SchemaOrStrings, value) => schema(writer, 1, value)?,
+        (other, _) => return Err(Error::Reason(format!("{other:?} is no message"))),
     }
     Ok(())
 }
@@ -103,9 +96,9 @@ fn read_timestamp(ty: Type, bytes: &[u8]) -> Result<Option<Value>, DecodeError> 
     Ok(Some(Value::String(write(time))))
 }
 
-fn int_or_string(writer: &mut Writer, value: &Value) -> Result<(), Error> {
+fn int_or_string(writer: &mut Writer, value: &Tree<'_>) -> Result<(), Error> {
     let (kind, number, text) = match value {
-        Value::String(text) => (1, 0, text.as_str()),
+        Tree::Text(text) => (1, 0, &**text),
         value => (0, integer(value)?, ""),
     };
     writer.bytes(3, text.as_bytes());
@@ -131,17 +124,17 @@ fn read_raw(raw: &[u8]) -> Result<Value, DecodeError> {
     serde_json::from_slice(raw).map_err(|error| DecodeError::Malformed(error.to_string()))
 }
 
-fn strings(writer: &mut Writer, number: u32, value: &Value) -> Result<(), Error> {
-    let list = value.as_array().ok_or_else(|| wanted("a list", value))?;
+fn strings(writer: &mut Writer, number: u32, value: &Tree<'_>) -> Result<(), Error> {
+    let Tree::List(list) = value else { return Err(wanted("a list", value)) };
     for value in list.iter().rev() {
         writer.bytes(number, text(value)?.as_bytes());
     }
     Ok(())
 }
 
-fn schema(writer: &mut Writer, number: u32, value: &Value) -> Result<(), Error> {
-    let object = value.as_object().ok_or_else(|| wanted("an object", value))?;
-    nested(writer, number, |writer| Ok(encode::message(writer, schema_props(), Some(object))?))
+fn schema(writer: &mut Writer, number: u32, value: &Tree<'_>) -> Result<(), Error> {
+    let Tree::Message(members) = value else { return Err(wanted("an object", value)) };
+    nested(writer, number, |writer| Ok(encode::message(writer, schema_props(), Some(members))?))
 }
 
 fn read_schema(value: WireValue<'_>, depth: Depth) -> Result<Value, DecodeError> {

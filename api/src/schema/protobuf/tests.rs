@@ -19,6 +19,7 @@ proptest! {
         let object = generate(&mut SmallRng::seed_from_u64(seed), message, &mut 200);
         let object = json_decode::value(&kind, object).unwrap().value;
         let bytes = encode(&kind, &object).unwrap();
+        prop_assert_eq!(&transcode_object(&kind, object.to_string().as_bytes()).unwrap(), &bytes);
         let (decoded_kind, decoded) = decode(None, &bytes).unwrap();
         prop_assert_eq!(&decoded_kind, &kind);
         prop_assert_eq!(&decoded, &object);
@@ -103,9 +104,12 @@ fn a_list_is_made_of_encoded_items() {
     let list = GroupVersionKind::new("", "v1", "ConfigMapList");
     let items: Vec<Value> = ["a", "b"].map(|name| json!({"metadata": {"name": name}})).into();
     let message = Schema::builtin().kind(&CONFIG_MAP).unwrap();
-    let raws: Vec<_> = items.iter().map(|item| encode_message(message, item).unwrap()).collect();
+    let raws: Vec<_> =
+        items.iter().map(|item| transcode(message, item.to_string().as_bytes()).unwrap()).collect();
     let metadata = json!({"resourceVersion": "7"});
-    let bytes = encode_list(&list, &metadata, raws.iter().map(Vec::as_slice)).unwrap();
+    let frame = ListFrame::new(&list, &metadata, raws.iter().map(Vec::len)).unwrap();
+    let raws = raws.iter().flat_map(|raw| [ListFrame::item(raw.len()), raw.clone()]);
+    let bytes = [frame.head, raws.collect::<Vec<_>>().concat(), frame.tail.to_vec()].concat();
     let whole =
         json!({"apiVersion": "v1", "kind": "ConfigMapList", "metadata": metadata, "items": items});
     assert_eq!(bytes, encode(&list, &whole).unwrap());

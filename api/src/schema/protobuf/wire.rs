@@ -27,6 +27,11 @@ pub(crate) enum WireValue<'a> {
 // === impl Writer ===
 
 impl Writer {
+    /// With room for so many bytes.
+    pub(crate) fn with_room(room: usize) -> Self {
+        Self { buffer: vec![0; room], head: room }
+    }
+
     /// How much was written.
     pub(crate) fn len(&self) -> usize {
         self.buffer.len() - self.head
@@ -55,7 +60,11 @@ impl Writer {
 
     /// Makes what was written since `before` (a [`Writer::len`]) the value of a field.
     pub(crate) fn close(&mut self, field: u32, before: usize) {
-        let length = self.len() - before;
+        self.prefix(field, self.len() - before);
+    }
+
+    /// What stands before a value of a length.
+    pub(crate) fn prefix(&mut self, field: u32, length: usize) {
         self.raw_varint(length as u64);
         self.tag(field, 2);
     }
