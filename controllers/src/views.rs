@@ -35,7 +35,7 @@ pub(crate) type Workloads = Arc<Informer<WorkloadView>>;
 pub(crate) fn pods(context: &Context) -> Pods {
     let pods = context.informers.informer::<PodView>(scheme::PODS);
     index_owners(&pods);
-    pods.add_index(BY_NODE, |pod| vec![pod.view.spec.node_name.clone()]);
+    pods.add_index(BY_NODE, |pod| vec![pod.view.spec.node_name.to_string()]);
     pods
 }
 

@@ -7,7 +7,7 @@ mod selector;
 mod status;
 
 pub use duration::parse_duration;
-pub use intern::{Str, intern};
+pub use intern::{Interned, Str, intern};
 pub use quantity::{Quantity, QuantityError};
 pub use selector::{
     FieldRequirement, FieldSelector, LabelOperator, LabelRequirement, LabelSelector, SelectorError,

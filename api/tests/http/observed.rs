@@ -216,7 +216,7 @@ async fn metrics_have_kubernetes_names_and_no_text_of_clients() {
         "apiserver_flowcontrol_dispatched_requests_total{",
         "apiserver_flowcontrol_rejected_requests_total{",
         "apiserver_flowcontrol_request_wait_duration_seconds_bucket{le=\"0.005\",priority_level=",
-        "apiserver_flowcontrol_request_execution_seconds_count{priority_level=\"exempt\",flow_schema=\"exempt\"} 4",
+        "apiserver_flowcontrol_request_execution_seconds_count{priority_level=\"exempt\",flow_schema=\"exempt\"} 5",
         "etcd_request_duration_seconds_count{operation=\"txn\"}",
         "process_resident_memory_bytes ",
         "process_cpu_seconds_total ",

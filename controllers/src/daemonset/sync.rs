@@ -100,7 +100,7 @@ impl Sync {
             let node = if bound.is_empty() {
                 target(&pod.object.view()?).unwrap_or_default()
             } else {
-                bound.clone()
+                bound.to_string()
             };
             by_node.entry(node).or_default().push(pod);
         }

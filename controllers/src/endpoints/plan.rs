@@ -114,9 +114,9 @@ fn subset(addresses: Addresses, ports: Vec<Port>) -> EndpointSubset {
 
 fn address(service: &Header, pod: &Pod) -> EndpointAddress {
     EndpointAddress {
-        ip: pod.view.status.pod_ip.clone(),
+        ip: pod.view.status.pod_ip.to_string(),
         hostname: hostname(&service.name, pod),
-        node_name: Some(pod.view.spec.node_name.clone()).filter(|name| !name.is_empty()),
+        node_name: Some(pod.view.spec.node_name.to_string()).filter(|name| !name.is_empty()),
         target_ref: Some(target(pod)),
     }
 }

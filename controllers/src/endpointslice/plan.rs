@@ -66,7 +66,7 @@ fn endpoint(
     family: &str,
 ) -> Option<(Vec<EndpointPort>, Endpoint)> {
     let (spec, service) = (&pod.view.spec, snapshot.service);
-    let zone = snapshot.zones.get(&spec.node_name);
+    let zone = snapshot.zones.get(spec.node_name.as_str());
     // A pod on a node that is not there is about to be collected.
     if !is_endpoint(pod, true) || (zone.is_none() && !service.publish_not_ready_addresses) {
         return None;
@@ -82,7 +82,7 @@ fn endpoint(
     let endpoint = Endpoint {
         conditions: Some(conditions),
         hostname: hostname(&snapshot.header.name, pod),
-        node_name: Some(spec.node_name.clone()).filter(|name| !name.is_empty()),
+        node_name: Some(spec.node_name.to_string()).filter(|name| !name.is_empty()),
         zone: zone.cloned().filter(|zone| !zone.is_empty()),
         target_ref: Some(target(pod)),
         addresses,
@@ -94,10 +94,10 @@ fn endpoint(
 
 fn addresses(pod: &Pod, family: &str) -> Vec<String> {
     let status = &pod.view.status;
-    let given = status.pod_ips.iter().map(|ip| ip.ip.as_str());
+    let given = status.pod_ips.iter().map(|ip| &*ip.ip);
     let mut all: Vec<_> = given.filter(|ip| is_of(ip, family)).map(str::to_owned).collect();
     if all.is_empty() && is_of(&status.pod_ip, family) {
-        all.push(status.pod_ip.clone());
+        all.push(status.pod_ip.to_string());
     }
     all
 }

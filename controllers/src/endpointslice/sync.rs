@@ -76,8 +76,8 @@ impl Sync {
             let node = self.nodes.get("", name)?;
             Some(node.object.header().label(ZONE_LABEL).unwrap_or_default().to_owned())
         };
-        let names = pods.iter().map(|pod| &pod.view.spec.node_name);
-        names.filter_map(|name| Some((name.clone(), zone(name)?))).collect()
+        let names = pods.iter().map(|pod| pod.view.spec.node_name.as_str());
+        names.filter_map(|name| Some((name.to_owned(), zone(name)?))).collect()
     }
 }
 

@@ -64,7 +64,8 @@ fn protocol(given: &str) -> &str {
 /// The host name a pod has in the DNS records of a service.
 pub(crate) fn hostname(service: &str, pod: &Pod) -> Option<String> {
     let spec = &pod.view.spec;
-    Some(spec.hostname.clone()).filter(|name| !name.is_empty() && spec.subdomain == service)
+    let inside = spec.subdomain == service && !spec.hostname.is_empty();
+    inside.then(|| spec.hostname.to_string())
 }
 
 pub(crate) fn target(pod: &Pod) -> ObjectReference {

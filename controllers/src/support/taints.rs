@@ -1,6 +1,7 @@
 //! Taints and tolerations (API reference, "Toleration").
 
 use crate::views::{Taint, Toleration};
+use windlass_core::meta::Interned;
 
 /// Whether a toleration covers a taint.
 pub(crate) fn tolerates(toleration: &Toleration, taint: &Taint) -> bool {
@@ -13,7 +14,7 @@ pub(crate) fn tolerates(toleration: &Toleration, taint: &Taint) -> bool {
 
 impl From<&windlass_core::apis::core::v1::Toleration> for Toleration {
     fn from(api: &windlass_core::apis::core::v1::Toleration) -> Self {
-        let text = |text: &Option<String>| text.clone().unwrap_or_default();
+        let text = |text: &Option<String>| Interned::from(text.as_deref().unwrap_or_default());
         Self {
             key: text(&api.key),
             operator: text(&api.operator),

@@ -1,8 +1,9 @@
-//! Pods.
+//! Pods. There are many: what repeats is held once, and lists have no room to grow.
 
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use windlass_core::apis::meta::v1::Time;
+use windlass_core::meta::Interned;
 
 /// What controllers read of each pod.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -24,13 +25,13 @@ pub(crate) struct Metadata {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct Spec {
-    pub(crate) node_name: String,
-    pub(crate) hostname: String,
-    pub(crate) subdomain: String,
-    pub(crate) tolerations: Vec<Toleration>,
-    pub(crate) containers: Vec<Container>,
-    pub(crate) volumes: Option<Vec<Volume>>,
-    pub(crate) resource_claims: Option<Vec<ResourceClaim>>,
+    pub(crate) node_name: Interned,
+    pub(crate) hostname: Interned,
+    pub(crate) subdomain: Interned,
+    pub(crate) tolerations: Box<[Toleration]>,
+    pub(crate) containers: Box<[Container]>,
+    pub(crate) volumes: Option<Box<[Volume]>>,
+    pub(crate) resource_claims: Option<Box<[ResourceClaim]>>,
 }
 
 /// A claim for devices: one that is there, or one made from a template.
@@ -45,25 +46,25 @@ pub(crate) struct ResourceClaim {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct Toleration {
-    pub(crate) key: String,
-    pub(crate) operator: String,
-    pub(crate) value: String,
-    pub(crate) effect: String,
+    pub(crate) key: Interned,
+    pub(crate) operator: Interned,
+    pub(crate) value: Interned,
+    pub(crate) effect: Interned,
     pub(crate) toleration_seconds: Option<i64>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Container {
-    pub(crate) ports: Option<Vec<ContainerPort>>,
+    pub(crate) ports: Option<Box<[ContainerPort]>>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct ContainerPort {
-    pub(crate) name: String,
+    pub(crate) name: Interned,
     pub(crate) container_port: i32,
-    pub(crate) protocol: String,
+    pub(crate) protocol: Interned,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -82,35 +83,35 @@ pub(crate) struct Ephemeral {}
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct Claim {
-    pub(crate) claim_name: String,
+    pub(crate) claim_name: Box<str>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct Status {
-    pub(crate) phase: String,
+    pub(crate) phase: Interned,
     #[serde(rename = "podIP")]
-    pub(crate) pod_ip: String,
+    pub(crate) pod_ip: Box<str>,
     #[serde(rename = "podIPs")]
-    pub(crate) pod_ips: Vec<PodIp>,
-    pub(crate) conditions: Vec<Condition>,
-    pub(crate) container_statuses: Option<Vec<ContainerStatus>>,
+    pub(crate) pod_ips: Box<[PodIp]>,
+    pub(crate) conditions: Box<[Condition]>,
+    pub(crate) container_statuses: Option<Box<[ContainerStatus]>>,
     pub(crate) start_time: Option<Time>,
-    pub(crate) resource_claim_statuses: Option<Vec<ResourceClaim>>,
+    pub(crate) resource_claim_statuses: Option<Box<[ResourceClaim]>>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct PodIp {
-    pub(crate) ip: String,
+    pub(crate) ip: Box<str>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct Condition {
     #[serde(rename = "type")]
-    pub(crate) kind: String,
-    pub(crate) status: String,
+    pub(crate) kind: Interned,
+    pub(crate) status: Interned,
     pub(crate) last_transition_time: Option<Time>,
 }
 
@@ -180,7 +181,7 @@ impl PodView {
         self.spec.volumes.iter().flatten().filter_map(move |volume| {
             let named = volume.persistent_volume_claim.as_ref();
             let own = || volume.ephemeral.map(|_| format!("{pod}-{}", volume.name));
-            named.map(|claim| claim.claim_name.clone()).or_else(own)
+            named.map(|claim| claim.claim_name.to_string()).or_else(own)
         })
     }
 }

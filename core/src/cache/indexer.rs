@@ -3,7 +3,8 @@
 use crate::error::Result;
 use crate::object::{Object, View};
 use rustc_hash::FxHashMap;
-use std::collections::BTreeMap;
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// An object with its view.
@@ -18,7 +19,6 @@ pub struct Entry<V> {
 /// The values an index files an entry under.
 pub type IndexFn<V> = Arc<dyn Fn(&Entry<V>) -> Vec<String> + Send + Sync>;
 
-type Place = (Box<str>, Box<str>);
 type Entries<V> = BTreeMap<Box<str>, Arc<Entry<V>>>;
 
 /// Entries by namespace and name, with indexes that are kept, not rebuilt.
@@ -31,8 +31,11 @@ pub struct Indexer<V> {
 struct Index<V> {
     function: IndexFn<V>,
     // By value, then by namespace and name, so that what is listed comes in a fixed order.
-    filed: FxHashMap<String, BTreeMap<Place, Arc<Entry<V>>>>,
+    filed: FxHashMap<String, BTreeSet<Filed<V>>>,
 }
+
+/// An entry by its namespace and name: an index holds nothing but a pointer to it.
+struct Filed<V>(Arc<Entry<V>>);
 
 impl<V: View> Entry<V> {
     /// Decodes the view of an object.
@@ -69,7 +72,7 @@ impl<V> Indexer<V> {
     #[must_use]
     pub fn by_index(&self, index: &str, value: &str) -> Vec<Arc<Entry<V>>> {
         let filed = self.indexes.get(index).and_then(|index| index.filed.get(value));
-        filed.map(|entries| entries.values().cloned().collect()).unwrap_or_default()
+        filed.map(|all| all.iter().map(|one| one.0.clone()).collect()).unwrap_or_default()
     }
 
     /// All entries of a namespace in the order of their names; of all namespaces when it is `None`.
@@ -134,14 +137,14 @@ impl<V> Indexer<V> {
 impl<V> Index<V> {
     fn file(&mut self, entry: &Arc<Entry<V>>) {
         for value in (self.function)(entry) {
-            self.filed.entry(value).or_default().insert(place(entry), entry.clone());
+            self.filed.entry(value).or_default().replace(Filed(entry.clone()));
         }
     }
 
     fn unfile(&mut self, entry: &Arc<Entry<V>>) {
         for value in (self.function)(entry) {
             if let Some(entries) = self.filed.get_mut(&value) {
-                entries.remove(&place(entry));
+                entries.remove(&Filed(entry.clone()));
                 if entries.is_empty() {
                     self.filed.remove(&value);
                 }
@@ -150,6 +153,28 @@ impl<V> Index<V> {
     }
 }
 
-fn place<V>(entry: &Entry<V>) -> Place {
-    (entry.object.namespace().into(), entry.object.name().into())
+impl<V> Filed<V> {
+    fn place(&self) -> (&str, &str) {
+        (self.0.object.namespace(), self.0.object.name())
+    }
+}
+
+impl<V> PartialEq for Filed<V> {
+    fn eq(&self, other: &Self) -> bool {
+        self.place() == other.place()
+    }
+}
+
+impl<V> Eq for Filed<V> {}
+
+impl<V> PartialOrd for Filed<V> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl<V> Ord for Filed<V> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.place().cmp(&other.place())
+    }
 }

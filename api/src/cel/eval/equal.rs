@@ -121,7 +121,11 @@ fn digest(value: &Value<'_>) -> u64 {
             };
             map.iter().map(entry).fold(0, u64::wrapping_add).hash(&mut hasher);
         }
-        Value::Null | Value::Optional(None) | Value::Foreign(_) => {}
+        Value::Null
+        | Value::Optional(None)
+        | Value::Foreign(_)
+        | Value::Authz(_)
+        | Value::Variables(_) => {}
     }
     hasher.finish()
 }
