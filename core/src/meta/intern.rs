@@ -135,7 +135,7 @@ mod tests {
         let (a, b) = (super::intern("kube-system"), super::intern("kube-system"));
         assert!(std::sync::Arc::ptr_eq(&a, &b));
         assert_ne!(super::intern("default"), a);
-        let words: Vec<super::Interned> = serde_json::from_str(r#"["a", "\\u0061"]"#).unwrap();
+        let words: Vec<super::Interned> = serde_json::from_str(r#"["a", "\u0061"]"#).unwrap();
         assert!(std::ptr::eq(words[0].as_str(), words[1].as_str()) && words[0] == "a");
     }
 }
