@@ -17,7 +17,6 @@ mod follow;
 mod local;
 mod location;
 mod proxy;
-mod resources;
 mod routes;
 mod service;
 
@@ -32,7 +31,7 @@ use crate::openapi::OpenApi;
 use crate::registry::Registry;
 use controller::Request;
 use std::sync::{Arc, OnceLock};
-use windlass_core::scheme::GroupVersionResource;
+use windlass_core::scheme::{GroupVersionResource, ResourceInfo};
 use windlass_core::workqueue::WorkQueue;
 
 /// Knows the servers behind this one, and passes requests on to them.
@@ -59,6 +58,11 @@ impl Aggregator {
     /// Whether another server serves a resource.
     pub(crate) fn serves(&self, resource: &GroupVersionResource) -> bool {
         self.routes.has(resource)
+    }
+
+    /// These resources, but for those of group versions that others serve; and those of the others.
+    pub(crate) fn merged(&self, own: Vec<Arc<ResourceInfo>>) -> Vec<Arc<ResourceInfo>> {
+        self.routes.merged(own)
     }
 
     /// Has a look again at whether a server is there.

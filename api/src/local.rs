@@ -7,7 +7,7 @@ pub(crate) use behind::LocalUser;
 
 use crate::authentication::User;
 use crate::handler::{Action, Answer, Content, Request};
-use crate::registry::{Body, client_events};
+use crate::registry::{Body, client_events, unknown_resource};
 use crate::server::ApiServer;
 use async_trait::async_trait;
 use behind::Behind;
@@ -15,12 +15,12 @@ use bytes::Bytes;
 use std::sync::Arc;
 use windlass_core::client::remote::RemoteClient;
 use windlass_core::client::{
-    DeleteOptions, Key, ListOptions, Patch, Reader, Scope, WatchStream, Watcher, WriteOptions,
-    Writer,
+    DeleteOptions, Discovery, Key, ListOptions, Patch, Reader, Scope, WatchStream, Watcher,
+    WriteOptions, Writer,
 };
 use windlass_core::meta::Status;
 use windlass_core::request::ResourceTarget;
-use windlass_core::scheme::GroupVersionResource;
+use windlass_core::scheme::{GroupVersion, GroupVersionResource, ResourceInfo};
 use windlass_core::{Object, ObjectList, Result};
 
 /// A client of a server in this process, as a user. Cheap to clone.
@@ -163,6 +163,20 @@ impl Writer for LocalClient {
         }
         let action = Action::DeleteCollection(list.clone(), options.clone());
         self.ask(all(scope), action).await.map(drop)
+    }
+}
+
+#[async_trait]
+impl Discovery for LocalClient {
+    async fn resources(&self, version: &GroupVersion) -> Result<Vec<Arc<ResourceInfo>>> {
+        let own = self.server.objects().resources().all();
+        let own = own.iter().map(|entry| entry.discovered()).collect();
+        let mut all = match &self.server.aggregator {
+            Some(aggregator) => aggregator.merged(own),
+            None => own,
+        };
+        all.retain(|info| info.gvr.group_version() == *version);
+        if all.is_empty() { Err(unknown_resource().into()) } else { Ok(all) }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 use windlass_core::cache::InformerFactory;
-use windlass_core::client::Client;
+use windlass_core::client::{Client, Discovery};
 use windlass_core::clock::Env;
 use windlass_core::component::{BoxError, Shutdown};
 use windlass_core::events::Recorder;
@@ -48,6 +48,9 @@ pub struct Settings {
     /// Where metrics are read; None: through the context's client. The custom and the external metrics API have paths
     /// that only a client over HTTP can ask for ([`RemoteClient`](windlass_core::client::remote::RemoteClient)).
     pub metrics: Option<Arc<dyn Client>>,
+    /// Tells the garbage collector which kinds other servers serve behind the API server. None: it looks after none of
+    /// those.
+    pub discovery: Option<Arc<dyn Discovery>>,
     /// How many requests a controller of workloads works on at once.
     pub workers: usize,
 }
@@ -111,6 +114,7 @@ impl Default for Settings {
             node_monitor_grace_period: Duration::from_secs(40),
             terminated_pod_threshold: 12_500,
             metrics: None,
+            discovery: None,
             workers: 5,
         }
     }

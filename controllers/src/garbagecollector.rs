@@ -1,10 +1,11 @@
 //! Deletes what nobody owns any more.
 //!
-//! Watches: the headers of all objects of all kinds, those of custom resources too. They make a graph of who owns whom.
+//! Watches: the headers of all objects of all kinds, those of custom resources and of other servers too. They make a graph of who owns whom.
 //! Three ways to delete an owner (Kubernetes documentation, "Garbage Collection"): in the background the dependents go
 //! after it; in the foreground it waits for those that block it; and as orphans they stay, without it. That an
 //! owner is gone is always made sure of with the server before anything is deleted for it.
 
+mod behind;
 mod graph;
 mod owners;
 mod plan;
@@ -31,7 +32,8 @@ pub fn component(context: &Context) -> Box<dyn Component> {
 fn build(context: &Context, kinds: Vec<Kind>, shutdown: &Shutdown) -> Box<dyn Component> {
     let graph = Arc::new(graph::Graph::default());
     let definitions = context.informers.informer::<Definition>(scheme::CUSTOMRESOURCEDEFINITIONS);
-    let sync = sync::Sync::new(context, graph.clone(), definitions.clone());
+    let behind = Arc::new(behind::Behind::default());
+    let sync = sync::Sync::new(context, graph.clone(), definitions.clone(), behind.clone());
     let mut controller =
         Controller::new("garbagecollector", sync).workers(context.settings.workers * 4);
     let queue = controller.queue();
@@ -42,6 +44,7 @@ fn build(context: &Context, kinds: Vec<Kind>, shutdown: &Shutdown) -> Box<dyn Co
         watch::follow(&cache, &kind, &graph, &queue);
         controller = controller.after(cache.synced());
     }
+    behind.follow(context, &graph, &queue, shutdown);
     watch::follow_definitions(context, &definitions, &graph, &queue, shutdown);
     Box::new(controller)
 }

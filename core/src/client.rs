@@ -3,6 +3,7 @@
 //! The in-process client (`windlass_api::local`) and [`remote::RemoteClient`] enter the same door: who
 //! holds a `dyn Client` can't tell them apart.
 
+mod discovery;
 mod extension;
 mod key;
 mod options;
@@ -11,6 +12,7 @@ mod transaction;
 
 pub(crate) use options::flag;
 
+pub use discovery::Discovery;
 pub use extension::ClientExt;
 pub use key::{Key, Scope};
 pub use options::{

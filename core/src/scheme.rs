@@ -6,6 +6,7 @@
 //! Source: `data/resources.tsv`, the generally available versions of the Kubernetes API reference.
 
 mod info;
+mod listed;
 mod names;
 mod table;
 mod well_known;
@@ -14,6 +15,7 @@ mod well_known;
 mod tests;
 
 pub use info::{ResourceInfo, SubresourceInfo};
+pub use listed::read_resources;
 pub use names::{
     GroupResource, GroupVersion, GroupVersionKind, GroupVersionResource, ParseGroupVersionError,
 };

@@ -3,11 +3,11 @@
 use super::Aggregator;
 use super::fetch::{Fetched, get};
 use super::location::{self, Fault};
-use super::resources;
 use super::routes::Route;
 use super::service::Condition;
 use crate::nodes::backend::Backend;
 use http::StatusCode;
+use windlass_core::scheme::read_resources;
 
 /// What is found out about a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,7 +76,7 @@ impl Aggregator {
         if !answer.code.is_success() {
             return Err(failing(format!("bad status from {url}: {}", answer.code.as_u16())));
         }
-        let served = resources::read(&route.version, &answer.body).unwrap_or_else(|error| {
+        let served = read_resources(&route.version, &answer.body).unwrap_or_else(|error| {
             tracing::warn!(url, %error, "a server does not say what it serves");
             Vec::new()
         });

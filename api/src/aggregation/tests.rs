@@ -1,11 +1,10 @@
 use super::local::{Found, Kept, Step, plan, wanted};
 use super::location::locate;
-use super::resources;
 use super::service::{ServiceReference, Spec};
 use crate::nodes::proxy::service::{EndpointSlice, Service};
 use serde_json::json;
 use std::collections::BTreeMap;
-use windlass_core::scheme::{GroupVersion, GroupVersionKind};
+use windlass_core::scheme::{GroupVersion, GroupVersionKind, read_resources};
 
 fn versions() -> Vec<(GroupVersion, bool)> {
     vec![
@@ -101,10 +100,10 @@ fn what_others_serve_is_read() {
         {"name": "ships", "singularName": "ship", "namespaced": true, "kind": "Ship", "verbs": ["get", "list"], "shortNames": ["sh"]},
         {"name": "ships/status", "kind": "Ship", "verbs": ["get"]},
     ]});
-    let read = resources::read(&version, list.to_string().as_bytes()).expect("a list");
+    let read = read_resources(&version, list.to_string().as_bytes()).expect("a list");
     assert_eq!((read.len(), &*read[0].kind, &*read[0].short_names[0]), (1, "Ship", "sh"));
     let parts: Vec<_> = read[0].subresources.iter().map(|part| (&*part.name, &part.gvk)).collect();
     let scale = GroupVersionKind::new("autoscaling", "v1", "Scale");
     assert_eq!(parts, [("scale", &scale), ("status", &version.with_kind("Ship"))]);
-    assert!(resources::read(&version, b"no").is_err());
+    assert!(read_resources(&version, b"no").is_err());
 }

@@ -7,8 +7,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// So much waits at most.
 const FULL: usize = 64 << 10;
-/// So much room is kept for what will wait next.
+/// So much room is kept for what will wait next, unless much waited just now.
 const KEPT: usize = 4 << 10;
+/// Room for all that may wait, and the longest frame that comes on top of it.
+const ROOM: usize = FULL + (17 << 10);
 
 /// A connection of HTTP/2 whose frames leave together. HTTP/2 flushes after each longer frame: the answers of a moment,
 /// or an event for a hundred watches, would be a record of TLS and a system call each.
@@ -49,7 +51,9 @@ impl<S: AsyncWrite + Unpin> Batching<S> {
         };
         self.waiting.drain(..passed);
         ready!(result)?;
-        self.waiting.shrink_to(KEPT);
+        if passed < FULL / 2 {
+            self.waiting.shrink_to(KEPT);
+        }
         ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
         self.due = false;
         Poll::Ready(Ok(()))
@@ -87,8 +91,14 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Batching<S> {
         if self.waiting.len() >= FULL {
             ready!(self.poll_pass_on(cx))?;
         }
+        let length = pieces.iter().map(|piece| piece.len()).sum();
+        if self.waiting.len() + length > KEPT.max(self.waiting.capacity()) {
+            // At once, not step by step: a long answer fills it.
+            let more = ROOM.saturating_sub(self.waiting.len());
+            self.waiting.reserve_exact(more);
+        }
         pieces.iter().for_each(|piece| self.waiting.extend_from_slice(piece));
-        Poll::Ready(Ok(pieces.iter().map(|piece| piece.len()).sum()))
+        Poll::Ready(Ok(length))
     }
 
     fn is_write_vectored(&self) -> bool {

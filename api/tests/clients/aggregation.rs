@@ -19,7 +19,7 @@ use windlass_api::local::LocalClient;
 use windlass_api::pki::{Authority, CertificateResolver, server_tls};
 use windlass_api::server::{ApiServer, ServeOptions};
 use windlass_core::client::{
-    DeleteOptions, Key, ListOptions, Reader, Scope, Watcher, WriteOptions, Writer,
+    DeleteOptions, Discovery, Key, ListOptions, Reader, Scope, Watcher, WriteOptions, Writer,
 };
 use windlass_core::clock::Env;
 use windlass_core::component::Shutdown;
@@ -154,6 +154,8 @@ async fn the_server_keeps_services_of_its_own() {
 async fn through_the_process(client: LocalClient) {
     let ships = GroupVersionResource::new("example.com", "v1", "ships");
     let (scope, options) = (Scope::all(ships.clone()), ListOptions::default());
+    let served = client.resources(&ships.group_version()).await.expect("they are known");
+    assert!(served.iter().any(|info| info.gvr == ships && info.has_verb("watch")), "{served:?}");
     let key = Key::new(ships, "default", "sloop");
     let mut events = client.watch(&scope, &options).await.expect("a watch");
     let sloop = serde_json::to_vec(&ship("sloop", 1)).expect("JSON");

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use windlass_api::authentication::TokenKeys;
+use windlass_api::authentication::{BearerTokens, TokenKeys};
 use windlass_api::authorization::{AlwaysAllow, Rbac};
 use windlass_api::nodes::{NodeClient, connects};
 use windlass_api::pki::{Authority, CertificateResolver, token_key};
@@ -97,7 +97,8 @@ async fn server() -> Http {
     let keys = TokenKeys::new("https://issuer.test", &private, &public).expect("keys");
     let keys = Arc::new(keys);
     let rbac = Arc::new(Rbac::default());
-    let reviews = Reviews { authorizer: Arc::new(AlwaysAllow), rbac, keys: keys.clone() };
+    let tokens = Arc::new(BearerTokens::new(Vec::new()));
+    let reviews = Reviews { authorizer: Arc::new(AlwaysAllow), rbac, keys: keys.clone(), tokens };
     let builder = ApiServer::builder().openid(keys);
     let builder = reviews
         .creaters()

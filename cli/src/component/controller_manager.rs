@@ -61,15 +61,16 @@ impl ControllerManager {
     pub async fn run(self) -> Result<(), BoxError> {
         let ca_pem = self.root_ca_file.as_deref().map_or(Ok(String::new()), read)?;
         let tokens = self.service_account_private_key_file.as_deref().map(signer).transpose()?;
+        let connected = self.remote.connect().await?;
         let settings = Settings {
             ca_pem,
             tokens,
             certificates: self.authority()?,
             certificate_duration: self.cluster_signing_duration,
             cluster_cidr: self.cluster_cidr,
+            discovery: connected.discovery.clone(),
             ..Settings::default()
         };
-        let connected = self.remote.connect().await?;
         let all = self.controllers.is_empty();
         let wanted = |name: &str| all || self.controllers.iter().any(|one| one == name);
         let unknown =

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use windlass_core::cache::InformerFactory;
-use windlass_core::client::Client;
 use windlass_core::client::remote::RemoteClient;
+use windlass_core::client::{Client, Discovery};
 use windlass_core::clock::Env;
 use windlass_core::component::{BoxError, Component, Ready, Shutdown};
 use windlass_core::events::Recorder;
@@ -25,6 +25,8 @@ pub(super) struct Remote {
 /// A component's surroundings.
 pub(super) struct Connected {
     pub(super) client: Arc<dyn Client>,
+    /// None when another part of the process made the client.
+    pub(super) discovery: Option<Arc<dyn Discovery>>,
     pub(super) informers: InformerFactory,
     pub(super) env: Env,
     pub(super) shutdown: Shutdown,
@@ -32,8 +34,9 @@ pub(super) struct Connected {
 
 impl Remote {
     pub(super) async fn connect(&self) -> Result<Connected, BoxError> {
-        let client = RemoteClient::from_kubeconfig(&self.kubeconfig).await?;
-        Ok(Connected::by(Arc::new(client), Env::system()))
+        let client = Arc::new(RemoteClient::from_kubeconfig(&self.kubeconfig).await?);
+        let connected = Connected::by(client.clone(), Env::system());
+        Ok(Connected { discovery: Some(client), ..connected })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -78,7 +81,7 @@ impl Connected {
     pub(super) fn by(client: Arc<dyn Client>, env: Env) -> Self {
         let shutdown = Shutdown::new();
         let informers = InformerFactory::new(client.clone(), shutdown.clone());
-        Self { client, informers, env, shutdown }
+        Self { client, discovery: None, informers, env, shutdown }
     }
 
     pub(super) fn recorder(&self, component: &str, host: &str) -> Recorder {

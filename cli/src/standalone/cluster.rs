@@ -133,6 +133,8 @@ async fn start_controllers(
     let (client, env) = (control_plane.client.clone(), options.env.clone());
     let shutdown = parts.shutdown().child_token();
     if options.controllers {
+        // Other servers serve metrics: what they serve has paths, and no place in the registry.
+        let over_http = Arc::new(RemoteClient::new(kube_client(&control_plane.server)));
         let settings = Settings {
             ca_pem: control_plane.identity.authority.certificate().to_owned(),
             tokens: Some(Arc::new(Signer(control_plane.identity.tokens.clone()))),
@@ -140,8 +142,8 @@ async fn start_controllers(
                 control_plane.identity.authority.clone(),
             ))),
             cluster_cidr: options.pod_cidr.clone(),
-            // Other servers serve metrics: what they serve has paths, and no place in the registry.
-            metrics: Some(Arc::new(RemoteClient::new(kube_client(&control_plane.server)))),
+            metrics: Some(over_http.clone()),
+            discovery: Some(over_http),
             ..Settings::default()
         };
         let context = Context::new(client.clone(), env.clone(), shutdown.clone());

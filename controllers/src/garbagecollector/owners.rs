@@ -1,5 +1,6 @@
 //! Asking the server for owners that the graph does not know.
 
+use super::behind::Behind;
 use super::graph::Graph;
 use super::plan::OwnerState;
 use crate::support::kinds::Definition;
@@ -13,6 +14,7 @@ use windlass_core::scheme::{GroupVersion, GroupVersionResource, Scheme};
 pub(super) struct Owners {
     pub(super) graph: Arc<Graph>,
     pub(super) definitions: Arc<Informer<Definition>>,
+    pub(super) behind: Arc<Behind>,
     pub(super) client: Arc<dyn Client>,
 }
 
@@ -64,6 +66,7 @@ impl Owners {
         let kinds = self.definitions.list(None).into_iter().filter_map(|entry| entry.view.kind());
         let mut fits =
             kinds.filter(|kind| kind.kind == gvk.kind && kind.resource.group == gvk.group);
-        fits.next().map(|kind| (kind.resource, kind.namespaced))
+        let found = fits.next().or_else(|| self.behind.find(&gvk.group, &gvk.kind));
+        found.map(|kind| (kind.resource, kind.namespaced))
     }
 }

@@ -1,5 +1,6 @@
 //! Carries out what the plan says.
 
+use super::behind::Behind;
 use super::graph::{Dependent, FOREGROUND, Graph, ORPHAN, Uid};
 use super::owners::Owners;
 use super::plan::{EndStep, Step, end, step};
@@ -26,8 +27,10 @@ impl Sync {
         context: &Context,
         graph: Arc<Graph>,
         definitions: Arc<Informer<Definition>>,
+        behind: Arc<Behind>,
     ) -> Self {
-        let owners = Owners { graph: graph.clone(), definitions, client: context.client.clone() };
+        let (known, client) = (graph.clone(), context.client.clone());
+        let owners = Owners { graph: known, definitions, behind, client };
         Self { context: context.clone(), graph, owners }
     }
 

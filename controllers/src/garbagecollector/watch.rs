@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 use windlass_core::cache::{Change, HeaderOnly, Informer};
-use windlass_core::client::{ListOptions, Scope};
+use windlass_core::client::{Client, ListOptions, Scope};
 use windlass_core::component::Shutdown;
 use windlass_core::workqueue::WorkQueue;
 
@@ -58,12 +58,21 @@ pub(super) fn follow_definitions(
         }
         let stop = shutdown.child_token();
         followed.insert(name.to_owned(), stop.clone());
-        let cache = Arc::new(Informer::<HeaderOnly>::new(
-            Scope::all(kind.resource.clone()),
-            ListOptions::default(),
-        ));
-        follow(&cache, &kind, &graph, &queue);
-        let client = client.clone();
-        tokio::spawn(async move { cache.run(client, stop).await });
+        follow_until(&client, &kind, &graph, &queue, stop);
     });
+}
+
+/// Follows one kind with a cache of its own.
+pub(super) fn follow_until(
+    client: &Arc<dyn Client>,
+    kind: &Kind,
+    graph: &Arc<Graph>,
+    queue: &Queue,
+    stop: Shutdown,
+) {
+    let scope = Scope::all(kind.resource.clone());
+    let cache = Arc::new(Informer::<HeaderOnly>::new(scope, ListOptions::default()));
+    follow(&cache, kind, graph, queue);
+    let client = client.clone();
+    tokio::spawn(async move { cache.run(client, stop).await });
 }

@@ -4,12 +4,13 @@ mod answer;
 mod stream;
 
 use super::{
-    DeleteOptions, Key, ListOptions, Patch, Reader, Scope, WatchStream, Watcher, WriteOptions,
-    Writer,
+    DeleteOptions, Discovery, Key, ListOptions, Patch, Reader, Scope, WatchStream, Watcher,
+    WriteOptions, Writer,
 };
 use crate::error::{Error, Result};
 use crate::object::{Object, ObjectList};
 use crate::request::{key_path, scope_path, watch_path, with_query};
+use crate::scheme::{GroupVersion, ResourceInfo, read_resources};
 use answer::{Answer, transport};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -115,6 +116,16 @@ impl Reader for RemoteClient {
         let uri = with_query(&scope_path(scope), &options.to_query());
         let json = self.ask(Method::GET, &uri, Body::NONE).await?;
         ObjectList::from_wire(&json)
+    }
+}
+
+#[async_trait]
+impl Discovery for RemoteClient {
+    async fn resources(&self, version: &GroupVersion) -> Result<Vec<Arc<ResourceInfo>>> {
+        let root = if version.group.is_empty() { "/api" } else { "/apis" };
+        let uri = format!("{root}/{version}");
+        let list = self.ask(Method::GET, &uri, Body::NONE).await?;
+        read_resources(version, &list).map_err(|error| Error::decode(uri, error))
     }
 }
 

@@ -1,9 +1,9 @@
-//! What another server serves, as it says itself.
+//! The resources of a group version, as a server lists them.
 
+use super::{GroupVersion, ResourceInfo, SubresourceInfo};
 use serde::Deserialize;
 use std::borrow::Cow;
 use std::sync::Arc;
-use windlass_core::scheme::{GroupVersion, ResourceInfo, SubresourceInfo};
 
 /// An `APIResourceList`.
 #[derive(Debug, Deserialize)]
@@ -27,7 +27,10 @@ struct ApiResource {
 }
 
 /// The resources that an `APIResourceList` names, all of one group version.
-pub(super) fn read(
+///
+/// # Errors
+/// When it is none.
+pub fn read_resources(
     version: &GroupVersion,
     list: &[u8],
 ) -> Result<Vec<Arc<ResourceInfo>>, serde_json::Error> {
