@@ -91,7 +91,8 @@ impl Connected {
     /// The same through another client.
     pub(super) fn through(&self, client: Arc<dyn Client>) -> Self {
         let informers = InformerFactory::new(client.clone(), self.shutdown.clone());
-        Self { client, informers, env: self.env.clone(), shutdown: self.shutdown.clone() }
+        let (discovery, env) = (self.discovery.clone(), self.env.clone());
+        Self { client, discovery, informers, env, shutdown: self.shutdown.clone() }
     }
 
     /// Runs components until SIGTERM or Ctrl-C, or until one fails. `/healthz` answers on `health`, if given.
