@@ -41,7 +41,6 @@ fn pods(count: usize) -> Vec<Pod> {
 }
 
 /// A Deployment in the midst of a rolling update, with so many ReplicaSets of old in its history: one step.
-#[must_use]
 pub fn deployment(history: i64) -> impl Fn() -> usize {
     use crate::deployment::{Snapshot, plan};
     let metadata = json!({"name": "web", "namespace": "ns", "uid": "u", "generation": 2});
@@ -67,7 +66,6 @@ pub fn deployment(history: i64) -> impl Fn() -> usize {
 }
 
 /// A ReplicaSet with so many pods, a tenth too many: which of them go.
-#[must_use]
 pub fn replicaset(count: usize) -> impl Fn() -> usize {
     use crate::replicaset::{Set, scale};
     let set: Set = read(json!({"metadata": {"name": "web", "namespace": "ns", "uid": "u"},
@@ -78,7 +76,6 @@ pub fn replicaset(count: usize) -> impl Fn() -> usize {
 }
 
 /// A Service with so many endpoints of which one is new: what is written.
-#[must_use]
 pub fn endpointslice(count: usize) -> impl Fn() -> usize {
     use crate::endpointslice::{Snapshot, plan};
     let service =

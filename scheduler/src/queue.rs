@@ -158,8 +158,8 @@ impl Queue {
     /// All pods of a group that wait and have no gate, in the order they came.
     pub(crate) fn take_group(&mut self, group: &GroupKey) -> Vec<QueuedPod> {
         let uids = self.groups.get(group).cloned().unwrap_or_default();
-        let open = |uid: &Box<str>| self.get(uid).is_some_and(|queued| !queued.gated);
-        let uids: Vec<_> = uids.into_iter().filter(open).collect();
+        let open = |uid: &str| self.get(uid).is_some_and(|queued| !queued.gated);
+        let uids: Vec<_> = uids.into_iter().filter(|uid| open(uid)).collect();
         let mut taken: Vec<_> = uids.iter().filter_map(|uid| self.remove(uid)).collect();
         taken.sort_by_key(|queued| queued.sequence);
         taken

@@ -16,7 +16,7 @@ pub fn json(current: &Map, patch: &[u8]) -> Result<Map, Status> {
         .map_err(|error| Status::bad_request(format!("error decoding patch: {error}")))?;
     apply_json(current, &patch).map_err(|error| match error {
         JsonError::Refused(error) => refused(&error),
-        JsonError::Status(status) => status,
+        JsonError::Status(status) => *status,
     })
 }
 
@@ -25,7 +25,7 @@ pub(crate) enum JsonError {
     /// It can't be applied to this object, with the place of the operation.
     Refused(json_patch::PatchError),
     /// It is too large, or leaves no object.
-    Status(Status),
+    Status(Box<Status>),
 }
 
 /// Applies a JSON patch that was read.
@@ -38,12 +38,13 @@ pub(crate) fn apply_json(current: &Map, patch: &json_patch::Patch) -> Result<Map
             "The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {}",
             patch.len()
         );
-        return Err(JsonError::Status(Status::failure(Reason::RequestEntityTooLarge, text)));
+        let status = Status::failure(Reason::RequestEntityTooLarge, text);
+        return Err(JsonError::Status(status.into()));
     }
     let mut value = Value::Object(current.clone());
     let mut growth = Growth::default();
     for (operation, step) in patch.iter().enumerate() {
-        growth.check(&value, step).map_err(JsonError::Status)?;
+        growth.check(&value, step).map_err(|status| JsonError::Status(status.into()))?;
         if is_test_of_absence(step, &value) {
             continue;
         }
@@ -55,7 +56,10 @@ pub(crate) fn apply_json(current: &Map, patch: &json_patch::Patch) -> Result<Map
     }
     match value {
         Value::Object(map) => Ok(map),
-        _ => Err(JsonError::Status(Status::bad_request("the patch does not leave an object"))),
+        _ => {
+            let status = Status::bad_request("the patch does not leave an object");
+            Err(JsonError::Status(status.into()))
+        }
     }
 }
 

@@ -104,7 +104,8 @@ async fn what_is_no_answer_is_said() {
         }
     };
     let saying = |response: Value| move |review: &Value| respond(review, &response);
-    let cases: Vec<(Box<dyn Fn(&Value) -> Answered + Send + Sync>, &str)> = vec![
+    type Answer = Box<dyn Fn(&Value) -> Answered + Send + Sync>;
+    let cases: Vec<(Answer, &str)> = vec![
         (Box::new(|_: &Value| Answered::Hang), "?timeout=1s\": context deadline exceeded"),
         (
             Box::new(megabyte),

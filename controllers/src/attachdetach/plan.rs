@@ -110,10 +110,9 @@ pub(super) fn claim_of(volume: &Object) -> Option<String> {
 pub(super) fn plan(at: &Snapshot<'_>) -> Plan {
     let mut plan = Plan::default();
     for (volume, wanted) in &at.wanted {
-        match at.attached.get(volume) {
-            None => plan.ops.extend(attach(at, volume, wanted)),
-            // What goes is made anew when it is gone.
-            Some(_) => {}
+        // What goes is made anew when it is gone.
+        if !at.attached.contains_key(volume) {
+            plan.ops.extend(attach(at, volume, wanted));
         }
     }
     for (volume, attached) in &at.attached {

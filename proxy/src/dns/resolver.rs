@@ -94,7 +94,7 @@ impl Resolver {
                     return authoritative(answer);
                 }
                 Found::Alias(record, target) => {
-                    answer.answers.push(record);
+                    answer.answers.push(*record);
                     if query.query_type == RecordType::CNAME {
                         return authoritative(answer);
                     }

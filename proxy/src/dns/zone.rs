@@ -42,7 +42,7 @@ pub enum Found {
         additionals: Vec<Record>,
     },
     /// Another name stands for it.
-    Alias(Record, Name),
+    Alias(Box<Record>, Name),
     /// The name is there, but has nothing of this type.
     NoData,
     /// There is no such name.
@@ -272,7 +272,7 @@ impl Owner<'_> {
         // An administrator's name: absolute, whether it ends in a dot or not.
         let Ok(mut target) = Name::from_ascii(target) else { return Found::NoData };
         target.set_fqdn(true);
-        Found::Alias(self.record(RData::CNAME(CNAME(target.clone()))), target)
+        Found::Alias(Box::new(self.record(RData::CNAME(CNAME(target.clone())))), target)
     }
 
     fn of_type(
@@ -328,7 +328,7 @@ fn lower(label: &[u8]) -> Option<String> {
 /// The address that a name under `in-addr.arpa` or `ip6.arpa` is of; a whole one, no network.
 fn address(name: &Name) -> Option<IpAddr> {
     // Most names are no such names.
-    if !name.iter().last().is_some_and(|label| label.eq_ignore_ascii_case(b"arpa")) {
+    if !name.iter().next_back().is_some_and(|label| label.eq_ignore_ascii_case(b"arpa")) {
         return None;
     }
     let network = name.parse_arpa_name().ok()?;

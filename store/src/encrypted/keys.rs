@@ -102,7 +102,7 @@ impl KeyRing {
         OsRng
             .try_fill_bytes(&mut *bytes)
             .map_err(|error| std::io::Error::other(error.to_string()))?;
-        let encoded = Zeroizing::new(BASE64_STANDARD.encode(&*bytes));
+        let encoded = Zeroizing::new(BASE64_STANDARD.encode(*bytes));
         Ok(Zeroizing::new(format!("{name}:{}\n", &*encoded)))
     }
 

@@ -129,7 +129,7 @@ impl Writer for ServerClient {
     async fn update(&self, _: &Key, body: Bytes, options: &WriteOptions) -> Result<Arc<Object>> {
         self.0.hears(&options.field_manager)?;
         let (new, old) = (read(&body), self.0.current().map_or(0, |old| old.resource_version()));
-        if new["metadata"]["resourceVersion"] != old.to_string() {
+        if new["metadata"]["resourceVersion"].as_str() != Some(&*old.to_string()) {
             return Err(Status::conflict("", "leases", LOCK, "changed").into());
         }
         Ok(self.0.store(new))
