@@ -171,7 +171,7 @@ impl Builder {
     }
 
     /// Adds an admission plugin, after those of its [`crate::admission::Phase`] that were added before.
-    /// [`NamespaceLifecycle`] comes first, always.
+    /// [`NamespaceLifecycle`](crate::admission::NamespaceLifecycle) comes first, always.
     #[must_use]
     pub fn admission(self, plugin: Arc<dyn Admission>) -> Self {
         self.admission_with(|_| plugin)
