@@ -17,12 +17,13 @@ use windlass_scheduler::framework::{Cycle, Plugin, Profile};
 use windlass_scheduler::plugins::*;
 use windlass_scheduler::{NodeId, NodeInfo, PodInfo, Snapshot};
 
+type Fits = Box<dyn Fn(&Cluster, &Pod, &Node) -> bool>;
 type Scores = Box<dyn Fn(&Cluster, &Pod, &[&Node]) -> Vec<i64>>;
 
 /// A plugin and what it should say.
 struct Case {
     profile: Profile,
-    fits: Box<dyn Fn(&Cluster, &Pod, &Node) -> bool>,
+    fits: Fits,
     scores: Option<Scores>,
 }
 
@@ -140,7 +141,7 @@ impl Both {
     }
 
     fn set_node(&mut self, json: Value) {
-        self.snapshot.set_node(&NodeInfo::new(&object(&json)).expect("a node"));
+        self.snapshot.set_node(NodeInfo::new(&object(&json)).expect("a node"));
         let node: Node = serde_json::from_value(json).expect("a node");
         self.cluster.nodes.insert(node.metadata.name.clone().expect("a name"), node);
     }

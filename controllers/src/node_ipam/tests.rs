@@ -24,7 +24,8 @@ fn the_first_free_part_is_given() {
 
 #[test]
 fn each_family_gives_a_part_from_the_first_range_with_room() {
-    let cases: &[(&str, &[&str], Option<&[&str]>)] = &[
+    type Parts = &'static [&'static str];
+    let cases: &[(&str, Parts, Option<Parts>)] = &[
         ("10.244.0.0/16,fd00::/48", &[], Some(&["10.244.0.0/24", "fd00::/64"])),
         ("fd00::/48, 10.244.0.0/16", &["fd00::/64"], Some(&["fd00:0:0:1::/64", "10.244.0.0/24"])),
         ("10.1.0.0/24,10.2.0.0/24", &["10.1.0.0/24"], Some(&["10.2.0.0/24"])),

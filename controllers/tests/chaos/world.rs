@@ -19,13 +19,16 @@ const TROUBLED: Duration = Duration::from_secs(30);
 /// What is settled stays so.
 const SETTLED: Duration = Duration::from_secs(120);
 
+/// Of all objects that were ever made.
+type Names = Arc<Mutex<BTreeSet<String>>>;
+
 pub(crate) struct World {
     cluster: Cluster,
     trouble: Arc<Trouble>,
     running: JoinHandle<()>,
     informers: InformerFactory,
     shutdown: Shutdown,
-    made: Mutex<Vec<(GroupVersionResource, Arc<Mutex<BTreeSet<String>>>)>>,
+    made: Mutex<Vec<(GroupVersionResource, Names)>>,
 }
 
 impl Deref for World {

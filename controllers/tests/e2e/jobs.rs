@@ -168,7 +168,8 @@ async fn an_index_that_fails_too_often_fails_alone() {
             alive.any(|pod| {
                 of(pod) == "0"
                     && pod["metadata"]["annotations"]["batch.kubernetes.io/job-index-failure-count"]
-                        == round.to_string()
+                        .as_str()
+                        == Some(&*round.to_string())
             })
         };
         let pods = cluster.until("a pod of index 0", scheme::PODS, "", running).await;

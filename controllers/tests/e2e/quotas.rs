@@ -77,7 +77,7 @@ async fn a_quota_holds_while_objects_come_and_go() {
                 }
                 let there = client.list(&scope, &ListOptions::default()).await.unwrap().items.len();
                 assert!(there <= 10, "{there} objects");
-                if (writer + turn) % 2 == 0 {
+                if (writer + turn).is_multiple_of(2) {
                     let key = key(scheme::CONFIGMAPS, &name);
                     client.delete(&key, &DeleteOptions::default()).await.unwrap();
                 }

@@ -84,7 +84,7 @@ fn a_plugin_of_ones_own_can_be_named() {
     };
     let made = file(json!({"size": 3})).expect("valid").profiles(&registry, None).expect("valid");
     assert!(made.first().has("Mine"));
-    let error = file(json!({})).expect("valid").profiles(&registry, None).err().expect("refused");
+    let error = file(json!({})).expect("valid").profiles(&registry, None).expect_err("refused");
     assert_eq!(error.to_string(), "initializing plugin \"Mine\": size: Required value");
 }
 
@@ -112,7 +112,7 @@ fn what_is_wrong_is_said() {
         assert!(error.contains(expected), "{error}");
     }
     let other =
-        Configuration::new(json!({"apiVersion": "v1", "kind": "Pod"})).err().expect("refused");
+        Configuration::new(json!({"apiVersion": "v1", "kind": "Pod"})).expect_err("refused");
     assert_eq!(other.to_string(), "no kind \"Pod\" is registered for version \"v1\"");
 }
 

@@ -23,7 +23,7 @@ fn pod(name: &str, cpu: &str, priority: i32) -> PodInfo {
 
 fn engine(nodes: usize, pods: &[PodInfo]) -> Engine {
     let mut engine = Engine::new(profile().snapshot());
-    (0..nodes).for_each(|n| engine.snapshot.set_node(&node(&format!("n{n}"), "4", &[])));
+    (0..nodes).for_each(|n| engine.snapshot.set_node(node(&format!("n{n}"), "4", &[])));
     pods.iter().for_each(|pod| engine.snapshot.set_pod(Arc::new(pod.clone())));
     engine
 }

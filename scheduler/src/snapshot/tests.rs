@@ -4,7 +4,7 @@ use crate::testing::{node, pod};
 #[test]
 fn pods_count_on_their_nodes_and_are_taken_off() {
     let mut snapshot = Snapshot::default();
-    snapshot.set_node(&node("a", "4", &[]));
+    snapshot.set_node(node("a", "4", &[]));
     let placed = Arc::new(pod("p", "1500m").on("a"));
     snapshot.set_pod(placed.clone());
     snapshot.set_pod(placed);
@@ -17,21 +17,21 @@ fn pods_count_on_their_nodes_and_are_taken_off() {
 fn a_pod_may_be_known_before_its_node() {
     let mut snapshot = Snapshot::default();
     snapshot.set_pod(Arc::new(pod("p", "1").on("late")));
-    snapshot.set_node(&node("late", "4", &[]));
+    snapshot.set_node(node("late", "4", &[]));
     assert_eq!(snapshot.requested(CPU), &[1000]);
     snapshot.remove_node("late");
-    snapshot.set_node(&node("other", "4", &[]));
+    snapshot.set_node(node("other", "4", &[]));
     assert_eq!(snapshot.requested(CPU), &[0], "the place is used again, empty");
-    snapshot.set_node(&node("late", "4", &[]));
+    snapshot.set_node(node("late", "4", &[]));
     assert_eq!(snapshot.requested(CPU), &[0, 1000]);
 }
 
 #[test]
 fn labels_follow_the_node() {
     let mut snapshot = Snapshot::default();
-    snapshot.set_node(&node("a", "1", &[("zone", "x")]));
-    snapshot.set_node(&node("b", "1", &[("zone", "x")]));
-    snapshot.set_node(&node("a", "1", &[("zone", "y")]));
+    snapshot.set_node(node("a", "1", &[("zone", "x")]));
+    snapshot.set_node(node("b", "1", &[("zone", "x")]));
+    snapshot.set_node(node("a", "1", &[("zone", "y")]));
     let mut zones: Vec<_> =
         snapshot.label("zone").map(|(v, ids)| (v.to_string(), ids.to_vec())).collect();
     zones.sort();
@@ -51,7 +51,7 @@ fn sets_do_their_sums() {
 #[test]
 fn amounts_beyond_all_reason_do_not_wrap() {
     let mut snapshot = Snapshot::default();
-    snapshot.set_node(&node("a", "4", &[]));
+    snapshot.set_node(node("a", "4", &[]));
     for name in ["p", "q", "r"] {
         snapshot.set_pod(Arc::new(pod(name, "9E").on("a")));
     }
@@ -91,7 +91,7 @@ impl crate::framework::Columns for Zones {
 #[test]
 fn columns_of_plugins_follow_the_pods() {
     let mut snapshot = Snapshot::default();
-    snapshot.set_node(&node("a", "4", &[("zone", "x")]));
+    snapshot.set_node(node("a", "4", &[("zone", "x")]));
     snapshot.set_pod(Arc::new(pod("p", "1").on("a")));
     snapshot.attach(Box::<Zones>::default());
     snapshot.attach(Box::<Zones>::default());
@@ -113,7 +113,7 @@ fn columns_of_plugins_follow_the_pods() {
 fn a_label_is_a_column_of_small_numbers() {
     let mut snapshot = Snapshot::default();
     for (name, zone) in [("a", "x"), ("b", "y"), ("c", "x")] {
-        snapshot.set_node(&node(name, "1", &[("zone", zone)]));
+        snapshot.set_node(node(name, "1", &[("zone", zone)]));
     }
     let zones = |snapshot: &Snapshot| {
         let topology = snapshot.topology("zone").expect("a label");
@@ -124,8 +124,8 @@ fn a_label_is_a_column_of_small_numbers() {
         (0..3).map(of).collect::<Vec<_>>()
     };
     assert_eq!(zones(&snapshot), ["x2", "y1", "x2"]);
-    snapshot.set_node(&node("a", "1", &[("zone", "z")]));
-    snapshot.set_node(&node("b", "1", &[("other", "")]));
+    snapshot.set_node(node("a", "1", &[("zone", "z")]));
+    snapshot.set_node(node("b", "1", &[("other", "")]));
     assert_eq!(zones(&snapshot), ["z1", "-", "x1"]);
     snapshot.remove_node("a");
     assert_eq!(
@@ -138,16 +138,16 @@ fn a_label_is_a_column_of_small_numbers() {
 #[test]
 fn the_journal_says_which_nodes_changed() {
     let mut snapshot = Snapshot::default();
-    snapshot.set_node(&node("a", "4", &[]));
-    snapshot.set_node(&node("b", "4", &[]));
+    snapshot.set_node(node("a", "4", &[]));
+    snapshot.set_node(node("b", "4", &[]));
     let then = snapshot.version();
     snapshot.set_pod(Arc::new(pod("p", "1").on("b")));
     let changed: Vec<_> = snapshot.changed_since(then).expect("not long ago").collect();
     assert_eq!((changed, snapshot.version().same_nodes(then)), (vec![1], true));
-    snapshot.set_node(&node("a", "8", &[]));
+    snapshot.set_node(node("a", "8", &[]));
     assert!(!snapshot.version().same_nodes(then));
     for _ in 0..20_000 {
-        snapshot.set_node(&node("a", "8", &[]));
+        snapshot.set_node(node("a", "8", &[]));
     }
     assert!(snapshot.changed_since(then).is_none());
 }

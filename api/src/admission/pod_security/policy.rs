@@ -83,12 +83,12 @@ impl Policy {
             .collect();
         let (mut policy, mut errors) = (default, Errors::default());
         let level = |name: &str, otherwise, errors: &mut Errors| {
-            Some(read(name, *labels.get(name)?, otherwise, LEVELS, errors))
+            Some(read(name, labels.get(name)?, otherwise, LEVELS, errors))
         };
         let enforce = level("enforce", Level::Restricted, &mut errors);
         let known = errors.is_empty();
         let version = |name: &str, errors: &mut Errors| {
-            Some(read(name, *labels.get(name)?, Version::Latest, VERSIONS, errors))
+            Some(read(name, labels.get(name)?, Version::Latest, VERSIONS, errors))
         };
         let enforced = version("enforce-version", &mut errors);
         policy.enforce = policy.enforce.with(enforce, enforced);

@@ -54,7 +54,7 @@ fn baseline_keeps_pods_from_the_machine() {
         (containers(&[json!(null)]), ""),
         (pod(json!({})), ""),
         (
-            containers(&[privileged.clone()]),
+            containers(std::slice::from_ref(&privileged)),
             "privileged (container \"a\" must not set securityContext.privileged=true)",
         ),
         (

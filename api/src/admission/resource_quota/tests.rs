@@ -179,7 +179,8 @@ async fn changes_are_charged_for_what_they_add() {
         ),
     ];
     for (quota, resource, object, old, wanted) in cases {
-        let found = asked(&[quota.clone()], &[], resource, object.clone(), old.clone()).await;
+        let found =
+            asked(std::slice::from_ref(quota), &[], resource, object.clone(), old.clone()).await;
         assert_eq!(found, wanted, "{object} {old:?}");
     }
 }

@@ -35,6 +35,9 @@ pub(super) enum For {
     Serving { name: String, address: IpAddr },
 }
 
+/// Keeps a certificate for the next start.
+pub(super) type Keep = Box<dyn Fn(&KeyedCertificate) -> Result<(), BoxError> + Send + Sync>;
+
 /// A certificate of a node that is asked for again before it ends.
 pub(super) struct NodeCertificate {
     pub(super) node: String,
@@ -46,7 +49,7 @@ pub(super) struct NodeCertificate {
     /// When it is to be replaced; at once when `None`.
     pub(super) due: Option<Timestamp>,
     /// Keeps it.
-    pub(super) keep: Box<dyn Fn(&KeyedCertificate) -> Result<(), BoxError> + Send + Sync>,
+    pub(super) keep: Keep,
 }
 
 #[derive(Default, Deserialize)]

@@ -29,7 +29,7 @@ impl Shop {
             .build();
         let mut snapshot = profile.snapshot();
         for name in ["a", "b"] {
-            snapshot.set_node(&node(name, "4", &[]));
+            snapshot.set_node(node(name, "4", &[]));
         }
         let plugin = Arc::new(DynamicResources::new(None, selectors));
         Self { plugin, profile, snapshot }.class("gpu", json!({}))

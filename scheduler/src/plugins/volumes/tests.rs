@@ -28,7 +28,7 @@ impl Shop {
         let mut snapshot = profile.snapshot();
         for (name, zone) in [("a", "x"), ("b", "y")] {
             let labels = [("topology.kubernetes.io/zone", zone), ("host", name)];
-            snapshot.set_node(&node(name, "4", &labels));
+            snapshot.set_node(node(name, "4", &labels));
         }
         Self { profile, snapshot }
     }
