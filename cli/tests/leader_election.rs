@@ -59,7 +59,9 @@ impl Scene {
     ) -> Result<T, BoxError> {
         let informer = self.informers.informer::<Value>(resource);
         let (tell, mut told) = tokio::sync::watch::channel(());
-        informer.on_change(move |_| drop(tell.send(())));
+        informer.on_change(move |_| {
+            tell.send_replace(());
+        });
         let wait = async {
             loop {
                 told.borrow_and_update();

@@ -5,7 +5,7 @@
 //!
 //! # What a plugin may rest on
 //!
-//! - **The pod.** [`PodInfo`] has what is the pod's own; it derefs to its [`PodClass`](crate::PodClass): all that pods
+//! - **The pod.** [`PodInfo`] has what is the pod's own; it derefs to its [`PodClass`]: all that pods
 //!   of one template share. Whatever decides where a pod may go belongs into the class, for answers are kept by class.
 //! - **The nodes**, columns of the [`Snapshot`]: sets of nodes, resources as arrays, and
 //!   [`topology`](Snapshot::topology): one label of all nodes as small numbers, so that counting by domain is adding to

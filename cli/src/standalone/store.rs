@@ -91,10 +91,9 @@ async fn own_key(dir: &Path, store: &Embedded) -> Result<Seals, Error> {
 async fn refuse_sealed(store: &Embedded) -> Result<(), Error> {
     let first = store.range(&KeyRange::all(), 1, None).await?.items;
     match first.first() {
-        Some(kv) if is_sealed(&kv.value) => Err(Error::part(
-            "store",
-            "its values are sealed: name the keys with --encryption-keys, and leave --no-encryption out",
-        )),
+        Some(kv) if is_sealed(&kv.value) => {
+            Err(Error::part("store", "its values are sealed: name the keys with --encryption-keys"))
+        }
         _ => Ok(()),
     }
 }

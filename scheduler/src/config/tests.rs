@@ -84,7 +84,7 @@ fn a_plugin_of_ones_own_can_be_named() {
     };
     let made = file(json!({"size": 3})).expect("valid").profiles(&registry, None).expect("valid");
     assert!(made.first().has("Mine"));
-    let error = file(json!({})).expect("valid").profiles(&registry, None).expect_err("refused");
+    let error = file(json!({})).expect("valid").profiles(&registry, None).err().expect("refused");
     assert_eq!(error.to_string(), "initializing plugin \"Mine\": size: Required value");
 }
 

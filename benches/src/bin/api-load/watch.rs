@@ -227,7 +227,7 @@ impl wire::Load for Connection {
         let lines = piece.iter().filter(|byte| **byte == b'\n').count() as u64;
         self.lines.fetch_add(lines, Ordering::Relaxed);
         self.run.delivered.fetch_add(lines, Ordering::Relaxed);
-        if stream as usize / 2 % SAMPLED == 0 {
+        if (stream as usize / 2).is_multiple_of(SAMPLED) {
             self.delays.lock().extend(self.sample(piece));
         }
         true
