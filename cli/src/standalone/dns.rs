@@ -65,8 +65,12 @@ pub(super) async fn publish(client: &dyn Client, address: IpAddr) -> Result<(), 
             {"name": "dns", "port": 53, "protocol": "UDP"},
             {"name": "dns-tcp", "port": 53, "protocol": "TCP"}]},
     });
-    match client.create(&key, service.to_string().into(), &WriteOptions::default()).await {
-        Err(error) if !error.is_already_exists() => Err(Error::part("dns", error)),
-        _ => Ok(()),
-    }
+    let made = match client.get(&key).await {
+        Err(error) if error.is_not_found() => {
+            client.create(&key, service.to_string().into(), &WriteOptions::default()).await
+        }
+        other => other,
+    };
+    let taken = |error| Error::part("dns", format!("{error}. Choose another with --cluster-dns"));
+    made.map(drop).map_err(taken)
 }
