@@ -41,6 +41,7 @@ pub(crate) use fields::read as read_field;
 pub use generic::Generic;
 pub use registry::strategy_for;
 
+use crate::authentication::User;
 use crate::validation::Errors;
 use serde_json::Value;
 use std::borrow::Cow;
@@ -56,6 +57,9 @@ pub trait Strategy: Send + Sync {
 
     /// Takes away what a creator may not set and adds what the server owns. The metadata has its `uid` and name by then.
     fn prepare_for_create(&self, _object: &mut Map) {}
+
+    /// Notes who makes the object, where its kind says so: whatever the writer claimed himself goes.
+    fn made_by(&self, _object: &mut Map, _user: &User) {}
 
     /// Puts back what this way of writing may not change, and counts the generation.
     fn prepare_for_update(&self, _new: &mut Map, _old: &Map) {}

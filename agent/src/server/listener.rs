@@ -98,6 +98,6 @@ impl Server {
 
 fn common_name(certificate: &rustls::pki_types::CertificateDer<'_>) -> Option<String> {
     let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
-    let name = parsed.subject().iter_common_name().next()?.as_str().ok()?.to_owned();
+    let name = parsed.subject().iter_common_name().last()?.as_str().ok()?.to_owned();
     Some(name)
 }

@@ -133,6 +133,7 @@ impl Oidc {
         let mut rules = Validation::new(head.alg);
         rules.set_issuer(&[&self.options.issuer]);
         rules.set_audience(&self.options.audiences);
+        rules.set_required_spec_claims(&["exp", "iss", "aud"]);
         // Time is injected: compared below.
         (rules.validate_exp, rules.validate_nbf) = (false, false);
         let keys = self.keys.fitting(&head).await.map_err(Status::internal)?;

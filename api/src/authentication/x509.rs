@@ -27,7 +27,8 @@ pub(super) fn user(der: &[u8]) -> Result<User, Status> {
     let bad = unauthorized;
     let (_, certificate) = X509Certificate::from_der(der).map_err(|_| bad())?;
     let subject = certificate.subject();
-    let name = subject.iter_common_name().next().and_then(|cn| cn.as_str().ok()).ok_or_else(bad)?;
+    // The last one, as Go reads a name: whoever checks a request for a certificate must see the same.
+    let name = subject.iter_common_name().last().and_then(|cn| cn.as_str().ok()).ok_or_else(bad)?;
     let groups = subject.iter_organization().filter_map(|o| o.as_str().ok());
     let groups = groups.chain([AUTHENTICATED]).map(str::to_owned).collect();
     Ok(User { name: name.to_owned(), groups, ..User::default() })

@@ -73,6 +73,7 @@ impl Registry {
         let entry = write.entry;
         born(&mut object, &self.env);
         entry.strategy.prepare_for_create(&mut object);
+        entry.strategy.made_by(&mut object, write.user);
         if ownership == Ownership::Track {
             self.own(write, &mut object, None);
         }

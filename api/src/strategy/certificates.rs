@@ -3,6 +3,7 @@
 use super::generic::keep_all_but;
 use super::json::{is_empty, list_of, map_mut, map_of, restore, str_of};
 use super::{Map, Strategy};
+use crate::authentication::User;
 use crate::validation::{Errors, Path};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -10,12 +11,29 @@ use serde_json::Value;
 use std::borrow::Cow;
 use windlass_core::Object;
 
-/// The rules of CertificateSigningRequests. Who asks (`spec.username` and the like) the pipeline fills in.
+/// The rules of CertificateSigningRequests. Who asks (`spec.username` and the like) is never taken from him.
 pub(super) struct Request;
 
 const SPEC: Path<'static> = Path::new("spec");
 
 impl Strategy for Request {
+    fn made_by(&self, object: &mut Map, user: &User) {
+        let spec = map_mut(object, "spec");
+        for claimed in ["username", "uid", "groups", "extra"] {
+            spec.shift_remove(claimed);
+        }
+        spec.insert("username".into(), user.name.clone().into());
+        if !user.uid.is_empty() {
+            spec.insert("uid".into(), user.uid.clone().into());
+        }
+        if !user.groups.is_empty() {
+            spec.insert("groups".into(), user.groups.clone().into());
+        }
+        if !user.extra.is_empty() {
+            spec.insert("extra".into(), serde_json::json!(user.extra));
+        }
+    }
+
     fn prepare_for_update(&self, new: &mut Map, old: &Map) {
         restore(new, old, "spec");
     }
@@ -43,8 +61,10 @@ impl Strategy for Request {
                 };
                 let mut all: Vec<_> = list(old).into_iter().filter(settled).collect();
                 all.extend(list(new).into_iter().filter(|condition| !settled(condition)));
-                if !all.is_empty() {
-                    map_mut(new, "status").insert("conditions".into(), all.into());
+                let status = map_mut(new, "status");
+                match all.is_empty() {
+                    true => _ = status.shift_remove("conditions"),
+                    false => _ = status.insert("conditions".into(), all.into()),
                 }
             }
             _ => {}

@@ -34,6 +34,9 @@ impl Asked {
         let (_, request) =
             X509CertificationRequest::from_der(&pem.contents).map_err(|e| e.to_string())?;
         let subject = &request.certification_request_info.subject;
+        if subject.iter_common_name().count() > 1 {
+            return Err("more than one common name".to_owned());
+        }
         let text = |value: &x509_parser::x509::AttributeTypeAndValue<'_>| {
             value.as_str().unwrap_or_default().to_owned()
         };
