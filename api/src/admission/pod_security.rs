@@ -10,8 +10,7 @@ mod tests;
 
 pub use policy::{Level, Policy, Standard, Version};
 
-use super::{Admission, AdmissionRequest, Operation};
-use crate::storage::ReadVersion;
+use super::{Admission, AdmissionRequest, Operation, rules};
 use crate::strategy::Map;
 use crate::strategy::json::{map_of, maps_of, str_of};
 use crate::validation::Errors;
@@ -20,7 +19,6 @@ use checks::{details, violations};
 use serde::Deserialize;
 use serde_json::Value;
 use subject::Subject;
-use windlass_core::client::Key;
 use windlass_core::meta::Status;
 use windlass_core::scheme::{self, GroupVersionResource};
 
@@ -59,12 +57,10 @@ impl PodSecurity {
 
     /// The policy of a request's namespace, and whether its labels say anything wrong.
     async fn policy(&self, request: &AdmissionRequest<'_>) -> Result<(Policy, String), Status> {
-        let key = Key::cluster(scheme::NAMESPACES, request.namespace);
-        let namespace = match request.objects.serves(&scheme::NAMESPACES) {
-            true => request.objects.get_at(&key, ReadVersion::Any).await?,
-            false => None,
-        };
-        let Some(namespace) = namespace else { return Ok((self.default, String::new())) };
+        if !request.objects.serves(&scheme::NAMESPACES) {
+            return Ok((self.default, String::new()));
+        }
+        let namespace = rules::namespace(request, request.namespace).await?;
         let labels = namespace.header().labels.iter();
         let labels = labels.map(|(key, value)| (&**key, &**value));
         let (policy, errors) = Policy::of(labels, self.default);

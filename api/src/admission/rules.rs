@@ -47,6 +47,8 @@ pub(super) struct Matcher {
     equivalent: bool,
     namespaces: Result<LabelSelector, String>,
     objects: Result<LabelSelector, String>,
+    /// Whether no rules are all rules.
+    narrows: bool,
 }
 
 /// What rules look at.
@@ -103,11 +105,17 @@ impl From<&MatchResources> for Matcher {
             equivalent: given.match_policy.as_deref() != Some("Exact"),
             namespaces: selector(&given.namespace_selector),
             objects: selector(&given.object_selector),
+            narrows: false,
         }
     }
 }
 
 impl Matcher {
+    /// For who only narrows what another takes: a binding without rules takes what its policy takes.
+    pub(super) fn narrowing(given: &MatchResources) -> Self {
+        Self { narrows: true, ..Self::from(given) }
+    }
+
     /// The resource as which it takes the request, if it does.
     ///
     /// # Errors
@@ -120,9 +128,8 @@ impl Matcher {
         if self.by_rules(&self.exclude, view, request).is_some() {
             return Ok(None);
         }
-        // A binding without rules takes what its policy takes.
         let entry = match self.rules.as_slice() {
-            [] => Some(view.entry.clone()),
+            [] if self.narrows => Some(view.entry.clone()),
             rules => self.by_rules(rules, view, request),
         };
         let Some(entry) = entry else { return Ok(None) };

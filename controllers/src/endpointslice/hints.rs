@@ -65,7 +65,9 @@ fn zones(ready: &[&mut Endpoint], weights: &[(String, f64)]) -> Option<Vec<Strin
         |given: &[String], zone: &str| given.iter().filter(|one| *one == zone).count() as f64;
     while let Some(poor) = desired.keys().find(|zone| count(&given, zone) < least(zone)) {
         let surplus = |zone: &str| count(&given, zone) - desired[zone];
-        let rich = desired.keys().max_by(|a, b| surplus(a).total_cmp(&surplus(b)))?;
+        // Never one that would be poor itself then: so each step brings the end nearer.
+        let spare = desired.keys().filter(|zone| count(&given, zone) > least(zone));
+        let rich = spare.max_by(|a, b| surplus(a).total_cmp(&surplus(b)))?;
         let at = given.iter().position(|zone| zone == rich)?;
         (*poor).clone_into(&mut given[at]);
     }

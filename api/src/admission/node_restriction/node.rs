@@ -53,6 +53,11 @@ impl Asked<'_, '_> {
                 }
                 let empty = Map::new();
                 let old = self.request.old.unwrap_or(&empty);
+                if owners(new) != owners(old) {
+                    return Err(format!(
+                        "node \"{node}\" is not allowed to modify ownerReferences"
+                    ));
+                }
                 if taints(new) != taints(old) {
                     return Err(format!("node \"{node}\" is not allowed to modify taints"));
                 }
@@ -72,6 +77,11 @@ impl Asked<'_, '_> {
 
 fn labels(node: &Map) -> Option<&Map> {
     map_at(node, &["metadata", "labels"])
+}
+
+/// Who made itself owned by what is gone would be collected, and come back without its taints.
+fn owners(node: &Map) -> Option<&serde_json::Value> {
+    value_at(node, &["metadata", "ownerReferences"])
 }
 
 fn taints(node: &Map) -> &[serde_json::Value] {

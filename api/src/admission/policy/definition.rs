@@ -282,7 +282,7 @@ impl Binding {
             name: name.to_owned(),
             policy: spec.policy_name,
             params: spec.param_ref,
-            matcher: spec.match_resources.as_ref().map(Matcher::from),
+            matcher: spec.match_resources.as_ref().map(Matcher::narrowing),
             actions: spec.validation_actions,
         }
     }
