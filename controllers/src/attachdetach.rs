@@ -5,6 +5,7 @@
 //! status says what is mounted still. One request is one node.
 
 mod plan;
+mod promises;
 mod sync;
 
 #[cfg(test)]
@@ -74,7 +75,9 @@ pub fn component(context: &Context) -> Box<dyn Component> {
     nodes.on_change(move |change| {
         let same = matches!(change, Change::Updated { old, new }
             if old.view.status.volumes_in_use == new.view.status.volumes_in_use
-                && old.view.status.volumes_attached == new.view.status.volumes_attached);
+                && old.view.status.volumes_attached == new.view.status.volumes_attached
+                && old.view.condition("Ready") == new.view.condition("Ready")
+                && plan::is_out_of_service(&old.view) == plan::is_out_of_service(&new.view));
         if !same {
             request(change.object().name(), &queue);
         }

@@ -1,8 +1,10 @@
 //! Which volumes to attach to a node, and which to detach.
 
+use super::promises::Place;
 use crate::support::ops::Op;
 use crate::support::owner::reference_of;
 use crate::support::time::until;
+use crate::support::writes::PATIENCE;
 use crate::views::{NodeView, Pod};
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -15,8 +17,10 @@ use windlass_core::Object;
 use windlass_core::client::{DeleteOptions, Key};
 use windlass_core::scheme::{self, GroupVersionKind};
 
-/// A node that does not say that a volume is unmounted is not waited for any longer.
+/// A node that is lost, and so can't say that a volume is unmounted, is not waited for any longer.
 const UNMOUNT: i64 = 6 * 60;
+/// Somebody says that nothing runs on the node any more.
+const OUT_OF_SERVICE: &str = "node.kubernetes.io/out-of-service";
 const POD: GroupVersionKind = GroupVersionKind::new("", "v1", "Pod");
 
 /// What is read of a VolumeAttachment.
@@ -52,10 +56,8 @@ pub(super) struct AttachmentStatus {
 pub(super) struct Wanted {
     pub(super) driver: String,
     pub(super) handle: String,
-    /// It may be attached to one node only.
-    pub(super) single: bool,
-    /// Another node to which it is attached.
-    pub(super) elsewhere: Option<String>,
+    /// Where it is, if it may be attached to one node only.
+    pub(super) place: Place,
     /// Who needs it.
     pub(super) pods: Vec<Pod>,
 }
@@ -91,6 +93,14 @@ pub(super) struct Plan {
     pub(super) again: Option<Duration>,
 }
 
+/// Why a volume that nobody needs is still attached.
+enum Hold {
+    /// The node works and has it mounted.
+    Mounted,
+    /// The node is lost; how long it is waited for.
+    Lost(Duration),
+}
+
 // === impl AttachmentView ===
 
 impl AttachmentView {
@@ -113,16 +123,23 @@ pub(super) fn plan(at: &Snapshot<'_>) -> Plan {
         // What goes is made anew when it is gone.
         if !at.attached.contains_key(volume) {
             plan.ops.extend(attach(at, volume, wanted));
+            // If nothing comes of the promise, no change tells.
+            plan.again =
+                matches!(wanted.place, Place::Promised(_)).then_some(PATIENCE).or(plan.again);
         }
     }
     for (volume, attached) in &at.attached {
-        if !at.wanted.contains_key(volume) && !attached.deleting {
-            let left = until(attached.unwanted, UNMOUNT, at.now);
-            if is_in_use(at, attached) && !left.is_zero() {
-                plan.again = Some(plan.again.map_or(left, |again| again.min(left)));
-            } else {
+        if at.wanted.contains_key(volume) || attached.deleting {
+            continue;
+        }
+        match hold(at, attached) {
+            None => {
                 let key = Key::cluster(scheme::VOLUMEATTACHMENTS, &attached.name);
                 plan.ops.push(Op::Delete(key, DeleteOptions::uid(&attached.uid)));
+            }
+            Some(Hold::Mounted) => {}
+            Some(Hold::Lost(left)) => {
+                plan.again = Some(plan.again.map_or(left, |again| again.min(left)));
             }
         }
     }
@@ -131,7 +148,7 @@ pub(super) fn plan(at: &Snapshot<'_>) -> Plan {
 }
 
 fn attach(at: &Snapshot<'_>, volume: &str, wanted: &Wanted) -> Vec<Op> {
-    if let Some(other) = wanted.elsewhere.as_ref().filter(|_| wanted.single) {
+    if let Place::On(other) | Place::Promised(other) = &wanted.place {
         let message = format!(
             "Multi-Attach error for volume \"{volume}\" Volume is already exclusively attached to one node and can't be attached to another"
         );
@@ -146,6 +163,11 @@ fn attach(at: &Snapshot<'_>, volume: &str, wanted: &Wanted) -> Vec<Op> {
 
 fn warn(pod: &Pod, message: &str) -> Op {
     Op::warning(reference_of(&POD, pod.object.header()), "FailedAttachVolume", message)
+}
+
+/// Whether a volume may be attached to one node only. If nothing is said of it, its driver has to know.
+pub(super) fn is_exclusive(modes: &[String]) -> bool {
+    !modes.is_empty() && modes.iter().all(|mode| mode.starts_with("ReadWriteOnce"))
 }
 
 /// The name by which agents find the attachment of a volume to their node.
@@ -163,10 +185,27 @@ fn unique_name(driver: &str, handle: &str) -> String {
     format!("kubernetes.io/csi/{driver}^{handle}")
 }
 
-fn is_in_use(at: &Snapshot<'_>, attached: &Attached) -> bool {
+/// Why a volume is not detached yet; none: it may be. A node that is ready says itself when it has unmounted it, however
+/// long that takes: taking the volume away under it would lose data.
+fn hold(at: &Snapshot<'_>, attached: &Attached) -> Option<Hold> {
+    if at.view.is_some_and(|node| !is_in_use(node, attached) || is_out_of_service(node)) {
+        return None;
+    }
+    if at.view.is_some_and(|node| node.condition("Ready") == Some("True")) {
+        return Some(Hold::Mounted);
+    }
+    let left = until(attached.unwanted, UNMOUNT, at.now);
+    (!left.is_zero()).then_some(Hold::Lost(left))
+}
+
+fn is_in_use(node: &NodeView, attached: &Attached) -> bool {
     let name = unique_name(&attached.driver, &attached.handle);
-    let in_use = at.view.and_then(|node| node.status.volumes_in_use.as_ref());
-    in_use.is_some_and(|all| all.contains(&name))
+    node.status.volumes_in_use.iter().flatten().any(|one| *one == name)
+}
+
+/// Whether somebody has said that nothing runs on the node any more.
+pub(super) fn is_out_of_service(node: &NodeView) -> bool {
+    node.spec.taints.iter().any(|taint| taint.key == OUT_OF_SERVICE)
 }
 
 /// Tells the node what is attached to it, and pods that theirs is.

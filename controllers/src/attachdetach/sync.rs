@@ -1,6 +1,9 @@
 //! Reads caches, applies the plan.
 
-use super::plan::{Attached, AttachmentView, Snapshot, Wanted, plan};
+use super::plan::{
+    Attached, AttachmentView, Snapshot, Wanted, attachment_name, is_exclusive, plan,
+};
+use super::promises::{Place, Promises, Shown};
 use super::{BY_NODE, BY_VOLUME};
 use crate::Context;
 use crate::support::endpoints::Nodes;
@@ -17,9 +20,10 @@ use windlass_core::apis::core::v1::{
 };
 use windlass_core::apis::storage::v1::CSIDriver;
 use windlass_core::cache::Informer;
+use windlass_core::client::Key;
 use windlass_core::controller::{Action, ObjectKey, Reconciler};
 use windlass_core::events::Recorder;
-use windlass_core::{Error, Result};
+use windlass_core::{Error, Result, scheme};
 
 pub(super) struct Caches {
     pub(super) nodes: Nodes,
@@ -36,12 +40,14 @@ pub(super) struct Sync {
     caches: Caches,
     /// Since when each attachment is of no use, by uid.
     unwanted: Mutex<FxHashMap<String, Timestamp>>,
+    promises: Promises,
 }
 
 impl Sync {
     pub(super) fn new(context: &Context, caches: Caches) -> Self {
         let recorder = context.recorder.named("attachdetach-controller");
-        Self { context: context.clone(), recorder, caches, unwanted: Mutex::default() }
+        let (unwanted, promises) = Default::default();
+        Self { context: context.clone(), recorder, caches, unwanted, promises }
     }
 
     /// The volumes that the node's pods need and that have to be attached.
@@ -75,12 +81,37 @@ impl Sync {
         if !self.has_to_be_attached(&source)? {
             return Ok(None);
         }
-        let mut modes = spec.access_modes.iter().flatten();
-        let single = modes.all(|mode| mode == "ReadWriteOnce" || mode == "ReadWriteOncePod");
-        let others = self.caches.attachments.by_index(BY_VOLUME, &name).into_iter();
-        let elsewhere = others.map(|one| one.view.spec.node_name.clone()).find(|on| *on != node);
         let (driver, handle) = (source.driver, source.volume_handle);
-        Ok(Some((name, Wanted { driver, handle, single, elsewhere, pods: vec![] })))
+        let place = match is_exclusive(spec.access_modes.as_deref().unwrap_or_default()) {
+            true => self.place(&name, (node, &attachment_name(&handle, &driver, node))),
+            false => Place::Here,
+        };
+        Ok(Some((name, Wanted { driver, handle, place, pods: vec![] })))
+    }
+
+    /// Where a volume for one node is.
+    fn place(&self, volume: &str, asks: (&str, &str)) -> Place {
+        self.promises.take(volume, asks, || {
+            let cache = &self.caches.attachments;
+            // The version first: what is attached by then is in the index.
+            let version = cache.resource_version();
+            let all = cache.by_index(BY_VOLUME, volume);
+            Shown { version, on: all.iter().map(|one| one.view.spec.node_name.clone()).collect() }
+        })
+    }
+
+    /// Asks the server what became of the attachments for which the node was promised volumes.
+    async fn settle(&self, node: &str) -> Result<()> {
+        for (volume, name) in self.promises.open(node) {
+            let key = Key::cluster(scheme::VOLUMEATTACHMENTS, name);
+            match self.context.client.get(&key).await {
+                Ok(made) => self.promises.settle(&volume, Some(made.resource_version())),
+                Err(error) if error.is_not_found() => self.promises.settle(&volume, None),
+                Err(error) => return Err(error),
+            }
+        }
+        self.promises.forget(self.caches.attachments.resource_version());
+        Ok(())
     }
 
     fn has_to_be_attached(&self, source: &CSIPersistentVolumeSource) -> Result<bool> {
@@ -150,7 +181,9 @@ impl Reconciler for Sync {
         let node = self.caches.nodes.get("", &request.name);
         let view = node.as_ref().map(|node| &node.view);
         let plan = plan(&Snapshot { node: &request.name, view, wanted, attached, now });
-        ops::apply(&*self.context.client, &self.recorder, plan.ops).await?;
+        let applied = ops::apply(&*self.context.client, &self.recorder, plan.ops).await;
+        self.settle(&request.name).await?;
+        applied?;
         self.forget();
         Ok(plan.again.map_or(Action::Done, Action::RequeueAfter))
     }

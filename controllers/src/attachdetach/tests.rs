@@ -1,4 +1,5 @@
-use super::plan::{Attached, Snapshot, Wanted, attachment_name, plan};
+use super::plan::{Attached, Snapshot, Wanted, attachment_name, is_exclusive, plan};
+use super::promises::Place;
 use crate::support::ops::Op;
 use crate::support::testing::{at, cases, entry, pod, ready};
 use crate::views::NodeView;
@@ -11,12 +12,12 @@ struct Case {
     name: String,
     /// A pod needs the volume.
     wanted: bool,
-    /// Another node has it.
+    /// Where it is: `here` (or it may be attached to many nodes), `other`, `promised`.
     #[serde(default)]
-    elsewhere: bool,
-    /// It may be attached to many nodes.
+    place: String,
+    /// How the node is: `ready`, `silent`, `gone`, `out of service`.
     #[serde(default)]
-    shared: bool,
+    node: String,
     /// `no`, `asked`, `yes`, `goes`.
     attached: String,
     #[serde(default)]
@@ -37,14 +38,23 @@ fn volumes_are_attached_where_pods_need_them() {
         let unique = "kubernetes.io/csi/d^h";
         let told = if case.told { json!([{"name": unique, "devicePath": ""}]) } else { json!([]) };
         let in_use = if case.in_use { json!([unique]) } else { json!([]) };
-        let node = entry::<NodeView>(
-            json!({"metadata": {"name": "n"}, "status": {"volumesInUse": in_use, "volumesAttached": told}}),
-        );
+        let is_ready = if case.node == "silent" { "Unknown" } else { "True" };
+        let taints = match &*case.node {
+            "out of service" => {
+                json!([{"key": "node.kubernetes.io/out-of-service", "effect": "NoExecute"}])
+            }
+            _ => json!([]),
+        };
+        let node = entry::<NodeView>(json!({"metadata": {"name": "n"}, "spec": {"taints": taints},
+            "status": {"conditions": [{"type": "Ready", "status": is_ready}], "volumesInUse": in_use, "volumesAttached": told}}));
         let wanted = Wanted {
             driver: "d".into(),
             handle: "h".into(),
-            single: !case.shared,
-            elsewhere: case.elsewhere.then(|| "m".into()),
+            place: match &*case.place {
+                "other" => Place::On("m".into()),
+                "promised" => Place::Promised("m".into()),
+                _ => Place::Here,
+            },
             pods: vec![pod("p", "", ready(0))],
         };
         let attached = Attached {
@@ -58,7 +68,7 @@ fn volumes_are_attached_where_pods_need_them() {
         };
         let plan = plan(&Snapshot {
             node: "n",
-            view: Some(&node.view),
+            view: Some(&node.view).filter(|_| case.node != "gone"),
             wanted: case.wanted.then(|| ("v".into(), wanted)).into_iter().collect(),
             attached: (case.attached != "no")
                 .then(|| ("v".into(), attached))
@@ -92,4 +102,13 @@ fn agents_know_the_name_of_an_attachment() {
     let name = attachment_name("handle", "driver", "node");
     assert_eq!(name.len(), 4 + 64);
     assert_ne!(name, attachment_name("handle", "driver", "other"));
+}
+
+#[test]
+fn only_volumes_for_one_node_are_exclusive() {
+    let of = |modes: &[&str]| {
+        is_exclusive(&modes.iter().map(|mode| (*mode).to_owned()).collect::<Vec<_>>())
+    };
+    assert!(of(&["ReadWriteOnce"]) && of(&["ReadWriteOncePod"]));
+    assert!(!of(&["ReadWriteOnce", "ReadOnlyMany"]) && !of(&["ReadWriteMany"]) && !of(&[]));
 }
