@@ -12,7 +12,7 @@ mod sync;
 mod tests;
 
 use crate::Context;
-use crate::support::storage::{ClassView, DEFAULT_CLASS};
+use crate::support::storage::{Caches, DEFAULT_CLASS};
 use crate::views::{self, BY_CLAIM, PodView};
 use serde_json::json;
 use std::path::PathBuf;
@@ -31,29 +31,19 @@ pub const CLASS: &str = "local-path";
 /// The provisioner of the node `node`; folders are made in `root`, each named as its volume.
 #[must_use]
 pub fn component(context: &Context, node: &str, root: PathBuf) -> Box<dyn Component> {
-    let claims = views::headers(context, scheme::PERSISTENTVOLUMECLAIMS);
-    let volumes = views::headers(context, scheme::PERSISTENTVOLUMES);
-    let classes = context.informers.informer::<ClassView>(scheme::STORAGECLASSES);
     let place = plan::Place { node: node.to_owned(), root };
     let pods =
         context.informers.filtered::<PodView>(scheme::PODS, &format!("spec.nodeName={node}"));
     pods.add_index(BY_CLAIM, views::claim_keys);
-    let caches = sync::Caches {
-        claims: claims.clone(),
-        volumes: volumes.clone(),
-        classes: classes.clone(),
-        pods: pods.clone(),
-    };
-    let sync = sync::Sync::new(context, place, caches);
-    let controller = Controller::new("local-path-provisioner", sync)
-        .after(claims.synced())
-        .after(volumes.synced())
-        .after(classes.synced())
-        .after(pods.synced());
+    let caches = Caches::new(context, pods);
+    let sync = sync::Sync::new(context, place, caches.clone());
+    let controller = caches.before(Controller::new("local-path-provisioner", sync));
     let queue = controller.queue();
+    let Caches { claims, volumes, pods, .. } = caches;
     let of_claims = queue.clone();
     claims.on_change(move |change| {
-        if !matches!(change, Change::Deleted(_)) {
+        let waits = change.entry().view.volume().is_none();
+        if waits && !matches!(change, Change::Deleted(_)) {
             of_claims.add(Request::Claim(ObjectKey::of(change.object())));
         }
     });
@@ -65,7 +55,8 @@ pub fn component(context: &Context, node: &str, root: PathBuf) -> Box<dyn Compon
         }
     });
     volumes.on_change(move |change| {
-        if !matches!(change, Change::Deleted(_)) {
+        let released = change.entry().view.status.phase == "Released";
+        if released && !matches!(change, Change::Deleted(_)) {
             queue.add(Request::Volume(change.object().name().to_owned()));
         }
     });

@@ -8,6 +8,8 @@ use crate::support::storage::{
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use windlass_core::apis::core::v1::{PersistentVolume, PersistentVolumeClaim};
+use windlass_core::client::Key;
+use windlass_core::scheme;
 
 const HOST: &str = "kubernetes.io/hostname";
 
@@ -98,6 +100,19 @@ pub(super) fn discarded(place: &Place, volume: &PersistentVolume) -> Option<Path
     let path = place.root.join(name);
     let same = spec.local.as_ref().is_some_and(|local| Path::new(&local.path) == path);
     (ours && unwanted && same && name.starts_with("pvc-")).then_some(path)
+}
+
+/// Where the claim is that a volume is for.
+pub(super) fn claim_key(volume: &PersistentVolume) -> Option<Key> {
+    let claim = volume.spec.as_ref()?.claim_ref.as_ref()?;
+    let (namespace, name) = (claim.namespace.as_deref()?, claim.name.as_deref()?);
+    Some(Key::new(scheme::PERSISTENTVOLUMECLAIMS, namespace, name))
+}
+
+/// Whether this is the claim a volume is for, and not another one of its name.
+pub(super) fn is_claimed_by(volume: &PersistentVolume, claim: &PersistentVolumeClaim) -> bool {
+    let reserved = volume.spec.as_ref().and_then(|spec| spec.claim_ref.as_ref());
+    reserved.is_some_and(|reserved| reserved.uid == claim.metadata.uid)
 }
 
 fn is_here(place: &Place, volume: &PersistentVolume) -> bool {

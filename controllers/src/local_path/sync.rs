@@ -4,14 +4,15 @@ use super::plan::{self, Place, Step};
 use super::{PROVISIONER, folders};
 use crate::Context;
 use crate::support::ops::{self, Op};
-use crate::support::owner::reference;
-use crate::support::storage::{Classes, SELECTED_NODE, class_of};
-use crate::views::{BY_CLAIM, Headers, Pods};
+use crate::support::owner::{reference, uid_of};
+use crate::support::storage::{Caches, SELECTED_NODE, class_of};
+use crate::views::BY_CLAIM;
 use async_trait::async_trait;
 use serde_json::json;
 use std::path::PathBuf;
+use windlass_core::View;
 use windlass_core::apis::core::v1::{PersistentVolume, PersistentVolumeClaim};
-use windlass_core::client::{DeleteOptions, Key};
+use windlass_core::client::{ClientExt, DeleteOptions, Key};
 use windlass_core::controller::{Action, ObjectKey, Reconciler};
 use windlass_core::events::Recorder;
 use windlass_core::scheme::{self, GroupVersionKind};
@@ -34,14 +35,6 @@ pub(super) enum Error {
     /// The disk said no.
     #[error("{}: {source}", path.display())]
     Folder { path: PathBuf, source: std::io::Error },
-}
-
-pub(super) struct Caches {
-    pub(super) claims: Headers,
-    pub(super) volumes: Headers,
-    pub(super) classes: Classes,
-    /// Those of this node.
-    pub(super) pods: Pods,
 }
 
 pub(super) struct Sync {
@@ -98,14 +91,30 @@ impl Sync {
         }
     }
 
+    /// Deletes a volume that nobody claims. That is for the server to say: a cache may be old, and the folder is all there
+    /// is of the data.
     async fn volume(&self, name: &str) -> Result<(), Error> {
-        let Some(entry) = self.caches.volumes.get("", name) else { return Ok(()) };
-        let volume: PersistentVolume = entry.object.view()?;
+        let key = Key::cluster(scheme::PERSISTENTVOLUMES, name);
+        let Some(volume) = self.ask::<PersistentVolume>(&key).await? else { return Ok(()) };
         let Some(path) = plan::discarded(&self.place, &volume) else { return Ok(()) };
+        if let Some(claim) = plan::claim_key(&volume)
+            && let Some(claim) = self.ask::<PersistentVolumeClaim>(&claim).await?
+            && plan::is_claimed_by(&volume, &claim)
+        {
+            return Ok(());
+        }
         let removed = folders::remove(path.clone()).await;
         removed.map_err(|source| Error::Folder { path, source })?;
-        let options = DeleteOptions::uid(&*entry.object.header().uid);
-        self.apply(vec![Op::Delete(Key::cluster(scheme::PERSISTENTVOLUMES, name), options)]).await
+        let options = DeleteOptions::uid(uid_of(&volume.metadata));
+        self.apply(vec![Op::Delete(key, options)]).await
+    }
+
+    async fn ask<T: View>(&self, key: &Key) -> Result<Option<T>, Error> {
+        match self.context.client.get_as(key).await {
+            Ok(found) => Ok(Some(found)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     async fn apply(&self, ops: Vec<Op>) -> Result<(), Error> {

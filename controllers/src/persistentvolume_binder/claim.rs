@@ -1,10 +1,10 @@
 //! What to do about a claim.
 
-use super::fit::{best, is_reserved_for};
+use super::fit::is_reserved_for;
 use super::provision;
 use crate::support::ops::Op;
 use crate::support::owner::{name_of, namespace_of, reference, uid_of};
-use crate::support::storage::{ClassView, lacks_class};
+use crate::support::storage::{COMPLETED, ClassView, lacks_class};
 use serde_json::json;
 use windlass_core::apis::core::v1::{PersistentVolume, PersistentVolumeClaim};
 use windlass_core::client::Key;
@@ -12,7 +12,6 @@ use windlass_core::scheme::{self, GroupVersionKind};
 
 pub(super) const CLAIM: GroupVersionKind = GroupVersionKind::new("", "v1", "PersistentVolumeClaim");
 const BOUND_BY: &str = "pv.kubernetes.io/bound-by-controller";
-pub(super) const COMPLETED: &str = "pv.kubernetes.io/bind-completed";
 
 /// What there is besides the volumes.
 #[derive(Clone, Copy, Default)]
@@ -25,10 +24,11 @@ pub(super) struct Around<'a> {
     pub(super) unscheduled: Option<&'a str>,
 }
 
-/// What binds a claim, or shows that it is bound, or lost.
+/// What binds a claim, or shows that it is bound, or lost. `volume` is the one it names, when it is bound; before that the
+/// one it shall have.
 pub(super) fn plan(
     claim: &PersistentVolumeClaim,
-    volumes: &[PersistentVolume],
+    volume: Option<&PersistentVolume>,
     around: Around<'_>,
 ) -> Vec<Op> {
     let named =
@@ -37,10 +37,8 @@ pub(super) fn plan(
         return vec![];
     }
     if !is_completed(claim) {
-        let found = candidate(claim, volumes, around.class);
-        return found.map_or_else(|| waits(claim, named, around), |volume| bind(claim, volume));
+        return volume.map_or_else(|| waits(claim, named, around), |volume| bind(claim, volume));
     }
-    let volume = volumes.iter().find(|volume| name_of(&volume.metadata) == named);
     match volume.filter(|volume| is_reserved_for(volume, claim)) {
         Some(volume) => bound(claim, volume),
         None => lost(claim, named),
@@ -100,18 +98,6 @@ fn lost(claim: &PersistentVolumeClaim, volume: &str) -> Vec<Op> {
     );
     let event = Op::warning(reference(&CLAIM, &claim.metadata), "ClaimLost", message);
     vec![set_status(claim, json!({"phase": "Lost", "accessModes": null, "capacity": null})), event]
-}
-
-/// The volume a claim shall have. One that waits for its first pod takes only what was set aside for it.
-pub(super) fn candidate<'a>(
-    claim: &PersistentVolumeClaim,
-    volumes: &'a [PersistentVolume],
-    class: Option<&ClassView>,
-) -> Option<&'a PersistentVolume> {
-    let named = claim.spec.as_ref().and_then(|spec| spec.volume_name.as_deref());
-    let set_aside = named.is_some_and(|name| !name.is_empty())
-        || !class.is_some_and(ClassView::waits_for_consumer);
-    best(claim, volumes).filter(|volume| set_aside || is_reserved_for(volume, claim))
 }
 
 fn waits(claim: &PersistentVolumeClaim, named: &str, around: Around<'_>) -> Vec<Op> {

@@ -1,128 +1,172 @@
 //! Reads caches, applies the plans.
 
 use super::claim::{self, Around};
+use super::fit::{choose, is_reserved_for};
 use super::volume;
 use crate::Context;
 use crate::support::ops::{self, Op};
-use crate::support::storage::{Classes, class_of, default_class};
-use crate::views::{BY_CLAIM, Headers, Pods};
+use crate::support::owner::{name_of, namespace_of};
+use crate::support::storage::{
+    BY_RESERVATION, Caches, FREE, Volume, WAITING, class_of, default_class,
+};
+use crate::support::writes::Writes;
+use crate::views::BY_CLAIM;
 use async_trait::async_trait;
-use std::time::Duration;
 use windlass_core::apis::core::v1::{PersistentVolume, PersistentVolumeClaim};
+use windlass_core::client::{ClientExt, Key};
 use windlass_core::controller::{Action, ObjectKey, Reconciler};
 use windlass_core::events::Recorder;
-use windlass_core::{Error, Result};
-
-/// How long after one waiting claim the next is looked at.
-const NEXT: Duration = Duration::from_millis(100);
+use windlass_core::{Error, Result, View, scheme};
 
 /// What to look at.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Request {
     Claim(ObjectKey),
     Volume(String),
-    /// The volume that a claim names, or that names it.
-    VolumeOf(ObjectKey),
-    /// The claim that a volume names.
-    ClaimOf(String),
-    /// All claims without a volume.
-    Waiting,
-}
-
-pub(super) struct Caches {
-    pub(super) claims: Headers,
-    pub(super) volumes: Headers,
-    pub(super) classes: Classes,
-    pub(super) pods: Pods,
+    /// The volumes that are reserved for a claim.
+    VolumesOf(ObjectKey),
+    /// All claims of a class without a volume: one is free now.
+    Class(String),
 }
 
 pub(super) struct Sync {
     context: Context,
     recorder: Recorder,
     caches: Caches,
+    /// Volumes that were given away, by their names: the cache may show them as free still.
+    given: Writes,
 }
 
 impl Sync {
     pub(super) fn new(context: &Context, caches: Caches) -> Self {
         let recorder = context.recorder.named("persistentvolume-controller");
-        Self { context: context.clone(), recorder, caches }
-    }
-
-    fn volumes(&self) -> Result<Vec<PersistentVolume>> {
-        self.caches.volumes.list(None).iter().map(|entry| entry.object.view()).collect()
+        Self { context: context.clone(), recorder, caches, given: Writes::default() }
     }
 
     fn find_claim(&self, key: &ObjectKey) -> Result<Option<PersistentVolumeClaim>> {
-        self.caches
-            .claims
-            .get(&key.namespace, &key.name)
-            .map(|entry| entry.object.view())
-            .transpose()
+        let found = self.caches.claims.get(&key.namespace, &key.name);
+        found.map(|entry| entry.object.view()).transpose()
     }
 
-    fn claim(&self, key: &ObjectKey) -> Result<Vec<Op>> {
-        let Some(found) = self.find_claim(key)? else { return Ok(vec![]) };
-        self.plan_claim(&found)
+    fn free(&self, class: &str) -> Vec<Volume> {
+        let mut free = self.caches.volumes.by_index(FREE, class);
+        free.retain(|volume| {
+            self.given.are_shown(&ObjectKey::of(&volume.object), &self.caches.volumes)
+        });
+        free
     }
 
-    fn plan_claim(&self, claim: &PersistentVolumeClaim) -> Result<Vec<Op>> {
+    async fn claim(&self, key: &ObjectKey) -> Result<()> {
+        let Some(claim) = self.find_claim(key)? else { return Ok(()) };
+        let named = claim.spec.as_ref().and_then(|spec| spec.volume_name.clone());
+        let named = named.filter(|name| !name.is_empty());
+        if claim::is_completed(&claim) {
+            let volume = self.bound(&claim, named.as_deref().unwrap_or_default()).await?;
+            return self.bind(&claim, volume.as_ref()).await;
+        }
+        let mut volumes = self.caches.volumes.by_index(BY_RESERVATION, &key.to_string());
+        match named {
+            Some(name) => volumes.extend(self.caches.volumes.get("", &name)),
+            None => volumes.extend(self.free(class_of(&claim))),
+        }
+        self.choose(&claim, &volumes).await.map(drop)
+    }
+
+    /// Binds a claim to one of these volumes, if one fits. Which one.
+    async fn choose(
+        &self,
+        claim: &PersistentVolumeClaim,
+        volumes: &[Volume],
+    ) -> Result<Option<Volume>> {
+        let class = self.caches.classes.get("", class_of(claim));
+        let chosen = choose(claim, volumes, class.as_ref().map(|class| &class.view));
+        let volume: Option<PersistentVolume> =
+            chosen.map(|volume| volume.object.view()).transpose()?;
+        self.bind(claim, volume.as_ref()).await?;
+        Ok(chosen.cloned())
+    }
+
+    async fn bind(
+        &self,
+        claim: &PersistentVolumeClaim,
+        volume: Option<&PersistentVolume>,
+    ) -> Result<()> {
         let (classes, name) = (self.caches.classes.list(None), class_of(claim));
         let class = classes.iter().find(|class| class.object.name() == name);
-        let key = ObjectKey::new(
-            claim.metadata.namespace.clone().unwrap_or_default(),
-            claim.metadata.name.clone().unwrap_or_default(),
-        );
-        let users = self.caches.pods.by_index(BY_CLAIM, &key.to_string());
+        let users = self.caches.pods.by_index(BY_CLAIM, &key_of(claim).to_string());
         let unscheduled = users.iter().find(|pod| pod.view.spec.node_name.is_empty());
         let around = Around {
             class: class.map(|class| &class.view),
             default: default_class(&classes),
             unscheduled: unscheduled.map(|pod| pod.object.name()),
         };
-        Ok(claim::plan(claim, &self.volumes()?, around))
+        let written = self.apply(claim::plan(claim, volume, around)).await?;
+        if let Some(volume) = volume {
+            self.given.wrote(&ObjectKey::new("", name_of(&volume.metadata)), written);
+        }
+        Ok(())
     }
 
-    fn volume(&self, volume: &PersistentVolume) -> Result<Vec<Op>> {
-        let claim = claim_of(volume).map(|key| self.find_claim(&key)).transpose()?.flatten();
-        Ok(volume::plan(volume, claim.as_ref()))
+    /// The volume of a claim that is bound. Before its data is said to be lost the server is asked.
+    async fn bound(
+        &self,
+        claim: &PersistentVolumeClaim,
+        name: &str,
+    ) -> Result<Option<PersistentVolume>> {
+        let known = self.caches.volumes.get("", name);
+        let known: Option<PersistentVolume> = known.map(|entry| entry.object.view()).transpose()?;
+        match known.filter(|volume| is_reserved_for(volume, claim)) {
+            None if !name.is_empty() => {
+                self.ask(&Key::cluster(scheme::PERSISTENTVOLUMES, name)).await
+            }
+            known => Ok(known),
+        }
     }
 
-    fn waiting(&self) -> Result<Option<PersistentVolumeClaim>> {
-        let volumes = self.volumes()?;
-        for entry in self.caches.claims.list(None) {
+    async fn volume(&self, name: &str) -> Result<()> {
+        let Some(entry) = self.caches.volumes.get("", name) else { return Ok(()) };
+        let volume: PersistentVolume = entry.object.view()?;
+        let mut claim = None;
+        if let Some(key) = entry.view.claim() {
+            claim = self.find_claim(&key)?.filter(|claim| is_reserved_for(&volume, claim));
+            // Its end is the end of the volume: no cache is to be trusted with that.
+            if claim.is_none() {
+                let key = Key::new(scheme::PERSISTENTVOLUMECLAIMS, &key.namespace, &key.name);
+                claim = self.ask(&key).await?;
+            }
+        }
+        self.apply(volume::plan(&volume, claim.as_ref())).await.map(drop)
+    }
+
+    /// Gives what is free of a class to those that wait for it, each volume once.
+    async fn class(&self, class: &str) -> Result<()> {
+        let mut free = self.free(class);
+        for entry in self.caches.claims.by_index(WAITING, class) {
+            if free.is_empty() {
+                break;
+            }
             let claim: PersistentVolumeClaim = entry.object.view()?;
-            let class = self.caches.classes.get("", class_of(&claim));
-            let class = class.as_ref().map(|class| &class.view);
-            let may = !claim::is_completed(&claim);
-            if may && claim::candidate(&claim, &volumes, class).is_some() {
-                return Ok(Some(claim));
+            let view = self.caches.classes.get("", class);
+            if choose(&claim, &free, view.as_ref().map(|class| &class.view)).is_none() {
+                continue;
+            }
+            if let Some(taken) = self.choose(&claim, &free).await? {
+                free.retain(|volume| volume.object.name() != taken.object.name());
             }
         }
-        Ok(None)
+        Ok(())
     }
 
-    fn plan(&self, request: &Request) -> Result<Vec<Op>> {
-        let get = |name: &str| -> Result<Option<PersistentVolume>> {
-            self.caches.volumes.get("", name).map(|entry| entry.object.view()).transpose()
-        };
-        match request {
-            Request::Claim(key) => self.claim(key),
-            Request::Volume(name) => get(name)?.map_or(Ok(vec![]), |volume| self.volume(&volume)),
-            Request::ClaimOf(name) => {
-                let key = get(name)?.as_ref().and_then(claim_of);
-                key.map_or(Ok(vec![]), |key| self.claim(&key))
-            }
-            Request::VolumeOf(key) => {
-                let volumes = self.volumes()?;
-                let volume = volumes.iter().find(|volume| claim_of(volume).as_ref() == Some(key));
-                volume.map_or(Ok(vec![]), |volume| self.volume(volume))
-            }
-            // One at a time: what is chosen for it has to be seen before the next may choose.
-            Request::Waiting => {
-                let claim = self.waiting()?;
-                claim.map_or(Ok(vec![]), |claim| self.plan_claim(&claim))
-            }
+    async fn ask<T: View>(&self, key: &Key) -> Result<Option<T>> {
+        match self.context.client.get_as(key).await {
+            Ok(found) => Ok(Some(found)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
         }
+    }
+
+    async fn apply(&self, ops: Vec<Op>) -> Result<u64> {
+        ops::apply(&*self.context.client, &self.recorder, ops).await
     }
 }
 
@@ -132,15 +176,20 @@ impl Reconciler for Sync {
     type Error = Error;
 
     async fn reconcile(&self, request: &Request) -> Result<Action> {
-        let ops = self.plan(request)?;
-        let more = *request == Request::Waiting && !ops.is_empty();
-        ops::apply(&*self.context.client, &self.recorder, ops).await?;
-        // By then the caches show what was chosen.
-        Ok(if more { Action::RequeueAfter(NEXT) } else { Action::Done })
+        match request {
+            Request::Claim(key) => self.claim(key).await?,
+            Request::Volume(name) => self.volume(name).await?,
+            Request::VolumesOf(key) => {
+                for volume in self.caches.volumes.by_index(BY_RESERVATION, &key.to_string()) {
+                    self.volume(volume.object.name()).await?;
+                }
+            }
+            Request::Class(class) => self.class(class).await?,
+        }
+        Ok(Action::Done)
     }
 }
 
-fn claim_of(volume: &PersistentVolume) -> Option<ObjectKey> {
-    let reserved = volume.spec.as_ref()?.claim_ref.as_ref()?;
-    Some(ObjectKey::new(reserved.namespace.clone()?, reserved.name.clone()?))
+fn key_of(claim: &PersistentVolumeClaim) -> ObjectKey {
+    ObjectKey::new(namespace_of(&claim.metadata), name_of(&claim.metadata))
 }

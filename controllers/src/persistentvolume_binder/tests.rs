@@ -1,8 +1,8 @@
 use super::claim::{self, Around};
-use super::fit::best;
+use super::fit::choose;
 use super::volume;
 use crate::support::ops::Op;
-use crate::support::storage::ClassView;
+use crate::support::storage::{COMPLETED, ClassView, Volume};
 use crate::support::testing::{cases, entry, merged};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -20,8 +20,16 @@ fn pvc(size: &str, more: Value) -> PersistentVolumeClaim {
     serde_json::from_value(merged(base, more)).unwrap()
 }
 
+fn cached(volumes: &[PersistentVolume]) -> Vec<Volume> {
+    volumes.iter().map(|volume| entry(json!(volume))).collect()
+}
+
+fn best(claim: &PersistentVolumeClaim, volumes: &[PersistentVolume]) -> Option<String> {
+    choose(claim, &cached(volumes), None).map(|volume| volume.object.name().to_owned())
+}
+
 fn plan(claim: &PersistentVolumeClaim, volumes: &[PersistentVolume]) -> Vec<Op> {
-    claim::plan(claim, volumes, Around::default())
+    claim::plan(claim, volumes.first(), Around::default())
 }
 
 fn reserved(uid: &str) -> Value {
@@ -53,15 +61,11 @@ fn a_claim_takes_the_smallest_that_fits() {
         ("1Gi", json!({"spec": {"storageClassName": ""}}), None),
     ];
     for (size, more, wanted) in cases {
-        let found = best(&pvc(size, more.clone()), &volumes)
-            .and_then(|volume| volume.metadata.name.as_deref());
-        assert_eq!(found, wanted, "{size} {more}");
+        let found = best(&pvc(size, more.clone()), &volumes);
+        assert_eq!(found.as_deref(), wanted, "{size} {more}");
     }
     let set_aside = [pv("small", "1Gi", json!({})), pv("mine", "9Gi", reserved(""))];
-    assert_eq!(
-        best(&pvc("1Gi", json!({})), &set_aside).unwrap().metadata.name.as_deref(),
-        Some("mine")
-    );
+    assert_eq!(best(&pvc("1Gi", json!({})), &set_aside).as_deref(), Some("mine"));
 }
 
 #[test]
@@ -81,7 +85,7 @@ fn both_sides_name_each_other() {
     assert_eq!(keys(&ops), ["persistentvolumes/v null", "persistentvolumeclaims/ns/want null"]);
     let named = pvc(
         "1Gi",
-        json!({"metadata": {"annotations": {claim::COMPLETED: "yes"}}, "spec": {"volumeName": "v"}}),
+        json!({"metadata": {"annotations": {COMPLETED: "yes"}}, "spec": {"volumeName": "v"}}),
     );
     assert_eq!(
         keys(&plan(&named, &[pv("v", "1Gi", reserved("u"))])),
@@ -143,7 +147,8 @@ fn a_claim_without_a_volume_waits_or_has_one_made() {
             default: case.default.as_deref(),
             unscheduled: case.unscheduled.as_deref(),
         };
-        let ops = claim::plan(&claim, &volumes, around);
+        let chosen = choose(&claim, &cached(&volumes), around.class).map(|_| &volumes[0]);
+        let ops = claim::plan(&claim, chosen, around);
         let found: Vec<String> = ops
             .iter()
             .map(|op| match op {

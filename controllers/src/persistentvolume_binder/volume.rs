@@ -57,7 +57,9 @@ fn set_phase(volume: &PersistentVolume, phase: &str, message: &str) -> Option<Op
     }
     let message = Some(message).filter(|message| !message.is_empty());
     let status = json!({"phase": phase, "message": message});
-    let patch = json!({"metadata": {"uid": volume.metadata.uid}, "status": status});
+    // What is said of it here may have it deleted: only of what it was when it was read.
+    let meta = &volume.metadata;
+    let patch = json!({"metadata": {"uid": meta.uid, "resourceVersion": meta.resource_version}, "status": status});
     let key = Key::cluster(scheme::PERSISTENTVOLUMES, name_of(&volume.metadata));
     Some(Op::Patch(key.subresource("status"), patch))
 }

@@ -1,10 +1,15 @@
-//! Storage classes, and what claims and volumes are marked with while a volume is made for a claim.
+//! Claims, volumes and storage classes as caches keep them, and what claims and volumes are marked with while a volume is
+//! made for a claim.
+
+mod caches;
+
+pub(crate) use caches::{BY_RESERVATION, BY_VOLUME, Caches, FREE, Volume, WAITING};
 
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use windlass_core::apis::core::v1::PersistentVolumeClaim;
-use windlass_core::cache::{Entry, Informer};
+use windlass_core::cache::Entry;
 
 /// The node that the scheduler has chosen for the first pod of a claim.
 pub(crate) const SELECTED_NODE: &str = "volume.kubernetes.io/selected-node";
@@ -17,10 +22,10 @@ pub(crate) const PROVISIONED_BY: &str = "pv.kubernetes.io/provisioned-by";
 pub(crate) const DEFAULT_CLASS: &str = "storageclass.kubernetes.io/is-default-class";
 /// The provisioner of classes whose volumes are made by hand.
 pub(crate) const NO_PROVISIONER: &str = "kubernetes.io/no-provisioner";
+/// A claim has been bound: its volume is the one it names for good.
+pub(crate) const COMPLETED: &str = "pv.kubernetes.io/bind-completed";
 /// Where claims named their class before there was a field for it.
 const OLD_CLASS: &str = "volume.beta.kubernetes.io/storage-class";
-
-pub(crate) type Classes = Arc<Informer<ClassView>>;
 
 /// What controllers read of a StorageClass.
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -176,6 +176,64 @@ async fn a_volume_is_attached_where_its_pod_runs() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_volume_for_one_node_is_attached_to_one_of_two() {
+    let all = ["persistentvolume-binder-controller", "persistentvolume-attach-detach-controller"];
+    let cluster = Cluster::start(&all).await;
+    let mut disk = volume("disk", "1Gi");
+    let spec = disk["spec"].as_object_mut().unwrap();
+    spec.shift_remove("hostPath");
+    spec.insert("csi".into(), json!({"driver": "disks.example", "volumeHandle": "h"}));
+    cluster.create(scheme::PERSISTENTVOLUMES, disk).await;
+    cluster.create(scheme::PERSISTENTVOLUMECLAIMS, claim("want", "1Gi")).await;
+    let bound = |all: &[Value]| all[0]["status"]["phase"] == "Bound";
+    cluster.until("bound", scheme::PERSISTENTVOLUMECLAIMS, "", bound).await;
+    let user = |node: &str| {
+        let volume = json!({"name": "v", "persistentVolumeClaim": {"claimName": "want"}});
+        json!({"metadata": {"name": format!("on-{node}")}, "spec": {"nodeName": node, "terminationGracePeriodSeconds": 0,
+            "containers": [{"name": "c", "image": "x"}], "volumes": [volume]}})
+    };
+    for node in ["a", "b"] {
+        cluster.create(scheme::NODES, json!({"metadata": {"name": node}})).await;
+    }
+    futures::join!(
+        cluster.create(scheme::PODS, user("a")),
+        cluster.create(scheme::PODS, user("b"))
+    );
+    cluster.until_count(scheme::VOLUMEATTACHMENTS, "", 1).await;
+    cluster.pass(300).await;
+    let made = cluster.list(scheme::VOLUMEATTACHMENTS, "").await;
+    assert_eq!(made.len(), 1, "{made:#?}");
+    // When its pod is gone, and the node has it mounted no longer, the other one gets it.
+    let node = made[0]["spec"]["nodeName"].as_str().unwrap().to_owned();
+    let pod = key(scheme::PODS, &format!("on-{node}"));
+    cluster.delete(&pod, DeleteOptions::default()).await;
+    let moved = |all: &[Value]| all.len() == 1 && all[0]["spec"]["nodeName"] != node.as_str();
+    cluster.until("it moved", scheme::VOLUMEATTACHMENTS, "", moved).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_claims_share_many_volumes_one_to_one() {
+    let cluster = Cluster::start(&["persistentvolume-binder-controller"]).await;
+    for number in 0..20 {
+        let want = claim(&format!("want-{number}"), "1Gi");
+        cluster.create(scheme::PERSISTENTVOLUMECLAIMS, want).await;
+    }
+    for number in 0..20 {
+        cluster.create(scheme::PERSISTENTVOLUMES, volume(&format!("v{number}"), "1Gi")).await;
+    }
+    let began = tokio::time::Instant::now();
+    let bound = cluster
+        .until("all bound", scheme::PERSISTENTVOLUMECLAIMS, "", |all| {
+            all.iter().all(|claim| claim["status"]["phase"] == "Bound")
+        })
+        .await;
+    let volumes: std::collections::BTreeSet<_> =
+        bound.iter().map(|claim| claim["spec"]["volumeName"].as_str().unwrap()).collect();
+    assert_eq!(volumes.len(), 20);
+    assert!(began.elapsed().as_secs() < 2, "one does not wait for another");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_claim_for_devices_lives_as_long_as_its_pod() {
     let cluster = Cluster::start(&["resourceclaim-controller"]).await;
     let devices =
