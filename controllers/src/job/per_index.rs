@@ -1,6 +1,6 @@
 //! Jobs that count the failures of each index for itself (KEP-3850).
 
-use super::count::Count;
+use super::count::{Count, has_finalizer};
 use super::pods::{Failures, failures, index, limit_per_index};
 use crate::views::Pod;
 use std::collections::BTreeMap;
@@ -37,8 +37,9 @@ pub(super) fn failed<'a>(
     failed.into_iter()
 }
 
+/// Pods without a finalizer were judged before: what they mean to their index stands in the pod that came after them.
 fn has_failed(pods: &[Pod]) -> impl Iterator<Item = &Pod> {
-    pods.iter().filter(|pod| pod.view.status.phase == "Failed")
+    pods.iter().filter(|pod| pod.view.status.phase == "Failed" && has_finalizer(pod))
 }
 
 // === impl Last ===

@@ -185,6 +185,9 @@ struct PerIndex {
     #[serde(default)]
     status: Value,
     /// Phase, index, failures before; and exit code.
+    /// Which of the pods have no finalizer any more.
+    #[serde(default)]
+    released: Vec<usize>,
     pods: Vec<(String, i32, i32, i32)>,
     now: i64,
     /// Index and failures of each pod that is made.
@@ -209,11 +212,14 @@ fn each_index_fails_for_itself() {
             let status = json!({"name": "c", "image": "x", "imageID": "x", "ready": false, "restartCount": 0, "state": {"terminated": terminated}});
             let notes = json!({"batch.kubernetes.io/job-completion-index": index.to_string(),
                 "batch.kubernetes.io/job-index-failure-count": before.to_string()});
-            pod::<PodView>(&format!("p{number}"), "job", json!({"metadata": {"finalizers": [FINALIZER], "annotations": notes},
+            let finalizers = if case.released.contains(&number) { json!([]) } else { json!([FINALIZER]) };
+            pod::<PodView>(&format!("p{number}"), "job", json!({"metadata": {"finalizers": finalizers, "annotations": notes},
                 "status": {"phase": phase, "containerStatuses": [status]}}))
         }).collect();
-        let failed = pods.iter().filter(|pod| pod.view.status.phase == "Failed");
-        let failed = failed.map(|pod| pod.object.view().unwrap()).collect();
+        let failed = pods.iter().enumerate().filter(|(number, pod)| {
+            pod.view.status.phase == "Failed" && !case.released.contains(number)
+        });
+        let failed = failed.map(|(_, pod)| pod.object.view().unwrap()).collect();
         let plan = plan(&Snapshot { job: &job, pods, failed, now: at(case.now) });
         let created: Vec<String> = plan
             .create
