@@ -12,7 +12,7 @@ use crate::Context;
 use crate::views::{self, PodView};
 use windlass_core::cache::{Change, Entry};
 use windlass_core::component::Component;
-use windlass_core::controller::{Controller, ObjectKey};
+use windlass_core::controller::{Controller, map};
 use windlass_core::scheme::{self, GroupVersionKind};
 
 const POD: GroupVersionKind = GroupVersionKind::new("", "v1", "Pod");
@@ -25,24 +25,13 @@ pub fn component(context: &Context) -> Box<dyn Component> {
     let sync = sync::Sync::new(context, pods.clone(), claims.clone());
     let controller = Controller::new("ephemeral-volume", sync)
         .workers(context.settings.workers)
-        .after(pods.synced())
-        .after(claims.synced());
-    let queue = controller.queue();
-    let of_pods = queue.clone();
-    pods.on_change(move |change| {
-        if !matches!(change, Change::Updated { .. }) && has_one(change.entry()) {
-            of_pods.add(ObjectKey::of(change.object()));
-        }
-    });
-    claims.on_change(move |change| {
-        let header = change.object().header();
-        if let (Change::Deleted(_), Some(owner)) = (change, header.controller())
-            && *owner.kind == *"Pod"
-        {
-            queue.add(ObjectKey::new(&*header.namespace, &*owner.name));
-        }
-    });
+        .watch(&pods, |change| !is_update(change) && has_one(change.entry()), map::itself)
+        .watch(&claims, |change| matches!(change, Change::Deleted(_)), map::controller(POD));
     Box::new(controller)
+}
+
+fn is_update<V>(change: &Change<V>) -> bool {
+    matches!(change, Change::Updated { .. })
 }
 
 fn has_one(pod: &Entry<PodView>) -> bool {

@@ -9,10 +9,11 @@ mod sync;
 mod tests;
 
 use crate::Context;
-use crate::views;
+use crate::views::{self, PodView};
 use sync::Request;
+use windlass_core::cache::Entry;
 use windlass_core::component::Component;
-use windlass_core::controller::{Controller, ObjectKey};
+use windlass_core::controller::{Controller, ObjectKey, map, predicate};
 use windlass_core::scheme::{self, GroupVersionKind};
 
 const POD: GroupVersionKind = GroupVersionKind::new("", "v1", "Pod");
@@ -22,28 +23,22 @@ const POD: GroupVersionKind = GroupVersionKind::new("", "v1", "Pod");
 pub fn component(context: &Context) -> Box<dyn Component> {
     let (pods, claims) = (views::pods(context), views::headers(context, scheme::RESOURCECLAIMS));
     let sync = sync::Sync::new(context, pods.clone(), claims.clone());
+    let of_pod = map::controller(POD);
     let controller = Controller::new("resourceclaim", sync)
         .workers(context.settings.workers)
-        .after(pods.synced())
-        .after(claims.synced());
-    let queue = controller.queue();
-    let of_pods = queue.clone();
-    pods.on_change(move |change| {
-        let pod = change.entry();
-        let Some(named) = &pod.view.spec.resource_claims else { return };
-        of_pods.add(Request::Pod(ObjectKey::of(&pod.object)));
-        for claim in named {
-            if let Some(name) = plan::claim_name(&pod.view, claim) {
-                of_pods.add(Request::Claim(ObjectKey::new(pod.object.namespace(), name)));
-            }
-        }
-    });
-    claims.on_change(move |change| {
-        let header = change.object().header();
-        queue.add(Request::Claim(ObjectKey::of(change.object())));
-        if let Some(owner) = header.controller().filter(|owner| *owner.kind == *"Pod") {
-            queue.add(Request::Pod(ObjectKey::new(&*header.namespace, &*owner.name)));
-        }
-    });
+        .watch(&pods, predicate::any, |pod| named(pod))
+        .watch(&claims, predicate::any, move |claim| {
+            let owner = of_pod(claim).map(Request::Pod);
+            owner.into_iter().chain([Request::Claim(ObjectKey::of(&claim.object))])
+        });
     Box::new(controller)
+}
+
+/// A pod with claims, and those of them that are there.
+fn named(pod: &Entry<PodView>) -> Vec<Request> {
+    let claims = pod.view.spec.resource_claims.iter().flatten();
+    let names = claims.clone().filter_map(|claim| plan::claim_name(&pod.view, claim));
+    let of_claims = names.map(|name| Request::Claim(ObjectKey::new(pod.object.namespace(), name)));
+    let itself = claims.take(1).map(|_| Request::Pod(ObjectKey::of(&pod.object)));
+    itself.chain(of_claims).collect()
 }

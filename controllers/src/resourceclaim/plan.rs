@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use windlass_core::apis::resource::v1::{
     ResourceClaim as Claim, ResourceClaimConsumerReference, ResourceClaimTemplate,
 };
-use windlass_core::object::Header;
+use windlass_core::object::{Header, Owner};
 
 /// Which of the pod's claims a claim was made for.
 pub(super) const FOR: &str = "resource.kubernetes.io/pod-claim-name";
@@ -51,6 +51,14 @@ pub(super) fn claim(pod: &Header, name: &str, template: &ResourceClaimTemplate) 
         "metadata": {"generateName": format!("{}-{name}-", pod.name), "namespace": pod.namespace, "labels": given.labels,
             "annotations": annotations, "ownerReferences": [owner]},
         "spec": template.spec.spec})
+}
+
+/// Names and uids of the pods that decide what becomes of a claim: who reserved it, and whom it was made for.
+pub(super) fn users(claim: &Claim, owner: Option<&Owner>) -> Vec<(String, String)> {
+    let reserved = claim.status.as_ref().and_then(|status| status.reserved_for.as_ref());
+    let pods = reserved.into_iter().flatten().filter(|consumer| consumer.resource == "pods");
+    let pods = pods.map(|consumer| (consumer.name.clone(), consumer.uid.clone()));
+    pods.chain(owner.map(|owner| (owner.name.to_string(), owner.uid.to_string()))).collect()
 }
 
 /// What becomes of a claim. `find` gives the pod of a name; `owner` is the pod the claim was made for, if it is there.

@@ -1,17 +1,22 @@
 //! Reads caches, applies the plan.
 
 use super::POD;
-use super::plan::{FOR, Step, claim, missing, step};
+use super::plan::{FOR, Step, claim, missing, step, users};
 use crate::Context;
 use crate::support::ops::{self, Op};
 use crate::support::owner::reference_of;
+use crate::support::writes::{Writes, ask};
 use crate::views::{BY_CONTROLLER, Headers, Pod, Pods};
 use async_trait::async_trait;
+use rustc_hash::FxHashMap;
 use serde_json::json;
+use std::sync::Arc;
 use windlass_core::apis::resource::v1::{ResourceClaim, ResourceClaimTemplate};
-use windlass_core::client::{ClientExt, DeleteOptions, Key};
+use windlass_core::cache::Entry;
+use windlass_core::client::{ClientExt, DeleteOptions, Key, ListOptions, Scope};
 use windlass_core::controller::{Action, ObjectKey, Reconciler};
 use windlass_core::events::Recorder;
+use windlass_core::object::Header;
 use windlass_core::{Error, Result, scheme};
 
 /// What to look at.
@@ -26,26 +31,28 @@ pub(super) struct Sync {
     recorder: Recorder,
     pods: Pods,
     claims: Headers,
+    /// Claims that the cache may not show yet, by pod.
+    writes: Writes,
 }
 
 impl Sync {
     pub(super) fn new(context: &Context, pods: Pods, claims: Headers) -> Self {
         let recorder = context.recorder.named("resource_claim");
-        Self { context: context.clone(), recorder, pods, claims }
+        Self { context: context.clone(), recorder, pods, claims, writes: Writes::default() }
     }
 
-    async fn pod(&self, key: &ObjectKey) -> Result<()> {
-        let Some(pod) = self.pods.get(&key.namespace, &key.name) else { return Ok(()) };
-        if !pod.view.is_active() {
-            return Ok(());
-        }
-        let missing = missing(&pod.view);
+    async fn pod(&self, key: &ObjectKey) -> Result<Action> {
+        let Some(pod) = self.pods.get(&key.namespace, &key.name) else { return Ok(Action::Done) };
+        let missing = if pod.view.is_active() { missing(&pod.view) } else { vec![] };
         if missing.is_empty() {
-            return Ok(());
+            return Ok(Action::Done);
+        }
+        if !self.writes.are_shown(key, &self.claims) {
+            return Ok(Writes::wait());
         }
         let mut told = vec![];
         for (name, template) in missing {
-            match self.made(&pod, name, template).await {
+            match self.made(key, &pod, name, template).await {
                 Ok(made) => told.push(json!({"name": name, "resourceClaimName": made})),
                 Err(error) => {
                     let about = reference_of(&POD, pod.object.header());
@@ -60,28 +67,40 @@ impl Sync {
         let patch =
             json!({"metadata": {"uid": header.uid}, "status": {"resourceClaimStatuses": told}});
         let path = Key::new(scheme::PODS, &key.namespace, &key.name).subresource("status");
-        self.apply(vec![Op::Strategic(path, patch)]).await
+        self.apply(vec![Op::Strategic(path, patch)]).await?;
+        Ok(Action::Done)
     }
 
-    /// The claim that was made for a pod: before a crash, or now. The server is asked, a cache may not show it yet.
-    async fn made(&self, pod: &Pod, name: &str, template: &str) -> Result<String> {
+    /// The claim that was made for a pod: before a crash, or now.
+    async fn made(&self, key: &ObjectKey, pod: &Pod, name: &str, template: &str) -> Result<String> {
         let header = pod.object.header();
-        let options = windlass_core::client::ListOptions::default();
-        let scope =
-            windlass_core::client::Scope::namespace(scheme::RESOURCECLAIMS, &*header.namespace);
-        for found in self.context.client.list(&scope, &options).await?.items {
-            let mine = found.header().controller().is_some_and(|owner| owner.uid == header.uid);
-            let view: ResourceClaim = found.view()?;
-            let notes = view.metadata.annotations.unwrap_or_default();
-            if mine && notes.get(FOR).is_some_and(|made_for| made_for == name) {
-                return Ok(found.name().to_owned());
+        for found in self.claims.by_index(BY_CONTROLLER, &header.uid) {
+            let claim: ResourceClaim = found.object.view()?;
+            let notes = claim.metadata.annotations.unwrap_or_default();
+            if notes.get(FOR).is_some_and(|made_for| made_for == name) {
+                return Ok(found.object.name().to_owned());
             }
         }
-        let key = Key::new(scheme::RESOURCECLAIMTEMPLATES, &*header.namespace, template);
-        let template: ResourceClaimTemplate = self.context.client.get_as(&key).await?;
-        let key = Key::new(scheme::RESOURCECLAIMS, &*header.namespace, "");
-        let made = self.context.client.create_from(&key, &claim(header, name, &template)).await?;
-        Ok(made.name().to_owned())
+        let at = Key::new(scheme::RESOURCECLAIMTEMPLATES, &*header.namespace, template);
+        let template: ResourceClaimTemplate = self.context.client.get_as(&at).await?;
+        let at = Key::new(scheme::RESOURCECLAIMS, &*header.namespace, "");
+        let made = self.context.client.create_from(&at, &claim(header, name, &template)).await;
+        match &made {
+            Ok(made) => self.writes.wrote(key, made.resource_version()),
+            Err(Error::Transport(_)) => self.learn_what_was_made(key, header).await,
+            Err(_) => {}
+        }
+        Ok(made?.name().to_owned())
+    }
+
+    /// When an answer got lost, a claim may have been made: the cache has to show all there is now.
+    async fn learn_what_was_made(&self, key: &ObjectKey, pod: &Header) {
+        let scope = Scope::namespace(scheme::RESOURCECLAIMS, &*pod.namespace);
+        let options = ListOptions::default();
+        let Some(all) = ask(|| self.context.client.list(&scope, &options)).await else { return };
+        let mine = all.items.iter().map(|claim| claim.header());
+        let mine = mine.filter(|claim| claim.controller().is_some_and(|one| one.uid == pod.uid));
+        self.writes.wrote(key, mine.map(|claim| claim.resource_version).max().unwrap_or(0));
     }
 
     async fn claim(&self, key: &ObjectKey) -> Result<()> {
@@ -89,7 +108,8 @@ impl Sync {
         let claim: ResourceClaim = entry.object.view()?;
         let header = entry.object.header();
         let owner = header.controller().filter(|owner| *owner.kind == *"Pod");
-        let find = |name: &str| self.pods.get(&key.namespace, name);
+        let pods = self.pods_of(&key.namespace, users(&claim, owner)).await?;
+        let find = |name: &str| pods.get(name).cloned();
         let pod = owner
             .and_then(|owner| find(&owner.name).filter(|pod| pod.object.header().uid == owner.uid));
         let path = Key::new(scheme::RESOURCECLAIMS, &key.namespace, &key.name);
@@ -103,6 +123,34 @@ impl Sync {
             }
         };
         self.apply(vec![op]).await
+    }
+
+    /// The pods of these names and uids. A cache may not show a pod yet that has the claim already, so the server is asked for
+    /// those it lacks.
+    async fn pods_of(
+        &self,
+        namespace: &str,
+        users: Vec<(String, String)>,
+    ) -> Result<FxHashMap<String, Pod>> {
+        let mut found = FxHashMap::default();
+        for (name, uid) in users {
+            let known = self.pods.get(namespace, &name);
+            let known = known.filter(|pod| *pod.object.header().uid == *uid);
+            let pod = match known {
+                Some(pod) => Some(pod),
+                None => self.ask(&Key::new(scheme::PODS, namespace, &name)).await?,
+            };
+            pod.into_iter().for_each(|pod| drop(found.insert(name.clone(), pod)));
+        }
+        Ok(found)
+    }
+
+    async fn ask(&self, key: &Key) -> Result<Option<Pod>> {
+        match self.context.client.get(key).await {
+            Ok(pod) => Ok(Some(Arc::new(Entry::new(pod)?))),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     async fn apply(&self, ops: Vec<Op>) -> Result<()> {
@@ -122,11 +170,13 @@ impl Reconciler for Sync {
                 for claim in self.claims_of(key) {
                     self.claim(&claim).await?;
                 }
-                self.pod(key).await?;
+                self.pod(key).await
             }
-            Request::Claim(key) => self.claim(key).await?,
+            Request::Claim(key) => {
+                self.claim(key).await?;
+                Ok(Action::Done)
+            }
         }
-        Ok(Action::Done)
     }
 }
 
