@@ -9,6 +9,7 @@ mod behavior;
 mod calculator;
 mod metric;
 mod plan;
+mod rivals;
 mod source;
 mod sync;
 

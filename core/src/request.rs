@@ -167,7 +167,9 @@ pub fn watch_path(scope: &Scope, options: &ListOptions) -> String {
     with_query(&scope_path(scope), &query)
 }
 
-fn segment(text: &str) -> impl std::fmt::Display {
+/// One segment of a path, or a value of a query: what could end it or begin another is percent-encoded. The segments `.`
+/// and `..` stay as they are; who takes segments from users refuses them.
+pub fn segment(text: &str) -> impl std::fmt::Display {
     utf8_percent_encode(text, SEGMENT)
 }
 

@@ -10,7 +10,7 @@ use windlass_core::apis::Quantity;
 use windlass_core::apis::autoscaling::v2::{MetricIdentifier, MetricSpec};
 use windlass_core::apis::meta::v1::{LabelSelector, Time};
 use windlass_core::client::{Client, Key, ListOptions, Scope};
-use windlass_core::request::with_query;
+use windlass_core::request::{segment, with_query};
 use windlass_core::scheme::{GroupVersion, GroupVersionResource, Scheme};
 
 const POD_METRICS: GroupVersionResource =
@@ -165,6 +165,7 @@ impl Metrics {
         let (resource, namespaced) = resource_of(api_version, kind)?;
         let query = [("metricLabelSelector", labels(metric)?)];
         let namespace = if namespaced || kind == "Namespace" { namespace } else { "" };
+        part(name)?;
         let values = match kind {
             // The API has a path of its own for the metrics of a namespace.
             "Namespace" => {
@@ -186,7 +187,7 @@ impl Metrics {
         namespace: &str,
     ) -> Result<Reading, String> {
         let selector = labels(metric)?;
-        let resource = with_query(&metric.name, &query(&[("labelSelector", selector)]));
+        let resource = with_query(&part(&metric.name)?, &query(&[("labelSelector", selector)]));
         let (group, version) = EXTERNAL;
         let key = Key::new(version_of(group, version).with_resource(resource), namespace, "");
         let values = self.get(&key).await.map_err(|why| {
@@ -210,7 +211,7 @@ impl Metrics {
         metric: &str,
         pairs: &[(&str, String)],
     ) -> Result<Vec<Value>, String> {
-        let metric = with_query(metric, &query(pairs));
+        let metric = with_query(&part(metric)?, &query(pairs));
         self.get(&Key::new(resource, namespace, name).subresource(metric)).await
     }
 
@@ -242,6 +243,14 @@ impl PodMetrics {
     }
 }
 
+/// A part of a path that users name: it must not lead anywhere else.
+fn part(name: &str) -> Result<String, String> {
+    match name {
+        "" | "." | ".." => Err(format!("\"{name}\" is no name of a metric or of a resource")),
+        name => Ok(segment(name).to_string()),
+    }
+}
+
 fn at(time: Option<&Time>) -> Timestamp {
     time.map_or(Timestamp::UNIX_EPOCH, |time| time.0)
 }
@@ -270,7 +279,8 @@ fn resource_of(api_version: &str, kind: &str) -> Result<(String, bool), String> 
         None => (format!("{}s", kind.to_lowercase()), true),
     };
     let group = &version.group;
-    Ok((if group.is_empty() { plural } else { format!("{plural}.{group}") }, namespaced))
+    let resource = if group.is_empty() { plural } else { format!("{plural}.{group}") };
+    Ok((part(&resource)?, namespaced))
 }
 
 fn labels(metric: &MetricIdentifier) -> Result<String, String> {

@@ -3,6 +3,7 @@
 use super::behavior::History;
 use super::metric::{Failure, Gathered};
 use super::plan::{self, Plan, Snapshot};
+use super::rivals::Rivals;
 use super::source::Metrics;
 use crate::Context;
 use crate::support::kinds::Definition;
@@ -35,6 +36,7 @@ pub(super) struct Sync {
     metrics: Metrics,
     /// By uid: another of the same name begins anew.
     histories: Mutex<FxHashMap<ObjectKey, (String, History)>>,
+    rivals: Rivals,
 }
 
 impl Sync {
@@ -53,6 +55,7 @@ impl Sync {
             definitions,
             metrics: Metrics(metrics.unwrap_or_else(|| context.client.clone())),
             histories: Mutex::default(),
+            rivals: Rivals::default(),
         }
     }
 
@@ -67,6 +70,7 @@ impl Sync {
         let (key, found) = match self.scale(request, spec).await {
             Ok(found) => found,
             Err(error) => {
+                self.rivals.forget(request);
                 let plan = plan::without_scale(autoscaler, &error, now);
                 return self.tell(request, object, autoscaler, plan).await;
             }
@@ -82,7 +86,7 @@ impl Sync {
         let mut history = self.history(request, object);
         let mut plan = plan::plan(&snapshot, &mut history);
         if let Some((desired, why)) = plan.rescale.clone() {
-            let done = scale::scale(&self.context.client, &key, desired).await;
+            let done = scale::scale(&self.context.client, &key, &found, desired).await;
             let done = done.map_err(|error| error.to_string());
             plan::scaled(&mut plan, &snapshot, &mut history, (desired, &why), done);
         }
@@ -132,6 +136,9 @@ impl Sync {
         };
         let mut pods = self.pods.list(Some(&request.namespace));
         pods.retain(|pod| labels.matches(&pod.object.header().labels));
+        if let Some(why) = self.rivals.claim(request, labels, selector, &pods) {
+            return (pods, Err(("AmbiguousSelector", why)));
+        }
         let read = spec.metrics.iter().flatten().map(|spec| async move {
             let reading = self.metrics.read(spec, &request.namespace, selector).await;
             Gathered { spec, reading }
@@ -163,6 +170,7 @@ impl Reconciler for Sync {
     async fn reconcile(&self, request: &ObjectKey) -> Result<Action> {
         let Some(entry) = self.autoscalers.get(&request.namespace, &request.name) else {
             self.histories.lock().remove(request);
+            self.rivals.forget(request);
             return Ok(Action::Done);
         };
         let autoscaler: HorizontalPodAutoscaler = entry.object.view()?;

@@ -2,7 +2,7 @@
 
 use super::kinds::Definition;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::sync::Arc;
 use windlass_core::Result;
 use windlass_core::cache::Informer;
@@ -13,8 +13,15 @@ use windlass_core::scheme::{GroupVersion, GroupVersionResource, Scheme};
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Scale {
+    metadata: Metadata,
     pub(crate) spec: Size,
     pub(crate) status: Size,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Metadata {
+    resource_version: String,
 }
 
 /// Half of one: the spec has no selector.
@@ -59,8 +66,30 @@ fn resource(
     fits.next().map(|found| found.resource)
 }
 
-/// Asks for so many replicas.
-pub(crate) async fn scale(client: &Arc<dyn Client>, key: &Key, replicas: i32) -> Result<()> {
-    let patch = Patch::merge(&json!({"spec": {"replicas": replicas}}));
+/// Asks for so many replicas, if nobody has written the object since `read`: somebody may have scaled it by hand.
+pub(crate) async fn scale(
+    client: &Arc<dyn Client>,
+    key: &Key,
+    read: &Scale,
+    replicas: i32,
+) -> Result<()> {
+    let patch = Patch::merge(&patch(read, replicas));
     client.patch(key, patch, &WriteOptions::default()).await.map(drop)
+}
+
+fn patch(read: &Scale, replicas: i32) -> Value {
+    let version = Some(&read.metadata.resource_version).filter(|version| !version.is_empty());
+    json!({"metadata": {"resourceVersion": version}, "spec": {"replicas": replicas}})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scale_is_written_over_what_was_read() {
+        let read = json!({"metadata": {"resourceVersion": "7"}, "spec": {"replicas": 1}});
+        let patch = patch(&serde_json::from_value(read).unwrap(), 3);
+        assert_eq!(patch, json!({"metadata": {"resourceVersion": "7"}, "spec": {"replicas": 3}}));
+    }
 }

@@ -120,3 +120,23 @@ async fn each_kind_of_metric_has_its_path() {
         "unable to get metrics for resource cpu: no metrics returned from resource metrics API"
     );
 }
+
+#[tokio::test]
+async fn names_of_metrics_lead_nowhere_else() {
+    let metric = |name: &str| json!({"metric": {"name": name}, "target": {"type": "Value"}});
+    let of_pods = |name: &str| json!({"type": "Pods", "pods": metric(name)});
+    let external = |name: &str| json!({"type": "External", "external": metric(name)});
+    for spec in [of_pods("../../secrets/x?watch=true#"), external("../../secrets/x?watch=true#")] {
+        let (_, asked) = ask(json!({"metadata": {}}), spec).await;
+        let tail = asked.rsplit('/').next().unwrap();
+        assert!(tail.starts_with("..%2F..%2Fsecrets%2Fx%3Fwatch%3Dtrue%23"), "{asked}");
+    }
+    for spec in [of_pods(".."), external("..")] {
+        let (reading, asked) = ask(json!({"metadata": {}}), spec).await;
+        assert!(reading.is_err() && asked.is_empty(), "{asked}");
+    }
+    let object = json!({"type": "Object", "object": {"metric": {"name": "m"}, "target": {"type": "Value"},
+        "describedObject": {"kind": "a/../b", "name": "..", "apiVersion": "v1"}}});
+    let (reading, asked) = ask(json!({"metadata": {}}), object).await;
+    assert!(reading.is_err() && asked.is_empty(), "{asked}");
+}
