@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use std::time::Duration;
 use windlass_core::apis::meta::v1::Condition;
 use windlass_core::apis::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetStatus};
+use windlass_core::controller::conditions::{condition, set};
 
 /// An eviction that was allowed is remembered so long, until the pod is seen to go.
 const EVICTION_SECONDS: i64 = 120;
@@ -56,23 +57,11 @@ fn desired(budget: &PodDisruptionBudget, expected: i32) -> i32 {
 }
 
 fn conditions(budget: &PodDisruptionBudget, allowed: bool, now: Timestamp) -> Vec<Condition> {
-    let (status, reason) =
-        if allowed { ("True", "SufficientPods") } else { ("False", "InsufficientPods") };
-    let mut conditions =
-        budget.status.as_ref().and_then(|status| status.conditions.clone()).unwrap_or_default();
-    let known = conditions.iter().position(|condition| condition.type_ == "DisruptionAllowed");
-    let same = known.map(|at| &conditions[at]).filter(|known| known.status == status);
-    let new = Condition {
-        type_: "DisruptionAllowed".into(),
-        status: status.into(),
-        reason: reason.into(),
-        message: String::new(),
-        last_transition_time: same.map_or(time(now), |known| known.last_transition_time.clone()),
-        observed_generation: budget.metadata.generation,
-    };
-    match known {
-        Some(at) => conditions[at] = new,
-        None => conditions.push(new),
-    }
+    let reason = if allowed { "SufficientPods" } else { "InsufficientPods" };
+    let generation = budget.metadata.generation;
+    let before = budget.status.as_ref().and_then(|status| status.conditions.clone());
+    let mut conditions = before.unwrap_or_default();
+    let new = condition("DisruptionAllowed", allowed, reason, "", generation, time(now).0);
+    set(&mut conditions, new);
     conditions
 }

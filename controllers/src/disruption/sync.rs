@@ -8,6 +8,7 @@ use crate::support::scale::{self, Scale};
 use crate::support::{ops, status, time};
 use crate::views::{self, Pod, Pods, Workloads};
 use async_trait::async_trait;
+use futures::stream::{self, StreamExt, TryStreamExt};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,6 +20,9 @@ use windlass_core::component::Ready;
 use windlass_core::controller::{Action, ObjectKey, Reconciler};
 use windlass_core::object::Owner;
 use windlass_core::{Error, Result, scheme};
+
+/// So many owners are asked for their size at once.
+const AT_ONCE: usize = 16;
 
 /// How many pods a workload wants.
 #[derive(Deserialize)]
@@ -83,25 +87,30 @@ impl Sync {
         if let Some(IntOrString::Int(_)) = least.and_then(|spec| spec.min_available.as_ref()) {
             return Ok(i32::try_from(pods.len()).unwrap_or(i32::MAX));
         }
-        let (mut sizes, mut alone) = (BTreeMap::new(), 0);
+        let mut owned: BTreeMap<Box<str>, (Owner, i32)> = BTreeMap::new();
+        let mut sum = 0;
         for pod in pods {
             match pod.object.header().controller() {
-                Some(owner) if sizes.contains_key(&owner.uid) => {}
                 Some(owner) => {
-                    let found = self.size(namespace, owner).await?;
-                    sizes.insert(owner.uid.clone(), found);
+                    owned.entry(owner.uid.clone()).or_insert_with(|| (owner.clone(), 0)).1 += 1;
                 }
-                None => alone += 1,
+                None => sum += 1,
             }
         }
-        // Several sets may be parts of one Deployment: it counts once.
-        let known: BTreeMap<Box<str>, i32> = sizes.values().flatten().cloned().collect();
-        let unsized_ = pods.iter().filter(|pod| {
-            let owner = pod.object.header().controller();
-            owner.is_some_and(|owner| matches!(sizes.get(&owner.uid), Some(None)))
+        let sizes = owned.into_values().map(|(owner, pods)| async move {
+            let size = self.size(namespace, &owner).await?;
+            Ok::<_, Error>((size, pods))
         });
-        let unsized_ = i32::try_from(unsized_.count()).unwrap_or(i32::MAX);
-        Ok(known.values().sum::<i32>() + alone + unsized_)
+        let sizes: Vec<_> = stream::iter(sizes).buffer_unordered(AT_ONCE).try_collect().await?;
+        // Several sets may be parts of one Deployment: it counts once.
+        let mut known = BTreeMap::new();
+        for (size, pods) in sizes {
+            match size {
+                Some((uid, size)) => drop(known.insert(uid, size)),
+                None => sum += pods,
+            }
+        }
+        Ok(known.values().sum::<i32>() + sum)
     }
 
     /// Who has a size in the end, and its size: a ReplicaSet's Deployment, or the owner itself.

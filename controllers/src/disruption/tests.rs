@@ -71,5 +71,8 @@ fn a_mark_that_nothing_came_of_is_taken_away() {
     assert_eq!(wait.map(|wait| wait.as_secs()), Some(70));
     let goes = json!({"metadata": {"deletionTimestamp": "2027-01-15T08:00:00Z"}});
     assert_eq!(stale::plan(&marked(0, goes), at(500)), Err(None), "it came");
+    let by_agent = json!({"type": "DisruptionTarget", "status": "True", "reason": "TerminationByKubelet", "lastTransitionTime": at(0).to_string()});
+    let by_agent = json!({"status": {"phase": "Running", "conditions": [by_agent]}});
+    assert_eq!(stale::plan(&pod::<PodView>("p", "", by_agent), at(500)), Err(None), "it may yet");
     assert_eq!(stale::plan(&pod::<PodView>("p", "", ready(0)), at(500)), Err(None));
 }
