@@ -2,10 +2,11 @@
 
 use crate::support::ops::Op;
 use crate::support::owner::name_of;
-use crate::support::time::time;
+use crate::support::time::{time, until};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::net::IpAddr;
+use std::time::Duration;
 use windlass_core::apis::meta::v1::Condition;
 use windlass_core::apis::networking::v1::{IPAddress, ServiceCIDR};
 use windlass_core::client::Key;
@@ -13,17 +14,20 @@ use windlass_core::controller::ObjectKey;
 use windlass_core::scheme;
 
 pub(super) const FINALIZER: &str = "networking.k8s.io/service-cidr-finalizer";
+/// Servers may give an address of a range away until they see that it goes.
+const GRACE: i64 = 10;
 const MANAGED_BY: &str = "ipaddress.kubernetes.io/managed-by";
 const MANAGER: &str = "ipallocator.k8s.io";
 const FAMILY: &str = "ipaddress.kubernetes.io/ip-family";
 
-/// What there is to do about a range. `used` are all addresses in use, `others` all other ranges.
+/// What there is to do about a range; or how long to wait with that. `used` are all addresses in use, which matter when the
+/// range goes; `others` all other ranges.
 pub(super) fn range(
     range: &ServiceCIDR,
     others: &[ServiceCIDR],
     used: &[IpAddr],
     now: Timestamp,
-) -> Option<Op> {
+) -> Result<Op, Option<Duration>> {
     let finalizers = range.metadata.finalizers.clone().unwrap_or_default();
     let held = finalizers.iter().any(|one| one == FINALIZER);
     let key = Key::cluster(scheme::SERVICECIDRS, name_of(&range.metadata));
@@ -32,23 +36,27 @@ pub(super) fn range(
         json!({"metadata": {"resourceVersion": version, "finalizers": list}})
     };
     let list = || range.metadata.finalizers.clone().unwrap_or_default();
-    if range.metadata.deletion_timestamp.is_none() {
+    let Some(deleted) = &range.metadata.deletion_timestamp else {
         if !held {
             let all = list().into_iter().chain([FINALIZER.to_owned()]).collect();
-            return Some(Op::Patch(key, finalizers(all)));
+            return Ok(Op::Patch(key, finalizers(all)));
         }
-        return ready(range, "True", "", "Kubernetes Service CIDR is ready", now);
-    }
+        return ready(range, "True", "", "Kubernetes Service CIDR is ready", now).ok_or(None);
+    };
     let alive = others.iter().filter(|other| other.metadata.deletion_timestamp.is_none());
     let alive: Vec<&ServiceCIDR> = alive.collect();
     let only_here =
         |ip: &&IpAddr| contains(range, **ip) && !alive.iter().any(|other| contains(other, **ip));
     if used.iter().any(|ip| only_here(&ip)) {
         let message = "There are still IPAddresses referencing the ServiceCIDR, please remove them or create a new ServiceCIDR";
-        return ready(range, "False", "Terminating", message, now);
+        return ready(range, "False", "Terminating", message, now).ok_or(None);
+    }
+    let wait = until(deleted.0, GRACE, now);
+    if held && !wait.is_zero() {
+        return Err(Some(wait));
     }
     let left = list().into_iter().filter(|one| one != FINALIZER).collect();
-    held.then(|| Op::Patch(key, finalizers(left)))
+    if held { Ok(Op::Patch(key, finalizers(left))) } else { Err(None) }
 }
 
 fn ready(

@@ -55,13 +55,18 @@ impl Reconciler for Ranges {
         let of_name = |one: &ServiceCIDR| one.metadata.name.as_deref() == Some(&*request.name);
         let (mine, others): (Vec<_>, Vec<_>) = all.into_iter().partition(of_name);
         let Some(mine) = mine.first() else { return Ok(Action::Done) };
-        let used = self.addresses.list(None);
+        // Only a range that goes asks for them: there may be many.
+        let goes = mine.metadata.deletion_timestamp.is_some();
+        let used = if goes { self.addresses.list(None) } else { vec![] };
         let used: Vec<IpAddr> =
             used.iter().filter_map(|address| address.object.name().parse().ok()).collect();
-        let op = range(mine, &others, &used, time::now(&self.context.env));
-        let ops = op.into_iter().collect();
-        ops::apply(&*self.context.client, &self.context.recorder, ops).await?;
-        Ok(Action::Done)
+        match range(mine, &others, &used, time::now(&self.context.env)) {
+            Err(wait) => Ok(wait.map_or(Action::Done, Action::RequeueAfter)),
+            Ok(op) => {
+                ops::apply(&*self.context.client, &self.context.recorder, vec![op]).await?;
+                Ok(Action::Done)
+            }
+        }
     }
 }
 

@@ -13,12 +13,14 @@ fn cidr(name: &str, cidr: &str, more: Value) -> ServiceCIDR {
 
 #[test]
 fn a_range_goes_when_no_address_needs_it() {
-    let goes = json!({"metadata": {"deletionTimestamp": "2027-01-15T08:00:00Z"}});
+    let gone = |seconds: i64| json!({"metadata": {"deletionTimestamp": at(-seconds).to_string()}});
+    let goes = gone(10);
     let found = |mine: &ServiceCIDR, others: &[ServiceCIDR], used: &str| {
         let used: Vec<_> = used.split_whitespace().map(|ip| ip.parse().unwrap()).collect();
         match range(mine, others, &used, at(0)) {
-            None => "nothing".to_owned(),
-            Some(Op::Patch(_, patch)) => match &patch["metadata"]["finalizers"] {
+            Err(None) => "nothing".to_owned(),
+            Err(Some(wait)) => format!("wait {}", wait.as_secs()),
+            Ok(Op::Patch(_, patch)) => match &patch["metadata"]["finalizers"] {
                 Value::Array(list) => format!("finalizers {}", list.len()),
                 _ => patch["status"]["conditions"][0]["status"].as_str().unwrap().to_owned(),
             },
@@ -32,6 +34,7 @@ fn a_range_goes_when_no_address_needs_it() {
     let ready = json!({"status": {"conditions": [{"type": "Ready", "status": "True", "reason": "", "message": "", "lastTransitionTime": at(0).to_string()}]}});
     assert_eq!(found(&a(&ready), &[], "10.0.0.7"), "nothing");
     assert_eq!(found(&a(&goes), &[], "10.0.0.7"), "False");
+    assert_eq!(found(&a(&gone(3)), &[], "10.0.1.7"), "wait 7", "servers may not know yet");
     assert_eq!(found(&a(&goes), &[], "10.0.1.7 fd00::7"), "finalizers 0");
     assert_eq!(
         found(&a(&goes), std::slice::from_ref(&wide), "10.0.0.7"),
