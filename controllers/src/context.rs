@@ -43,6 +43,8 @@ pub struct Settings {
     pub node_cidr_mask_ipv6: u8,
     /// How long a node may be silent before its conditions become `Unknown`.
     pub node_monitor_grace_period: Duration,
+    /// How fast pods are driven out of nodes that fell silent.
+    pub eviction_rates: EvictionRates,
     /// How many ended pods may stay before the oldest are collected; 0 for no limit.
     pub terminated_pod_threshold: usize,
     /// Where metrics are read; None: through the context's client. The custom and the external metrics API have paths
@@ -53,6 +55,19 @@ pub struct Settings {
     pub discovery: Option<Arc<dyn Discovery>>,
     /// How many requests a controller of workloads works on at once.
     pub workers: usize,
+}
+
+/// How fast pods are driven out of nodes that fell silent, zone by zone: nodes a second. `0.0` is none at all.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct EvictionRates {
+    /// In a zone of which most nodes work, or that is silent as a whole while others are not.
+    pub node_eviction_rate: f64,
+    /// In a large zone of which most nodes are silent. In a small one it is none.
+    pub secondary_node_eviction_rate: f64,
+    /// A zone with more nodes is large.
+    pub large_cluster_size_threshold: usize,
+    /// The share of silent nodes, of three at least, that is most of a zone.
+    pub unhealthy_zone_threshold: f64,
 }
 
 /// Signs tokens of service accounts.
@@ -112,10 +127,24 @@ impl Default for Settings {
             node_cidr_mask: 24,
             node_cidr_mask_ipv6: 64,
             node_monitor_grace_period: Duration::from_secs(40),
+            eviction_rates: EvictionRates::default(),
             terminated_pod_threshold: 12_500,
             metrics: None,
             discovery: None,
             workers: 5,
+        }
+    }
+}
+
+// === impl EvictionRates ===
+
+impl Default for EvictionRates {
+    fn default() -> Self {
+        Self {
+            node_eviction_rate: 0.1,
+            secondary_node_eviction_rate: 0.01,
+            large_cluster_size_threshold: 50,
+            unhealthy_zone_threshold: 0.55,
         }
     }
 }

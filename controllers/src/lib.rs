@@ -57,4 +57,4 @@ pub mod volume_protection;
 mod support;
 mod views;
 
-pub use context::{CertificateSigner, Context, Settings, TokenSigner};
+pub use context::{CertificateSigner, Context, EvictionRates, Settings, TokenSigner};

@@ -3,7 +3,7 @@
 //! Watches: nodes; and their Leases, whose every change is a sign of life. A node is looked at when it changes and when
 //! its grace period would end; signs of life alone cost a map entry each. Taints follow the conditions
 //! (`TaintNodesByCondition`); what NoExecute taints do to pods is the taint eviction controller's business. They come
-//! slowly, zone by zone, and not at all when whole zones fall silent.
+//! slowly, zone by zone, and go again when all zones are silent.
 
 mod plan;
 mod sync;
@@ -30,7 +30,7 @@ pub fn component(context: &Context) -> Box<dyn Component> {
     let (pods, leases) = (views::pods(context), views::headers(context, scheme::LEASES));
     let signs = Arc::new(sync::Signs::new(context.env.clone()));
     let sync = sync::Sync::new(context, nodes.clone(), pods.clone(), signs.clone());
-    let held = sync.held();
+    let zones = sync.zones();
     let controller = Controller::new("node-lifecycle", sync)
         .workers(context.settings.workers)
         .after(nodes.synced())
@@ -38,14 +38,18 @@ pub fn component(context: &Context) -> Box<dyn Component> {
         .after(leases.synced());
     let queue = controller.queue();
     wiring::itself(&nodes, &queue);
-    let (held, of_held) = (held, queue.clone());
+    let (of_zones, all, rates) = (queue.clone(), nodes.clone(), context.settings.eviction_rates);
     nodes.on_change(move |change| {
-        let ready = |node: &NodeView| node.condition("Ready") == Some("True");
-        let same =
-            matches!(change, Change::Updated { old, new } if ready(&old.view) == ready(&new.view));
-        if !same {
-            // More nodes work than before, or fewer: those that wait may have their turn.
-            held.take().into_iter().for_each(|node| of_held.add(ObjectKey::new("", node)));
+        let now = Some(change.entry()).filter(|_| !matches!(change, Change::Deleted(_)));
+        let before = match change {
+            Change::Updated { old, .. } | Change::Deleted(old) => Some(old),
+            Change::Added(_) => None,
+        };
+        let [before, now] = [before, now].map(|node| node.map(|node| sync::member(node)));
+        if zones.lock().change(before, now, &rates) {
+            // It is otherwise with a zone than before: its silent nodes may have their turn, or not any more.
+            let silent = all.list(None).into_iter().filter(|node| !sync::member(node).1);
+            silent.for_each(|node| of_zones.add(ObjectKey::of(&node.object)));
         }
     });
     let of_lease = signs.clone();

@@ -3,14 +3,16 @@
 use super::election::Election;
 use super::remote::{Connected, Remote};
 use crate::tokens::{CertificateAuthority, Signer};
-use clap::Parser;
+use clap::{Args, Parser};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use windlass_api::authentication::TokenKeys;
 use windlass_api::pki::{Authority, KeyedCertificate, public_half};
-use windlass_controllers::{CertificateSigner, Context, Settings, TokenSigner, registry};
+use windlass_controllers::{
+    CertificateSigner, Context, EvictionRates, Settings, TokenSigner, registry,
+};
 use windlass_core::component::BoxError;
 use windlass_core::meta::parse_duration;
 
@@ -27,6 +29,8 @@ pub struct ControllerManager {
     remote: Remote,
     #[command(flatten)]
     election: Election,
+    #[command(flatten)]
+    eviction: Eviction,
     /// Only these controllers
     #[arg(long, value_delimiter = ',')]
     controllers: Vec<String>,
@@ -53,6 +57,26 @@ pub struct ControllerManager {
     health_address: SocketAddr,
 }
 
+/// How fast pods are driven out of nodes that fell silent.
+#[derive(Args)]
+struct Eviction {
+    /// How long a node may be silent before it counts as lost
+    #[arg(long, default_value = "40s", value_name = "DURATION", value_parser = parse_duration)]
+    node_monitor_grace_period: Duration,
+    /// Lost nodes a second, in each zone, whose pods are driven out
+    #[arg(long, default_value_t = 0.1, value_name = "RATE")]
+    node_eviction_rate: f64,
+    /// The same in a large zone of which most nodes are lost; in a small one it is none
+    #[arg(long, default_value_t = 0.01, value_name = "RATE")]
+    secondary_node_eviction_rate: f64,
+    /// A zone with more nodes is large
+    #[arg(long, default_value_t = 50, value_name = "NODES")]
+    large_cluster_size_threshold: usize,
+    /// The share of lost nodes that is most of a zone
+    #[arg(long, default_value_t = 0.55, value_name = "SHARE")]
+    unhealthy_zone_threshold: f64,
+}
+
 impl ControllerManager {
     /// Runs until SIGTERM or Ctrl-C.
     ///
@@ -69,6 +93,8 @@ impl ControllerManager {
             certificate_duration: self.cluster_signing_duration,
             cluster_cidr: self.cluster_cidr,
             discovery: connected.discovery.clone(),
+            node_monitor_grace_period: self.eviction.node_monitor_grace_period,
+            eviction_rates: self.eviction.rates(),
             ..Settings::default()
         };
         let all = self.controllers.is_empty();
@@ -89,6 +115,17 @@ impl ControllerManager {
             registry::start(&context.with_settings(settings), wanted)
         };
         self.election.run(connected, "kube-controller-manager", self.health_address, make).await
+    }
+}
+
+impl Eviction {
+    fn rates(&self) -> EvictionRates {
+        EvictionRates {
+            node_eviction_rate: self.node_eviction_rate,
+            secondary_node_eviction_rate: self.secondary_node_eviction_rate,
+            large_cluster_size_threshold: self.large_cluster_size_threshold,
+            unhealthy_zone_threshold: self.unhealthy_zone_threshold,
+        }
     }
 }
 

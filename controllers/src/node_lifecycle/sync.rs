@@ -1,7 +1,7 @@
 //! Remembers signs of life, applies the plan.
 
 use super::plan;
-use super::zones::{self, Count, Turn, Turns};
+use super::zones::{Member, Turn, Zones};
 use crate::Context;
 use crate::support::endpoints::{Nodes, ZONE_LABEL};
 use crate::support::ops::{self, Op};
@@ -13,7 +13,6 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 use serde_json::json;
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use windlass_core::apis::core::v1::Node;
@@ -45,21 +44,11 @@ pub(super) struct Sync {
     nodes: Nodes,
     pods: Pods,
     signs: Arc<Signs>,
-    turns: Mutex<Turns>,
-    held: Held,
+    zones: SharedZones,
 }
 
-/// Nodes that wait for others to work again. Clones are the same.
-#[derive(Clone, Default)]
-pub(super) struct Held(Arc<Mutex<BTreeSet<String>>>);
-
-// === impl Held ===
-
-impl Held {
-    pub(super) fn take(&self) -> BTreeSet<String> {
-        std::mem::take(&mut *self.0.lock())
-    }
-}
+/// Counted by the cache's changes, read by the workers.
+pub(super) type SharedZones = Arc<Mutex<Zones>>;
 
 // === impl Signs ===
 
@@ -95,33 +84,20 @@ impl Signs {
 impl Sync {
     pub(super) fn new(context: &Context, nodes: Nodes, pods: Pods, signs: Arc<Signs>) -> Self {
         let recorder = context.recorder.named("node-controller");
-        let (turns, held) = (Mutex::default(), Held::default());
-        Self { context: context.clone(), recorder, nodes, pods, signs, turns, held }
+        let zones = SharedZones::default();
+        Self { context: context.clone(), recorder, nodes, pods, signs, zones }
     }
 
-    pub(super) fn held(&self) -> Held {
-        self.held.clone()
+    pub(super) fn zones(&self) -> SharedZones {
+        self.zones.clone()
     }
 
     /// Whether a node's pods may be driven out now.
-    fn turn(&self, node: &Entry<NodeView>, now: Timestamp) -> Turn {
-        if !plan::would_evict(&node.view) {
-            return Turn::Now;
-        }
-        let zone = zone_of(node);
-        let mut zones: BTreeMap<String, Count> = BTreeMap::new();
-        for node in self.nodes.list(None) {
-            let count = zones.entry(zone_of(&node)).or_default();
-            match node.view.condition("Ready") {
-                Some("True") => count.ready += 1,
-                _ => count.not_ready += 1,
-            }
-        }
-        let turn = self.turns.lock().take(&zone, zones::period(&zones, &zone), now);
-        if turn == Turn::Never {
-            self.held.0.lock().insert(node.object.name().to_owned());
-        }
-        turn
+    fn turn(&self, node: &Entry<NodeView>) -> Turn {
+        let (zone, _) = member(node);
+        let now = self.context.env.clock.now();
+        let rates = &self.context.settings.eviction_rates;
+        self.zones.lock().turn(&zone, plan::would_evict(&node.view), rates, now)
     }
 
     async fn give_up(&self, object: &Object) -> Result<bool> {
@@ -160,7 +136,7 @@ impl Reconciler for Sync {
             return Ok(Action::Done);
         }
         let now = time::now(&self.context.env);
-        let turn = self.turn(&node, now);
+        let turn = self.turn(&node);
         if let Some(taints) = plan::taints(&node.view, turn == Turn::Now, now) {
             let version = node.object.resource_version().to_string();
             let patch =
@@ -172,14 +148,15 @@ impl Reconciler for Sync {
         }
         let waits = match turn {
             Turn::After(wait) => Some(wait),
-            Turn::Now | Turn::Never => None,
+            Turn::Now | Turn::Held | Turn::Stopped => None,
         };
         Ok([left, waits].into_iter().flatten().min().map_or(Action::Done, Action::RequeueAfter))
     }
 }
 
-/// Region and zone of a node, as one name.
-fn zone_of(node: &Entry<NodeView>) -> String {
+/// A node as its zone counts it; the zone is region and zone as one name.
+pub(super) fn member(node: &Entry<NodeView>) -> Member {
     let label = |key: &str| node.object.header().label(key).unwrap_or_default().to_owned();
-    format!("{}:{}", label(REGION_LABEL), label(ZONE_LABEL))
+    let zone = format!("{}:{}", label(REGION_LABEL), label(ZONE_LABEL));
+    (zone, node.view.condition("Ready") == Some("True"))
 }

@@ -1,11 +1,11 @@
 use super::plan::{pods, silent, taints, would_evict};
-use super::zones::{Count, Turn, Turns, period};
+use super::zones::{Turn, Zones};
+use crate::context::EvictionRates;
 use crate::support::ops::Op;
 use crate::support::testing::{at, cases, entry, pod, ready};
 use crate::views::{NodeView, PodView};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 #[test]
@@ -87,30 +87,62 @@ fn pods_of_a_lost_node_are_not_ready() {
 }
 
 #[derive(Deserialize)]
-struct Zones {
+struct Case {
     name: String,
     /// Nodes that are ready, and that are not, of each zone; the first is asked about.
     zones: Vec<(usize, usize)>,
-    wanted: Option<i64>,
+    /// Seconds between two nodes, or `held`, `stopped`.
+    wanted: String,
+}
+
+fn zones(counts: &[(usize, usize)]) -> Zones {
+    let mut zones = Zones::default();
+    for (at, (ready, not_ready)) in counts.iter().enumerate() {
+        let works = std::iter::repeat_n(true, *ready);
+        for works in works.chain(std::iter::repeat_n(false, *not_ready)) {
+            zones.change(None, Some((format!("z{at}"), works)), &EvictionRates::default());
+        }
+    }
+    zones
 }
 
 #[test]
 fn pods_are_driven_out_slowly_and_not_when_all_is_silent() {
-    for case in cases::<Zones>(include_str!("tests/zones.yaml")) {
-        let zones = case.zones.iter().enumerate();
-        let zones: BTreeMap<String, Count> = zones
-            .map(|(at, (ready, not_ready))| {
-                (format!("z{at}"), Count { ready: *ready, not_ready: *not_ready })
-            })
-            .collect();
-        assert_eq!(period(&zones, "z0"), case.wanted, "{}", case.name);
+    let rates = EvictionRates::default();
+    for case in cases::<Case>(include_str!("tests/zones.yaml")) {
+        let mut zones = zones(&case.zones);
+        let first = zones.turn("z0", true, &rates, at(0));
+        let found = match zones.turn("z0", true, &rates, at(0)) {
+            Turn::After(wait) if first == Turn::Now => wait.as_secs().to_string(),
+            turn => format!("{turn:?}").to_lowercase(),
+        };
+        assert_eq!(found, case.wanted, "{}", case.name);
     }
-    let mut turns = Turns::default();
-    assert_eq!(turns.take("a", Some(10), at(0)), Turn::Now);
-    assert_eq!(turns.take("a", Some(10), at(4)), Turn::After(Duration::from_secs(6)));
-    assert_eq!(turns.take("b", Some(10), at(4)), Turn::Now, "each zone has its own");
-    assert_eq!(turns.take("a", None, at(99)), Turn::Never);
-    assert_eq!(turns.take("a", Some(10), at(10)), Turn::Now);
+    let mut two = zones(&[(9, 1), (9, 1)]);
+    assert_eq!(two.turn("z0", true, &rates, at(0)), Turn::Now);
+    assert_eq!(two.turn("z0", true, &rates, at(4)), Turn::After(Duration::from_secs(6)));
+    assert_eq!(two.turn("z0", false, &rates, at(4)), Turn::Now, "its pods go already");
+    assert_eq!(two.turn("z1", true, &rates, at(4)), Turn::Now, "each zone has its own");
+    assert_eq!(two.turn("z0", true, &rates, at(10)), Turn::Now);
+    let fast = EvictionRates { node_eviction_rate: 4.0, ..rates };
+    assert_eq!(two.turn("z0", true, &fast, at(10)), Turn::After(Duration::from_millis(250)));
+}
+
+#[test]
+fn only_what_changes_a_zone_concerns_others() {
+    let rates = EvictionRates::default();
+    let mut zones = zones(&[(100, 0), (1, 0)]);
+    let member = |zone: &str, works| Some((zone.to_owned(), works));
+    let told = (0..100).filter(|_| zones.change(member("z0", true), member("z0", false), &rates));
+    assert_eq!(told.count(), 2, "most are silent, then all are");
+    assert_eq!(zones.turn("z0", true, &rates, at(0)), Turn::Now, "another zone works");
+    assert!(zones.change(member("z1", true), member("z1", false), &rates));
+    assert_eq!(zones.turn("z0", false, &rates, at(0)), Turn::Stopped);
+    assert!(zones.change(member("z1", false), None, &rates));
+    assert_eq!(zones.turn("z0", false, &rates, at(0)), Turn::Stopped, "the zone is gone");
+    assert!(!zones.change(member("z0", false), member("z0", false), &rates));
+    assert!(zones.change(member("z0", false), member("z0", true), &rates));
+    assert_eq!(zones.turn("z0", false, &rates, at(0)), Turn::Now);
 }
 
 #[test]
@@ -124,6 +156,9 @@ fn a_node_without_its_turn_takes_no_new_pods_and_keeps_those_it_has() {
     let held = taints(&bare.view, false, at(0)).unwrap();
     assert_eq!(held.iter().map(|taint| taint.effect.as_str()).collect::<Vec<_>>(), ["NoSchedule"]);
     assert!(would_evict(&bare.view));
+    let begun = node(json!([{"key": "node.kubernetes.io/unreachable", "effect": "NoExecute"}]));
+    let stopped = taints(&begun.view, false, at(0)).unwrap();
+    assert!(stopped.iter().all(|taint| taint.effect == "NoSchedule"), "what had begun is stopped");
     let other = node(json!([{"key": "node.kubernetes.io/not-ready", "effect": "NoExecute"}]));
     assert!(!would_evict(&other.view), "its pods go already");
 }

@@ -100,6 +100,30 @@ async fn a_node_that_speaks_again_loses_its_taints() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn when_the_last_node_falls_silent_the_first_is_spared_too() {
+    let cluster = Cluster::start(&["node-lifecycle-controller"]).await;
+    ready_node(&cluster, "a").await;
+    ready_node(&cluster, "b").await;
+    let evicts = |node: &Value| {
+        let taints = node["spec"]["taints"].as_array();
+        taints.is_some_and(|all| all.iter().any(|taint| taint["effect"] == "NoExecute"))
+    };
+    // Only the second one goes on speaking.
+    cluster.pass(30).await;
+    let beat = json!({"status": {"conditions": [{"type": "Ready", "status": "True", "lastHeartbeatTime": "2026-01-01T00:00:30Z"}]}});
+    cluster.patch(&key(scheme::NODES, "b").subresource("status"), beat).await;
+    let first = |all: &[Value]| evicts(&all[0]) && !evicts(&all[1]);
+    cluster.until("a taint", scheme::NODES, "", first).await;
+    let silent =
+        |all: &[Value]| all.iter().all(|node| condition(node, "Ready")["status"] == "Unknown");
+    cluster.until("silence", scheme::NODES, "", silent).await;
+    let spared = |all: &[Value]| all.iter().all(|node| !evicts(node));
+    cluster.until("no taint", scheme::NODES, "", spared).await;
+    cluster.pass(300).await;
+    assert!(spared(&cluster.list(scheme::NODES, "").await));
+}
+
+#[tokio::test(start_paused = true)]
 async fn pods_of_a_node_that_is_gone_are_collected() {
     let cluster = Cluster::start(&["pod-garbage-collector-controller"]).await;
     ready_node(&cluster, "n").await;
