@@ -146,14 +146,7 @@ impl Snapshot {
     pub fn remove_pod(&mut self, uid: &str) {
         let Some(Placed { pod, at }) = self.pods.remove(uid) else { return };
         match at {
-            Place::Node(id) => {
-                let list = &mut self.on_node[id as usize];
-                if let Some(at) = list.iter().position(|other| Arc::ptr_eq(other, &pod)) {
-                    list.swap_remove(at);
-                }
-                self.account(id, &pod, -1);
-                self.tell_pod_removed(id, &pod);
-            }
+            Place::Node(id) => self.lift(&pod, id),
             Place::Waits(name) => {
                 if let Some(waiting) = self.waiting.get_mut(&name) {
                     waiting.retain(|other| **other != *uid);
@@ -163,6 +156,34 @@ impl Snapshot {
                 }
             }
         }
+    }
+
+    /// From now on pods are moved for a try. All must be as it was before the trial ends: what was answered before counts
+    /// afterwards. Returns what to end it with.
+    pub(crate) fn begin_trial(&mut self) -> bool {
+        std::mem::replace(&mut self.journal.trial, true)
+    }
+
+    /// All is as it was.
+    pub(crate) fn end_trial(&mut self, outer: bool) {
+        self.journal.trial = outer;
+    }
+
+    /// Takes a pod off its node for a try. By its uid it is still found there.
+    pub(crate) fn lift(&mut self, pod: &Arc<PodInfo>, id: NodeId) {
+        let list = &mut self.on_node[id as usize];
+        if let Some(at) = list.iter().position(|other| Arc::ptr_eq(other, pod)) {
+            list.swap_remove(at);
+        }
+        self.account(id, pod, -1);
+        self.tell_pod_removed(id, pod);
+    }
+
+    /// Takes back what was lifted.
+    pub(crate) fn put_back(&mut self, pod: &Arc<PodInfo>, id: NodeId) {
+        self.account(id, pod, 1);
+        self.on_node[id as usize].push(pod.clone());
+        self.tell_pod_added(id, pod);
     }
 
     /// The pods on a node, those on their way to it included, in no order.
@@ -324,9 +345,7 @@ impl Snapshot {
     }
 
     fn settle(&mut self, pod: Arc<PodInfo>, id: NodeId) {
-        self.account(id, &pod, 1);
-        self.on_node[id as usize].push(pod.clone());
-        self.tell_pod_added(id, &pod);
+        self.put_back(&pod, id);
         self.pods.insert(pod.uid.clone(), Placed { pod, at: Place::Node(id) });
     }
 
@@ -345,7 +364,9 @@ impl Snapshot {
 
     fn account(&mut self, id: NodeId, pod: &PodInfo, sign: i64) {
         self.journal.touch(id);
-        self.count_priority(pod.priority, sign);
+        if !self.journal.trial {
+            self.count_priority(pod.priority, sign);
+        }
         for &(resource, amount) in known_resources(&pod.requests) {
             self.column(resource);
             let sum = &mut self.requested[resource as usize][id as usize];

@@ -92,7 +92,9 @@ impl Both {
         cases.iter().for_each(|case| case.profile.attach(&mut snapshot));
         let mut both = Self { cluster: Cluster::default(), snapshot };
         both.others(dice);
-        for n in 0..1 + dice.below(8) {
+        // Now and then so many that they are rated by blocks.
+        let many = if dice.below(8) == 0 { 130 } else { 8 };
+        for n in 0..1 + dice.below(many) {
             both.set_node(random::node(dice, &format!("n{n}")));
         }
         // Pods may come before their nodes, move, change and go; nodes too.

@@ -1,7 +1,9 @@
 //! The resources of a node shall be used up evenly.
 
 use crate::framework::{Cycle, Extensions, MAX_SCORE, Plugin, PreScore, Reach, Score};
-use crate::plugins::resources::{Column, ResourceSpec, Usage, Weighted, weighted};
+use crate::plugins::resources::{
+    Block, Column, Lanes, ResourceSpec, Usage, Weighted, floor, rate, weighted,
+};
 use crate::snapshot::NodeId;
 use crate::{PodClass, Snapshot};
 use serde::Deserialize;
@@ -73,18 +75,44 @@ impl PreScore for BalancedAllocation {
 impl Score for BalancedAllocation {
     fn score(&self, cycle: &Cycle<'_>, nodes: &[NodeId], scores: &mut [i64]) {
         let columns = self.columns(cycle);
-        let half = MAX_SCORE / 2;
-        for (score, node) in scores.iter_mut().zip(nodes) {
-            let shares = |amount: fn(Usage) -> i64| {
-                columns.iter().filter_map(move |column| {
-                    let usage = column.at(*node)?;
-                    Some((amount(usage) as f64 / usage.has as f64).min(1.0))
-                })
-            };
-            let (with, without) = (balance(shares(|u| u.with)), balance(shares(|u| u.used)));
-            *score = half + (half + with - without) / 2;
+        let one = |node| change(&columns, node);
+        match columns.len() {
+            2 => rate(&columns, nodes, scores, |blocks| change_of_two(&blocks[0], &blocks[1]), one),
+            _ => scores.iter_mut().zip(nodes).for_each(|(score, node)| *score = one(*node)),
         }
     }
+}
+
+/// What the pod changes of the balance of a node.
+fn change(columns: &[Column<'_>], node: NodeId) -> i64 {
+    let half = MAX_SCORE / 2;
+    let shares = |amount: fn(Usage) -> i64| {
+        columns.iter().filter_map(move |column| {
+            let usage = column.at(node)?;
+            Some((amount(usage) as f64 / usage.has as f64).min(1.0))
+        })
+    };
+    let (with, without) = (balance(shares(|u| u.with)), balance(shares(|u| u.used)));
+    half + (half + with - without) / 2
+}
+
+/// The same of many nodes, where two resources count.
+fn change_of_two(a: &Block, b: &Block) -> Lanes {
+    let mut scores = [0.0; _];
+    let of_a = a.has.iter().zip(&a.used);
+    let of_b = b.has.iter().zip(&b.used);
+    for (score, ((has_a, used_a), (has_b, used_b))) in scores.iter_mut().zip(of_a.zip(of_b)) {
+        let both = *has_a > 0.0 && *has_b > 0.0;
+        let balance = |of_a: f64, of_b: f64| {
+            let deviation = ((of_a / has_a).min(1.0) - (of_b / has_b).min(1.0)).abs() / 2.0;
+            let deviation = if both { deviation } else { 0.0 };
+            floor((1.0 - deviation) * 100.0)
+        };
+        let with = balance(used_a + a.adds, used_b + b.adds);
+        let without = balance(*used_a, *used_b);
+        *score = 50.0 + floor((50.0 + with - without) * 0.5);
+    }
+    scores
 }
 
 /// From half of [`MAX_SCORE`] to all of it: the closer together the better.

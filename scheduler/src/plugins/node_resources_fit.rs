@@ -123,11 +123,7 @@ impl Score for NodeResourcesFit {
     fn score(&self, cycle: &Cycle<'_>, nodes: &[NodeId], scores: &mut [i64]) {
         let columns = self.resources.iter().map(|resource| Column::new(cycle, *resource, true));
         let columns: Vec<_> = columns.collect();
-        for (score, node) in scores.iter_mut().zip(nodes) {
-            let usages =
-                columns.iter().filter_map(|column| Some((column.at(*node)?, column.weight)));
-            *score = self.rule.score(usages);
-        }
+        self.rule.score(&columns, nodes, scores);
     }
 }
 

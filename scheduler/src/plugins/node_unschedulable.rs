@@ -30,6 +30,9 @@ impl Plugin for NodeUnschedulable {
 
 impl Filter for NodeUnschedulable {
     fn filter(&self, cycle: &Cycle<'_>, feasible: &mut Feasible) {
+        if cycle.snapshot.unschedulable().is_empty() {
+            return;
+        }
         let taint = Taint {
             key: "node.kubernetes.io/unschedulable".into(),
             effect: "NoSchedule".into(),

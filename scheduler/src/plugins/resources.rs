@@ -1,5 +1,9 @@
 //! Shares of resources in use, for the plugins that score by them.
 
+mod lanes;
+
+pub(super) use lanes::{Block, Lanes, floor, rate};
+
 use crate::framework::{Cycle, MAX_SCORE};
 use crate::snapshot::{CPU, EPHEMERAL_STORAGE, MEMORY, NodeId, ResourceId, resource_amounts};
 use serde::Deserialize;

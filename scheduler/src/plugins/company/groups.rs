@@ -28,9 +28,12 @@ pub(crate) struct PodGroup {
 pub(crate) struct PodGroups {
     groups: Vec<PodGroup>,
     free: Vec<u32>,
-    ids: FxHashMap<Str, FxHashMap<(Labels, bool), u32>>,
+    ids: FxHashMap<Str, FxHashMap<Labels, Ids>>,
     by_label: FxHashMap<Str, FxHashMap<(Str, Str), Vec<u32>>>,
 }
+
+/// The groups of equal labels: of pods that stay, and of those on their way out.
+type Ids = [Option<u32>; 2];
 
 /// The labels of namespaces.
 #[derive(Clone, Default)]
@@ -48,7 +51,7 @@ impl PodGroups {
         let narrow = self.candidates(namespace, selector);
         let all = match narrow {
             Some(_) => None,
-            None => self.ids.get(namespace).map(FxHashMap::values),
+            None => self.ids.get(namespace).map(|groups| groups.values().flatten().flatten()),
         };
         let ids = narrow.into_iter().flatten().chain(all.into_iter().flatten());
         let groups = ids.map(|id| &self.groups[*id as usize]);
@@ -79,13 +82,12 @@ impl PodGroups {
     }
 
     pub(super) fn remove(&mut self, pod: &PodInfo, node: NodeId) {
-        let key = (pod.labels.clone(), pod.deleting);
-        let known = self.ids.get(&pod.namespace).and_then(|groups| groups.get(&key));
-        let Some(id) = known.copied() else { return };
+        let known = self.ids.get(&pod.namespace).and_then(|groups| groups.get(&pod.labels));
+        let Some(id) = known.and_then(|ids| ids[usize::from(pod.deleting)]) else { return };
         let nodes = &mut self.groups[id as usize].nodes;
         decrement(nodes, &node);
         if nodes.is_empty() {
-            self.drop_group(pod, &key, id);
+            self.drop_group(pod, id);
         }
     }
 
@@ -104,10 +106,9 @@ impl PodGroups {
     }
 
     fn id(&mut self, pod: &PodInfo) -> u32 {
-        let groups = self.ids.entry(pod.namespace.clone()).or_default();
-        let key = (pod.labels.clone(), pod.deleting);
-        if let Some(id) = groups.get(&key) {
-            return *id;
+        let known = self.ids.get(&pod.namespace).and_then(|groups| groups.get(&pod.labels));
+        if let Some(id) = known.and_then(|ids| ids[usize::from(pod.deleting)]) {
+            return id;
         }
         let group = PodGroup {
             namespace: pod.namespace.clone(),
@@ -125,7 +126,8 @@ impl PodGroups {
                 (self.groups.len() - 1) as u32
             }
         };
-        groups.insert(key, id);
+        let groups = self.ids.entry(pod.namespace.clone()).or_default();
+        groups.entry(pod.labels.clone()).or_default()[usize::from(pod.deleting)] = Some(id);
         let labels = self.by_label.entry(pod.namespace.clone()).or_default();
         for pair in &pod.labels {
             labels.entry(pair.clone()).or_default().push(id);
@@ -133,10 +135,15 @@ impl PodGroups {
         id
     }
 
-    fn drop_group(&mut self, pod: &PodInfo, key: &(Labels, bool), id: u32) {
+    fn drop_group(&mut self, pod: &PodInfo, id: u32) {
         self.free.push(id);
         if let Some(groups) = self.ids.get_mut(&pod.namespace) {
-            groups.remove(key);
+            if let Some(ids) = groups.get_mut(&pod.labels) {
+                ids[usize::from(pod.deleting)] = None;
+                if *ids == Ids::default() {
+                    groups.remove(&pod.labels);
+                }
+            }
             if groups.is_empty() {
                 self.ids.remove(&pod.namespace);
             }

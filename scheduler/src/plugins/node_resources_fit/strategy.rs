@@ -1,7 +1,8 @@
 //! Which of the nodes with room is best.
 
 use crate::framework::MAX_SCORE;
-use crate::plugins::resources::{ResourceSpec, Usage, percent};
+use crate::plugins::resources::{Block, Column, Lanes, ResourceSpec, Usage, floor, percent, rate};
+use crate::snapshot::NodeId;
 use serde::Deserialize;
 
 /// How nodes with room are rated (`ScoringStrategy` of a `KubeSchedulerConfiguration`).
@@ -69,9 +70,21 @@ impl Rule {
         }
     }
 
-    /// The score of a node with these resources, each with its weight.
-    pub(super) fn score(&self, usages: impl Iterator<Item = (Usage, i64)>) -> i64 {
+    /// The scores of nodes by these resources.
+    pub(super) fn score(&self, columns: &[Column<'_>], nodes: &[NodeId], scores: &mut [i64]) {
+        let one = |node| self.one(columns, node);
+        match self {
+            Self::Least => rate(columns, nodes, scores, |blocks| mean(blocks, free), one),
+            Self::Most => rate(columns, nodes, scores, |blocks| mean(blocks, full), one),
+            Self::Curve(_) => {
+                scores.iter_mut().zip(nodes).for_each(|(score, node)| *score = one(*node));
+            }
+        }
+    }
+
+    fn one(&self, columns: &[Column<'_>], node: NodeId) -> i64 {
         let (mut sum, mut weights) = (0, 0);
+        let usages = columns.iter().filter_map(|column| Some((column.at(node)?, column.weight)));
         for (usage, weight) in usages {
             let score = self.of(usage);
             // A corner at zero says that the resource shall not count.
@@ -96,6 +109,35 @@ impl Rule {
             Self::Curve(corners) => height(corners, percent(with, has)),
         }
     }
+}
+
+/// Percent left.
+fn free(has: f64, with: f64) -> f64 {
+    let left = floor((has - with) * 100.0 / has);
+    if with > has { 0.0 } else { left }
+}
+
+/// Percent in use.
+fn full(has: f64, with: f64) -> f64 {
+    floor(with.min(has) * 100.0 / has)
+}
+
+/// The weighted mean over the resources that a node has.
+fn mean(blocks: &[Block], score: impl Fn(f64, f64) -> f64) -> Lanes {
+    let (mut sums, mut weights): (Lanes, Lanes) = ([0.0; _], [0.0; _]);
+    for block in blocks {
+        let each = sums.iter_mut().zip(&mut weights).zip(block.has.iter().zip(&block.used));
+        for ((sum, weight), (has, used)) in each {
+            let score = score(*has, used + block.adds) * block.weight;
+            *sum += if *has > 0.0 { score } else { 0.0 };
+            *weight += if *has > 0.0 { block.weight } else { 0.0 };
+        }
+    }
+    for (sum, weight) in sums.iter_mut().zip(&weights) {
+        let mean = floor(*sum / weight);
+        *sum = if *weight > 0.0 { mean } else { 0.0 };
+    }
+    sums
 }
 
 fn height(corners: &[(i64, i64)], at: i64) -> i64 {
