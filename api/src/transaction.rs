@@ -17,7 +17,7 @@ use std::sync::Arc;
 use windlass_core::Object;
 use windlass_core::client::{Action, Operation, Transaction, TransactionStatus};
 use windlass_core::meta::{Reason, Status};
-use windlass_core::scheme::{ResourceInfo, TRANSACTIONS};
+use windlass_core::scheme::{BINDINGS, ResourceInfo, TRANSACTIONS};
 use windlass_store::{Error, Revision};
 
 /// A transaction has no more operations.
@@ -127,7 +127,9 @@ impl Handler {
             staged: true,
         });
         let (authorizer, shutdown) = (self.authorizer.clone(), self.shutdown.clone());
-        let (flow, creaters) = (self.flow.clone(), Default::default());
+        let flow = self.flow.clone();
+        let binds = self.creaters.iter().filter(|((resource, _), _)| *resource == BINDINGS);
+        let creaters = binds.map(|(at, creater)| (at.clone(), creater.clone())).collect();
         // What definitions define is served once they are committed.
         Self { registry, registrar: None, authorizer, creaters, flow, shutdown }
     }

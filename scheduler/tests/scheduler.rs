@@ -1,7 +1,9 @@
 //! The scheduler against an API server in the same process, in virtual time.
 
 use futures::StreamExt;
+use futures::future::join_all;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use windlass_api::authentication::User;
@@ -15,7 +17,9 @@ use windlass_core::clock::Env;
 use windlass_core::component::{Component, Ready, Shutdown};
 use windlass_core::events::Recorder;
 use windlass_core::scheme::{self, GroupVersionResource};
-use windlass_scheduler::Scheduler;
+use windlass_scheduler::framework::{Bind, Placement};
+use windlass_scheduler::plugins::DefaultBinder;
+use windlass_scheduler::{PodInfo, Scheduler};
 
 /// In virtual time.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -297,4 +301,52 @@ async fn a_pod_of_higher_priority_takes_room_from_others() {
     // What an agent does when the pod has ended.
     cluster.delete_pod("low").await;
     assert_eq!(cluster.bound("high").await, "a");
+}
+
+fn placement(pod: &Value) -> Placement {
+    let object = windlass_core::Object::from_wire(pod.to_string().into()).expect("an object");
+    let pod = Arc::new(PodInfo::new(&object).expect("a pod"));
+    Placement { pod, node: "a".into(), id: 0 }
+}
+
+/// Binds twenty pods at the same time, one of which is not who it was thought to be. Says at how many versions.
+async fn bind_twenty(server: Arc<ApiServer>, refused: Option<usize>) -> usize {
+    let client: Arc<dyn Client> = Arc::new(LocalClient::new(server, User::admin()));
+    let cluster = Cluster { client: client.clone(), shutdown: Shutdown::new() };
+    cluster.create(scheme::NAMESPACES, json!({"metadata": {"name": "ns"}})).await;
+    let mut placements = Vec::new();
+    for n in 0..20 {
+        let pod = json!({"metadata": {"generateName": "p-"},
+            "spec": {"containers": [{"name": "c", "image": "i"}]}});
+        let mut pod = cluster.create(scheme::PODS, pod).await;
+        if refused == Some(n) {
+            pod["metadata"]["uid"] = "another".into();
+        }
+        placements.push(placement(&pod));
+    }
+    let binder = DefaultBinder::new(client.clone());
+    let bound = join_all(placements.iter().map(|placement| binder.bind(placement))).await;
+    let mut versions = BTreeSet::new();
+    for (n, (bound, placement)) in bound.iter().zip(&placements).enumerate() {
+        assert_eq!(bound.is_err(), refused == Some(n), "{bound:?}");
+        let key = Key::new(scheme::PODS, "ns", &*placement.pod.name);
+        let pod: Value = client.get_as(&key).await.expect("it is there");
+        assert_eq!(pod["spec"]["nodeName"] == "a", bound.is_ok());
+        versions.insert(pod["metadata"]["resourceVersion"].to_string());
+    }
+    versions.len()
+}
+
+#[tokio::test(start_paused = true)]
+async fn pods_are_bound_together_where_the_server_can() {
+    let server = || ApiServer::builder().env(Env::simulated(7));
+    let (with, without) = (server().transactions().build().await, server().build().await);
+    assert_eq!(bind_twenty(with.expect("a server"), None).await, 1);
+    assert_eq!(bind_twenty(without.expect("a server"), None).await, 20);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_is_not_bound_does_not_keep_the_others() {
+    let server = ApiServer::builder().env(Env::simulated(7)).transactions().build().await;
+    bind_twenty(server.expect("a server"), Some(7)).await;
 }

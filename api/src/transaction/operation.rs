@@ -9,7 +9,7 @@ use windlass_core::client::{
 };
 use windlass_core::meta::Status;
 use windlass_core::request::ResourceTarget;
-use windlass_core::scheme::TRANSACTIONS;
+use windlass_core::scheme::{BINDINGS, TRANSACTIONS};
 
 // === impl Handler ===
 
@@ -42,8 +42,8 @@ impl Handler {
         let all = self.registry.objects.resources().all();
         let named = |entry: &&Arc<Entry>| {
             entry.info.kind == kind
-                // A review, or a transaction, is answered and not kept.
-                && entry.keeps()
+                // A review, or a transaction, is answered and not kept. A binding is not kept either, but its pod is.
+                && (entry.keeps() || entry.info.gvr == BINDINGS)
                 && entry.info.gvr.group_version().to_string() == version
         };
         let entry = all.iter().find(named).ok_or_else(|| {
