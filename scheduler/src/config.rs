@@ -86,16 +86,15 @@ impl Configuration {
     /// needs the client.
     ///
     /// # Errors
-    /// A plugin that is not known, arguments it does not take, a point that lacks what it needs, extenders.
+    /// A plugin that is not known, arguments it does not take, a point that lacks what it needs, gangs together with extenders.
     pub fn profiles(
         &self,
         registry: &Registry,
         client: Option<Arc<dyn Client>>,
     ) -> Result<Profiles, ConfigError> {
-        if !self.file.extenders.is_empty() {
-            return Err(ConfigError::Invalid("extenders: Forbidden: none is called here".into()));
-        }
-        let context = Context { client };
+        let managed = self.file.extenders.iter().flat_map(|extender| &extender.managed_resources);
+        let ignored = managed.filter(|resource| resource.ignored_by_scheduler);
+        let context = Context { client, ignored: ignored.map(|r| r.name.clone()).collect() };
         let default = [KubeSchedulerProfile::default()];
         let given: &[KubeSchedulerProfile] = match self.file.profiles.as_slice() {
             [] => &default,
@@ -103,6 +102,11 @@ impl Configuration {
         };
         let profiles = given.iter().map(|given| profile::build(given, registry, &context));
         let profiles: Vec<_> = profiles.collect::<Result<_, _>>()?;
+        // Extenders are asked pod by pod: they could not say where a group goes.
+        if !self.file.extenders.is_empty() && profiles.iter().any(|p| p.has("GangScheduling")) {
+            let text = "extenders: Forbidden: they have no say in gangs (GangScheduling)";
+            return Err(ConfigError::Invalid(text.into()));
+        }
         Profiles::new(profiles.into_iter().map(Arc::new).collect())
             .ok_or_else(|| ConfigError::Invalid("profiles: Required value".into()))
     }
@@ -122,7 +126,7 @@ impl Configuration {
         (!path.is_empty()).then_some(path)
     }
 
-    /// The extenders it names.
+    /// The extenders it names, for [`crate::Extenders::new`].
     #[must_use]
     pub fn extenders(&self) -> &[Extender] {
         &self.file.extenders

@@ -161,6 +161,8 @@ pub struct Failed<'a> {
     /// Chance.
     pub random: &'a dyn Random,
     pub(crate) promises: &'a [nominated::Promise],
+    /// All nodes on which room can be made are wanted, not the best alone.
+    pub(crate) all_rooms: bool,
 }
 
 /// What a [`PostFilter`] found.
@@ -172,6 +174,8 @@ pub struct Room {
     pub victims: Vec<Arc<PodInfo>>,
     /// What to add to the pod's message.
     pub message: String,
+    /// Where room can be made at all, when somebody else chooses.
+    pub(crate) rooms: Vec<crate::preemption::Candidate>,
 }
 
 /// Prepares scoring.

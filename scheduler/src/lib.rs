@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod config;
+mod extender;
 pub mod framework;
 pub mod gang;
 mod node;
@@ -14,6 +15,7 @@ mod snapshot;
 mod testing;
 pub mod whatif;
 
+pub use extender::Extenders;
 pub use node::{NodeImage, NodeInfo};
 pub use pod::{Disk, HostPort, PodClaim, PodClass, PodInfo, PodTerm, PodTerms, SpreadConstraint};
 pub use queue::{ClusterEvent, Queue, QueuedPod};

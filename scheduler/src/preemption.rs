@@ -12,7 +12,8 @@ use crate::framework::{Extensions, Failed, Plugin, PostFilter, Reach, Room, hist
 use crate::snapshot::NodeId;
 use crate::{ClusterEvent, PodClass, PodInfo, Snapshot};
 pub(crate) use budgets::Budgets;
-use choose::choose;
+pub(crate) use choose::choose;
+pub(crate) use dry_run::Candidate;
 use dry_run::DryRun;
 use serde::Deserialize;
 use std::sync::Arc;
@@ -76,11 +77,11 @@ impl PostFilter for DefaultPreemption {
         if count > 0 {
             with_victims.rotate_left((failed.random.next() % count as u64) as usize);
         }
-        let mut run = DryRun::new(failed);
-        run.try_nodes(&with_victims, wanted);
-        let (candidates, mut reasons) = run.finish();
+        let (candidates, mut reasons) = DryRun::new(failed).run(&with_victims, wanted);
+        let rooms = if failed.all_rooms { candidates.clone() } else { Vec::new() };
         if let Some(best) = choose(candidates) {
-            return Room { node: Some(best.node), victims: best.victims, message: String::new() };
+            let (node, victims) = (Some(best.node), best.victims);
+            return Room { node, victims, rooms, ..Room::default() };
         }
         reasons.push((
             "No preemption victims found for incoming pod".into(),
@@ -108,7 +109,7 @@ impl DefaultPreemption {
 fn must_not(failed: &Failed<'_>) -> Option<Room> {
     let because = |reason: &str, node: Option<NodeId>| {
         let message = format!("preemption: not eligible due to {reason}.");
-        Some(Room { node, victims: Vec::new(), message })
+        Some(Room { node, message, ..Room::default() })
     };
     if failed.pod.never_preempts {
         return because("preemptionPolicy=Never", None);

@@ -5,6 +5,7 @@
 
 mod waiting;
 
+use crate::extender;
 use crate::framework::{Enabled, Profile, Profiles, Unschedulable};
 use crate::{NodeInfo, PodInfo};
 use jiff::Timestamp;
@@ -200,6 +201,8 @@ impl Queue {
             self.unschedulable.select(|queued| {
                 let profile = profiles.of(&queued.pod);
                 queued.refused_by.is_empty()
+                    // What helps with an extender nobody knows.
+                    || queued.refused_by.contains(&extender::NAME)
                     || profile.plugins().iter().any(|enabled| {
                         queued.refused_by.contains(&enabled.plugin.name())
                             && hears(profile, enabled)

@@ -6,6 +6,7 @@ mod failure;
 mod running;
 mod state;
 
+use crate::extender::{Extenders, Objects};
 use crate::framework::{Profile, Profiles};
 use crate::plugins::default_profile;
 use crate::queue::Queue;
@@ -30,6 +31,7 @@ use windlass_core::workqueue::Backoff;
 /// Places pods on nodes.
 pub struct Scheduler {
     profiles: Profiles,
+    extenders: Extenders,
     backoff: Option<Backoff>,
     informers: InformerFactory,
     env: Env,
@@ -42,6 +44,7 @@ pub struct SchedulerBuilder {
     recorder: Recorder,
     env: Env,
     profiles: Option<Profiles>,
+    extenders: Extenders,
     backoff: Option<Backoff>,
 }
 
@@ -57,7 +60,8 @@ impl Scheduler {
     /// A scheduler that reads and binds through the factory's client.
     #[must_use]
     pub fn builder(informers: InformerFactory, recorder: Recorder, env: Env) -> SchedulerBuilder {
-        SchedulerBuilder { informers, recorder, env, profiles: None, backoff: None }
+        let (profiles, extenders, backoff) = (None, Extenders::default(), None);
+        SchedulerBuilder { informers, recorder, env, profiles, extenders, backoff }
     }
 
     /// Follows nodes, pods and what the plugins' columns watch. Nodes and pods are decoded before anything is locked.
@@ -66,7 +70,7 @@ impl Scheduler {
             Some(backoff) => Queue::with_backoff(self.profiles.clone(), backoff),
             None => Queue::new(self.profiles.clone()),
         };
-        let state = State::new(self.profiles.clone(), queue);
+        let state = State::new(self.profiles.clone(), queue, self.extenders.clone());
         let watches = state.engine.snapshot.watches();
         let shared = Arc::new(Shared { state: state.into(), wake: Notify::new() });
         let nodes: Arc<Informer<HeaderOnly>> = self.informers.informer(scheme::NODES);
@@ -102,6 +106,13 @@ impl SchedulerBuilder {
         self
     }
 
+    /// With servers that have a say.
+    #[must_use]
+    pub fn extenders(mut self, extenders: Extenders) -> Self {
+        self.extenders = extenders;
+        self
+    }
+
     /// How long a pod waits that failed: at first, and at most.
     #[must_use]
     pub fn backoff(mut self, first: Duration, max: Duration) -> Self {
@@ -114,8 +125,8 @@ impl SchedulerBuilder {
     pub fn build(self) -> Scheduler {
         let default = || default_profile(self.informers.client());
         let profiles = self.profiles.unwrap_or_else(|| default().into());
-        let Self { informers, recorder, env, backoff, .. } = self;
-        Scheduler { profiles, backoff, informers, env, recorder }
+        let Self { informers, recorder, env, extenders, backoff, .. } = self;
+        Scheduler { profiles, extenders, backoff, informers, env, recorder }
     }
 }
 
@@ -138,8 +149,13 @@ impl Component for Scheduler {
         ready.set();
         let failures =
             Failures::new(self.informers.client(), self.recorder.clone(), self.env.clone());
-        let binder = Binder { profiles: self.profiles, recorder: self.recorder, failures };
-        let running = Running::new(shared, binder, self.env);
+        let objects = Objects {
+            pods: self.informers.informer(scheme::PODS),
+            nodes: self.informers.informer(scheme::NODES),
+        };
+        let Self { profiles, extenders, recorder, .. } = *self;
+        let binder = Binder { profiles, extenders, recorder, failures };
+        let running = Running::new(shared, binder, objects, self.env);
         // A binding under way when this ends happens or not; the next scheduler sees which.
         shutdown.run_until_cancelled(running.schedule_all()).await;
         Ok(())

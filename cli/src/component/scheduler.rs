@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use windlass_core::client::Client;
 use windlass_core::component::{BoxError, Component};
+use windlass_scheduler::Extenders;
 use windlass_scheduler::config::{Configuration, Registry};
 
 /// The scheduler
@@ -46,6 +47,8 @@ impl Scheduler {
             made.transpose()
         };
         profiles(connected.client.clone())?;
+        let extenders = configuration.as_ref().map_or(&[][..], Configuration::extenders);
+        let extenders = Extenders::new(extenders).await?;
         let make = async |connected: &Connected| {
             let recorder = connected.recorder("default-scheduler", "");
             let (informers, env) = (connected.informers.clone(), connected.env.clone());
@@ -53,6 +56,7 @@ impl Scheduler {
             if let Some(profiles) = profiles(connected.client.clone()).expect("checked before") {
                 builder = builder.profiles(profiles);
             }
+            builder = builder.extenders(extenders.clone());
             if let Some((first, max)) = configuration.as_ref().map(Configuration::backoff) {
                 builder = builder.backoff(first, max);
             }

@@ -5,9 +5,9 @@ use crate::framework::Plugin;
 use crate::gang::GangScheduling;
 use crate::plugins::{
     BalancedAllocation, DefaultBinder, DynamicResources, ImageLocality, InterPodAffinity,
-    NodeAffinity, NodeName, NodePorts, NodeResourcesFit, NodeUnschedulable, NodeVolumeLimits,
-    PodTopologySpread, PrioritySort, SchedulingGates, TaintToleration, VolumeBinding,
-    VolumeRestrictions, VolumeZone,
+    NodeAffinity, NodeName, NodePorts, NodeResourcesFit, NodeResourcesFitArgs, NodeUnschedulable,
+    NodeVolumeLimits, PodTopologySpread, PrioritySort, SchedulingGates, TaintToleration,
+    VolumeBinding, VolumeRestrictions, VolumeZone,
 };
 use crate::preemption::DefaultPreemption;
 use serde::de::DeserializeOwned;
@@ -20,6 +20,8 @@ use windlass_core::client::Client;
 pub struct Context {
     /// For those that write to the cluster; none when there is no cluster (what-if).
     pub client: Option<Arc<dyn Client>>,
+    /// Resources that extenders manage and `NodeResourcesFit` leaves to them.
+    pub ignored: Vec<String>,
 }
 
 /// Makes a plugin of its arguments. No plugin: it has no place where there is no cluster.
@@ -51,8 +53,11 @@ impl Default for Registry {
         registry.built_in("TaintToleration", Some(3), |_| Ok(TaintToleration));
         registry.built_in("NodeAffinity", Some(2), |given| Ok(NodeAffinity::new(args(given)?)));
         registry.built_in("NodePorts", Some(0), |_| Ok(NodePorts));
-        registry
-            .built_in("NodeResourcesFit", Some(1), |given| Ok(NodeResourcesFit::new(args(given)?)));
+        registry.add("NodeResourcesFit", Some(1), |given, context| {
+            let mut args: NodeResourcesFitArgs = args(given)?;
+            args.ignored_resources.extend_from_slice(&context.ignored);
+            Ok(Some(NodeResourcesFit::new(args)))
+        });
         registry.built_in("VolumeRestrictions", Some(0), |_| Ok(VolumeRestrictions));
         registry.built_in("NodeVolumeLimits", Some(0), |_| Ok(NodeVolumeLimits));
         registry.add("VolumeBinding", Some(0), |given, context| {

@@ -118,8 +118,20 @@ fn what_is_wrong_is_said() {
 
 #[test]
 fn the_rest_of_a_file_is_read() {
-    let extended = json!({"extenders": [{"urlPrefix": "http://x/", "filterVerb": "filter"}]});
-    assert!(profiles(extended).is_err(), "none is called");
+    let extender = json!({"urlPrefix": "http://x/", "filterVerb": "filter", "bindVerb": "bind"});
+    for (wrong, why) in [
+        (json!({"extenders": [{"filterVerb": "filter"}]}), "urlPrefix: Required value"),
+        (json!({"extenders": [{"urlPrefix": "x", "prioritizeVerb": "p"}]}), "positive weight"),
+        (json!({"extenders": [extender, extender]}), "found 2 extenders implementing bind"),
+        (
+            json!({"extenders": [extender], "profiles": [{"plugins": {"multiPoint": {"enabled": [
+            {"name": "GangScheduling"}]}}}]}),
+            "no say in gangs",
+        ),
+    ] {
+        let error = profiles(wrong).err().expect("refused").to_string();
+        assert!(error.contains(why), "{error}");
+    }
     let file = json!({"clientConnection": {"kubeconfig": "/k", "qps": 50.5}, "parallelism": 16,
         "leaderElection": {"leaderElect": true}, "podMaxBackoffSeconds": 30,
         "percentageOfNodesToScore": 50,

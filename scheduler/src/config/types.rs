@@ -197,6 +197,36 @@ impl File {
                 return invalid(format!("profiles: Duplicate value: {name:?}"));
             }
         }
+        self.validate_extenders()
+    }
+
+    fn validate_extenders(&self) -> Result<(), ConfigError> {
+        let invalid =
+            |at: usize, text: &str| Err(ConfigError::Invalid(format!("extenders[{at}].{text}")));
+        let mut managed = BTreeSet::new();
+        for (at, extender) in self.extenders.iter().enumerate() {
+            if extender.url_prefix.is_empty() {
+                return invalid(at, "urlPrefix: Required value");
+            }
+            if !extender.prioritize_verb.is_empty() && extender.weight <= 0 {
+                return invalid(
+                    at,
+                    "weight: Invalid value: must have a positive weight applied to it",
+                );
+            }
+            for resource in &extender.managed_resources {
+                if !managed.insert(resource.name.as_str()) {
+                    return invalid(at, "managedResources: Duplicate value");
+                }
+            }
+        }
+        let binders =
+            self.extenders.iter().filter(|extender| !extender.bind_verb.is_empty()).count();
+        if binders > 1 {
+            let text =
+                format!("extenders: Invalid value: found {binders} extenders implementing bind");
+            return Err(ConfigError::Invalid(text));
+        }
         Ok(())
     }
 }

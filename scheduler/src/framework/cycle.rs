@@ -42,6 +42,8 @@ pub struct Unschedulable {
     pub nominated: Option<Str>,
     /// The pods that must go for it.
     pub victims: Vec<Arc<PodInfo>>,
+    /// Where room can be made at all, when extenders are asked which it shall be.
+    pub(crate) rooms: Vec<crate::preemption::Candidate>,
 }
 
 // === impl Cycle ===

@@ -17,6 +17,8 @@ pub struct Engine {
     pub snapshot: Snapshot,
     /// Pods that are promised nodes: the others heed it.
     pub nominated: Nominated,
+    /// All nodes on which room can be made are wanted, not the best alone: extenders choose.
+    pub(crate) all_rooms: bool,
     answers: Answers,
 }
 
@@ -231,6 +233,24 @@ impl Engine {
         Ok(feasible)
     }
 
+    /// Why a pod gets no node when somebody else than the plugins takes all that were left; and who must go for it.
+    pub(crate) fn refused_by(
+        &mut self,
+        pod: &Arc<PodInfo>,
+        profile: &Arc<Profile>,
+        refuse: impl FnOnce(&Snapshot, &mut Feasible),
+        random: &dyn Random,
+    ) -> Unschedulable {
+        let promises = self.nominated.heeded_by(pod, &self.snapshot);
+        match self.feasible(pod, profile, &promises) {
+            Ok(mut feasible) => {
+                refuse(&self.snapshot, &mut feasible);
+                self.make_room(pod, profile, &feasible, &promises, random)
+            }
+            Err(why) => why,
+        }
+    }
+
     fn make_room(
         &mut self,
         pod: &Arc<PodInfo>,
@@ -243,8 +263,10 @@ impl Engine {
         if self.snapshot.nodes().is_empty() {
             return why;
         }
+        let all_rooms = self.all_rooms;
         let (snapshot, nominated) = (&mut self.snapshot, &self.nominated);
-        let mut failed = Failed { pod, snapshot, feasible, profile, nominated, promises, random };
+        let mut failed =
+            Failed { pod, snapshot, feasible, profile, nominated, promises, random, all_rooms };
         for (_, maker) in profile.at(|at| at.post_filter.as_ref()) {
             let room = maker.post_filter(&mut failed);
             if !room.message.is_empty() {
@@ -253,6 +275,7 @@ impl Engine {
             if let Some(node) = room.node {
                 why.nominated = Some(failed.snapshot.name(node).clone());
                 why.victims = room.victims;
+                why.rooms = room.rooms;
                 break;
             }
         }

@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 
 /// Upstream's order: fewest budgets exceeded, then the lowest highest priority of a victim, the least sum of priorities,
 /// the fewest victims, and the latest start of the oldest victim of the highest priority.
-pub(super) fn choose(candidates: Vec<Candidate>) -> Option<Candidate> {
+pub(crate) fn choose(candidates: Vec<Candidate>) -> Option<Candidate> {
     candidates.into_iter().min_by_key(harm)
 }
 

@@ -11,13 +11,13 @@ use std::sync::Arc;
 const AT_ONCE: usize = 512;
 
 /// A node on which room can be made.
-#[derive(Debug)]
-pub(super) struct Candidate {
-    pub(super) node: NodeId,
+#[derive(Clone, Debug)]
+pub(crate) struct Candidate {
+    pub(crate) node: NodeId,
     /// Who must go, the most important first.
-    pub(super) victims: Vec<Arc<PodInfo>>,
+    pub(crate) victims: Vec<Arc<PodInfo>>,
     /// How many of them exceed a budget.
-    pub(super) violations: usize,
+    pub(crate) violations: usize,
 }
 
 /// Reasons with the number of nodes they stand for.
@@ -43,16 +43,26 @@ struct Refilling {
 }
 
 impl<'a, 'b> DryRun<'a, 'b> {
-    /// Pods that are promised nodes count as there.
     pub(super) fn new(failed: &'a mut Failed<'b>) -> Self {
-        for (node, other) in failed.promises {
-            failed.snapshot.place(other.clone(), *node);
-        }
         Self { failed, found: Vec::new(), reasons: Vec::new() }
     }
 
-    /// Tries nodes, in this order, until so many candidates are found.
-    pub(super) fn try_nodes(&mut self, nodes: &[NodeId], wanted: usize) {
+    /// Tries nodes, in this order, until so many candidates are found. Says what was found, and why nothing was on the other
+    /// nodes. Pods that are promised nodes count as there.
+    pub(super) fn run(mut self, nodes: &[NodeId], wanted: usize) -> (Vec<Candidate>, Reasons) {
+        let outer = self.failed.snapshot.begin_trial();
+        for (node, other) in self.failed.promises {
+            self.failed.snapshot.place(other.clone(), *node);
+        }
+        self.try_nodes(nodes, wanted);
+        for (_, other) in self.failed.promises {
+            self.failed.snapshot.remove_pod(&other.uid);
+        }
+        self.failed.snapshot.end_trial(outer);
+        (self.found, self.reasons)
+    }
+
+    fn try_nodes(&mut self, nodes: &[NodeId], wanted: usize) {
         let far = self.failed.profile.looks_far(self.failed.pod, self.failed.snapshot);
         let at_once = if far { 1 } else { wanted.min(AT_ONCE) };
         for some in nodes.chunks(at_once) {
@@ -62,14 +72,6 @@ impl<'a, 'b> DryRun<'a, 'b> {
                 return;
             }
         }
-    }
-
-    /// What was found, and why nothing was on the other nodes.
-    pub(super) fn finish(self) -> (Vec<Candidate>, Reasons) {
-        for (_, other) in self.failed.promises {
-            self.failed.snapshot.remove_pod(&other.uid);
-        }
-        (self.found, self.reasons)
     }
 
     fn try_together(&mut self, nodes: &[NodeId]) {
@@ -101,12 +103,12 @@ impl<'a, 'b> DryRun<'a, 'b> {
         let lower = lower.filter(|pod| pod.priority < priority && !promised(pod));
         let mut pods: Vec<Arc<PodInfo>> = lower.cloned().collect();
         pods.sort_by_key(importance);
-        pods.iter().for_each(|pod| self.failed.snapshot.remove_pod(&pod.uid));
+        pods.iter().for_each(|pod| self.failed.snapshot.lift(pod, node));
         Emptied { node, pods }
     }
 
     fn put_back(&mut self, node: NodeId, pods: &[Arc<PodInfo>]) {
-        pods.iter().for_each(|pod| self.failed.snapshot.place(pod.clone(), node));
+        pods.iter().for_each(|pod| self.failed.snapshot.put_back(pod, node));
     }
 
     /// Those first whose end exceeds a budget, then the others, each in the order of importance.
@@ -128,7 +130,7 @@ impl<'a, 'b> DryRun<'a, 'b> {
         for node in refilling.iter_mut() {
             let next = node.rest.pop();
             if let Some((pod, _)) = &next {
-                self.failed.snapshot.place(pod.clone(), node.candidate.node);
+                self.failed.snapshot.put_back(pod, node.candidate.node);
                 asked.set(node.candidate.node, true);
             }
             back.push(next);
@@ -138,7 +140,7 @@ impl<'a, 'b> DryRun<'a, 'b> {
             if let Some((pod, exceeds)) = next
                 && !fits.contains(node.candidate.node)
             {
-                self.failed.snapshot.remove_pod(&pod.uid);
+                self.failed.snapshot.lift(&pod, node.candidate.node);
                 node.candidate.victims.push(pod);
                 node.candidate.violations += usize::from(exceeds);
             }

@@ -3,11 +3,13 @@
 use super::failure::Failures;
 use super::reference;
 use super::state::Placed;
+use crate::extender::Extenders;
 use crate::framework::{PermitWait, Placement, Profiles, Reason};
 use windlass_core::events::{EventType, Recorder};
 
 pub(super) struct Binder {
     pub(super) profiles: Profiles,
+    pub(super) extenders: Extenders,
     pub(super) recorder: Recorder,
     pub(super) failures: Failures,
 }
@@ -63,6 +65,10 @@ impl Binder {
     }
 
     async fn try_bind(&self, placement: &Placement) -> Result<(), Reason> {
+        let extended = self.extenders.bind(placement).await;
+        if extended.map_err(|error| error.to_string())? {
+            return Ok(());
+        }
         let mut binders = self.profiles.of(&placement.pod).at(|at| at.bind.as_ref());
         let (_, bind) = binders.next().ok_or("the profile has no Bind plugin")?;
         Ok(bind.bind(placement).await.map_err(|error| error.to_string())?)

@@ -3,6 +3,7 @@
 use super::Shared;
 use super::bind::Binder;
 use super::state::{Placed, Turn};
+use crate::extender::{NamedRoom, Objects};
 use crate::framework::{PermitWait, Placement, Reason, Unschedulable};
 use crate::queue::QueuedPod;
 use smallvec::SmallVec;
@@ -11,6 +12,7 @@ use tokio::sync::Semaphore;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 use windlass_core::clock::Env;
+use windlass_core::meta::Str;
 
 /// So many bindings and reports travel at once.
 const SLOTS: usize = 64;
@@ -19,24 +21,35 @@ pub(super) struct Running {
     shared: Arc<Shared>,
     binder: Arc<Binder>,
     env: Env,
+    objects: Objects,
     slots: Arc<Semaphore>,
     tasks: JoinSet<()>,
 }
 
 impl Running {
-    pub(super) fn new(shared: Arc<Shared>, binder: Binder, env: Env) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, binder: Binder, objects: Objects, env: Env) -> Self {
         let slots = Arc::new(Semaphore::new(SLOTS));
-        Self { shared, binder: Arc::new(binder), env, slots, tasks: JoinSet::new() }
+        Self { shared, binder: Arc::new(binder), env, objects, slots, tasks: JoinSet::new() }
     }
 
     pub(super) async fn schedule_all(mut self) {
         let shared = self.shared.clone();
         loop {
             let woken = shared.wake.notified();
-            while let Some(turn) = self.turn() {
-                match turn {
-                    Turn::Placed(together) => self.bind(together).await,
-                    Turn::Refused(queued, why) => self.report(queued, why).await,
+            while let Some(mut turn) = self.turn() {
+                loop {
+                    let next = match turn {
+                        Turn::Placed(together) => break self.bind(together).await,
+                        Turn::Refused(queued, why) => break self.report(queued, why).await,
+                        Turn::Consult(queued, nodes) => self.consult(queued, nodes).await,
+                        Turn::MakeRoom(queued, why, rooms) => {
+                            self.choose_room(queued, why, rooms).await
+                        }
+                    };
+                    match next {
+                        Some(next) => turn = next,
+                        None => break,
+                    }
                 }
                 self.reap();
             }
@@ -52,6 +65,25 @@ impl Running {
 
     fn turn(&self) -> Option<Turn> {
         self.shared.state.lock().turn(&*self.env.random, Instant::now())
+    }
+
+    /// Extenders say where a pod may go. As in Kubernetes the pods behind it wait.
+    async fn consult(&self, queued: QueuedPod, nodes: Vec<(Str, i64)>) -> Option<Turn> {
+        let said = self.binder.extenders.consult(&queued.pod, nodes, &self.objects).await;
+        self.shared.state.lock().consulted(queued, said, &*self.env.random, Instant::now())
+    }
+
+    /// Extenders say who may be pushed away for a pod.
+    async fn choose_room(
+        &self,
+        queued: QueuedPod,
+        why: Unschedulable,
+        rooms: Vec<NamedRoom>,
+    ) -> Option<Turn> {
+        let shared = self.shared.clone();
+        let lookup = move |node: &str, uid: &str| shared.state.lock().pod_on(node, uid);
+        let said = self.binder.extenders.rooms(&queued.pod, rooms, &self.objects, &lookup).await;
+        self.shared.state.lock().room_chosen(queued, why, said, Instant::now())
     }
 
     /// Writes about a pod that got no node, then makes room for it. When what was said last is still being written,

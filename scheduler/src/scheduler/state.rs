@@ -1,7 +1,9 @@
 //! What the scheduler knows, kept up to date by events. No waiting, no I/O.
 
+mod extended;
 mod gangs;
 
+use crate::extender::{Extenders, NamedRoom};
 use crate::framework::{Engine, Placement, Profiles, Unschedulable};
 use crate::queue::{ClusterEvent, Queue, QueuedPod, group_of};
 use crate::snapshot::NodeId;
@@ -23,6 +25,9 @@ pub(super) struct State {
     nodes: FxHashMap<Str, Arc<NodeInfo>>,
     /// Pods that were given a node and are not known to be bound yet, as they are now.
     assumed: FxHashMap<Box<str>, Arc<PodInfo>>,
+    /// Pods about which extenders are being asked, as they are now.
+    consulting: FxHashMap<Box<str>, Arc<PodInfo>>,
+    extenders: Extenders,
     /// Turns that were taken together and are not handed out yet.
     taken: VecDeque<Turn>,
 }
@@ -35,14 +40,22 @@ pub(super) enum Turn {
     /// Mostly one; the pods of a group together.
     Placed(SmallVec<[Placed; 1]>),
     Refused(QueuedPod, Unschedulable),
+    /// Extenders have a say in where it goes: these nodes are left, each with its score.
+    Consult(QueuedPod, Vec<(Str, i64)>),
+    /// Extenders have a say in who must go for it.
+    MakeRoom(QueuedPod, Unschedulable, Vec<NamedRoom>),
 }
 
 impl State {
-    pub(super) fn new(profiles: Profiles, queue: Queue) -> Self {
+    pub(super) fn new(profiles: Profiles, queue: Queue, extenders: Extenders) -> Self {
         let mut snapshot = Snapshot::default();
         profiles.iter().for_each(|profile| profile.attach(&mut snapshot));
+        let mut engine = Engine::new(snapshot);
+        engine.all_rooms = extenders.preempt();
         Self {
-            engine: Engine::new(snapshot),
+            engine,
+            consulting: FxHashMap::default(),
+            extenders,
             queue,
             profiles,
             nodes: FxHashMap::default(),
@@ -100,6 +113,7 @@ impl State {
             self.bound(Arc::new(pod), now);
         } else if pod.deleting {
             self.queue.remove(&pod.uid);
+            self.consulting.remove(&pod.uid);
             self.engine.nominated.remove(&pod.uid);
         } else {
             self.pending(Arc::new(pod), now);
@@ -108,6 +122,7 @@ impl State {
 
     pub(super) fn pod_gone(&mut self, uid: &str, now: Instant) {
         self.queue.remove(uid);
+        self.consulting.remove(uid);
         self.assumed.remove(uid);
         self.engine.nominated.remove(uid);
         if let Some(pod) = self.engine.snapshot.pod(uid).cloned() {
@@ -133,18 +148,22 @@ impl State {
     }
 
     fn one_turn(&mut self, queued: QueuedPod, random: &dyn Random, now: Instant) -> Turn {
-        let profile = self.profiles.of(&queued.pod);
-        match self.engine.place(&queued.pod, profile, random) {
+        let profile = self.profiles.of(&queued.pod).clone();
+        match self.engine.place(&queued.pod, &profile, random) {
+            Ok(_) if self.extenders.concern(&queued.pod) => self.consult(queued, &profile, now),
+            Err(why) if !why.rooms.is_empty() => self.ask_for_room(queued, why),
             Ok(id) => {
                 let placement = self.assume(&queued.pod, id);
                 Turn::Placed(smallvec![(queued, placement)])
             }
-            Err(why) => {
-                self.promise(&queued.pod, &why, now);
-                self.queue.park(queued.clone(), &why, now);
-                Turn::Refused(queued, why)
-            }
+            Err(why) => self.refuse(queued, why, now),
         }
+    }
+
+    fn refuse(&mut self, queued: QueuedPod, why: Unschedulable, now: Instant) -> Turn {
+        self.promise(&queued.pod, &why, now);
+        self.queue.park(queued.clone(), &why, now);
+        Turn::Refused(queued, why)
     }
 
     /// Placed pods could not be bound. They are tried again, as they are now, unless they have gone or were seen on a node.
@@ -188,6 +207,7 @@ impl State {
 
     fn bound(&mut self, pod: Arc<PodInfo>, now: Instant) {
         self.queue.remove(&pod.uid);
+        self.consulting.remove(&pod.uid);
         self.engine.nominated.remove(&pod.uid);
         // Others may have waited for it, and it was not sure before.
         let sure = self.assumed.remove(&pod.uid).is_none();
@@ -208,6 +228,10 @@ impl State {
         if let Some(assumed) = self.assumed.get_mut(&pod.uid) {
             // One that was just placed may show up once more before it shows up bound.
             *assumed = pod;
+            return;
+        }
+        if let Some(asked) = self.consulting.get_mut(&pod.uid) {
+            *asked = pod;
             return;
         }
         if self.profiles.named(&pod.scheduler_name).is_none() {

@@ -10,8 +10,10 @@ fn state() -> (State, Instant) {
         .plugin(crate::plugins::NodeResourcesFit::default(), 1)
         .build();
     let profile = Arc::new(profile);
-    let (mut state, now) =
-        (State::new(profile.clone().into(), Queue::new(profile)), Instant::now());
+    let (mut state, now) = (
+        State::new(profile.clone().into(), Queue::new(profile), Extenders::default()),
+        Instant::now(),
+    );
     state.node_seen(node("a", "4", &[]), now);
     (state, now)
 }
@@ -121,8 +123,10 @@ fn gang_state() -> (State, Instant) {
         .plugin(crate::plugins::NodeResourcesFit::default(), 1)
         .plugin(crate::gang::GangScheduling, 0);
     let profile = Arc::new(profile.build());
-    let (mut state, now) =
-        (State::new(profile.clone().into(), Queue::new(profile)), Instant::now());
+    let (mut state, now) = (
+        State::new(profile.clone().into(), Queue::new(profile), Extenders::default()),
+        Instant::now(),
+    );
     state.node_seen(node("a", "4", &[]), now);
     (state, now)
 }
@@ -134,6 +138,7 @@ fn turns(state: &mut State, now: Instant) -> (Vec<usize>, Vec<String>) {
         match turn {
             Turn::Placed(together) => placed.push(together.len()),
             Turn::Refused(_, why) => refused.push(why.message),
+            Turn::Consult(..) | Turn::MakeRoom(..) => panic!("there are no extenders"),
         }
     }
     (placed, refused)

@@ -33,7 +33,8 @@ impl World {
             .plugin(GangScheduling, 0)
             .build();
         let profile = Arc::new(profile);
-        let mut state = State::new(profile.clone().into(), Queue::new(profile));
+        let mut state =
+            State::new(profile.clone().into(), Queue::new(profile), Extenders::default());
         let now = Instant::now();
         for n in 0..50 {
             state.object_seen(&POD_GROUPS, &super::group(&format!("g{n}"), GANG as u32), now);
@@ -100,6 +101,7 @@ impl World {
                         self.end_pod(&victim.uid);
                     }
                 }
+                Turn::Consult(..) | Turn::MakeRoom(..) => panic!("there are no extenders"),
             }
             self.check();
         }
