@@ -8,6 +8,7 @@ mod image;
 mod kubeconfig;
 mod logs;
 mod manifest;
+mod proxy;
 mod resource;
 mod schedule;
 mod up;
@@ -41,6 +42,7 @@ enum Verb {
     Apply(apply::Apply),
     Delete(delete::Delete),
     Logs(logs::Logs),
+    Proxy(proxy::Proxy),
     Schedule(schedule::Schedule),
 }
 
@@ -58,6 +60,7 @@ impl Program {
             Verb::Apply(verb) => verb.run().await,
             Verb::Delete(verb) => verb.run().await,
             Verb::Logs(verb) => verb.run().await,
+            Verb::Proxy(verb) => verb.run().await,
             Verb::Schedule(verb) => verb.run().await,
         }
     }

@@ -10,14 +10,18 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::model::{PortKey, ServicePort};
+use crate::policy::PolicyChange;
 
-/// The ports that changed, by the [`ChangeTracker`](crate::config::ChangeTracker).
+/// What changed: ports by the [`ChangeTracker`](crate::config::ChangeTracker), policies by the
+/// [`PolicyTracker`](crate::policy::PolicyTracker).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Change {
     /// Ports that are new or differ from before.
     pub updated: Vec<Arc<ServicePort>>,
     /// Ports that are gone.
     pub removed: Vec<PortKey>,
+    /// What changes of NetworkPolicies; a backend that can't enforce them passes it over.
+    pub policies: PolicyChange,
 }
 
 /// Carries out the desired state of Service ports.
@@ -32,8 +36,8 @@ pub trait Backend: Send {
     /// Carries out a change. Removing what is not there is no error.
     async fn apply(&mut self, change: &Change) -> Result<(), BackendError>;
 
-    /// Makes `state` the whole state, whatever was there before.
-    async fn resync(&mut self, state: &[Arc<ServicePort>]) -> Result<(), BackendError>;
+    /// Makes `state`, a change from nothing, the whole state, whatever was there before.
+    async fn resync(&mut self, state: &Change) -> Result<(), BackendError>;
 
     /// Returns when somebody else took away what the backend had carried out; a resync mends that.
     /// May be dropped and called again.
@@ -75,7 +79,7 @@ impl Backend for Box<dyn Backend> {
         (**self).apply(change).await
     }
 
-    async fn resync(&mut self, state: &[Arc<ServicePort>]) -> Result<(), BackendError> {
+    async fn resync(&mut self, state: &Change) -> Result<(), BackendError> {
         (**self).resync(state).await
     }
 
@@ -89,6 +93,11 @@ impl Backend for Box<dyn Backend> {
 impl Change {
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
-        self.updated.is_empty() && self.removed.is_empty()
+        self.updated.is_empty() && self.removed.is_empty() && self.policies.is_empty()
+    }
+
+    /// The change from nothing to these ports.
+    pub fn to(ports: Vec<Arc<ServicePort>>) -> Self {
+        Self { updated: ports, ..Self::default() }
     }
 }

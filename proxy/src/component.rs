@@ -1,6 +1,7 @@
 //! The proxy as a component: informers in, backend out.
 
 mod driver;
+mod policies;
 #[cfg(test)]
 mod tests;
 
@@ -19,11 +20,12 @@ use windlass_core::component::{BoxError, Component, Ready, Shutdown};
 use windlass_core::scheme::{ENDPOINTSLICES, NODES, SERVICES};
 
 use self::driver::Driver;
-use crate::backend::Backend;
+use crate::backend::{self, Backend};
 use crate::config::{ChangeTracker, name_of};
 use crate::health::{Health, Server, http};
 use crate::metrics::Metrics;
 use crate::model::{EndpointSliceView, ServiceView};
+use crate::policy::PolicyTracker;
 use crate::topology::NodeIdentity;
 
 const ZONE_LABEL: &str = "topology.kubernetes.io/zone";
@@ -40,17 +42,26 @@ pub struct ProxyBuilder {
     backend: Box<dyn Backend>,
     min_sync_interval: Duration,
     health_address: Option<SocketAddr>,
+    network_policies: bool,
     registry: Registry,
     env: Env,
 }
 
 /// What informers fill and the driver empties.
-struct Shared {
-    tracker: Mutex<ChangeTracker>,
+pub(crate) struct Shared {
+    pub(crate) trackers: Mutex<Trackers>,
     changed: Notify,
     metrics: Metrics,
-    health: Arc<Health>,
+    pub(crate) health: Health,
     env: Env,
+}
+
+/// Services and policies; both go into one change.
+pub(crate) struct Trackers {
+    pub(crate) services: ChangeTracker,
+    pub(crate) policies: PolicyTracker,
+    /// Policies are handed out only when all pods and namespaces are known.
+    enforcing: bool,
 }
 
 // === impl Proxy ===
@@ -68,6 +79,7 @@ impl Proxy {
             backend: Box::new(backend),
             min_sync_interval: Duration::from_millis(20),
             health_address: None,
+            network_policies: true,
             registry: Registry::default(),
             env: Env::system(),
         }
@@ -81,17 +93,30 @@ impl Component for Proxy {
     }
 
     async fn run(self: Box<Self>, ready: Ready, shutdown: Shutdown) -> Result<(), BoxError> {
-        let ProxyBuilder { node_name, factory, backend, health_address, mut registry, env, .. } =
-            self.options;
+        let ProxyBuilder {
+            node_name,
+            factory,
+            backend,
+            min_sync_interval,
+            health_address,
+            network_policies,
+            mut registry,
+            env,
+        } = self.options;
         let metrics = Metrics::new(&mut registry);
         let shared = Arc::new(Shared::new(&node_name, metrics, env.clone()));
-        let mut server = tokio::task::JoinSet::new();
+        let mut tasks = tokio::task::JoinSet::new();
         if let Some(address) = health_address {
             let listener = http::bind(address).await?;
-            let answers = Server { health: shared.health.clone(), registry, env };
-            server.spawn(http::serve(Arc::new(answers), listener));
+            let answers = Server { shared: shared.clone(), registry, env };
+            tasks.spawn(http::serve(Arc::new(answers), listener));
         }
         let synced = shared.follow(&factory, &node_name);
+        let policies = network_policies.then(|| {
+            let known = Ready::default();
+            tasks.spawn(policies::follow(shared.clone(), factory.clone(), known.clone()));
+            known
+        });
         let all_synced = async {
             for informer in &synced {
                 informer.wait().await;
@@ -100,7 +125,12 @@ impl Component for Proxy {
         if shutdown.run_until_cancelled(all_synced).await.is_none() {
             return Ok(());
         }
-        Driver::new(shared, backend, self.options.min_sync_interval).run(&ready, &shutdown).await;
+        if let Some(known) = policies
+            && shutdown.run_until_cancelled(policies::wait(&known)).await.is_none()
+        {
+            return Ok(());
+        }
+        Driver::new(shared, backend, min_sync_interval).run(&ready, &shutdown).await;
         Ok(())
     }
 }
@@ -120,6 +150,14 @@ impl ProxyBuilder {
     #[must_use]
     pub fn health_address(mut self, address: SocketAddr) -> Self {
         self.health_address = Some(address);
+        self
+    }
+
+    /// Whether NetworkPolicies are enforced, by a backend that can. The default is to do so; that takes rights to
+    /// list and watch `networkpolicies`, and `pods` and `namespaces` once there is a policy.
+    #[must_use]
+    pub fn network_policies(mut self, enforce: bool) -> Self {
+        self.network_policies = enforce;
         self
     }
 
@@ -147,13 +185,13 @@ impl ProxyBuilder {
 // === impl Shared ===
 
 impl Shared {
-    fn new(node_name: &str, metrics: Metrics, env: Env) -> Self {
+    pub(crate) fn new(node_name: &str, metrics: Metrics, env: Env) -> Self {
         let node = NodeIdentity { name: node_name.to_owned(), zone: None };
         Self {
-            tracker: Mutex::new(ChangeTracker::new(node)),
+            trackers: Mutex::new(Trackers::new(node)),
             changed: Notify::new(),
             metrics,
-            health: Arc::default(),
+            health: Health::default(),
             env,
         }
     }
@@ -202,12 +240,43 @@ impl Shared {
     }
 
     fn track(&self, update: impl FnOnce(&mut ChangeTracker)) {
-        let mut tracker = self.tracker.lock();
-        update(&mut tracker);
-        if tracker.has_changes() {
+        self.update(|trackers| update(&mut trackers.services));
+    }
+
+    fn update(&self, update: impl FnOnce(&mut Trackers)) {
+        let mut trackers = self.trackers.lock();
+        update(&mut trackers);
+        if trackers.has_changes() {
             self.metrics.queued(self.env.clock.now());
             self.changed.notify_one();
         }
+    }
+}
+
+// === impl Trackers ===
+
+impl Trackers {
+    fn new(node: NodeIdentity) -> Self {
+        let policies = PolicyTracker::new(node.name.clone());
+        Self { services: ChangeTracker::new(node), policies, enforcing: false }
+    }
+
+    fn has_changes(&self) -> bool {
+        self.services.has_changes() || (self.enforcing && self.policies.has_changes())
+    }
+
+    fn take(&mut self) -> backend::Change {
+        let mut change = self.services.take();
+        if self.enforcing {
+            change.policies = self.policies.take();
+        }
+        change
+    }
+
+    /// All that was handed out, as a change from nothing.
+    fn snapshot(&self) -> backend::Change {
+        let policies = self.policies.snapshot();
+        backend::Change { policies, ..backend::Change::to(self.services.snapshot()) }
     }
 }
 

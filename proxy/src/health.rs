@@ -12,7 +12,8 @@ use std::sync::Arc;
 use windlass_core::clock::Env;
 
 use self::http::{Answer, Answers};
-use crate::metrics;
+use crate::component::Shared;
+use crate::{dump, metrics};
 
 /// Changes that wait for longer than this make the proxy unhealthy.
 const STALE_AFTER: SignedDuration = SignedDuration::from_secs(60);
@@ -29,10 +30,9 @@ struct State {
     failing_since: Option<Timestamp>,
 }
 
-/// Answers `/healthz`, `/livez` and `/metrics`.
-#[derive(Debug)]
+/// Answers `/healthz`, `/livez`, `/metrics`, and `/dump` and `/dump/NAMESPACE/SERVICE` with what is programmed.
 pub(crate) struct Server {
-    pub(crate) health: Arc<Health>,
+    pub(crate) shared: Arc<Shared>,
     pub(crate) registry: Registry,
     pub(crate) env: Env,
 }
@@ -46,6 +46,16 @@ impl Health {
 
     pub(crate) fn failed(&self, now: Timestamp) {
         self.state.lock().failing_since.get_or_insert(now);
+    }
+
+    /// Whether rules are as they should be, in words.
+    pub(crate) fn words(&self) -> String {
+        let state = *self.state.lock();
+        match (state.failing_since, state.last_synced) {
+            (Some(since), _) => format!("not in step: syncing has failed since {since:.0}"),
+            (None, Some(at)) => format!("in step, last synced at {at:.0}"),
+            (None, None) => "not in step: not synced yet".to_owned(),
+        }
     }
 
     /// Whether rules are, or soon will be, what they should be.
@@ -62,9 +72,10 @@ impl Health {
 impl Server {
     fn health(&self) -> Answer {
         let now = self.env.clock.now();
-        let healthy = self.health.is_healthy(now);
+        let health = &self.shared.health;
+        let healthy = health.is_healthy(now);
         let body = serde_json::json!({
-            "lastUpdated": self.health.state.lock().last_synced,
+            "lastUpdated": health.state.lock().last_synced,
             "currentTime": now,
             "healthy": healthy,
         });
@@ -88,7 +99,7 @@ impl Answers for Server {
         match path {
             "/healthz" | "/livez" => Some(self.health()),
             "/metrics" => Some(self.metrics()),
-            _ => None,
+            _ => dump::answer(path.strip_prefix("/dump")?, &self.shared),
         }
     }
 }

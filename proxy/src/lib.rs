@@ -9,9 +9,12 @@ pub mod backend;
 mod component;
 pub mod config;
 pub mod dns;
+mod dump;
 mod health;
+mod ledger;
 mod metrics;
 pub mod model;
+pub mod policy;
 pub mod topology;
 
 pub use component::{Proxy, ProxyBuilder};

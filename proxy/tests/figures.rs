@@ -11,8 +11,8 @@ use lab::Lab;
 use serde_json::json;
 use windlass_core::cache::Entry;
 use windlass_core::{Object, View};
-use windlass_proxy::backend::Backend;
 use windlass_proxy::backend::nftables::NftablesBackend;
+use windlass_proxy::backend::{Backend, Change};
 use windlass_proxy::config::ChangeTracker;
 use windlass_proxy::topology::NodeIdentity;
 
@@ -63,7 +63,7 @@ async fn measure(
     }
     let start = Instant::now();
     drop(tracker.take());
-    let state = tracker.snapshot();
+    let state = Change::to(tracker.snapshot());
     let computed = start.elapsed();
     backend.resync(&state).await.unwrap();
     let synced = start.elapsed();
@@ -86,7 +86,7 @@ async fn measure(
     println!(
         "{services:>6} services x {endpoints:>2}: first sync {synced:>9.2?} ({computed:.2?} to compute), one endpoint {median:>8.1?} (p99 {p99:.1?}), +{memory} MiB"
     );
-    backend.resync(&[]).await.unwrap();
+    backend.resync(&Change::default()).await.unwrap();
     backend
 }
 

@@ -261,8 +261,9 @@ fn a_new_start_replaces_what_was_there() {
         "until the first sync the old rules work"
     );
     let second = lab.node.run(move || async move {
-        let state = [std::sync::Arc::new(service("new", "10.96.0.20", pods([0])))];
-        windlass_proxy::backend::Backend::resync(&mut second, &state).await.unwrap();
+        use windlass_proxy::backend::{Backend, Change};
+        let state = Change::to(vec![std::sync::Arc::new(service("new", "10.96.0.20", pods([0])))]);
+        Backend::resync(&mut second, &state).await.unwrap();
         second
     });
     assert_eq!(lab.pods[1].get("10.96.0.20:80").unwrap().0, "pod0");
@@ -279,9 +280,9 @@ fn a_flush_by_someone_else_is_mended_by_a_resync() {
     lab.backend().remove().unwrap();
     let result = lab.node.run(move || async move {
         let port = std::sync::Arc::new(service("web", IP, pods([0, 1])));
-        let change = Change { updated: vec![port.clone()], removed: Vec::new() };
+        let change = Change::to(vec![port.clone()]);
         let refused = backend.apply(&change).await;
-        backend.resync(&[port]).await.unwrap();
+        backend.resync(&Change::to(vec![port])).await.unwrap();
         refused
     });
     assert!(matches!(result, Err(BackendError::Refused(_))), "{result:?}");
@@ -297,8 +298,8 @@ fn a_flush_by_someone_else_is_noticed() {
     let (mut backend, noticed) = lab.node.run(move || async move {
         let mut backend = backend;
         let port = std::sync::Arc::new(service("web", IP, pods([0])));
-        backend.resync(&[]).await.unwrap();
-        backend.apply(&Change { updated: vec![port], removed: Vec::new() }).await.unwrap();
+        backend.resync(&Change::default()).await.unwrap();
+        backend.apply(&Change::to(vec![port])).await.unwrap();
         let own = timeout(Duration::from_millis(300), backend.lost()).await;
         assert!(own.is_err(), "its own changes are no loss");
         let (noticed, _) = tokio::join!(timeout(Duration::from_secs(5), backend.lost()), async {
@@ -308,7 +309,7 @@ fn a_flush_by_someone_else_is_noticed() {
     });
     assert!(noticed.is_ok(), "the table is gone");
     let again = lab.node.run(move || async move {
-        backend.resync(&[]).await.unwrap();
+        backend.resync(&Change::default()).await.unwrap();
         timeout(Duration::from_millis(300), backend.lost()).await
     });
     assert!(again.is_err(), "mended");

@@ -1,7 +1,7 @@
 //! `windlass-proxy`
 
 use super::remote::Remote;
-use crate::standalone::{ProxyMode, dns, proxy};
+use crate::standalone::{ProxyDuties, ProxyMode, dns, proxy};
 use clap::Parser;
 use prometheus_client::registry::Registry;
 use std::net::{IpAddr, SocketAddr};
@@ -24,6 +24,9 @@ pub struct Proxy {
     /// How Services get to pods
     #[arg(long, value_enum, default_value_t = ProxyMode::Nftables)]
     mode: ProxyMode,
+    /// Leaves NetworkPolicies to somebody else, or to nobody
+    #[arg(long)]
+    no_network_policy: bool,
     /// Addresses of all pods
     #[arg(long, default_value = "10.244.0.0/16", value_name = "CIDR")]
     cluster_cidr: String,
@@ -51,15 +54,12 @@ impl Proxy {
             let (informers, env) = (informers.clone(), env.clone());
             parts.push(dns(address, &self.cluster_domain, informers, env, &mut registry)?);
         }
-        let proxy = proxy(
-            self.mode,
-            &self.node_name,
-            informers,
-            &self.cluster_cidr,
-            env,
-            self.health_address,
-            registry,
-        )?;
+        let duties = ProxyDuties {
+            mode: self.mode,
+            network_policies: !self.no_network_policy,
+            pods: &self.cluster_cidr,
+        };
+        let proxy = proxy(duties, &self.node_name, informers, env, self.health_address, registry)?;
         parts.extend(proxy);
         if parts.is_empty() {
             return Err("--mode none without --cluster-dns leaves nothing to do".into());

@@ -5,7 +5,8 @@ use serde_json::json;
 use std::net::{IpAddr, Ipv4Addr};
 use std::str::FromStr;
 use windlass_core::client::{Client, Key, WriteOptions};
-use windlass_core::scheme;
+use windlass_core::{Object, scheme};
+use windlass_proxy::model::ServiceView;
 
 /// Its place in the range of Services, as kubeadm has it.
 const PLACE: u32 = 10;
@@ -65,12 +66,27 @@ pub(super) async fn publish(client: &dyn Client, address: IpAddr) -> Result<(), 
             {"name": "dns", "port": 53, "protocol": "UDP"},
             {"name": "dns-tcp", "port": 53, "protocol": "TCP"}]},
     });
-    let made = match client.get(&key).await {
+    match client.get(&key).await {
         Err(error) if error.is_not_found() => {
-            client.create(&key, service.to_string().into(), &WriteOptions::default()).await
+            let taken =
+                |error| Error::part("dns", format!("{error}. Choose another with --cluster-dns"));
+            let made =
+                client.create(&key, service.to_string().into(), &WriteOptions::default()).await;
+            made.map(drop).map_err(taken)
         }
-        other => other,
-    };
-    let taken = |error| Error::part("dns", format!("{error}. Choose another with --cluster-dns"));
-    made.map(drop).map_err(taken)
+        Err(error) => Err(Error::part("dns", error)),
+        Ok(there) => warn_of_another(&there, address),
+    }
+}
+
+/// An address of Services stays: pods that got it keep asking there.
+fn warn_of_another(service: &Object, address: IpAddr) -> Result<(), Error> {
+    let view = service.view::<ServiceView>().map_err(|error| Error::part("dns", error))?;
+    if view.spec.cluster_ip != address.to_string() {
+        tracing::warn!(
+            service = view.spec.cluster_ip, dns = %address,
+            "the Service kube-dns shows another address than names are served at; delete it to have it made anew"
+        );
+    }
+    Ok(())
 }

@@ -6,7 +6,7 @@ mod network;
 mod proxy;
 
 pub use dns::dns;
-pub use proxy::proxy;
+pub use proxy::{ProxyDuties, proxy};
 
 use super::control_plane::ControlPlane;
 use super::parts::Parts;
@@ -95,8 +95,12 @@ pub(super) async fn start(
         let dns = dns(address, domain, informers.clone(), env.clone(), &mut registry)?;
         parts.start_all("dns", vec![dns]).await?;
     }
-    let pods = &options.pod_cidr;
-    let proxy = proxy(node.proxy, &name, informers, pods, env, PROXY_HEALTH, registry)?;
+    let duties = ProxyDuties {
+        mode: node.proxy,
+        network_policies: node.network_policies,
+        pods: &options.pod_cidr,
+    };
+    let proxy = proxy(duties, &name, informers, env, PROXY_HEALTH, registry)?;
     if let Some(proxy) = proxy {
         parts.start_all("proxy", vec![proxy]).await?;
     }

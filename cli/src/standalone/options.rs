@@ -84,6 +84,8 @@ pub struct NodeOptions {
     pub agent_port: u16,
     /// How Services get to pods.
     pub proxy: ProxyMode,
+    /// Whether NetworkPolicies are enforced, which takes the kernel's rules.
+    pub network_policies: bool,
 }
 
 /// How Services get to pods.
@@ -143,6 +145,6 @@ impl Options {
 
 impl Default for NodeOptions {
     fn default() -> Self {
-        Self { name: None, agent_port: 10250, proxy: ProxyMode::default() }
+        Self { name: None, agent_port: 10250, proxy: ProxyMode::default(), network_policies: true }
     }
 }

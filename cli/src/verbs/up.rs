@@ -56,6 +56,9 @@ pub(super) struct Up {
     /// How Services get to pods
     #[arg(long, value_enum, default_value_t = ProxyMode::Nftables)]
     proxy: ProxyMode,
+    /// Leaves NetworkPolicies to somebody else, or to nobody
+    #[arg(long)]
+    no_network_policy: bool,
     /// Made once all parts are ready, for scripts
     #[arg(long, value_name = "FILE")]
     ready_file: Option<PathBuf>,
@@ -88,6 +91,7 @@ impl Up {
             name: self.node_name.clone(),
             agent_port: self.agent_port,
             proxy: self.proxy,
+            network_policies: !self.no_network_policy,
         };
         Options {
             data_dir: Some(self.data_dir.clone()),

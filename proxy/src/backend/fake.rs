@@ -8,12 +8,15 @@ use tokio::sync::watch;
 
 use super::{Backend, BackendError, Change};
 use crate::model::{PortKey, ServicePort};
+use crate::policy::PolicyState;
 
 /// What a [`FakeBackend`] has been told so far.
 #[derive(Clone, Debug, Default)]
 pub struct Recorded {
     /// The state that a real backend would have programmed.
     pub ports: BTreeMap<PortKey, Arc<ServicePort>>,
+    /// The policies that a real backend would have programmed.
+    pub policies: PolicyState,
     /// How many changes were applied.
     pub applied: u64,
     /// How many full resyncs were made.
@@ -79,15 +82,19 @@ impl Backend for FakeBackend {
             recorded
                 .ports
                 .extend(change.updated.iter().map(|port| (port.key.clone(), port.clone())));
+            recorded.policies.apply(&change.policies);
             recorded.applied += 1;
         });
         Ok(())
     }
 
-    async fn resync(&mut self, state: &[Arc<ServicePort>]) -> Result<(), BackendError> {
+    async fn resync(&mut self, state: &Change) -> Result<(), BackendError> {
         self.fail_if_told()?;
         self.recorded.send_modify(|recorded| {
-            recorded.ports = state.iter().map(|port| (port.key.clone(), port.clone())).collect();
+            let ports = state.updated.iter().map(|port| (port.key.clone(), port.clone()));
+            recorded.ports = ports.collect();
+            recorded.policies = PolicyState::default();
+            recorded.policies.apply(&state.policies);
             recorded.resyncs += 1;
         });
         Ok(())

@@ -148,12 +148,12 @@ impl<B: Backend> Backend for HealthChecks<B> {
         applied
     }
 
-    async fn resync(&mut self, state: &[Arc<ServicePort>]) -> Result<(), BackendError> {
+    async fn resync(&mut self, state: &Change) -> Result<(), BackendError> {
         let synced = self.inner.resync(state).await;
         self.healthy.store(synced.is_ok(), Ordering::Relaxed);
-        let wanted: FxHashSet<&PortKey> = state.iter().map(|port| &port.key).collect();
+        let wanted: FxHashSet<&PortKey> = state.updated.iter().map(|port| &port.key).collect();
         let removed = self.ports.keys().filter(|key| !wanted.contains(key)).cloned().collect();
-        let touched = self.note(&Change { updated: state.to_vec(), removed });
+        let touched = self.note(&Change { removed, ..Change::to(state.updated.clone()) });
         self.check(touched).await;
         synced
     }

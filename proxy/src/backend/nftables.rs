@@ -34,7 +34,7 @@ use self::conntrack::Conntrack;
 use self::monitor::{Monitor, Notice};
 use self::table::Table;
 use super::{Backend, BackendError, Change};
-use crate::model::{Family, PortKey, ServicePort};
+use crate::model::Family;
 
 /// The backend of choice on Linux with root.
 ///
@@ -115,11 +115,11 @@ impl Backend for NftablesBackend {
 
     async fn apply(&mut self, change: &Change) -> Result<(), BackendError> {
         let change = change.clone();
-        self.run(move |kernel| kernel.apply(&change.updated, &change.removed)).await
+        self.run(move |kernel| kernel.apply(&change)).await
     }
 
-    async fn resync(&mut self, state: &[Arc<ServicePort>]) -> Result<(), BackendError> {
-        let state = state.to_vec();
+    async fn resync(&mut self, state: &Change) -> Result<(), BackendError> {
+        let state = state.clone();
         self.monitor = None;
         self.run(move |kernel| kernel.resync(&state)).await?;
         self.monitor = self.watch();
@@ -144,25 +144,21 @@ impl Kernel {
         self.tables.iter_mut().all(Table::is_there)
     }
 
-    fn apply(
-        &mut self,
-        updated: &[Arc<ServicePort>],
-        removed: &[PortKey],
-    ) -> Result<(), BackendError> {
-        let stale =
-            conntrack::stale_after(self.tables.iter().map(Table::renderer), updated, removed);
+    fn apply(&mut self, change: &Change) -> Result<(), BackendError> {
+        let renderers = self.tables.iter().map(Table::renderer);
+        let stale = conntrack::stale_after(renderers, &change.updated, &change.removed);
         for table in &mut self.tables {
-            table.apply(updated, removed).map_err(BackendError::Refused)?;
+            table.apply(change).map_err(BackendError::Refused)?;
         }
         self.forget(&stale);
         Ok(())
     }
 
-    fn resync(&mut self, state: &[Arc<ServicePort>]) -> Result<(), BackendError> {
+    fn resync(&mut self, state: &Change) -> Result<(), BackendError> {
         for table in &mut self.tables {
             table.replace(state).map_err(BackendError::Refused)?;
         }
-        self.forget(&conntrack::Stale::unless_served_by(state));
+        self.forget(&conntrack::Stale::unless_served_by(&state.updated));
         Ok(())
     }
 

@@ -143,12 +143,12 @@ impl Backend for UserspaceBackend {
         self.update_all(&change.updated).await
     }
 
-    async fn resync(&mut self, state: &[Arc<ServicePort>]) -> Result<(), BackendError> {
-        let wanted: FxHashSet<&PortKey> = state.iter().map(|port| &port.key).collect();
+    async fn resync(&mut self, state: &Change) -> Result<(), BackendError> {
+        let wanted: FxHashSet<&PortKey> = state.updated.iter().map(|port| &port.key).collect();
         let gone: Vec<PortKey> =
             self.served.keys().filter(|key| !wanted.contains(key)).cloned().collect();
         gone.iter().for_each(|key| self.remove(key));
-        self.update_all(state).await
+        self.update_all(&state.updated).await
     }
 }
 

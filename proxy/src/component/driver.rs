@@ -68,9 +68,9 @@ impl Driver {
     async fn sync(&mut self) -> Result<(), BackendError> {
         let started = Instant::now();
         let (change, snapshot) = {
-            let mut tracker = self.shared.tracker.lock();
-            let change = tracker.take();
-            let snapshot = (self.next == Sync::Full).then(|| tracker.snapshot());
+            let mut trackers = self.shared.trackers.lock();
+            let change = trackers.take();
+            let snapshot = (self.next == Sync::Full).then(|| trackers.snapshot());
             (change, snapshot)
         };
         match snapshot {
@@ -79,7 +79,7 @@ impl Driver {
             None => self.backend.apply(&change).await?,
         }
         let took = started.elapsed();
-        tracing::debug!(sync = ?self.next, ?took, updated = change.updated.len(), removed = change.removed.len(), "synced");
+        tracing::debug!(sync = ?self.next, ?took, updated = change.updated.len(), removed = change.removed.len(), policies = change.policies.len(), "synced");
         self.shared.metrics.synced(self.next, took, self.shared.env.clock.now());
         Ok(())
     }

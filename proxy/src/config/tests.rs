@@ -66,7 +66,7 @@ fn deletions() {
     tracker.service_deleted(&key("a"));
     tracker.service_deleted(&key("never-seen"));
     tracker.slice_deleted(&key("never-seen"));
-    assert_eq!(tracker.take(), Change { updated: Vec::new(), removed: vec![port] });
+    assert_eq!(tracker.take(), Change { removed: vec![port], ..Change::default() });
     assert!(tracker.tracked.is_empty(), "nothing is left behind");
 }
 

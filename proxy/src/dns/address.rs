@@ -1,10 +1,9 @@
 //! The cluster DNS address, made this node's own.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 use rtnetlink::{Handle, new_connection};
-use tokio::net::UdpSocket;
 
 /// An address on the loopback interface, for as long as this lives; packets of pods reach it as they reach
 /// any address of their node.
@@ -16,23 +15,23 @@ pub(super) struct LocalAddress {
 // === impl LocalAddress ===
 
 impl LocalAddress {
-    /// Puts it there; nothing happens when the machine has it already.
+    /// Puts it there, unless it is there from an earlier run. Whether it could be bound tells nothing: where
+    /// `ip_nonlocal_bind` is set, any address can.
     ///
     /// # Errors
     /// When the process may not change interfaces.
     pub(super) async fn take(address: IpAddr) -> io::Result<Self> {
-        let there = UdpSocket::bind(SocketAddr::new(address, 0)).await.is_ok();
-        if !there {
-            change(async |handle, loopback| {
-                let prefix = if address.is_ipv4() { 32 } else { 128 };
-                handle.address().add(loopback, address, prefix).execute().await
-            })
-            .await?;
+        let added = change(async |handle, loopback| {
+            let prefix = if address.is_ipv4() { 32 } else { 128 };
+            handle.address().add(loopback, address, prefix).execute().await
+        });
+        match added.await {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+            _ => Ok(Self { address }),
         }
-        Ok(Self { address })
     }
 
-    /// Takes it away again.
+    /// Takes it away again, also one that an earlier run left.
     ///
     /// # Errors
     /// As [`LocalAddress::take`].

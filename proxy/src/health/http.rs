@@ -95,6 +95,11 @@ impl Answer {
         Self { status, kind: "text/plain", body: format!("{line}\n") }
     }
 
+    /// Some lines.
+    pub(crate) fn plain(body: String) -> Self {
+        Self { status: StatusCode::OK, kind: "text/plain; charset=utf-8", body }
+    }
+
     /// JSON; 503 unless `ok`.
     pub(crate) fn json(ok: bool, body: &serde_json::Value) -> Self {
         let status = if ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };

@@ -27,14 +27,15 @@ async fn tells_health_and_metrics() {
     let address = listener.local_addr().unwrap();
     let mut registry = Registry::default();
     let metrics = Metrics::new(&mut registry);
-    let (health, env) = (Arc::new(Health::default()), Env::system());
-    let answers = Server { health: health.clone(), registry, env: env.clone() };
+    let env = Env::system();
+    let shared = Arc::new(Shared::new("here", metrics.clone(), env.clone()));
+    let answers = Server { shared: shared.clone(), registry, env: env.clone() };
     let server = tokio::spawn(serve(Arc::new(answers), listener));
     assert!(
         request(address, "GET /healthz").await.starts_with("HTTP/1.1 503"),
         "nothing synced yet"
     );
-    health.synced(env.clock.now());
+    shared.health.synced(env.clock.now());
     metrics.synced(Sync::Full, Duration::from_millis(3), env.clock.now());
     let answer = request(address, "GET /healthz").await;
     assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("lastUpdated"), "{answer}");

@@ -257,7 +257,7 @@ impl Lab {
     pub fn synced_backend(&self) -> NftablesBackend {
         let mut backend = self.backend();
         self.node.run(move || async move {
-            backend.resync(&[]).await.unwrap();
+            backend.resync(&Change::default()).await.unwrap();
             backend
         })
     }
@@ -270,7 +270,8 @@ impl Lab {
         removed: Vec<PortKey>,
     ) -> NftablesBackend {
         self.node.run(move || async move {
-            let change = Change { updated: updated.into_iter().map(Arc::new).collect(), removed };
+            let updated = updated.into_iter().map(Arc::new).collect();
+            let change = Change { removed, ..Change::to(updated) };
             backend.apply(&change).await.unwrap();
             backend
         })

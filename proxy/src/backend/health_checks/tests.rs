@@ -42,7 +42,7 @@ async fn ask(port: u16) -> std::io::Result<String> {
 }
 
 async fn apply(checks: &mut HealthChecks<FakeBackend>, port: &ServicePort) {
-    let change = Change { updated: vec![Arc::new(port.clone())], removed: Vec::new() };
+    let change = Change::to(vec![Arc::new(port.clone())]);
     checks.apply(&change).await.unwrap();
 }
 
@@ -56,7 +56,7 @@ async fn tells_how_many_endpoints_are_here() {
     assert!(answer.contains(r#""localEndpoints":2"#), "{answer}");
     apply(&mut checks, &port(Some(free), &[])).await;
     assert!(ask(free).await.unwrap().starts_with("HTTP/1.1 503"), "none here");
-    checks.resync(&[]).await.unwrap();
+    checks.resync(&Change::default()).await.unwrap();
     assert!(checks.checks.is_empty() && checks.ports.is_empty() && checks.services.is_empty());
 }
 

@@ -10,6 +10,7 @@ use super::netlink::{Batch, Message};
 use super::ruleset::{Balancer, Element, Frontend, Mode, Target, Transaction, View};
 use super::uapi::*;
 use crate::model::{Family, Protocol};
+use crate::policy::{Direction, PolicyChain, PolicyChange, PolicyElement, profile_chain};
 
 /// The name of the table, in each family.
 pub(super) const TABLE: &str = "windlass";
@@ -34,20 +35,29 @@ enum Value {
     Goto(String),
 }
 
-/// The batch that carries a transaction out; with `replace` on a table built anew.
-pub(super) fn batch(layout: &Layout, transaction: &Transaction, replace: bool) -> Batch {
+/// The batch that carries changes of Services and policies out; with `replace` on a table built anew.
+pub(super) fn batch(
+    layout: &Layout,
+    transaction: &Transaction,
+    policies: &PolicyChange,
+    replace: bool,
+) -> Batch {
     let mut encoder = Encoder::new(layout, TABLE);
     encoder.begin();
     if replace {
         encoder.table();
     }
-    encoder.elements(NFT_MSG_DELSETELEM, &transaction.delete);
+    encoder.elements(NFT_MSG_DELSETELEM, &transaction.delete, &policies.delete);
+    for chain in &policies.add_chains {
+        encoder.chain(&layout.policy_chain(chain));
+    }
     for balancer in &transaction.add_chains {
         encoder.chain(&layout.balancer(balancer));
     }
-    encoder.elements(NFT_MSG_NEWSETELEM, &transaction.add);
-    for balancer in &transaction.delete_chains {
-        encoder.delete_chain(balancer);
+    encoder.elements(NFT_MSG_NEWSETELEM, &transaction.add, &policies.add);
+    let balancers = transaction.delete_chains.iter().map(Balancer::chain);
+    for chain in balancers.chain(policies.delete_chains.iter().map(PolicyChain::name)) {
+        encoder.delete_chain(&chain);
     }
     encoder.named(NFT_MSG_NEWTABLE, NLM_F_CREATE | NLM_F_ACK);
     encoder.end();
@@ -173,12 +183,12 @@ impl<'a> Encoder<'a> {
     fn chain(&mut self, chain: &ChainSpec) {
         self.message(NFT_MSG_NEWCHAIN, NLM_F_CREATE, |m| {
             m.string(NFTA_CHAIN_NAME, &chain.name);
-            let Some((hook, priority)) = chain.hook else { return };
+            let Some((kind, hook, priority)) = chain.hook else { return };
             m.nested(NFTA_CHAIN_HOOK, |m| {
                 m.u32(NFTA_HOOK_HOOKNUM, hook);
                 m.u32(NFTA_HOOK_PRIORITY, priority.cast_unsigned());
             });
-            m.string(NFTA_CHAIN_TYPE, "nat");
+            m.string(NFTA_CHAIN_TYPE, kind);
         });
         for rule in &chain.rules {
             self.message(NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND, |m| {
@@ -188,14 +198,15 @@ impl<'a> Encoder<'a> {
         }
     }
 
-    fn delete_chain(&mut self, balancer: &Balancer) {
-        self.message(NFT_MSG_DELCHAIN, 0, |m| {
-            m.string(NFTA_CHAIN_NAME, &balancer.chain());
-        });
+    fn delete_chain(&mut self, name: &str) {
+        self.message(NFT_MSG_DELCHAIN, 0, |m| m.string(NFTA_CHAIN_NAME, name));
     }
 
-    fn elements(&mut self, kind: u16, elements: &[Element]) {
-        self.raw_elements(kind, elements.iter().map(RawElement::from).collect());
+    fn elements(&mut self, kind: u16, elements: &[Element], policies: &[PolicyElement]) {
+        let family = self.layout.family;
+        let ours = policies.iter().filter(|element| is_of(element, family));
+        let raw = elements.iter().map(RawElement::from).chain(ours.map(RawElement::from));
+        self.raw_elements(kind, raw.collect());
     }
 
     /// Elements of one set share messages.
@@ -299,6 +310,45 @@ impl From<&Element> for RawElement {
         };
         Self { set, key, value }
     }
+}
+
+impl From<&PolicyElement> for RawElement {
+    fn from(element: &PolicyElement) -> Self {
+        let of = |rule: u32, ip: IpAddr| [words(&[rule]).as_slice(), &octets(ip)].concat().into();
+        let (set, key, value): (_, Bytes, _) = match *element {
+            PolicyElement::Isolated(Direction::Ingress, ip, profile) => {
+                (layout::INGRESS_PODS, octets(ip).into(), Value::Data(words(&[profile])))
+            }
+            PolicyElement::Isolated(Direction::Egress, ip, profile) => {
+                (layout::EGRESS_PODS, octets(ip).into(), Value::Data(words(&[profile])))
+            }
+            PolicyElement::Profile(direction, profile) => {
+                let chain = Value::Goto(profile_chain(profile));
+                (layout::profiles(direction), words(&[profile]), chain)
+            }
+            PolicyElement::Peer(rule, ip) => (layout::PEERS, of(rule, ip), Value::None),
+            PolicyElement::Block(rule, first, last) => {
+                (layout::BLOCKS, of(rule, first), Value::Until(of(rule, last)))
+            }
+            PolicyElement::Port(rule, protocol, first, last) => {
+                let (mut key, mut end) = (words(&[rule]), words(&[rule]));
+                key.extend(destination_port(protocol, first));
+                end.extend(destination_port(protocol, last));
+                (layout::POLICY_PORTS, key, Value::Until(end))
+            }
+            PolicyElement::NamedPort(rule, ip, protocol, port) => {
+                let mut key: Bytes = of(rule, ip);
+                key.extend(destination_port(protocol, port));
+                (layout::NAMED_PORTS, key, Value::None)
+            }
+        };
+        Self { set, key, value }
+    }
+}
+
+/// Whether the table of a family has the element.
+pub(super) fn is_of(element: &PolicyElement, family: Family) -> bool {
+    element.address().is_none_or(|ip| Family::of(ip) == family)
 }
 
 fn frontend_element(

@@ -1,5 +1,7 @@
 //! Rules as data: the kernel's expressions that the proxy's rules are made of.
 
+use std::borrow::Cow;
+
 use super::netlink::Message;
 use super::uapi::*;
 use crate::model::Family;
@@ -24,6 +26,10 @@ pub(super) enum Expr {
     Payload { header: Header, offset: u32, len: u32, to: Reg },
     /// Loads the transport protocol's number.
     L4Proto { to: Reg },
+    /// Loads a constant.
+    Load { value: Vec<u8>, to: Reg },
+    /// Loads how the packet stands to its connection: the `NF_CT_STATE_*` bits.
+    ConnectionState { to: Reg },
     /// Loads the packet's mark.
     LoadMark { to: Reg },
     /// Sets the packet's mark.
@@ -60,8 +66,12 @@ pub(super) enum Expr {
     RejectPort(Family),
     /// Drops the packet.
     Drop,
+    /// Lets the packet pass this hook.
+    Accept,
     /// Continues in another chain and returns.
-    Jump(&'static str),
+    Jump(Cow<'static, str>),
+    /// Continues in another chain and does not return.
+    Goto(Cow<'static, str>),
 }
 
 // === impl Reg ===
@@ -93,6 +103,7 @@ impl Expr {
             Self::Payload { .. } => "payload",
             Self::L4Proto { .. } | Self::LoadMark { .. } | Self::SetMark { .. } => "meta",
             Self::AddressType { .. } => "fib",
+            Self::ConnectionState { .. } => "ct",
             Self::Bitwise { .. } => "bitwise",
             Self::Equal(..) | Self::NotEqual(..) => "cmp",
             Self::Contains { .. }
@@ -104,7 +115,9 @@ impl Expr {
             Self::Dnat { .. } => "nat",
             Self::Masquerade => "masq",
             Self::RejectTcp | Self::RejectPort(_) => "reject",
-            Self::Drop | Self::Jump(_) => "immediate",
+            Self::Load { .. } | Self::Drop | Self::Accept | Self::Jump(_) | Self::Goto(_) => {
+                "immediate"
+            }
         }
     }
 
@@ -122,6 +135,14 @@ impl Expr {
                 m.u32(NFTA_PAYLOAD_LEN, *len);
             }
             Self::L4Proto { to } => meta(m, NFTA_META_DREG, *to, NFT_META_L4PROTO),
+            Self::Load { value, to } => {
+                m.u32(NFTA_IMMEDIATE_DREG, to.number());
+                m.value(NFTA_IMMEDIATE_DATA, value);
+            }
+            Self::ConnectionState { to } => {
+                m.u32(NFTA_CT_DREG, to.number());
+                m.u32(NFTA_CT_KEY, NFT_CT_STATE);
+            }
             Self::LoadMark { to } => meta(m, NFTA_META_DREG, *to, NFT_META_MARK),
             Self::SetMark { from } => meta(m, NFTA_META_SREG, *from, NFT_META_MARK),
             Self::AddressType { source, to } => {
@@ -180,7 +201,9 @@ impl Expr {
                 );
             }
             Self::Drop => verdict(m, NFTA_IMMEDIATE_DATA, NF_DROP, None),
+            Self::Accept => verdict(m, NFTA_IMMEDIATE_DATA, NF_ACCEPT, None),
             Self::Jump(chain) => verdict(m, NFTA_IMMEDIATE_DATA, NFT_JUMP, Some(chain)),
+            Self::Goto(chain) => verdict(m, NFTA_IMMEDIATE_DATA, NFT_GOTO, Some(chain)),
             _ => unreachable!("encode_data handles what only loads and matches"),
         }
     }

@@ -7,7 +7,10 @@ use super::ruleset::{Balancer, Mode, View};
 use super::uapi::*;
 use crate::model::{Family, Network};
 
+mod policies;
 mod rules;
+
+pub(super) use policies::profiles;
 
 /// Maps and sets.
 pub(super) const ADDRESSES: &str = "addresses";
@@ -21,11 +24,20 @@ pub(super) const MEMBERS: &str = "members";
 pub(super) const SOURCES: &str = "sources";
 pub(super) const HAIRPINS: &str = "hairpins";
 pub(super) const CLUSTER_IPS: &str = "cluster-ips";
+pub(super) const EGRESS_PODS: &str = "egress-pods";
+pub(super) const INGRESS_PODS: &str = "ingress-pods";
+pub(super) const EGRESS_PROFILES: &str = "egress-profiles";
+pub(super) const INGRESS_PROFILES: &str = "ingress-profiles";
+pub(super) const PEERS: &str = "peers";
+pub(super) const BLOCKS: &str = "blocks";
+pub(super) const POLICY_PORTS: &str = "policy-ports";
+pub(super) const NAMED_PORTS: &str = "named-ports";
 
 /// Fixed chains that verdicts lead to.
 pub(super) const SERVICES: &str = "services";
 pub(super) const REJECT: &str = "reject";
 pub(super) const DROP: &str = "drop";
+const INGRESS: &str = "ingress";
 
 /// How many client addresses are remembered at most.
 const AFFINITY_SIZE: u32 = 1 << 18;
@@ -40,6 +52,8 @@ pub struct Settings {
     pub masquerade_all: bool,
     /// The bit of the packet mark that means "masquerade", as a mask; not 0.
     pub masquerade_mark: u32,
+    /// Enforce NetworkPolicies. Without it they are passed over.
+    pub network_policies: bool,
 }
 
 /// A map or set.
@@ -54,10 +68,13 @@ pub(super) struct SetSpec {
     pub(super) fields: Vec<u32>,
 }
 
+/// Where the kernel enters a chain: its type, the hook and the priority there.
+pub(super) type Hook = (&'static str, u32, i32);
+
 /// A chain and its rules.
 pub(super) struct ChainSpec {
     pub(super) name: String,
-    pub(super) hook: Option<(u32, i32)>,
+    pub(super) hook: Option<Hook>,
     pub(super) rules: Vec<Vec<Expr>>,
 }
 
@@ -82,6 +99,10 @@ const R0: Reg = Reg(0);
 impl Layout {
     pub(super) fn new(family: Family, settings: Settings) -> Self {
         Self { family, settings }
+    }
+
+    pub(super) fn has_policies(&self) -> bool {
+        self.settings.network_policies
     }
 
     /// How many 32-bit words an address takes.
@@ -113,7 +134,7 @@ impl Layout {
             data: None,
             ..map(name, key_type, key_words, (0, 0))
         };
-        vec![
+        let mut sets = vec![
             map(ADDRESSES, address, words + 2, target),
             map(NODE_PORTS, port, 2, target),
             map(OUTSIDE_ADDRESSES, address, words + 2, target),
@@ -133,26 +154,64 @@ impl Layout {
             },
             set(HAIRPINS, concat(&[ip, ip]), 2 * words),
             set(CLUSTER_IPS, ip, words),
-        ]
+        ];
+        if self.settings.network_policies {
+            let port = |name| SetSpec {
+                flags: NFT_SET_INTERVAL | NFT_SET_CONCAT,
+                fields: vec![4, 1, 2],
+                ..set(name, concat(&[TYPE_MARK, TYPE_PROTOCOL, TYPE_SERVICE]), 3)
+            };
+            let named = concat(&[TYPE_MARK, ip, TYPE_PROTOCOL, TYPE_SERVICE]);
+            sets.extend([
+                map(EGRESS_PODS, ip, words, (TYPE_MARK, 4)),
+                map(INGRESS_PODS, ip, words, (TYPE_MARK, 4)),
+                map(EGRESS_PROFILES, TYPE_MARK, 1, (NFT_DATA_VERDICT, 0)),
+                map(INGRESS_PROFILES, TYPE_MARK, 1, (NFT_DATA_VERDICT, 0)),
+                set(PEERS, concat(&[TYPE_MARK, ip]), words + 1),
+                SetSpec {
+                    flags: NFT_SET_INTERVAL | NFT_SET_CONCAT,
+                    fields: vec![4, 4 * words],
+                    ..set(BLOCKS, concat(&[TYPE_MARK, ip]), words + 1)
+                },
+                port(POLICY_PORTS),
+                set(NAMED_PORTS, named, words + 3),
+            ]);
+        }
+        sets
     }
 
     /// The fixed chains; those that others lead to come first.
     pub(super) fn chains(&self) -> Vec<ChainSpec> {
         let chain = |name: &str, rules| ChainSpec { name: name.to_owned(), hook: None, rules };
         let base = |name: &str, hook, priority, rules| ChainSpec {
-            hook: Some((hook, priority)),
+            hook: Some(("nat", hook, priority)),
             ..chain(name, rules)
         };
         let mut prerouting = self.outside_rules();
-        prerouting.push(vec![Expr::Jump(SERVICES)]);
-        vec![
+        prerouting.push(vec![Expr::Jump(SERVICES.into())]);
+        let mut chains = vec![
             chain(REJECT, self.reject_rules()),
             chain(DROP, vec![vec![Expr::Drop]]),
             chain(SERVICES, self.service_rules()),
             base("prerouting", NF_INET_PRE_ROUTING, PRIORITY_DSTNAT, prerouting),
-            base("output", NF_INET_LOCAL_OUT, PRIORITY_DSTNAT, vec![vec![Expr::Jump(SERVICES)]]),
+            base(
+                "output",
+                NF_INET_LOCAL_OUT,
+                PRIORITY_DSTNAT,
+                vec![vec![Expr::Jump(SERVICES.into())]],
+            ),
             base("postrouting", NF_INET_POST_ROUTING, PRIORITY_SRCNAT, self.postrouting_rules()),
-        ]
+        ];
+        if self.settings.network_policies {
+            chains.extend([
+                chain(INGRESS, self.ingress_rules()),
+                ChainSpec {
+                    hook: Some(("filter", NF_INET_FORWARD, PRIORITY_FILTER)),
+                    ..chain("forward", self.forward_rules())
+                },
+            ]);
+        }
+        chains
     }
 
     /// The chain of a balancer: mark, stay with a remembered endpoint, else pick one. When a
@@ -213,8 +272,13 @@ pub(super) fn octets(ip: IpAddr) -> Vec<u8> {
 // === impl Settings ===
 
 impl Default for Settings {
-    /// No pod network known, kube-proxy's mark.
+    /// No pod network known, kube-proxy's mark, policies enforced.
     fn default() -> Self {
-        Self { pod_networks: Vec::new(), masquerade_all: false, masquerade_mark: 0x4000 }
+        Self {
+            pod_networks: Vec::new(),
+            masquerade_all: false,
+            masquerade_mark: 0x4000,
+            network_policies: true,
+        }
     }
 }

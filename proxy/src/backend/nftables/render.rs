@@ -6,7 +6,6 @@
 
 mod frontends;
 mod group;
-mod ledger;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -15,9 +14,9 @@ use rustc_hash::FxHashMap;
 
 use self::frontends::claims;
 use self::group::Group;
-use self::ledger::{Claims, Counter};
-use super::ruleset::{Balancer, Element, Frontend, Transaction, View};
-use crate::model::{Family, PortKey, ServicePort, TrafficPolicy};
+use super::ruleset::{Balancer, Element, Frontend, Target, Transaction, View};
+use crate::ledger::{Claims, Counter};
+use crate::model::{Family, PortKey, ServicePort, ServicePortName, TrafficPolicy};
 
 /// What one family's table holds, and how to get from there to the next state.
 #[derive(Debug)]
@@ -25,7 +24,7 @@ pub struct Renderer {
     family: Family,
     last_group: u32,
     ports: FxHashMap<PortKey, Programmed>,
-    frontends: Claims,
+    frontends: Claims<(View, Frontend), Arc<ServicePortName>, Target>,
     balancers: Counter<Balancer>,
     hairpins: Counter<IpAddr>,
     cluster_ips: Counter<IpAddr>,
@@ -96,7 +95,7 @@ impl Renderer {
         elements.extend(
             self.frontends
                 .iter()
-                .map(|(view, frontend, target)| Element::Frontend(view, frontend, target)),
+                .map(|((view, frontend), target)| Element::Frontend(view, frontend, target)),
         );
         elements.extend(self.balancers.keys().map(|balancer| Element::Balancer(*balancer)));
         elements.extend(self.hairpins.keys().map(|ip| Element::Hairpin(*ip)));
@@ -156,7 +155,7 @@ impl Renderer {
         for (view, frontend, target) in
             claims(&programmed.port, programmed.cluster.as_ref(), programmed.local.as_ref())
         {
-            self.frontends.claim(view, frontend, &programmed.port.key.name, target);
+            self.frontends.claim((view, frontend), &programmed.port.key.name, target);
             if let Some(balancer) = Balancer::of(view, frontend, target) {
                 self.balancers.add(balancer);
             }
@@ -169,7 +168,7 @@ impl Renderer {
         for (view, frontend, target) in
             claims(&programmed.port, programmed.cluster.as_ref(), programmed.local.as_ref())
         {
-            self.frontends.release(view, frontend, &programmed.port.key.name);
+            self.frontends.release((view, frontend), &programmed.port.key.name);
             if let Some(balancer) = Balancer::of(view, frontend, target) {
                 self.balancers.remove(balancer);
             }
@@ -180,7 +179,7 @@ impl Renderer {
 
     /// Turns what was claimed and released since the last call into elements.
     fn settle(&mut self, transaction: &mut Transaction) {
-        self.frontends.settle(|view, frontend, before, after| {
+        self.frontends.settle(|(view, frontend), before, after| {
             transaction
                 .delete
                 .extend(before.map(|target| Element::Frontend(view, frontend, target)));
@@ -201,8 +200,8 @@ impl Renderer {
     }
 
     /// The target that a destination leads to, as everybody inside the cluster sees it.
-    pub fn target(&self, frontend: Frontend) -> Option<super::ruleset::Target> {
-        self.frontends.get(View::Cluster, frontend)
+    pub fn target(&self, frontend: Frontend) -> Option<Target> {
+        self.frontends.get((View::Cluster, frontend))
     }
 }
 

@@ -1,7 +1,7 @@
 //! One family's table in the kernel: the renderer's transactions, carried out.
 
+use std::borrow::Cow;
 use std::io;
-use std::sync::Arc;
 
 use super::encode;
 use super::layout::{Layout, Settings};
@@ -9,7 +9,9 @@ use super::netlink::Socket;
 use super::node;
 use super::render::Renderer;
 use super::uapi::NFTA_TABLE_HANDLE;
-use crate::model::{Family, PortKey, ServicePort};
+use crate::backend::Change;
+use crate::model::Family;
+use crate::policy::PolicyChange;
 
 #[derive(Debug)]
 pub(super) struct Table {
@@ -45,31 +47,29 @@ impl Table {
     }
 
     /// Carries out a change. After an error nothing more is applied until [`replace`](Self::replace) succeeds.
-    pub(super) fn apply(
-        &mut self,
-        updated: &[Arc<ServicePort>],
-        removed: &[PortKey],
-    ) -> io::Result<()> {
+    pub(super) fn apply(&mut self, change: &Change) -> io::Result<()> {
         if self.broken {
             return Err(io::Error::other("the table must be replaced first"));
         }
-        let transaction = self.renderer.apply(updated, removed);
-        if transaction.is_empty() {
+        let transaction = self.renderer.apply(&change.updated, &change.removed);
+        let policies = self.policies_of(change);
+        if transaction.is_empty() && policies.is_empty() {
             return Ok(());
         }
         self.broken = true;
-        self.socket.transact(&encode::batch(&self.layout, &transaction, false))?;
+        self.socket.transact(&encode::batch(&self.layout, &transaction, &policies, false))?;
         self.broken = false;
         self.forward_if_used();
         Ok(())
     }
 
-    /// Replaces the table by one with this content, in one transaction.
-    pub(super) fn replace(&mut self, state: &[Arc<ServicePort>]) -> io::Result<()> {
+    /// Replaces the table by one with what the change adds to nothing, in one transaction.
+    pub(super) fn replace(&mut self, state: &Change) -> io::Result<()> {
         let mut renderer = Renderer::new(self.renderer.family());
-        let transaction = renderer.apply(state, &[]);
+        let transaction = renderer.apply(&state.updated, &[]);
+        let batch = encode::batch(&self.layout, &transaction, &self.policies_of(state), true);
         self.broken = true;
-        self.socket.transact(&encode::batch(&self.layout, &transaction, true))?;
+        self.socket.transact(&batch)?;
         self.handle = Some(self.current_handle()?);
         self.renderer = renderer;
         self.broken = false;
@@ -85,6 +85,13 @@ impl Table {
     /// The port id of the table's socket.
     pub(super) fn port_id(&self) -> io::Result<u32> {
         self.socket.port_id()
+    }
+
+    fn policies_of<'a>(&self, change: &'a Change) -> Cow<'a, PolicyChange> {
+        match self.layout.has_policies() {
+            true => Cow::Borrowed(&change.policies),
+            false => Cow::default(),
+        }
     }
 
     fn current_handle(&mut self) -> io::Result<u64> {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::model::*;
+use crate::policy::PolicyChange;
 
 fn endpoints(addresses: &[&str]) -> Vec<Endpoint> {
     addresses
@@ -186,7 +187,7 @@ fn a_large_batch_is_split_below_the_limits_of_a_message() {
     });
     let transaction = apply(&mut renderer, &port("many", "fd96::1", many.collect()));
     let layout = layout::Layout::new(Family::V6, Settings::default());
-    let batch = encode::batch(&layout, &transaction, true);
+    let batch = encode::batch(&layout, &transaction, &PolicyChange::default(), true);
     let mut rest = batch.bytes();
     while !rest.is_empty() {
         let len = u32::from_ne_bytes(rest[..4].try_into().unwrap()) as usize;

@@ -52,10 +52,7 @@ fn port(protocol: Protocol, endpoints: Vec<Endpoint>) -> ServicePort {
 }
 
 async fn apply(backend: &mut UserspaceBackend, port: &ServicePort) -> SocketAddr {
-    backend
-        .apply(&Change { updated: vec![Arc::new(port.clone())], removed: Vec::new() })
-        .await
-        .unwrap();
+    backend.apply(&Change::to(vec![Arc::new(port.clone())])).await.unwrap();
     backend.forwarders().address_of(&port.key).expect("it is served")
 }
 
@@ -161,6 +158,6 @@ async fn node_ports_are_bound_and_let_go() {
     let taken = UserspaceConfig { node_port_addresses: vec![free.ip()], ..Default::default() };
     let second = UserspaceBackend::new(taken).update(&Arc::new(port.clone())).await;
     assert!(matches!(second, Err(BackendError::Io { .. })), "the port is taken: {second:?}");
-    backend.resync(&[]).await.unwrap();
+    backend.resync(&Change::default()).await.unwrap();
     assert!(backend.forwarders().all().is_empty());
 }

@@ -58,13 +58,18 @@ impl Layout {
             Expr::SetMark { from: R0 },
             Expr::Masquerade,
         ];
-        let hairpin = vec![
+        let mut hairpin = self.to_itself();
+        hairpin.push(Expr::Masquerade);
+        vec![marked, hairpin]
+    }
+
+    /// Matches what comes back through a Service to the endpoint that sent it.
+    pub(super) fn to_itself(&self) -> Vec<Expr> {
+        vec![
             self.source(R0),
             self.destination(R0.plus(self.words())),
             Expr::Contains { set: HAIRPINS, key: R0 },
-            Expr::Masquerade,
-        ];
-        vec![marked, hairpin]
+        ]
     }
 
     /// Leads to the destination's balancer.
@@ -94,13 +99,7 @@ impl Layout {
         if !node_port {
             rule.push(self.destination(R0));
         }
-        rule.push(Expr::L4Proto { to: R0.plus(key_words) });
-        rule.push(Expr::Payload {
-            header: Header::Transport,
-            offset: 2,
-            len: 2,
-            to: R0.plus(key_words + 1),
-        });
+        rule.extend(destination_port(R0.plus(key_words)));
         rule.push(Expr::Lookup { map, key: R0, to: R0 });
         rule
     }
@@ -226,15 +225,21 @@ impl Layout {
         ]
     }
 
-    fn source(&self, to: Reg) -> Expr {
+    pub(super) fn source(&self, to: Reg) -> Expr {
         let offset = if self.family == Family::V4 { 12 } else { 8 };
         Expr::Payload { header: Header::Network, offset, len: 4 * u32::from(self.words()), to }
     }
 
-    fn destination(&self, to: Reg) -> Expr {
+    pub(super) fn destination(&self, to: Reg) -> Expr {
         let offset = if self.family == Family::V4 { 16 } else { 24 };
         Expr::Payload { header: Header::Network, offset, len: 4 * u32::from(self.words()), to }
     }
+}
+
+/// Loads protocol and destination port into two registers.
+pub(super) fn destination_port(to: Reg) -> [Expr; 2] {
+    let port = Expr::Payload { header: Header::Transport, offset: 2, len: 2, to: to.plus(1) };
+    [Expr::L4Proto { to }, port]
 }
 
 fn is_tcp() -> Vec<Expr> {

@@ -9,6 +9,7 @@ use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 
 use super::property::any_change;
+use crate::backend::Change;
 use crate::backend::nftables::Settings;
 use crate::backend::nftables::encode::{self, RawElement};
 use crate::backend::nftables::layout::{BALANCERS, Layout};
@@ -16,6 +17,8 @@ use crate::backend::nftables::netlink::{Batch, Socket, attributes};
 use crate::backend::nftables::table::Table;
 use crate::backend::nftables::uapi::*;
 use crate::model::{Family, PortKey, ServicePort};
+use crate::policy::tests::property::{any_step, tell};
+use crate::policy::{PolicyElement, PolicyTracker};
 
 const CHANGES: usize = 400;
 
@@ -54,15 +57,10 @@ fn kernel_keys(socket: &mut Socket) -> Keys {
     keys
 }
 
-fn believed_keys(table: &Table) -> Keys {
+fn believed_keys(table: &Table, policies: &[PolicyElement]) -> Keys {
     let elements = table.renderer().elements();
-    elements
-        .iter()
-        .map(|element| {
-            let raw = RawElement::from(element);
-            (raw.set().to_owned(), raw.key().to_vec(), raw.end().to_vec())
-        })
-        .collect()
+    let raw = elements.iter().map(RawElement::from).chain(policies.iter().map(RawElement::from));
+    raw.map(|raw| (raw.set().to_owned(), raw.key().to_vec(), raw.end().to_vec())).collect()
 }
 
 #[test]
@@ -74,10 +72,11 @@ fn agrees_with_the_renderer() {
     let in_namespace = std::thread::spawn(|| {
         unshare(CloneFlags::CLONE_NEWNET).expect("root may");
         let mut table = Table::open(Family::V4, Settings::default()).unwrap();
-        table.replace(&[]).unwrap();
+        table.replace(&Change::default()).unwrap();
         let mut socket = Socket::open().unwrap();
         let fixed = kernel_keys(&mut socket);
         assert!(fixed.iter().all(|(set, ..)| set == BALANCERS) && fixed.len() == 8);
+        let mut tracker = PolicyTracker::new("here");
         let mut runner = TestRunner::deterministic();
         for step in 0..CHANGES {
             let change = any_change().new_tree(&mut runner).unwrap().current();
@@ -86,17 +85,22 @@ fn agrees_with_the_renderer() {
             let updated: Vec<Arc<ServicePort>> =
                 updated.into_iter().map(|(port, _)| Arc::new(port)).collect();
             let removed: Vec<PortKey> = removed.into_iter().map(|(port, _)| port.key).collect();
+            let steps = proptest::collection::vec(any_step(), 0..4).new_tree(&mut runner).unwrap();
+            steps.current().iter().for_each(|step| tell(step, &mut tracker));
+            let change = Change { updated, removed, policies: tracker.take() };
             table
-                .apply(&updated, &removed)
-                .unwrap_or_else(|error| panic!("step {step}: {error}: {updated:#?}"));
+                .apply(&change)
+                .unwrap_or_else(|error| panic!("step {step}: {error}: {change:#?}"));
             let mut kernel = kernel_keys(&mut socket);
             kernel.retain(|key| !fixed.contains(key));
-            assert_eq!(kernel, believed_keys(&table), "step {step}");
+            let policies = tracker.snapshot().add;
+            assert_eq!(kernel, believed_keys(&table, &policies), "step {step}");
         }
-        let state: Vec<_> = table.renderer().ports().cloned().collect();
-        table.replace(&state).unwrap();
-        let kernel = kernel_keys(&mut socket).len() - fixed.len();
-        assert_eq!(kernel, table.renderer().elements().len(), "after a full resync");
+        let ports = table.renderer().ports().cloned().collect();
+        let policies = tracker.snapshot();
+        let count = policies.add.len() + table.renderer().elements().len();
+        table.replace(&Change { policies, ..Change::to(ports) }).unwrap();
+        assert_eq!(kernel_keys(&mut socket).len() - fixed.len(), count, "after a full resync");
     });
     if let Err(panic) = in_namespace.join() {
         std::panic::resume_unwind(panic);
