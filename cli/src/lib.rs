@@ -6,6 +6,7 @@
 
 #[cfg(feature = "cli")]
 pub mod component;
+mod devices;
 pub mod standalone;
 #[cfg(feature = "cli")]
 pub mod verbs;

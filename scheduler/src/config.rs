@@ -94,7 +94,7 @@ impl Configuration {
     ) -> Result<Profiles, ConfigError> {
         let managed = self.file.extenders.iter().flat_map(|extender| &extender.managed_resources);
         let ignored = managed.filter(|resource| resource.ignored_by_scheduler);
-        let context = Context { client, ignored: ignored.map(|r| r.name.clone()).collect() };
+        let context = registry.context(client, ignored.map(|r| r.name.clone()).collect());
         let default = [KubeSchedulerProfile::default()];
         let given: &[KubeSchedulerProfile] = match self.file.profiles.as_slice() {
             [] => &default,

@@ -1,4 +1,4 @@
-//! The plugins, a file each, and the default profile: one line each.
+//! The plugins, a file each. Which there are stands in [`Registry`].
 
 mod balanced_allocation;
 mod company;
@@ -46,45 +46,21 @@ pub use volume_binding::{VolumeBinding, VolumeBindingArgs};
 pub use volume_restrictions::VolumeRestrictions;
 pub use volume_zone::VolumeZone;
 
-use crate::framework::{Profile, ProfileBuilder};
-use crate::preemption::DefaultPreemption;
+use crate::config::Registry;
+use crate::framework::Profile;
 use std::sync::Arc;
 use windlass_core::client::Client;
 
 /// The profile `default-scheduler`, with Kubernetes' weights.
 #[must_use]
 pub fn default_profile(client: Arc<dyn Client>) -> Profile {
-    let binder = DefaultBinder::new(client.clone());
-    defaults("default-scheduler", Some(client)).plugin(binder, 0).build()
+    Registry::default().default_profile(Some(client))
 }
 
 /// The same without what writes to a cluster.
 #[must_use]
 pub fn simulated_profile() -> Profile {
-    defaults("default-scheduler", None).build()
-}
-
-fn defaults(name: &str, client: Option<Arc<dyn Client>>) -> ProfileBuilder {
-    let volumes = VolumeBinding::new(client.clone(), &VolumeBindingArgs::default());
-    Profile::builder(name)
-        .plugin(SchedulingGates, 0)
-        .plugin(PrioritySort, 0)
-        .plugin(NodeUnschedulable, 0)
-        .plugin(NodeName, 0)
-        .plugin(TaintToleration, 3)
-        .plugin(NodeAffinity::default(), 2)
-        .plugin(NodePorts, 0)
-        .plugin(NodeResourcesFit::default(), 1)
-        .plugin(VolumeRestrictions, 0)
-        .plugin(NodeVolumeLimits, 0)
-        .plugin(volumes, 0)
-        .plugin(VolumeZone, 0)
-        .plugin(PodTopologySpread::default(), 2)
-        .plugin(InterPodAffinity::default(), 2)
-        .plugin(DynamicResources::new(client, None), 0)
-        .plugin(DefaultPreemption::default(), 0)
-        .plugin(BalancedAllocation::default(), 1)
-        .plugin(ImageLocality, 1)
+    Registry::default().default_profile(None)
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use windlass_core::client::Client;
 use windlass_core::component::{BoxError, Component};
 use windlass_scheduler::Extenders;
-use windlass_scheduler::config::{Configuration, Registry};
+use windlass_scheduler::config::Configuration;
 
 /// The scheduler
 #[derive(Parser)]
@@ -42,9 +42,11 @@ impl Scheduler {
         };
         let connected = self.remote.connect().await?;
         let profiles = |client: Arc<dyn Client>| {
-            let registry = Registry::default();
-            let made = configuration.as_ref().map(|c| c.profiles(&registry, Some(client)));
-            made.transpose()
+            let registry = crate::devices::registry();
+            match &configuration {
+                Some(configuration) => configuration.profiles(&registry, Some(client)),
+                None => Ok(registry.default_profile(Some(client)).into()),
+            }
         };
         profiles(connected.client.clone())?;
         let extenders = configuration.as_ref().map_or(&[][..], Configuration::extenders);
@@ -53,10 +55,8 @@ impl Scheduler {
             let recorder = connected.recorder("default-scheduler", "");
             let (informers, env) = (connected.informers.clone(), connected.env.clone());
             let mut builder = windlass_scheduler::Scheduler::builder(informers, recorder, env);
-            if let Some(profiles) = profiles(connected.client.clone()).expect("checked before") {
-                builder = builder.profiles(profiles);
-            }
-            builder = builder.extenders(extenders.clone());
+            let profiles = profiles(connected.client.clone()).expect("checked before");
+            builder = builder.profiles(profiles).extenders(extenders.clone());
             if let Some((first, max)) = configuration.as_ref().map(Configuration::backoff) {
                 builder = builder.backoff(first, max);
             }

@@ -153,8 +153,9 @@ async fn start_controllers(
     if options.scheduler {
         let recorder =
             Recorder::new(client.clone(), env.clone(), "default-scheduler", "", shutdown.clone());
+        let profile = crate::devices::registry().default_profile(Some(client.clone()));
         let informers = InformerFactory::new(client, shutdown);
-        let scheduler = Scheduler::builder(informers, recorder, env).build();
+        let scheduler = Scheduler::builder(informers, recorder, env).profile(profile).build();
         parts.start_all("scheduler", vec![Box::new(scheduler)]).await?;
     }
     Ok(())

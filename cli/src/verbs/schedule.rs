@@ -12,7 +12,6 @@ use std::sync::Arc;
 use windlass_core::client::remote::RemoteClient;
 use windlass_core::component::BoxError;
 use windlass_core::meta::intern;
-use windlass_scheduler::plugins::simulated_profile;
 use windlass_scheduler::whatif::pods_of;
 use windlass_scheduler::{NodeInfo, PodInfo, Simulation, Snapshot};
 
@@ -48,7 +47,7 @@ impl Schedule {
     pub(super) async fn run(self) -> Result<(), BoxError> {
         let connection = self.connect.open().await?;
         let reader = RemoteClient::new(connection.kube);
-        let profile = Arc::new(simulated_profile());
+        let profile = Arc::new(crate::devices::registry().default_profile(None));
         let (snapshot, mut pods) = Snapshot::load(&reader, &profile).await?;
         let priorities = priorities::load(&reader).await?;
         if !self.filename.is_empty() {

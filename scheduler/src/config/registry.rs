@@ -1,13 +1,13 @@
 //! The plugins that a configuration can name: one line each.
 
-use super::ConfigError;
-use crate::framework::Plugin;
+use super::{ConfigError, KubeSchedulerProfile};
+use crate::framework::{Plugin, Profile};
 use crate::gang::GangScheduling;
 use crate::plugins::{
-    BalancedAllocation, DefaultBinder, DynamicResources, ImageLocality, InterPodAffinity,
-    NodeAffinity, NodeName, NodePorts, NodeResourcesFit, NodeResourcesFitArgs, NodeUnschedulable,
-    NodeVolumeLimits, PodTopologySpread, PrioritySort, SchedulingGates, TaintToleration,
-    VolumeBinding, VolumeRestrictions, VolumeZone,
+    BalancedAllocation, DefaultBinder, DeviceSelectors, DynamicResources, ImageLocality,
+    InterPodAffinity, NodeAffinity, NodeName, NodePorts, NodeResourcesFit, NodeResourcesFitArgs,
+    NodeUnschedulable, NodeVolumeLimits, PodTopologySpread, PrioritySort, SchedulingGates,
+    TaintToleration, VolumeBinding, VolumeRestrictions, VolumeZone,
 };
 use crate::preemption::DefaultPreemption;
 use serde::de::DeserializeOwned;
@@ -22,6 +22,8 @@ pub struct Context {
     pub client: Option<Arc<dyn Client>>,
     /// Resources that extenders manage and `NodeResourcesFit` leaves to them.
     pub ignored: Vec<String>,
+    /// Evaluates CEL for `DynamicResources`.
+    pub selectors: Option<Arc<dyn DeviceSelectors>>,
 }
 
 /// Makes a plugin of its arguments. No plugin: it has no place where there is no cluster.
@@ -32,6 +34,7 @@ pub type Factory =
 #[derive(Clone)]
 pub struct Registry {
     plugins: Vec<Entry>,
+    selectors: Option<Arc<dyn DeviceSelectors>>,
 }
 
 #[derive(Clone)]
@@ -45,7 +48,7 @@ pub(super) struct Entry {
 impl Default for Registry {
     /// Kubernetes' plugins.
     fn default() -> Self {
-        let mut registry = Self { plugins: Vec::new() };
+        let mut registry = Self { plugins: Vec::new(), selectors: None };
         registry.built_in("SchedulingGates", Some(0), |_| Ok(SchedulingGates));
         registry.built_in("PrioritySort", Some(0), |_| Ok(PrioritySort));
         registry.built_in("NodeUnschedulable", Some(0), |_| Ok(NodeUnschedulable));
@@ -70,7 +73,7 @@ impl Default for Registry {
         registry
             .built_in("InterPodAffinity", Some(2), |given| Ok(InterPodAffinity::new(args(given)?)));
         registry.add("DynamicResources", Some(0), |_, context| {
-            Ok(Some(DynamicResources::new(context.client.clone(), None)))
+            Ok(Some(DynamicResources::new(context.client.clone(), context.selectors.clone())))
         });
         registry.built_in("NodeResourcesBalancedAllocation", Some(1), |given| {
             Ok(BalancedAllocation::new(args(given)?))
@@ -95,6 +98,26 @@ impl Registry {
         self.plugins.retain(|entry| entry.name != name);
         self.add(name, default, move |args, context| make(args, context).map(Some));
         self
+    }
+
+    /// Evaluates CEL for `DynamicResources`: without it, pods whose devices are selected by CEL wait.
+    #[must_use]
+    pub fn device_selectors(mut self, selectors: Arc<dyn DeviceSelectors>) -> Self {
+        self.selectors = Some(selectors);
+        self
+    }
+
+    /// The profile `default-scheduler`: the plugins that take part by default, with Kubernetes' weights. Without a client
+    /// there is none that writes to a cluster.
+    #[must_use]
+    pub fn default_profile(&self, client: Option<Arc<dyn Client>>) -> Profile {
+        let context = self.context(client, Vec::new());
+        let given = KubeSchedulerProfile::default();
+        super::profile::build(&given, self, &context).expect("the defaults go together")
+    }
+
+    pub(super) fn context(&self, client: Option<Arc<dyn Client>>, ignored: Vec<String>) -> Context {
+        Context { client, ignored, selectors: self.selectors.clone() }
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&Entry> {

@@ -1,12 +1,13 @@
 //! Devices that pods claim, from what drivers say there is (structured parameters, KEP-4381).
 
 mod allocate;
+mod counters;
 mod objects;
 mod write;
 
 use crate::framework::{
-    Cycle, Extensions, Feasible, Filter, Placement, Plugin, PreBind, PreFilter, Reach, Reason,
-    Reserve,
+    Cycle, Extensions, Feasible, Filter, Placement, Plugin, PostBind, PreBind, PreFilter, Reach,
+    Reason, Reserve,
 };
 use crate::plugins::node_affinity::select::selected;
 use crate::queue::ClusterEvent;
@@ -14,6 +15,7 @@ use crate::snapshot::NodeId;
 use crate::{NodeSet, PodClass, PodInfo, Snapshot};
 use allocate::{Offer, Unknown, allocate};
 use async_trait::async_trait;
+use counters::Counters;
 use objects::{DeviceId, Devices};
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
@@ -61,6 +63,8 @@ struct Decisions {
     chosen: FxHashMap<Box<str>, Vec<Allocated>>,
     /// Written, and not yet seen in the cluster.
     written: Vec<Allocated>,
+    /// The claims that were reserved for pods which are not bound yet.
+    reserved: FxHashMap<Box<str>, Vec<Arc<ResourceClaim>>>,
 }
 
 /// What each node could give a pod, and the claims that have theirs.
@@ -105,7 +109,8 @@ impl Plugin for DynamicResources {
             pre_filter: Some(self.clone()),
             filter: Some(self.clone()),
             reserve: Some(self.clone()),
-            pre_bind: Some(self),
+            pre_bind: Some(self.clone()),
+            post_bind: Some(self),
             columns: vec![|| Box::<Devices>::default()],
             ..Extensions::default()
         }
@@ -199,6 +204,7 @@ impl DynamicResources {
         }
         let taken: HashSet<DeviceId> = devices.taken().chain(decisions.taken()).collect();
         let slices = devices.slices();
+        let counters = Counters::new(&slices, &taken);
         let reaches: Vec<_> =
             slices.iter().map(|slice| Reached::new(cycle.snapshot, slice)).collect();
         for node in feasible.nodes().iter() {
@@ -208,7 +214,8 @@ impl DynamicResources {
                 .flat_map(|(slice, reached)| reached.offers(cycle.snapshot, slice, node))
                 .map(|offer| Offer { taken: taken.contains(&offer.id), ..offer })
                 .collect();
-            match allocate(devices, &claims.pending, &offers, self.selectors.as_deref()) {
+            match allocate(devices, &claims.pending, &offers, &counters, self.selectors.as_deref())
+            {
                 Ok(Some(results)) => {
                     let all = claims.pending.iter().zip(results);
                     let all = all.map(|(claim, results)| {
@@ -305,7 +312,27 @@ impl Reserve for DynamicResources {
     }
 
     fn unreserve(&self, placement: &Placement) {
-        self.decisions.lock().chosen.remove(&placement.pod.uid);
+        let mut decisions = self.decisions.lock();
+        decisions.chosen.remove(&placement.pod.uid);
+        let reserved = decisions.reserved.remove(&placement.pod.uid).unwrap_or_default();
+        drop(decisions);
+        // What was written is taken back beside the cycles. The claims keep their devices, as in Kubernetes.
+        if let (Some(client), false) = (self.client.clone(), reserved.is_empty()) {
+            let placement = placement.clone();
+            tokio::spawn(async move {
+                for claim in reserved {
+                    if let Err(error) = write::release(&*client, &claim, &placement).await {
+                        tracing::warn!(pod = %placement.pod.name, %error, "a claim stays reserved");
+                    }
+                }
+            });
+        }
+    }
+}
+
+impl PostBind for DynamicResources {
+    fn post_bind(&self, placement: &Placement) {
+        self.decisions.lock().reserved.remove(&placement.pod.uid);
     }
 }
 
@@ -314,6 +341,11 @@ impl PreBind for DynamicResources {
     async fn pre_bind(&self, placement: &Placement) -> Result<(), Error> {
         let chosen = self.decisions.lock().chosen.get(&placement.pod.uid).cloned();
         let Some(client) = &self.client else { return Ok(()) };
+        if let Some(chosen) = chosen.as_ref().filter(|chosen| !chosen.is_empty()) {
+            // Also what is written in part is taken back.
+            let claims = chosen.iter().map(|allocated| allocated.claim.clone()).collect();
+            self.decisions.lock().reserved.insert(placement.pod.uid.clone(), claims);
+        }
         for allocated in chosen.iter().flatten() {
             write::reserve(&**client, allocated, placement).await?;
         }

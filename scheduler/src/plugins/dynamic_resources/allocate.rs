@@ -1,6 +1,7 @@
 //! Which devices claims could have on one node (KEP-4381): a search with a step back where a choice leads nowhere.
 
 use super::DeviceSelectors;
+use super::counters::Counters;
 use super::objects::{DeviceId, Devices};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -43,6 +44,7 @@ type Picks = Vec<(usize, usize)>;
 /// One way to read a set of claims: one alternative for each request that has several.
 struct Search<'a> {
     offers: &'a [Offer],
+    counters: &'a Counters,
     fitting: Vec<Vec<usize>>,
     requests: &'a [Request<'a>],
     constraints: Vec<(usize, &'a DeviceConstraint)>,
@@ -57,6 +59,7 @@ pub(super) fn allocate(
     devices: &Devices,
     claims: &[Arc<ResourceClaim>],
     offers: &[Offer],
+    counters: &Counters,
     selectors: Option<&dyn DeviceSelectors>,
 ) -> Result<Option<Vec<Vec<DeviceRequestAllocationResult>>>, Unknown> {
     let specs: Vec<_> = claims.iter().filter_map(|claim| claim.spec.devices.as_ref()).collect();
@@ -69,7 +72,8 @@ pub(super) fn allocate(
             spec.constraints.iter().flatten().map(move |constraint| (claim, constraint))
         });
         let constraints = constraints.collect();
-        let mut search = Search { offers, fitting, requests: &requests, constraints, steps: 0 };
+        let mut search =
+            Search { offers, counters, fitting, requests: &requests, constraints, steps: 0 };
         let mut picks = Picks::new();
         if search.request(0, &mut picks) {
             return Ok(Some(results(claims.len(), offers, &requests, &picks)));
@@ -148,8 +152,7 @@ fn fit(
     let mut fitting = Vec::new();
     for (at, offer) in offers.iter().enumerate() {
         let free = request.admin || (!offer.taken && bears(request, &offer.device));
-        // Devices that share what they are made of are not understood here.
-        if !free || offer.device.consumes_counters.is_some() {
+        if !free {
             continue;
         }
         let mut fits = true;
@@ -261,12 +264,24 @@ impl Search<'_> {
             let lent = self.requests[at].admin;
             let taken = picks.iter().any(|(r, o)| *o == offer && !lent && !self.requests[*r].admin);
             picks.push((at, offer));
-            if !taken && self.holds(picks) && self.device(at, missing - 1, place + 1, picks) {
+            let enough = lent || self.enough(picks);
+            if !taken
+                && enough
+                && self.holds(picks)
+                && self.device(at, missing - 1, place + 1, picks)
+            {
                 return true;
             }
             picks.pop();
         }
         false
+    }
+
+    /// Whether there is enough of what the picks so far share.
+    fn enough(&self, picks: &Picks) -> bool {
+        let own = picks.iter().filter(|(request, _)| !self.requests[*request].admin);
+        let offers = own.map(|(_, offer)| &self.offers[*offer]);
+        self.counters.suffice(offers.filter(|offer| offer.device.consumes_counters.is_some()))
     }
 
     /// Whether the picks so far keep the claims' constraints.

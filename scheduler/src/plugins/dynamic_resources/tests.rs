@@ -205,3 +205,35 @@ fn a_pool_counts_when_all_of_it_is_there() {
     let shop = shop.with(&scheme::RESOURCESLICES, &slice("3", 2, 1));
     assert_eq!(shop.reserve(&user("p", &["mine"]), "b"), Ok(vec!["r=3".into()]));
 }
+
+#[test]
+fn devices_share_counters_until_these_are_used_up() {
+    let part = |name: &str, memory: &str| {
+        json!({"name": name, "consumesCounters": [
+            {"counterSet": "gpu", "counters": {"memory": {"value": memory}}}]})
+    };
+    let shop = |parts: Value| {
+        let pool = json!({"name": "a", "generation": 1, "resourceSliceCount": 2});
+        let counters = json!([{"name": "gpu", "counters": {"memory": {"value": "40Gi"}}}]);
+        let counters = json!({"metadata": {"name": "counters"}, "spec": {"driver": "x.io",
+            "nodeName": "a", "pool": pool, "sharedCounters": counters}});
+        let devices = json!({"metadata": {"name": "devices"}, "spec": {"driver": "x.io",
+            "nodeName": "a", "pool": pool, "devices": parts}});
+        let shop = Shop::new(None).with(&scheme::RESOURCESLICES, &counters);
+        shop.with(&scheme::RESOURCESLICES, &devices)
+    };
+    let parts = json!([part("small-1", "10Gi"), part("large", "30Gi"), part("small-2", "10Gi")]);
+    let full = shop(parts).asks("three", json!({"count": 3})).asks("two", json!({"count": 2}));
+    assert_eq!(full.places(&user("p", &["three"])), none("cannot allocate all claims"));
+    assert_eq!(full.places(&user("p", &["two"])), Ok(vec!["a"]));
+    // Who has the large one leaves room for one of the small ones.
+    let result = json!({"request": "r", "driver": "x.io", "pool": "a", "device": "large"});
+    let had = json!({"allocation": {"devices": {"results": [result]}}});
+    let full = full.claim("had", json!({}), had).asks("one", json!({}));
+    assert_eq!(full.places(&user("p", &["two"])), none("cannot allocate all claims"));
+    assert_eq!(full.places(&user("p", &["one"])), Ok(vec!["a"]));
+    let unknown = json!([{"name": "d", "consumesCounters": [{"counterSet": "none",
+        "counters": {"memory": {"value": "1"}}}]}]);
+    let shop = shop(unknown).asks("one", json!({}));
+    assert_eq!(shop.places(&user("p", &["one"])), none("cannot allocate all claims"));
+}

@@ -10,6 +10,9 @@ use windlass_core::{Error, scheme};
 /// Keeps a claim there while somebody has its devices.
 const FINALIZER: &str = "resource.kubernetes.io/delete-protection";
 
+/// So often a change is tried that others come before.
+const ATTEMPTS: usize = 8;
+
 /// Gives a claim its devices, if it has none, and reserves it for the pod.
 pub(super) async fn reserve(
     client: &dyn Client,
@@ -67,4 +70,34 @@ fn status(allocated: &Allocated, now: &ResourceClaim, placement: &Placement) -> 
         status["allocation"] = allocation;
     }
     Some(status)
+}
+
+/// Takes a claim's reservation for a pod back, if it has one.
+pub(super) async fn release(
+    client: &dyn Client,
+    claim: &ResourceClaim,
+    placement: &Placement,
+) -> Result<(), Error> {
+    let name = claim.metadata.name.as_deref().unwrap_or_default();
+    let key = Key::new(scheme::RESOURCECLAIMS, &*placement.pod.namespace, name);
+    for _ in 0..ATTEMPTS {
+        let now: ResourceClaim = match client.get(&key).await {
+            Err(error) if error.is_not_found() => return Ok(()),
+            found => found?.view()?,
+        };
+        let mut users = now.status.and_then(|status| status.reserved_for).unwrap_or_default();
+        let count = users.len();
+        users.retain(|user| *user.uid != *placement.pod.uid);
+        if users.len() == count || now.metadata.uid != claim.metadata.uid {
+            return Ok(());
+        }
+        let patch = json!({"metadata": {"resourceVersion": now.metadata.resource_version},
+            "status": {"reservedFor": users}});
+        let status = key.clone().subresource("status");
+        match client.patch(&status, Patch::merge(&patch), &WriteOptions::default()).await {
+            Err(error) if error.is_conflict() => {}
+            written => return written.map(drop),
+        }
+    }
+    Err(Error::Transport(format!("claim {name} changes too often")))
 }
