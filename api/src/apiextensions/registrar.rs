@@ -14,7 +14,7 @@ use crate::registry::{Entry, Loopback};
 use bytes::Bytes;
 use compile::Compiled;
 use parking_lot::Mutex;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use windlass_core::Object;
 use windlass_core::apis::apiextensions::v1::CustomResourceDefinition;
@@ -112,7 +112,8 @@ impl Registrar {
         let served = all.get(object.name()).and_then(|known| known.served.as_ref());
         let known = served.map_or(&[][..], |served| &served.schemas);
         let texts = definition.spec.versions.iter().filter_map(|it| compile::text(object, it));
-        texts.filter(|text| known.iter().all(|one| one.text.as_ref() != Some(text))).collect()
+        let new = |text: &Bytes| known.iter().all(|one| one.text.as_ref() != Some(text));
+        texts.filter(new).collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     fn take(&self, object: &Object, ready: &[Compiled]) {

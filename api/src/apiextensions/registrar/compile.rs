@@ -9,8 +9,9 @@ use serde_json::Value;
 use std::sync::Arc;
 use windlass_core::Object;
 
-/// Schemas that are longer together are compiled where nobody waits behind them.
-const SHORT: usize = 4 << 10;
+/// Schemas that are longer together are compiled where nobody waits behind them. (Others take a millisecond or so;
+/// and what is kept of them then lies among other things, not scattered over the memory of many threads.)
+const SHORT: usize = 64 << 10;
 
 /// The schema of a version, as it is written and as it is used.
 #[derive(Clone)]
