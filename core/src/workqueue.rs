@@ -14,6 +14,9 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+/// Room for so many keys stays when a burst is over.
+const ROOM: usize = 1024;
+
 /// How long a key that failed waits: doubled with each failure in a row.
 #[derive(Clone, Copy, Debug)]
 pub struct Backoff {
@@ -206,6 +209,7 @@ impl<K: Hash + Eq + Clone> WorkQueue<K> {
         };
         let since = state.dirty.remove(&key);
         state.processing.insert(key.clone(), now);
+        state.relax();
         // Who waits until a key is due need not be replaced: waiters are woken in the order they came, so one
         // that knows of the key is left whenever one is left at all.
         let more = !state.ready.is_empty();
@@ -253,6 +257,14 @@ impl<K: Hash + Eq + Clone> State<K> {
             self.ready.push_back(key);
         }
         true
+    }
+
+    /// Gives back what a burst took, when it is over.
+    fn relax(&mut self) {
+        if self.dirty.is_empty() && self.dirty.capacity() > 2 * ROOM {
+            self.dirty.shrink_to(ROOM);
+            self.ready.shrink_to(ROOM);
+        }
     }
 
     fn add_at(&mut self, key: K, at: Instant) {

@@ -102,3 +102,15 @@ async fn a_delayed_key_does_not_wait_for_the_worker_that_watched_the_clock() {
     assert_eq!(worked.recv().await, Some(("late", Duration::from_secs(10))));
     queue.close();
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_burst_gives_its_memory_back() {
+    let queue = WorkQueue::default();
+    (0..100 * ROOM).for_each(|key| queue.add(key));
+    for _ in 0..100 * ROOM {
+        let key = queue.next().await.expect("they wait");
+        queue.done(&key);
+    }
+    let state = queue.state.lock();
+    assert!(state.dirty.capacity() < 4 * ROOM && state.ready.capacity() < 4 * ROOM);
+}
