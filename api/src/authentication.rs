@@ -10,7 +10,7 @@ mod x509;
 
 pub use in_process::InProcess;
 pub use request_header::RequestHeader;
-pub use service_account::{Bound, Claims, Private, ServiceAccountTokens, TokenKeys};
+pub use service_account::{Bound, Claims, Private, ServiceAccountTokens, TokenKeys, TokenUses};
 pub use tokens::BearerTokens;
 pub use x509::ClientCertificate;
 

@@ -30,6 +30,9 @@ pub struct Settings {
     pub ca_pem: String,
     /// Signs the tokens of Secrets of type `kubernetes.io/service-account-token`. None: such Secrets stay empty.
     pub tokens: Option<Arc<dyn TokenSigner>>,
+    /// How long a token that is kept in a Secret, and that an account lists, may go unused until it is no longer taken; and
+    /// then, until it is deleted.
+    pub legacy_token_clean_up_period: Duration,
     /// Signs the certificates of approved CertificateSigningRequests. None: they stay without.
     pub certificates: Option<Arc<dyn CertificateSigner>>,
     /// How long such certificates hold at most.
@@ -121,6 +124,7 @@ impl Default for Settings {
         Self {
             ca_pem: String::new(),
             tokens: None,
+            legacy_token_clean_up_period: Duration::from_secs(365 * 24 * 3600),
             certificates: None,
             certificate_duration: Duration::from_secs(365 * 24 * 3600),
             cluster_cidr: "10.244.0.0/16".into(),

@@ -39,6 +39,7 @@ pub const ALL: &[(&str, Constructor)] = &[
     ("namespace-controller", crate::namespace::component),
     ("serviceaccount-controller", crate::serviceaccount::component),
     ("serviceaccount-token-controller", crate::serviceaccount_token::component),
+    ("legacy-serviceaccount-token-cleaner-controller", crate::serviceaccount_token::cleaning),
     ("root-ca-certificate-publisher-controller", crate::root_ca::component),
     ("certificatesigningrequest-approving-controller", crate::certificates::approving),
     ("certificatesigningrequest-signing-controller", crate::certificates::signing),

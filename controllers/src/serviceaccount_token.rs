@@ -2,6 +2,7 @@
 //!
 //! Watches: such Secrets; ServiceAccounts, which map to the Secrets that name them.
 
+mod cleaning;
 mod plan;
 mod sync;
 
@@ -46,4 +47,10 @@ pub fn component(context: &Context) -> Box<dyn Component> {
             .for_each(|secret| queue.add(ObjectKey::of(&secret.object)));
     });
     Box::new(controller)
+}
+
+/// The controller that deletes Secrets with tokens that were made for accounts and that nobody uses.
+#[must_use]
+pub fn cleaning(context: &Context) -> Box<dyn Component> {
+    cleaning::component(context)
 }

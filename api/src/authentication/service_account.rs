@@ -2,8 +2,10 @@
 
 mod keys;
 mod legacy;
+mod uses;
 
 pub use keys::TokenKeys;
+pub use uses::TokenUses;
 
 use super::tokens::{Recognized, TokenAuthenticator};
 use super::{AUTHENTICATED, User, unauthorized};
@@ -77,6 +79,7 @@ pub struct ServiceAccountTokens {
     keys: Arc<TokenKeys>,
     objects: Arc<dyn Reader>,
     clock: Arc<dyn Clock>,
+    uses: Arc<TokenUses>,
 }
 
 #[derive(Deserialize)]
@@ -96,7 +99,13 @@ impl ServiceAccountTokens {
     /// Reads tokens with `keys`, objects through `objects`.
     #[must_use]
     pub fn new(keys: Arc<TokenKeys>, objects: Arc<dyn Reader>, clock: Arc<dyn Clock>) -> Self {
-        Self { keys, objects, clock }
+        Self { keys, objects, clock, uses: Arc::default() }
+    }
+
+    /// Notes there when tokens that are kept in Secrets are used.
+    #[must_use]
+    pub fn noting(self, uses: Arc<TokenUses>) -> Self {
+        Self { uses, ..self }
     }
 
     /// Who a token stands for, if it is meant for one of `audiences` (this server when empty), and for

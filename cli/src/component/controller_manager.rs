@@ -52,6 +52,10 @@ pub struct ControllerManager {
     /// How long such certificates hold at most
     #[arg(long, default_value = "8760h0m0s", value_name = "DURATION", value_parser = parse_duration)]
     cluster_signing_duration: Duration,
+    /// Tokens kept in Secrets that an account lists and nobody uses are deleted after this time, and as long before no
+    /// longer taken
+    #[arg(long, default_value = "8760h0m0s", value_name = "DURATION", value_parser = parse_duration)]
+    legacy_service_account_token_clean_up_period: Duration,
     /// Where `/healthz` and `/metrics` answer
     #[arg(long, default_value = "127.0.0.1:10252", value_name = "ADDR:PORT")]
     health_address: SocketAddr,
@@ -94,6 +98,7 @@ impl ControllerManager {
             cluster_cidr: self.cluster_cidr,
             discovery: connected.discovery.clone(),
             node_monitor_grace_period: self.eviction.node_monitor_grace_period,
+            legacy_token_clean_up_period: self.legacy_service_account_token_clean_up_period,
             eviction_rates: self.eviction.rates(),
             ..Settings::default()
         };

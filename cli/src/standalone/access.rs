@@ -49,6 +49,7 @@ pub(super) fn add(
     let allowed = [FRONT_PROXY.to_owned()];
     let proxies = RequestHeader::new(identity.proxies.certificate(), allowed, clock.clone())?;
     let tokens = Arc::new(BearerTokens::new(keys.audiences().to_vec()));
+    let uses = deciders.uses.clone();
     let (bearer, reading, more) = (tokens.clone(), keys.clone(), options.access.tokens.clone());
     builder = builder
         .authenticator(Arc::new(InProcess))
@@ -57,6 +58,7 @@ pub(super) fn add(
         .authenticator_with(move |objects| {
             let objects = Arc::new(objects.clone());
             let accounts = ServiceAccountTokens::new(reading, objects.clone(), clock.clone());
+            let accounts = accounts.noting(uses);
             bearer.add(Arc::new(accounts));
             bearer.add(Arc::new(BootstrapTokens::new(objects, clock)));
             more.into_iter().for_each(|kind| bearer.add(kind));
@@ -81,6 +83,6 @@ impl Deciders {
         let (nodes, rbac) = (Arc::<NodeAuthorizer>::default(), Arc::<Rbac>::default());
         let own: [Arc<dyn Authorizer>; 3] = [Arc::new(Masters), nodes.clone(), rbac.clone()];
         let all = own.into_iter().chain(options.access.authorizers.iter().cloned()).collect();
-        Self { all: Arc::new(Union(all)), nodes, rbac }
+        Self { all: Arc::new(Union(all)), nodes, rbac, uses: Arc::default() }
     }
 }

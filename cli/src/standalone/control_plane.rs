@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use windlass_api::admission::EscalationPrevention;
-use windlass_api::authentication::User;
+use windlass_api::authentication::{TokenUses, User};
 use windlass_api::authorization::{Authorizer, NodeAuthorizer, Rbac};
 use windlass_api::bootstrap::{
     Endpoint, FlowObjects, bootstrap, publish_authentication, publish_cluster_info,
@@ -43,6 +43,8 @@ pub(super) struct Deciders {
     pub(super) all: Arc<dyn Authorizer>,
     pub(super) nodes: Arc<NodeAuthorizer>,
     pub(super) rbac: Arc<Rbac>,
+    /// Uses of tokens that are kept in Secrets.
+    pub(super) uses: Arc<TokenUses>,
 }
 
 impl ControlPlane {
@@ -87,6 +89,7 @@ impl ControlPlane {
         server.flow_control().follow(&informers);
         let objects = FlowObjects::new(client.clone(), &informers, options.env.clone());
         parts.start(Box::new(objects));
+        parts.start(deciders.uses.component(client.clone(), options.env.clock.clone()));
         if let Some(listener) = listener {
             let (issue, now) = (identity.server(&[advertise, service_ip]), options.env.clock.now());
             let own = renewal.shown("api server", now, issue)?;

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use windlass_core::apis::meta::v1::Time;
 use windlass_core::object::Header;
 
 pub(super) const TYPE: &str = "kubernetes.io/service-account-token";
@@ -18,8 +19,9 @@ pub(super) struct SecretView {
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, rename_all = "camelCase")]
 struct Metadata {
+    creation_timestamp: Option<Time>,
     annotations: BTreeMap<String, String>,
 }
 
@@ -48,6 +50,10 @@ impl From<Option<std::borrow::Cow<'_, str>>> for Filled {
 impl SecretView {
     pub(super) fn account(&self) -> Option<&str> {
         self.metadata.annotations.get(NAME).map(String::as_str)
+    }
+
+    pub(super) fn created(&self) -> Option<jiff::Timestamp> {
+        self.metadata.creation_timestamp.as_ref().map(|time| time.0)
     }
 
     fn is_filled(&self) -> bool {

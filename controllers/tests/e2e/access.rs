@@ -2,6 +2,7 @@
 
 use crate::cluster::Cluster;
 use serde_json::json;
+use windlass_core::client::Key;
 use windlass_core::scheme;
 
 #[tokio::test(start_paused = true)]
@@ -74,4 +75,49 @@ async fn a_kubelets_request_is_approved_signed_and_cleaned_up() {
     cluster.until("a certificate", resource(), "", signed).await;
     cluster.pass(3500).await;
     cluster.until("its end", resource(), "", |all: &[serde_json::Value]| all.is_empty()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_of_old_that_nobody_uses_goes() {
+    const DAY: u64 = 24 * 3600;
+    let settings = windlass_controllers::Settings {
+        legacy_token_clean_up_period: std::time::Duration::from_secs(10 * DAY),
+        ..Default::default()
+    };
+    let controllers = ["legacy-serviceaccount-token-cleaner-controller"];
+    let cluster = Cluster::with_settings(&controllers, settings).await;
+    cluster.create(scheme::NAMESPACES, json!({"metadata": {"name": "kube-system"}})).await;
+    let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {"since": "2020-01-01"},
+        "metadata": {"name": "kube-apiserver-legacy-service-account-token-tracking"}});
+    let at = Key::new(scheme::CONFIGMAPS, "kube-system", "");
+    cluster.client.create(&at, map.to_string().into(), &Default::default()).await.unwrap();
+    let account =
+        json!({"metadata": {"name": "bot"}, "secrets": [{"name": "old"}, {"name": "used"}]});
+    cluster.create(scheme::SERVICEACCOUNTS, account).await;
+    for name in ["old", "used", "by-hand"] {
+        let notes = json!({"kubernetes.io/service-account.name": "bot"});
+        cluster
+            .create(
+                scheme::SECRETS,
+                json!({"metadata": {"name": name, "annotations": notes}, "type": "kubernetes.io/service-account-token"}),
+            )
+            .await;
+    }
+    let volume = json!({"name": "v", "secret": {"secretName": "used"}});
+    let pod = json!({"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "x"}], "volumes": [volume]}});
+    cluster.create(scheme::PODS, pod).await;
+    let marked = |all: &[serde_json::Value]| -> Vec<String> {
+        let has = |one: &&serde_json::Value| {
+            !one["metadata"]["labels"]["kubernetes.io/legacy-token-invalid-since"].is_null()
+        };
+        all.iter().filter(has).map(|one| one["metadata"]["name"].as_str().unwrap().into()).collect()
+    };
+    cluster.pass(9 * DAY).await;
+    assert!(marked(&cluster.list(scheme::SECRETS, "").await).is_empty());
+    cluster.pass(2 * DAY).await;
+    assert_eq!(marked(&cluster.list(scheme::SECRETS, "").await), ["old"]);
+    cluster.pass(12 * DAY).await;
+    let left = cluster.list(scheme::SECRETS, "").await;
+    let names: Vec<_> = left.iter().map(|one| one["metadata"]["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["by-hand", "used"]);
 }

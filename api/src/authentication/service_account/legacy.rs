@@ -1,6 +1,7 @@
 //! Tokens that are kept in Secrets of type `kubernetes.io/service-account-token`: without an end of their
 //! own, good as long as their Secret holds them.
 
+use super::uses::is_marked_invalid;
 use super::{Bound, ServiceAccountTokens, TokenKeys, User, account};
 use crate::authentication::unauthorized;
 use base64::Engine;
@@ -80,6 +81,11 @@ impl ServiceAccountTokens {
         let SecretView { data } = secret.view().map_err(Status::internal)?;
         let kept = data.as_ref().and_then(|data| data.get("token"));
         let kept = kept.and_then(|kept| STANDARD.decode(kept).ok());
-        if kept.is_some_and(|kept| kept == token.as_bytes()) { Ok(()) } else { Err(unauthorized()) }
+        if kept.is_none_or(|kept| kept != token.as_bytes()) {
+            return Err(unauthorized());
+        }
+        // Also of one that is good no longer: somebody still relies on it.
+        self.uses.note(&secret, self.clock.now());
+        if is_marked_invalid(&secret) { Err(unauthorized()) } else { Ok(()) }
     }
 }

@@ -104,6 +104,48 @@ async fn a_kept_token_goes_with_its_secret() {
     assert!(tokens.user(&token, &[]).await.is_err(), "its Secret is gone");
 }
 
+#[tokio::test(start_paused = true)]
+async fn the_use_of_a_kept_token_is_noted_and_an_invalid_one_refused() {
+    use windlass_core::client::{Patch, WriteOptions, Writer};
+    use windlass_core::component::{Ready, Shutdown};
+    let (tokens, client, token) = with_kept_token().await;
+    let (uses, client) = (Arc::new(TokenUses::default()), Arc::new(client));
+    let (clock, ready, shutdown) = (tokens.clock.clone(), Ready::default(), Shutdown::new());
+    let namespace = serde_json::json!({"metadata": {"name": "kube-system"}}).to_string().into();
+    let key = Key::cluster(scheme::NAMESPACES, "");
+    client.create(&key, namespace, &WriteOptions::default()).await.expect("a namespace");
+    let writes = uses.component(client.clone(), clock.clone());
+    let running = tokio::spawn(writes.run(ready.clone(), shutdown.clone()));
+    ready.wait().await;
+    let name = "kube-apiserver-legacy-service-account-token-tracking";
+    let map = Key::new(scheme::CONFIGMAPS, "kube-system", name);
+    let map: serde_json::Value = client.get(&map).await.expect("a map").view().expect("json");
+    let today = clock.now().strftime("%Y-%m-%d").to_string();
+    assert_eq!(map["data"]["since"], today.as_str());
+
+    let tokens = tokens.noting(uses);
+    tokens.user(&token, &[]).await.expect("known");
+    let secret = Key::new(scheme::SECRETS, "default", "kept");
+    let label = async || {
+        let found = client.get(&secret).await.expect("there");
+        found.header().label("kubernetes.io/legacy-token-last-used").map(str::to_owned)
+    };
+    let noted = async {
+        while label().await.is_none() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(60), noted).await.expect("noted");
+    assert_eq!(label().await, Some(today));
+
+    let labels = serde_json::json!({"kubernetes.io/legacy-token-invalid-since": "2020-01-01"});
+    let patch = Patch::merge(&serde_json::json!({"metadata": {"labels": labels}}));
+    client.patch(&secret, patch, &WriteOptions::default()).await.expect("marked");
+    assert!(tokens.user(&token, &[]).await.is_err());
+    shutdown.cancel();
+    running.await.expect("no panic").expect("it ends well");
+}
+
 #[test]
 fn others_check_a_token_by_the_published_key() {
     let keys = keys("us");
