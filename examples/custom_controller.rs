@@ -8,10 +8,8 @@ use kube::{CustomResource, CustomResourceExt, Resource};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 use windlass::standalone::{Cluster, Options};
-use windlass_core::Object;
 use windlass_core::apis::meta::v1::Condition;
 use windlass_core::cache::{Entry, HeaderOnly, Informer, InformerFactory};
 use windlass_core::client::{Client, ClientExt, DeleteOptions, Key};
@@ -24,18 +22,16 @@ use windlass_core::scheme::{GroupVersionKind, GroupVersionResource};
 
 const KIND: GroupVersionKind = GroupVersionKind::new("example.com", "v1", "Website");
 const WEBSITES: GroupVersionResource = GroupVersionResource::new("example.com", "v1", "websites");
-const ME: &str = "website-controller";
-const FINALIZER: &str = "example.com/directory";
+const ME: &str = "example.com/website-controller";
 
 #[derive(CustomResource, schemars::JsonSchema, Clone, Debug, Deserialize, Serialize)]
-#[kube(group = "example.com", version = "v1", kind = "Website", namespaced)]
-#[kube(status = "WebsiteStatus")]
+#[kube(group = "example.com", version = "v1", kind = "Website", namespaced, status = "Status")]
 struct WebsiteSpec {
     title: String,
 }
 
 #[derive(schemars::JsonSchema, Clone, Debug, Default, Deserialize, Serialize)]
-struct WebsiteStatus {
+struct Status {
     conditions: Vec<Condition>,
 }
 
@@ -64,7 +60,7 @@ impl Reconciler for Publisher {
                 Ok(Action::Done)
             }
         };
-        Ok(finalizer(&*self.client, &key, &site.object, FINALIZER, work).await?)
+        Ok(finalizer(&*self.client, &key, &site.object, ME, work).await?)
     }
 }
 
@@ -72,17 +68,17 @@ impl Publisher {
     /// Doing it twice is the same as doing it once.
     async fn publish(&self, key: &Key, site: &Entry<Website>) -> Result<Action, BoxError> {
         self.directory.lock().insert(key.name.clone());
-        let (name, namespace) = (site.object.name(), site.object.namespace());
-        let page = json!({"apiVersion": "v1", "kind": "ConfigMap",
-            "metadata": {"name": name, "ownerReferences": [site.view.controller_owner_ref(&())]},
+        let meta =
+            json!({"name": key.name, "ownerReferences": [site.view.controller_owner_ref(&())]});
+        let page = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta,
             "data": {"index.html": format!("<h1>{}</h1>", site.view.spec.title)}});
-        self.client.apply(&Key::new(CONFIGMAPS, namespace, name), ME, &page).await?;
+        let at = Key::new(CONFIGMAPS, site.object.namespace(), &key.name);
+        self.client.apply(&at, ME, &page).await?;
         let mut status = site.view.status.clone().unwrap_or_default();
         let (generation, now) = (site.view.metadata.generation, self.env.clock.now());
         let ready = conditions::condition("Ready", true, "Published", "", generation, now);
         if conditions::set(&mut status.conditions, ready) {
-            let status = json!({"apiVersion": "example.com/v1", "kind": "Website",
-                "metadata": {"name": name}, "status": status});
+            let status = json!({"apiVersion": "example.com/v1", "kind": "Website", "metadata": {"name": key.name}, "status": status});
             self.client.apply(&key.clone().subresource("status"), ME, &status).await?;
         }
         Ok(Action::Done)
@@ -95,38 +91,26 @@ async fn main() -> Result<(), BoxError> {
     let (client, env) = (cluster.client(), Env::system());
     let informers = InformerFactory::new(client.clone(), shutdown.clone());
     client.create_from(&Key::cluster(CUSTOMRESOURCEDEFINITIONS, ""), &Website::crd()).await?;
-    let definitions = informers.informer::<HeaderOnly>(CUSTOMRESOURCEDEFINITIONS);
-    let name = Website::crd_name();
-    definitions.wait_for(|all| is(&all.get("", name)?.object, "Established")).await;
-
+    let pages = informers.informer::<HeaderOnly>(CONFIGMAPS);
     let websites = informers.informer::<Website>(WEBSITES);
+    websites.synced().wait().await; // From then on the server knows the kind.
     let directory = Arc::<Mutex<BTreeSet<String>>>::default();
     let (outside, all) = (directory.clone(), websites.clone());
     let publisher = Publisher { client: client.clone(), websites: all, env, directory };
     let controller = Controller::new("website", publisher)
         .watch(&websites, predicate::generation_changed, map::itself)
-        .watch(
-            &informers.informer::<HeaderOnly>(CONFIGMAPS),
-            predicate::any,
-            map::controller(KIND),
-        );
-    let running = tokio::spawn(Box::new(controller).run(Ready::default(), shutdown.clone()));
-
+        .watch(&pages, predicate::any, map::controller(KIND));
+    tokio::spawn(Box::new(controller).run(Ready::default(), shutdown.clone()));
     let home = Key::new(WEBSITES, "default", "home");
     client.create_from(&home, &Website::new("home", WebsiteSpec { title: "Hi".into() })).await?;
-    websites.wait_for(|all| is(&all.get("default", "home")?.object, "Ready")).await;
+    websites.wait_for(|all| all.get("default", "home")?.view.status.clone()).await;
     assert!(outside.lock().contains("home"));
     client.delete(&home, &DeleteOptions::default()).await?;
     websites.wait_for(|all| all.is_empty().then_some(())).await;
     assert!(outside.lock().is_empty(), "it is tidied up before the object goes");
     shutdown.cancel();
-    running.await??;
     cluster.stop().await;
     Ok(())
-}
-
-fn is(object: &Object, condition: &str) -> Option<()> {
-    conditions::holds(object, condition).then_some(())
 }
 
 #[test]
