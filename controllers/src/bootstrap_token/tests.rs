@@ -1,9 +1,10 @@
 use super::signature::detached;
 use super::signing::plan;
 use super::token::Token;
-use crate::support::testing::{at, entry};
+use crate::support::testing::{at, cases, entry};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use windlass_core::cache::HeaderOnly;
@@ -20,24 +21,30 @@ fn token(name: &str, more: &[(&str, &str)]) -> Token {
     Token::of(&entry::<HeaderOnly>(secret).object).unwrap()
 }
 
+#[derive(Deserialize)]
+struct Case {
+    name: String,
+    secret: Option<String>,
+    #[serde(default)]
+    data: BTreeMap<String, String>,
+    #[serde(default)]
+    signs: bool,
+    #[serde(default)]
+    over: bool,
+}
+
 #[test]
 fn a_token_signs_in_its_time() {
-    let name = "bootstrap-token-abcdef";
-    let later = at(60).to_string();
-    for (name, more, signs, over) in [
-        (name, vec![], true, false),
-        (name, vec![("expiration", later.as_str())], true, false),
-        (name, vec![("expiration", "2020-01-01T00:00:00Z")], false, true),
-        (name, vec![("expiration", "soon")], false, true),
-        (name, vec![("usage-bootstrap-signing", "false")], false, false),
-        (name, vec![("token-secret", "")], false, false),
-        ("bootstrap-token-other", vec![], false, false),
-        ("abcdef", vec![], false, false),
-    ] {
-        let token = token(name, &more);
-        assert_eq!((token.signs(at(0)), token.is_over(at(0))), (signs, over), "{name} {more:?}");
+    for case in cases::<Case>(include_str!("tests/tokens.yaml")) {
+        let name = case.secret.unwrap_or("bootstrap-token-abcdef".into());
+        let more: Vec<_> = case.data.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        let token = token(&name, &more);
+        let found = (token.signs(at(0)), token.is_over(at(0)));
+        assert_eq!(found, (case.signs, case.over), "{}", case.name);
     }
-    assert!(token(name, &[("expiration", &later)]).is_over(at(60)));
+    let later = at(60).to_string();
+    let token = token("bootstrap-token-abcdef", &[("expiration", &later)]);
+    assert!(!token.is_over(at(59)) && token.is_over(at(60)));
 }
 
 #[test]

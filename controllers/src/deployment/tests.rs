@@ -1,7 +1,8 @@
 use super::model;
 use super::plan::{Plan, Snapshot, plan};
 use crate::support::ops::Op;
-use crate::support::testing::{at, merged};
+use crate::support::testing::{at, cases, merged};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use windlass_core::apis::apps::v1::{Deployment, ReplicaSet};
 
@@ -52,27 +53,25 @@ fn short(ops: &[Op]) -> Vec<String> {
     ops.iter().filter_map(write).collect()
 }
 
+#[derive(Deserialize)]
+struct Case {
+    name: String,
+    replicas: i32,
+    #[serde(default)]
+    recreate: bool,
+    sets: Vec<(String, String, i32, i32, i64)>,
+    does: Vec<String>,
+}
+
 #[test]
-fn a_rolling_update_goes_step_by_step() {
-    let cases: &[(&str, i32, &[Short<'_>], &[&str])] = &[
-        ("first", 3, &[], &["+=3"]),
-        ("new template: as many as the surge allows", 3, &[("a", "x:1", 3, 3, 1)], &["+=1"]),
-        ("then the old go", 3, &[("a", "x:1", 3, 3, 1), ("b", "x:2", 1, 0, 2)], &["a=2"]),
-        ("then the new come", 3, &[("a", "x:1", 2, 2, 1), ("b", "x:2", 1, 0, 2)], &["b=2"]),
-        ("enough stay available", 3, &[("a", "x:1", 2, 2, 1), ("b", "x:2", 2, 0, 2)], &[]),
-        (
-            "broken ones go first",
-            4,
-            &[("a", "x:1", 2, 2, 1), ("z", "x:0", 2, 0, 0), ("b", "x:2", 1, 1, 2)],
-            &["z=0"],
-        ),
-        ("the last old one", 3, &[("a", "x:1", 1, 1, 1), ("b", "x:2", 3, 3, 2)], &["a=0"]),
-        ("done", 3, &[("a", "x:1", 0, 0, 1), ("b", "x:2", 3, 3, 2)], &[]),
-        ("too many new ones", 1, &[("b", "x:2", 3, 3, 2)], &["b=1"]),
-    ];
-    for (name, replicas, sets, wanted) in cases {
-        let d = deployment("x:2", *replicas, json!({}));
-        assert_eq!(short(&run(&d, sets).ops), *wanted, "{name}");
+fn an_update_goes_step_by_step() {
+    for case in cases::<Case>(include_str!("tests/rolling.yaml")) {
+        let recreate = json!({"spec": {"strategy": {"type": "Recreate", "rollingUpdate": null}}});
+        let more = if case.recreate { recreate } else { json!({}) };
+        let sets = case.sets.iter();
+        let sets: Vec<Short<'_>> = sets.map(|(a, b, c, d, e)| (&**a, &**b, *c, *d, *e)).collect();
+        let plan = run(&deployment("x:2", case.replicas, more), &sets);
+        assert_eq!(short(&plan.ops), case.does, "{}", case.name);
     }
 }
 
@@ -83,12 +82,10 @@ fn recreate_waits_until_the_old_are_gone() {
         3,
         json!({"spec": {"strategy": {"type": "Recreate", "rollingUpdate": null}}}),
     );
-    assert_eq!(short(&run(&d, &[("a", "x:1", 3, 3, 1)]).ops), ["a=0"]);
     let mut ending = set(("a", "x:1", 0, 0, 1), &d);
     ending.status.as_mut().unwrap().terminating_replicas = Some(1);
     let waits = plan(Snapshot { deployment: d.clone(), sets: vec![ending], now: at(0) });
     assert!(short(&waits.ops).is_empty());
-    assert_eq!(short(&run(&d, &[("a", "x:1", 0, 0, 1)]).ops), ["+=3"]);
 }
 
 #[test]

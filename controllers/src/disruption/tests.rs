@@ -1,14 +1,26 @@
 use super::plan::plan;
 use super::stale;
 use crate::support::ops::Op;
-use crate::support::testing::{at, merged, pod, ready};
+use crate::support::testing::{at, cases, merged, pod, ready};
 use crate::views::{Pod, PodView};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use windlass_core::apis::policy::v1::PodDisruptionBudget;
 
 fn budget(spec: Value, status: Value) -> PodDisruptionBudget {
     serde_json::from_value(json!({"metadata": {"generation": 1}, "spec": spec, "status": status}))
         .unwrap()
+}
+
+#[derive(Deserialize)]
+struct Case {
+    name: String,
+    spec: Value,
+    #[serde(default)]
+    evicted: bool,
+    expected: i32,
+    /// Healthy, desired, allowed.
+    status: [i32; 3],
 }
 
 #[test]
@@ -19,27 +31,11 @@ fn a_budget_allows_what_is_left_over() {
         pod("c", "rs", json!({})),
     ];
     let evicted = json!({"disruptedPods": {"a": at(0).to_string()}, "currentHealthy": 0, "desiredHealthy": 0, "disruptionsAllowed": 0, "expectedPods": 0});
-    let none = Value::Null;
-    let cases = [
-        (json!({"minAvailable": 1}), &none, 3, (2, 1, 1)),
-        (json!({"minAvailable": "50%"}), &none, 3, (2, 2, 0)),
-        (json!({"maxUnavailable": 1}), &none, 3, (2, 2, 0)),
-        (json!({"maxUnavailable": 2}), &none, 3, (2, 1, 1)),
-        (json!({"minAvailable": 5}), &none, 3, (2, 5, 0)),
-        (json!({"minAvailable": 0}), &none, 0, (2, 0, 0)),
-        (json!({"minAvailable": 1}), &evicted, 3, (1, 1, 0)),
-    ];
-    for (spec, status, expected, wanted) in cases {
-        let (found, _) = plan(&budget(spec.clone(), status.clone()), &pods, expected, at(10));
-        assert_eq!(
-            (
-                found.current_healthy.unwrap(),
-                found.desired_healthy.unwrap(),
-                found.disruptions_allowed.unwrap()
-            ),
-            wanted,
-            "{spec} {status}"
-        );
+    for case in cases::<Case>(include_str!("tests/budgets.yaml")) {
+        let status = if case.evicted { evicted.clone() } else { Value::Null };
+        let (found, _) = plan(&budget(case.spec, status), &pods, case.expected, at(10));
+        let found = [found.current_healthy, found.desired_healthy, found.disruptions_allowed];
+        assert_eq!(found.map(Option::unwrap), case.status, "{}", case.name);
     }
     let (status, again) =
         plan(&budget(json!({"minAvailable": 1}), evicted.clone()), &pods, 3, at(20));

@@ -1,8 +1,10 @@
 use super::plan::{plan, without_service};
 use crate::support::ops::Op;
-use crate::support::testing::{entry, merged, pod, ready};
+use crate::support::testing::{cases, entry, merged, pod, ready};
 use crate::views::{Pod, ServiceView};
+use serde::Deserialize;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use windlass_core::apis::core::v1::Endpoints;
 
 fn service(more: Value) -> std::sync::Arc<windlass_core::cache::Entry<ServiceView>> {
@@ -23,38 +25,34 @@ fn subsets(more: Value, pods: &[Pod]) -> Value {
     }
 }
 
-#[test]
-fn addresses_are_ready_or_not() {
-    let unready = json!({"status": {"conditions": [{"type": "Ready", "status": "False"}]}});
-    let pods = [at_ip("a", "10.1.0.2", json!({})), at_ip("b", "10.1.0.1", unready)];
-    let found = subsets(json!({}), &pods);
-    assert_eq!(
-        (&found[0]["addresses"][0]["ip"], &found[0]["notReadyAddresses"][0]["ip"]),
-        (&json!("10.1.0.2"), &json!("10.1.0.1"))
-    );
-    assert_eq!(found[0]["ports"], json!([{"port": 8080, "protocol": "TCP"}]));
-    let all = subsets(json!({"spec": {"publishNotReadyAddresses": true}}), &pods);
-    assert_eq!(all[0]["addresses"].as_array().unwrap().len(), 2);
+#[derive(Deserialize)]
+struct Case {
+    name: String,
+    #[serde(default)]
+    service: Value,
+    pods: BTreeMap<String, (String, Value)>,
+    subsets: Vec<String>,
+}
+
+fn short(subset: &Value) -> String {
+    let list = |what: &str, mark: &str, of: &dyn Fn(&Value) -> String| -> Vec<String> {
+        let all = subset[what].as_array();
+        all.into_iter().flatten().map(|one| format!("{mark}{}", of(one))).collect()
+    };
+    let ip = |one: &Value| one["ip"].as_str().unwrap().to_owned();
+    let port = |one: &Value| one["port"].to_string();
+    let addresses = [list("addresses", "", &ip), list("notReadyAddresses", "!", &ip)].concat();
+    format!("{} : {}", addresses.join(" "), list("ports", "", &port).join(" "))
 }
 
 #[test]
-fn ports_with_the_same_addresses_share_a_subset() {
-    let ports = json!({"spec": {"ports": [{"name": "x", "port": 80, "protocol": "TCP"}, {"name": "y", "port": 81, "protocol": "TCP"},
-        {"name": "z", "port": 82, "targetPort": "z", "protocol": "TCP"}]}});
-    let z = json!({"spec": {"containers": [{"ports": [{"name": "z", "containerPort": 9}]}]}});
-    let found = subsets(ports, &[at_ip("a", "10.1.0.1", z), at_ip("b", "10.1.0.2", json!({}))]);
-    let sizes: Vec<_> = found
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|subset| {
-            (
-                subset["addresses"].as_array().unwrap().len(),
-                subset["ports"].as_array().unwrap().len(),
-            )
-        })
-        .collect();
-    assert_eq!(sizes, [(2, 2), (1, 1)]);
+fn addresses_that_share_ports_are_a_subset() {
+    for case in cases::<Case>(include_str!("tests/subsets.yaml")) {
+        let pods = case.pods.into_iter().map(|(name, (ip, more))| at_ip(&name, &ip, more));
+        let found = subsets(case.service, &pods.collect::<Vec<_>>());
+        let found: Vec<_> = found.as_array().into_iter().flatten().map(short).collect();
+        assert_eq!(found, case.subsets, "{}", case.name);
+    }
 }
 
 #[test]

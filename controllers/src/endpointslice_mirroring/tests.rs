@@ -1,5 +1,7 @@
 use super::plan::{is_mirrored, plan};
 use crate::support::ops::Op;
+use crate::support::testing::cases;
+use serde::Deserialize;
 use serde_json::{Value, json};
 use windlass_core::apis::core::v1::Endpoints;
 use windlass_core::apis::discovery::v1::EndpointSlice;
@@ -11,39 +13,43 @@ fn endpoints(subsets: Value) -> Endpoints {
     .unwrap()
 }
 
+#[derive(Deserialize)]
+struct Case {
+    name: String,
+    subsets: Value,
+    slices: Vec<String>,
+}
+
+/// Family, port, addresses.
+fn short(slice: &Value) -> String {
+    let address = |endpoint: &Value| {
+        let not = if endpoint["conditions"]["ready"] == true { "" } else { "!" };
+        format!(" {not}{}", endpoint["addresses"][0].as_str().unwrap())
+    };
+    let all: String = slice["endpoints"].as_array().unwrap().iter().map(address).collect();
+    format!("{} {}{all}", slice["addressType"].as_str().unwrap(), slice["ports"][0]["port"])
+}
+
 #[test]
 fn each_family_and_list_of_ports_has_a_slice() {
-    let shown = endpoints(
-        json!([{"addresses": [{"ip": "10.0.0.1"}, {"ip": "fd00::1"}], "notReadyAddresses": [{"ip": "10.0.0.2"}],
-        "ports": [{"port": 9090}]}]),
-    );
-    let ops = plan(Some(&shown), vec![]);
-    let found: Vec<_> = ops
-        .iter()
-        .map(|op| match op {
-            Op::Create(_, body) => (
-                body["addressType"].as_str().unwrap(),
-                body["endpoints"].as_array().unwrap().len(),
-                body["ports"][0]["port"].clone(),
-            ),
+    for case in cases::<Case>(include_str!("tests/subsets.yaml")) {
+        let ops = plan(Some(&endpoints(case.subsets)), vec![]);
+        let made = ops.iter().map(|op| match op {
+            Op::Create(_, body) => body.clone(),
             other => panic!("{other:?}"),
-        })
-        .collect();
-    assert_eq!(found, [("IPv4", 2, json!(9090)), ("IPv6", 1, json!(9090))]);
-    let Op::Create(_, body) = &ops[0] else { panic!() };
-    let ready: Vec<_> = body["endpoints"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|e| e["conditions"]["ready"].clone())
-        .collect();
-    assert_eq!(ready, [json!(true), json!(false)]);
-    let mut slice: EndpointSlice = serde_json::from_value(body.clone()).unwrap();
-    slice.metadata.name = Some("svc-1".into());
-    assert!(
-        matches!(plan(None, vec![slice]).as_slice(), [Op::Delete(..)]),
-        "no Endpoints, no slice"
-    );
+        });
+        let mut made: Vec<Value> = made.collect();
+        let mut found: Vec<String> = made.iter().map(short).collect();
+        found.sort();
+        assert_eq!(found, case.slices, "{}", case.name);
+        let slices = made.iter_mut().enumerate().map(|(at, body)| {
+            body["metadata"]["name"] = format!("svc-{at}").into();
+            serde_json::from_value::<EndpointSlice>(body.clone()).unwrap()
+        });
+        let ops = plan(None, slices.collect());
+        let gone = ops.iter().filter(|op| matches!(op, Op::Delete(..))).count();
+        assert_eq!((gone, ops.len()), (found.len(), found.len()), "{}: no Endpoints", case.name);
+    }
 }
 
 #[test]

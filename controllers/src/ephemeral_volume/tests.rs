@@ -1,6 +1,41 @@
 use super::plan::{Found, plan};
 use crate::support::ops::Op;
-use serde_json::json;
+use crate::support::testing::cases;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+#[derive(Deserialize)]
+struct Case {
+    name: String,
+    volumes: Vec<Value>,
+    #[serde(default)]
+    there: BTreeMap<String, String>,
+    does: Vec<String>,
+}
+
+#[test]
+fn each_ephemeral_volume_has_a_claim_of_the_pods() {
+    for case in cases::<Case>(include_str!("tests/volumes.yaml")) {
+        let mut volumes = case.volumes;
+        for volume in volumes.iter_mut().filter(|volume| volume["ephemeral"].is_object()) {
+            volume["ephemeral"]["volumeClaimTemplate"] = json!({"spec": {}});
+        }
+        let meta = json!({"name": "p", "namespace": "ns", "uid": "u"});
+        let pod = json!({"metadata": meta, "spec": {"containers": [], "volumes": volumes}});
+        let find = |name: &str| match case.there.get(name) {
+            Some(owner) => Found::OwnedBy(owner.clone()),
+            None => Found::None,
+        };
+        let ops = plan(&serde_json::from_value(pod).unwrap(), find);
+        let found = ops.iter().map(|op| match op {
+            Op::Create(key, _) => format!("+{}", key.name),
+            Op::Event(_, _, reason, _) => (*reason).to_owned(),
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(found.collect::<Vec<_>>(), case.does, "{}", case.name);
+    }
+}
 
 #[test]
 fn a_pod_gets_the_claims_it_lacks_and_touches_no_other() {

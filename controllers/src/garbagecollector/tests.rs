@@ -1,9 +1,9 @@
 use super::graph::{Dependent, FOREGROUND, Graph, Node, ORPHAN, Uid};
 use super::plan::{EndStep, OwnerState, Step, end, step};
-use crate::support::testing::entry;
+use crate::support::testing::{cases, entry};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use windlass_core::cache::HeaderOnly;
-use windlass_core::client::Propagation;
 use windlass_core::scheme::PODS;
 
 /// An object with these owners and finalizers; it goes when it has finalizers.
@@ -64,23 +64,32 @@ fn an_object_that_goes_waits_as_asked() {
     }
 }
 
+#[derive(Deserialize)]
+struct Case {
+    name: String,
+    owners: Vec<String>,
+    #[serde(default)]
+    dependents: bool,
+    does: String,
+}
+
 #[test]
 fn an_object_goes_when_nobody_needs_it() {
-    use OwnerState::{Gone, Solid, Waiting};
-    let cases: &[(&[OwnerState], bool, Step)] = &[
-        (&[], false, Step::Keep),
-        (&[Solid], true, Step::Keep),
-        (&[Gone], false, Step::Delete(Propagation::Background)),
-        (&[Gone, Solid], false, Step::Strip(vec!["0".into()])),
-        (&[Solid, Waiting], false, Step::Strip(vec!["1".into()])),
-        (&[Waiting], true, Step::Delete(Propagation::Foreground)),
-        (&[Waiting, Gone], false, Step::Delete(Propagation::Background)),
-    ];
-    for (states, has_dependents, wanted) in cases {
-        let names: Vec<String> = (0..states.len()).map(|at| at.to_string()).collect();
+    for case in cases::<Case>(include_str!("tests/steps.yaml")) {
+        let states = case.owners.iter().map(|state| match state.as_str() {
+            "solid" => OwnerState::Solid,
+            "gone" => OwnerState::Gone,
+            _ => OwnerState::Waiting,
+        });
+        let names: Vec<String> = (0..case.owners.len()).map(|at| at.to_string()).collect();
         let object = object("o", &names.iter().map(String::as_str).collect::<Vec<_>>(), &[]);
         let header = object.object.header();
-        let owners: Vec<_> = header.owners.iter().cloned().zip(states.iter().copied()).collect();
-        assert_eq!(step(header, &owners, *has_dependents), *wanted, "{states:?}");
+        let owners: Vec<_> = header.owners.iter().cloned().zip(states).collect();
+        let found = match step(header, &owners, case.dependents) {
+            Step::Keep => "keep".to_owned(),
+            Step::Delete(how) => format!("delete {how:?}"),
+            Step::Strip(owners) => format!("strip {}", owners.join(" ")),
+        };
+        assert_eq!(found, case.does, "{}", case.name);
     }
 }

@@ -1,6 +1,34 @@
 use super::plan::{Remains, conditions};
-use crate::support::testing::at;
+use crate::support::testing::{at, cases};
+use serde::Deserialize;
+use std::collections::BTreeMap;
 use windlass_core::apis::core::v1::{Namespace, NamespaceStatus};
+
+#[derive(Deserialize)]
+struct Case {
+    name: String,
+    #[serde(default)]
+    objects: BTreeMap<String, usize>,
+    #[serde(default)]
+    finalizers: BTreeMap<String, usize>,
+    #[serde(default)]
+    failures: Vec<String>,
+    told: Vec<String>,
+}
+
+#[test]
+fn conditions_are_true_of_what_is_left() {
+    for case in cases::<Case>(include_str!("tests/remains.yaml")) {
+        let Case { name, objects, finalizers, failures, told } = case;
+        let remains = Remains { objects, finalizers, failures };
+        let found = conditions(&Namespace::default(), &remains, at(0));
+        let found = found.iter().filter(|condition| condition.status == "True");
+        let found: Vec<String> = found
+            .map(|c| format!("{} {}", c.reason.as_deref().unwrap(), c.message.as_deref().unwrap()))
+            .collect();
+        assert_eq!(found, told, "{name}");
+    }
+}
 
 #[test]
 fn conditions_tell_what_is_left() {

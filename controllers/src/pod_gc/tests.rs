@@ -1,7 +1,8 @@
 use super::plan::{is_out_of_service, lost, out_of_service, terminated};
 use crate::support::ops::Op;
-use crate::support::testing::{at, entry, merged, pod, ready};
+use crate::support::testing::{at, cases, entry, merged, pod, ready};
 use crate::views::{NodeView, PodView};
+use serde::Deserialize;
 use serde_json::json;
 
 fn deleted(ops: &[Op]) -> Vec<&str> {
@@ -15,28 +16,27 @@ fn deleted(ops: &[Op]) -> Vec<&str> {
         .collect()
 }
 
+#[derive(Deserialize)]
+struct Case {
+    name: String,
+    pod: String,
+    #[serde(default)]
+    deleting: bool,
+    gone: bool,
+    goes: bool,
+}
+
 #[test]
 fn lost_pods_fail_and_go() {
-    let ending = json!({"metadata": {"deletionTimestamp": "2027-01-15T08:00:00Z"}});
-    let bound = pod::<PodView>("bound", "", ready(0));
-    let unbound = pod::<PodView>("unbound", "", ending.clone());
-    let waiting = pod::<PodView>("waiting", "", json!({}));
-    let ending = pod::<PodView>("ending", "", merged(ready(0), ending));
-    for (given, gone, goes) in [
-        (&bound, true, true),
-        (&bound, false, false),
-        (&unbound, false, true),
-        (&waiting, false, false),
-        (&ending, false, false),
-    ] {
-        let ops = lost(given, gone, at(0));
-        assert_eq!(!deleted(&ops).is_empty(), goes, "{} {gone}", given.object.name());
-        assert_eq!(
-            goes,
-            ops.iter().any(
-                |op| matches!(op, Op::Strategic(_, patch) if patch["status"]["phase"] == "Failed")
-            )
+    for case in cases::<Case>(include_str!("tests/lost.yaml")) {
+        let state = if case.pod == "bound" { ready(0) } else { json!({}) };
+        let since = case.deleting.then_some("2027-01-15T08:00:00Z");
+        let meta = json!({"metadata": {"deletionTimestamp": since}});
+        let ops = lost(&pod::<PodView>("p", "", merged(meta, state)), case.gone, at(0));
+        let fails = ops.iter().any(
+            |op| matches!(op, Op::Strategic(_, patch) if patch["status"]["phase"] == "Failed"),
         );
+        assert_eq!((!deleted(&ops).is_empty(), fails), (case.goes, case.goes), "{}", case.name);
     }
 }
 

@@ -1,9 +1,11 @@
 use super::plan::{Outcome, next_available, scale, status};
 use super::set::Set;
 use crate::support::claim::{Claimant, claim};
-use crate::support::testing::{at, merged, pod, ready};
+use crate::support::testing::{at, cases, merged, pod, ready};
 use crate::views::{Pod, PodView};
+use serde::Deserialize;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 fn set(more: Value) -> Set {
@@ -29,27 +31,35 @@ fn ending() -> Value {
     json!({"metadata": {"deletionTimestamp": "2027-01-15T08:00:00Z"}, "status": {"phase": "Running"}})
 }
 
-/// A pod: its name, its state.
-type Named = (&'static str, Value);
+#[derive(Deserialize)]
+struct Case {
+    name: String,
+    #[serde(default)]
+    set: Value,
+    #[serde(default)]
+    pods: BTreeMap<String, String>,
+    #[serde(default)]
+    create: usize,
+    #[serde(default)]
+    delete: Vec<String>,
+}
 
 #[test]
 fn pods_that_count_are_brought_to_the_number_asked_for() {
-    let cases: &[(Value, &[Named], usize, &[&str])] = &[
-        (json!({}), &[], 2, &[]),
-        (json!({}), &[("a", ready(0))], 1, &[]),
-        (json!({}), &[("a", ready(0)), ("b", ready(0))], 0, &[]),
-        (json!({}), &[("a", ready(0)), ("b", ended("Failed")), ("c", ended("Succeeded"))], 1, &[]),
-        (json!({}), &[("a", ready(0)), ("b", ending())], 1, &[]),
-        (json!({"spec": {"replicas": 0}}), &[("a", ready(0))], 0, &["a"]),
-        (json!({"metadata": {"deletionTimestamp": "2027-01-15T08:00:00Z"}}), &[], 0, &[]),
-        (json!({"spec": {"replicas": 9000}}), &[], 500, &[]),
-    ];
-    for (more, given, create, delete) in cases {
-        let plan = scale(&set(more.clone()), &pods(given));
+    for case in cases::<Case>(include_str!("tests/scale.yaml")) {
+        let state = |state: &str| match state {
+            "ready" => ready(0),
+            "ending" => ending(),
+            phase => ended(phase),
+        };
+        let given: Vec<_> = case.pods.iter().map(|(name, is)| (name.as_str(), state(is))).collect();
+        let plan = scale(&set(case.set), &pods(&given));
+        let found = (plan.create, names(&plan.delete));
         assert_eq!(
-            (plan.create, names(&plan.delete)),
-            (*create, delete.to_vec()),
-            "{more} {given:?}"
+            found,
+            (case.create, case.delete.iter().map(String::as_str).collect()),
+            "{}",
+            case.name
         );
     }
 }

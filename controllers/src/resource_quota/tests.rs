@@ -1,6 +1,7 @@
 use super::kinds::builtin;
 use super::plan::{Snapshot, plan, same};
-use crate::support::testing::{at, entry, pod};
+use crate::support::testing::{at, cases, entry, merged, pod};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use windlass_core::apis::core::v1::ResourceQuota;
 use windlass_core::quota::Source;
@@ -22,53 +23,46 @@ fn container(requests: Value, limits: Value) -> Value {
     json!({"name": "c", "resources": {"requests": requests, "limits": limits}})
 }
 
+#[derive(Deserialize)]
+struct Case {
+    name: String,
+    containers: Vec<String>,
+    #[serde(default)]
+    before: Vec<String>,
+    #[serde(default)]
+    more: Value,
+    used: Vec<String>,
+}
+
+fn named(name: &String) -> Value {
+    let memory = |size: &str| json!({"memory": size});
+    match name.as_str() {
+        "small" => container(json!({"cpu": "100m", "memory": "64Mi"}), memory("128Mi")),
+        "large" => container(json!({"cpu": "1", "example.com/gpu": "2"}), json!({"cpu": "2"})),
+        _ => {
+            merged(container(json!({"cpu": "300m"}), json!({})), json!({"restartPolicy": "Always"}))
+        }
+    }
+}
+
 #[test]
 fn pods_use_what_their_containers_ask_for() {
-    let small = || container(json!({"cpu": "100m", "memory": "64Mi"}), json!({"memory": "128Mi"}));
-    let large = || container(json!({"cpu": "1", "example.com/gpu": "2"}), json!({"cpu": "2"}));
-    let sidecar = || {
-        let mut sidecar = container(json!({"cpu": "300m"}), json!({}));
-        sidecar["restartPolicy"] = json!("Always");
-        sidecar
-    };
-    let names = ["pods", "cpu", "requests.memory", "limits.cpu", "limits.memory"];
-    let gpus = "requests.example.com/gpu";
-    let cases = [
-        (json!({"containers": [small(), small()]}), ["1", "200m", "128Mi", "0", "256Mi"], "0"),
-        (
-            json!({"containers": [small()], "initContainers": [large()]}),
-            ["1", "1", "64Mi", "2", "128Mi"],
-            "2",
-        ),
-        (
-            json!({"containers": [small()], "initContainers": [sidecar(), large()]}),
-            ["1", "1300m", "64Mi", "2", "128Mi"],
-            "2",
-        ),
-        (
-            json!({"containers": [small()], "initContainers": [large(), sidecar()]}),
-            ["1", "1", "64Mi", "2", "128Mi"],
-            "2",
-        ),
-        (
-            json!({"containers": [small()], "overhead": {"cpu": "50m", "memory": "64Mi"}}),
-            ["1", "150m", "128Mi", "0", "192Mi"],
-            "0",
-        ),
-        (
-            json!({"containers": [small()], "resources": {"requests": {"cpu": "3"}}}),
-            ["1", "3", "64Mi", "0", "128Mi"],
-            "0",
-        ),
+    let names = [
+        "pods",
+        "cpu",
+        "requests.memory",
+        "limits.cpu",
+        "limits.memory",
+        "requests.example.com/gpu",
     ];
-    for (spec, wanted, wanted_gpus) in cases {
-        let pods = vec![pod("a", "", json!({"spec": spec}))];
+    for case in cases::<Case>(include_str!("tests/pods.yaml")) {
+        let all = |names: &[String]| -> Vec<Value> { names.iter().map(named).collect() };
+        let spec =
+            json!({"containers": all(&case.containers), "initContainers": all(&case.before)});
+        let pods = vec![pod("a", "", json!({"spec": merged(spec, case.more)}))];
         let found = used(json!({}), &names, &Snapshot { pods, ..Snapshot::default() });
         let found: Vec<_> = names.iter().map(|name| found[name].as_str().unwrap()).collect();
-        assert_eq!(found, wanted, "{spec}");
-        let pods = vec![pod("a", "", json!({"spec": spec}))];
-        let found = used(json!({}), &[gpus], &Snapshot { pods, ..Snapshot::default() });
-        assert_eq!(found[gpus], wanted_gpus, "{spec}");
+        assert_eq!(found, case.used, "{}", case.name);
     }
 }
 

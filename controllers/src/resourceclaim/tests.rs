@@ -1,11 +1,54 @@
-use super::plan::{Step, claim, claim_name, missing, step};
-use crate::support::testing::{merged, pod, ready};
+use super::plan::{Step, claim, claim_name, missing, step, users};
+use crate::support::testing::{cases, merged, pod, ready};
 use crate::views::PodView;
+use serde::Deserialize;
 use serde_json::{Value, json};
+use windlass_core::apis::resource::v1::ResourceClaim;
 
 fn user(more: Value) -> std::sync::Arc<windlass_core::cache::Entry<PodView>> {
     let claims = json!([{"name": "gpu", "resourceClaimTemplateName": "t"}, {"name": "shared", "resourceClaimName": "there"}]);
     pod("p", "", merged(merged(ready(0), json!({"spec": {"resourceClaims": claims}})), more))
+}
+
+#[derive(Deserialize)]
+struct Case {
+    name: String,
+    #[serde(default)]
+    pod: Value,
+    /// The claim was made for the pod.
+    #[serde(default)]
+    made: bool,
+    #[serde(default)]
+    gone: bool,
+    reserved: Vec<(String, String)>,
+    does: String,
+}
+
+#[test]
+fn a_claim_is_kept_for_those_who_need_it() {
+    for case in cases::<Case>(include_str!("tests/claims.yaml")) {
+        let pod = Some(user(case.pod)).filter(|_| !case.gone);
+        let reserved = case.reserved.iter();
+        let reserved: Vec<_> = reserved
+            .map(|(name, uid)| json!({"resource": "pods", "name": name, "uid": uid}))
+            .collect();
+        let claim = json!({"metadata": {"name": "c"}, "spec": {}, "status": {"allocation": {}, "reservedFor": reserved}});
+        let claim: ResourceClaim = serde_json::from_value(claim).unwrap();
+        assert_eq!(users(&claim, None), case.reserved, "{}", case.name);
+        let find = |name: &str| pod.clone().filter(|_| name == "p");
+        let owner = pod.as_ref().filter(|_| case.made);
+        let found = match step(&claim, case.made, owner, find) {
+            Step::Keep => "keep".to_owned(),
+            Step::Delete => "delete".to_owned(),
+            Step::Reserve(status) if status["allocation"].is_null() => "free".to_owned(),
+            Step::Reserve(status) => {
+                let left = status["reservedFor"].as_array().unwrap();
+                let left: Vec<_> = left.iter().map(|one| one["name"].as_str().unwrap()).collect();
+                format!("reserve {}", left.join(" "))
+            }
+        };
+        assert_eq!(found, case.does, "{}", case.name);
+    }
 }
 
 #[test]
@@ -39,29 +82,10 @@ fn a_pod_lacks_what_its_status_does_not_name() {
 }
 
 #[test]
-fn a_claim_is_given_back_when_nobody_needs_it() {
-    let by = |name: &str, uid: &str| json!({"resource": "pods", "name": name, "uid": uid});
+fn who_is_no_pod_is_not_looked_after() {
     let reserved = |list: Value| {
         serde_json::from_value(json!({"metadata": {"name": "c"}, "spec": {}, "status": {"allocation": {}, "reservedFor": list}})).unwrap()
     };
-    let alive = user(json!({}));
-    let find = |name: &str| (name == "p").then(|| alive.clone());
-    assert_eq!(step(&reserved(json!([by("p", "uid-p")])), false, None, find), Step::Keep);
-    let Step::Reserve(status) =
-        step(&reserved(json!([by("p", "uid-p"), by("q", "x")])), false, None, find)
-    else {
-        panic!()
-    };
-    assert_eq!(status["reservedFor"], json!([by("p", "uid-p")]));
-    assert!(status["allocation"].is_object());
-    let Step::Reserve(status) = step(&reserved(json!([by("p", "another")])), false, None, find)
-    else {
-        panic!()
-    };
-    assert_eq!((&status["reservedFor"], &status["allocation"]), (&Value::Null, &Value::Null));
-    let ended = user(json!({"status": {"phase": "Succeeded"}}));
-    assert_eq!(step(&reserved(Value::Null), true, Some(&ended), |_| None), Step::Delete);
-    assert_eq!(step(&reserved(Value::Null), true, Some(&alive), |_| None), Step::Keep);
     let other = json!([{"resource": "things", "apiGroup": "a.b", "name": "x", "uid": "x"}]);
     assert_eq!(step(&reserved(other), false, None, |_| None), Step::Keep, "not its business");
 }
