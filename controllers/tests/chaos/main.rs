@@ -11,6 +11,7 @@ mod client;
 mod cluster;
 mod jobs;
 mod kill;
+mod others;
 mod seeds;
 mod trouble;
 mod workloads;

@@ -121,3 +121,31 @@ async fn a_token_of_old_that_nobody_uses_goes() {
     let names: Vec<_> = left.iter().map(|one| one["metadata"]["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["by-hand", "used"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_bootstrap_token_signs_until_its_time_is_over() {
+    let controllers = ["bootstrap-signer-controller", "token-cleaner-controller"];
+    let cluster = Cluster::start(&controllers).await;
+    for name in ["kube-system", "kube-public"] {
+        cluster.create(scheme::NAMESPACES, json!({"metadata": {"name": name}})).await;
+    }
+    let info = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "cluster-info"}, "data": {"kubeconfig": "payload"}});
+    let at = Key::new(scheme::CONFIGMAPS, "kube-public", "");
+    cluster.client.create(&at, info.to_string().into(), &Default::default()).await.unwrap();
+    let now = cluster.now();
+    let end = now.checked_add(jiff::SignedDuration::from_mins(10)).unwrap();
+    let data = json!({"token-id": "abcdef", "token-secret": "0123456789abcdef", "usage-bootstrap-signing": "true",
+        "expiration": end.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()});
+    let token = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "bootstrap-token-abcdef"},
+        "type": "bootstrap.kubernetes.io/token", "stringData": data});
+    let at = Key::new(scheme::SECRETS, "kube-system", "");
+    cluster.client.create(&at, token.to_string().into(), &Default::default()).await.unwrap();
+    let is_signed = |all: &[serde_json::Value]| {
+        all.iter().any(|map| map["data"]["jws-kubeconfig-abcdef"].is_string())
+    };
+    cluster.until("a signature", scheme::CONFIGMAPS, "", is_signed).await;
+    cluster.pass(540).await;
+    assert_eq!(cluster.list(scheme::SECRETS, "").await.len(), 1, "it has a minute left");
+    cluster.until_count(scheme::SECRETS, "", 0).await;
+    cluster.until("no signature", scheme::CONFIGMAPS, "", |all| !is_signed(all)).await;
+}

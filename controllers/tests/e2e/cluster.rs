@@ -159,6 +159,11 @@ impl Cluster {
         self.until("deletion", resource, "", goes).await;
     }
 
+    /// The time, as all parts have it.
+    pub(crate) fn now(&self) -> jiff::Timestamp {
+        self.context.env.clock.now()
+    }
+
     /// Lets time pass.
     pub(crate) async fn pass(&self, seconds: u64) {
         tokio::time::sleep(Duration::from_secs(seconds)).await;
