@@ -11,7 +11,7 @@ use windlass_core::client::Key;
 use windlass_core::scheme::{self, GroupVersionKind};
 
 pub(super) const CLAIM: GroupVersionKind = GroupVersionKind::new("", "v1", "PersistentVolumeClaim");
-const BOUND_BY: &str = "pv.kubernetes.io/bound-by-controller";
+pub(super) const BOUND_BY: &str = "pv.kubernetes.io/bound-by-controller";
 
 /// What there is besides the volumes.
 #[derive(Clone, Copy, Default)]

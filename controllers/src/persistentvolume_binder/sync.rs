@@ -147,10 +147,14 @@ impl Sync {
             }
             let claim: PersistentVolumeClaim = entry.object.view()?;
             let view = self.caches.classes.get("", class);
-            if choose(&claim, &free, view.as_ref().map(|class| &class.view)).is_none() {
+            let key = ObjectKey::of(&entry.object).to_string();
+            // One that was set aside for it before a crash, say, comes first.
+            let mut volumes = self.caches.volumes.by_index(BY_RESERVATION, &key);
+            volumes.extend(free.iter().cloned());
+            if choose(&claim, &volumes, view.as_ref().map(|class| &class.view)).is_none() {
                 continue;
             }
-            if let Some(taken) = self.choose(&claim, &free).await? {
+            if let Some(taken) = self.choose(&claim, &volumes).await? {
                 free.retain(|volume| volume.object.name() != taken.object.name());
             }
         }

@@ -181,3 +181,25 @@ fn what_nobody_made_nobody_deletes() {
     assert_eq!(gone("Delete", json!({"pv.kubernetes.io/provisioned-by": "x/y"})), "Released");
     assert_eq!(gone("Delete", json!({})), "Failed");
 }
+
+#[test]
+fn a_volume_that_was_chosen_in_vain_is_free_again() {
+    let completed =
+        json!({"metadata": {"annotations": {COMPLETED: "yes"}}, "spec": {"volumeName": "other"}});
+    let claim = pvc("1Gi", completed);
+    let by_us =
+        json!({"metadata": {"annotations": {"pv.kubernetes.io/bound-by-controller": "yes"}}});
+    let made = json!({"metadata": {"annotations": {"pv.kubernetes.io/provisioned-by": "x/y"}},
+        "spec": {"persistentVolumeReclaimPolicy": "Delete"}});
+    let patch = |more: Value| {
+        let volume = pv("v", "1Gi", merged(reserved("u"), more));
+        match volume::plan(&volume, Some(&claim)).as_slice() {
+            [Op::Patch(_, patch)] => patch.clone(),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert!(patch(by_us)["spec"]["claimRef"].is_null());
+    let by_user = &patch(json!({}))["spec"]["claimRef"];
+    assert!(by_user.is_object() && by_user["uid"].is_null(), "{by_user}");
+    assert_eq!(patch(made)["status"]["phase"], "Released");
+}

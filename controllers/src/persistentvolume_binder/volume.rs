@@ -1,5 +1,6 @@
 //! What to say of a volume.
 
+use super::claim::{BOUND_BY, is_completed};
 use super::fit::is_reserved_for;
 use crate::support::ops::Op;
 use crate::support::owner::{name_of, reference};
@@ -23,10 +24,31 @@ pub(super) fn plan(volume: &PersistentVolume, claim: Option<&PersistentVolumeCla
         _ if uid.is_empty() => "Available",
         None => return released(volume),
         Some(claim) if names_us(claim) => "Bound",
+        Some(claim) if is_completed(claim) => return unneeded(volume),
         // It was chosen and the claim does not show it yet.
         Some(_) => return vec![],
     };
     set_phase(volume, phase, "").into_iter().collect()
+}
+
+/// Its claim has another volume for good. What was made for the claim goes; what was chosen for it is free again; and what a
+/// user set aside stays set aside for claims of that name.
+fn unneeded(volume: &PersistentVolume) -> Vec<Op> {
+    let (meta, spec) = (&volume.metadata, volume.spec.as_ref());
+    let noted = |key: &str| meta.annotations.as_ref().is_some_and(|all| all.contains_key(key));
+    let policy = spec.and_then(|spec| spec.persistent_volume_reclaim_policy.as_deref());
+    if noted(PROVISIONED_BY) && policy == Some("Delete") {
+        return released(volume);
+    }
+    let patch = match noted(BOUND_BY) {
+        true => {
+            json!({"metadata": {"resourceVersion": meta.resource_version, "annotations": {BOUND_BY: null}}, "spec": {"claimRef": null}})
+        }
+        false => {
+            json!({"metadata": {"resourceVersion": meta.resource_version}, "spec": {"claimRef": {"uid": null, "resourceVersion": null}}})
+        }
+    };
+    vec![Op::Patch(Key::cluster(scheme::PERSISTENTVOLUMES, name_of(meta)), patch)]
 }
 
 /// Its claim is gone. Who made the volume deletes it when it says so; what nobody made nobody deletes.
