@@ -49,7 +49,7 @@ pub(crate) fn answer(path: &str, shared: &Shared) -> Option<Answer> {
 /// Appends what packets to a port meet.
 pub(crate) fn port_words(port: &ServicePort, text: &mut String) {
     let internal = endpoints(port, port.internal_policy);
-    line(text, format_args!("{} {:?}", port.key.name, port.protocol()));
+    line(text, format_args!("{} {}", port.key.name, port.protocol()));
     line(text, format_args!("  {}:{} leads to {internal}", bracketed(port.cluster_ip), port.port));
     let external = endpoints(port, port.external_policy);
     let source = match port.external_policy {

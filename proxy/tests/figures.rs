@@ -14,6 +14,7 @@ use windlass_core::{Object, View};
 use windlass_proxy::backend::nftables::NftablesBackend;
 use windlass_proxy::backend::{Backend, Change};
 use windlass_proxy::config::ChangeTracker;
+use windlass_proxy::policy::PolicyTracker;
 use windlass_proxy::topology::NodeIdentity;
 
 const CHANGES: usize = 200;
@@ -88,6 +89,65 @@ async fn measure(
     );
     backend.resync(&Change::default()).await.unwrap();
     backend
+}
+
+/// `pod` of 10,000 in 100 namespaces, every fortieth on this node.
+fn pod(tracker: &mut PolicyTracker, pod: usize, app: usize) {
+    let node = if pod.is_multiple_of(40) { "here" } else { "there" };
+    tracker.pod_applied(entry(&json!({
+        "metadata": {"name": format!("pod-{pod}"), "namespace": format!("ns-{}", pod % 100), "labels": {"app": format!("app-{app}")}},
+        "spec": {"nodeName": node, "containers": [{"ports": [{"name": "web", "containerPort": 8080}]}]},
+        "status": {"phase": "Running", "podIP": format!("10.{}.{}.{}", pod / 65_536, pod / 256 % 256, pod % 256)}})));
+}
+
+async fn measure_policies(mut backend: NftablesBackend) {
+    let mut tracker = PolicyTracker::new("here");
+    for namespace in 0..100 {
+        let name = format!("ns-{namespace}");
+        let team = format!("team-{}", namespace % 10);
+        tracker.namespace_applied(&entry(
+            &json!({"metadata": {"name": name, "labels": {"team": team}}}),
+        ));
+        let policy = |policy: &str, spec: serde_json::Value| {
+            entry(&json!({"metadata": {"name": policy, "namespace": name}, "spec": spec}))
+        };
+        tracker.policy_applied(&policy(
+            "deny",
+            json!({"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}),
+        ));
+        tracker.policy_applied(&policy("allow", json!({"podSelector": {"matchLabels": {"app": "app-0"}},
+            "ingress": [{"from": [{"namespaceSelector": {"matchLabels": {"team": "team-1"}}}], "ports": [{"port": "web"}]}],
+            "egress": [{"to": [{"namespaceSelector": {}}]}]})));
+    }
+    let pods = 10_000;
+    (0..pods).for_each(|number| pod(&mut tracker, number, number % 7));
+    let start = Instant::now();
+    let policies = tracker.take();
+    let (computed, size) = (start.elapsed(), policies.len());
+    backend.resync(&Change { policies, ..Change::default() }).await.unwrap();
+    let synced = start.elapsed();
+    let mut changes: Vec<Duration> = Vec::new();
+    for turn in 0..CHANGES {
+        pod(&mut tracker, turn * 40, turn % 7 + 1);
+        let start = Instant::now();
+        let change = Change { policies: tracker.take(), ..Change::default() };
+        backend.apply(&change).await.unwrap();
+        changes.push(start.elapsed());
+    }
+    changes.sort_unstable();
+    println!(
+        "{pods} pods, 250 here, 200 policies: {size} elements and chains in {synced:.2?} ({computed:.2?} to compute), one changed pod {:.2?} (p99 {:.2?})",
+        changes[CHANGES / 2],
+        changes[CHANGES * 99 / 100]
+    );
+}
+
+#[test]
+#[ignore = "prints figures"]
+fn policies() {
+    let Some(lab) = Lab::new("polfig", 0) else { return };
+    let backend = lab.backend();
+    lab.node.run(move || measure_policies(backend));
 }
 
 #[test]

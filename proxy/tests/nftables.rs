@@ -26,12 +26,72 @@ fn served(lab: &Lab, updated: Vec<ServicePort>) -> NftablesBackend {
 #[test]
 fn without_root_it_says_what_to_do() {
     if nix::unistd::geteuid().is_root() {
-        println!("SKIP without_root_it_says_what_to_do: this is root");
-        return;
+        return as_nobody("without_root_it_says_what_to_do");
     }
     let error = NftablesBackend::open(&Settings::default()).unwrap_err();
     let line = error.to_string();
     assert!(line.contains("run as root") && line.contains("userspace"), "{line}");
+}
+
+/// Runs one of these tests as a user without rights.
+fn as_nobody(test: &str) {
+    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::process::CommandExt;
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("tests");
+    std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).unwrap();
+    let ended = std::process::Command::new(program)
+        .args(["--exact", test])
+        .current_dir("/")
+        .gid(65534)
+        .uid(65534)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&ended.stdout);
+    assert!(ended.status.success() && said.contains("1 passed"), "{said}");
+}
+
+#[test]
+fn a_refused_transaction_leaves_everything_as_it_was() {
+    use windlass_proxy::backend::{Backend, BackendError, Change};
+    let Some(lab) = Lab::new("refused", 2) else { return };
+    let mut backend = served(&lab, vec![service("gone", "10.96.0.30", pods([0]))]);
+    // Another program puts a table of its own there: what the backend then deletes is not in it.
+    let mut other = lab.backend();
+    let web = std::sync::Arc::new(service("web", IP, pods([0])));
+    let of_other = Change::to(vec![web.clone()]);
+    let new = std::sync::Arc::new(service("new", "10.96.0.31", pods([0])));
+    let (backend, result) = lab.node.run(move || async move {
+        other.resync(&of_other).await.unwrap();
+        let removed = vec![service("gone", "10.96.0.30", Vec::new()).key];
+        let change = Change { removed, ..Change::to(vec![new]) };
+        let result = backend.apply(&change).await;
+        (backend, result)
+    });
+    assert!(matches!(result, Err(BackendError::Refused(_))), "{result:?}");
+    assert_eq!(lab.pods[1].get(ADDRESS).unwrap().0, "pod0", "it goes on as before");
+    assert!(lab.pods[1].get("10.96.0.31:80").is_err(), "nothing of it was carried out");
+    let mut backend = backend;
+    let state = Change::to(vec![std::sync::Arc::new(service("new", "10.96.0.31", pods([0])))]);
+    lab.node.run(move || async move { backend.resync(&state).await.unwrap() });
+    assert_eq!(lab.pods[1].get("10.96.0.31:80").unwrap().0, "pod0");
+    assert_ne!(lab.pods[1].get(ADDRESS).map(|answer| answer.0), Ok("pod0".to_owned()));
+}
+
+#[test]
+fn of_two_claims_on_a_node_port_one_has_it_and_the_other_takes_over() {
+    let Some(lab) = Lab::new("claims", 3) else { return };
+    let (mut first, mut second) =
+        (service("aa", IP, pods([0])), service("zz", "10.96.0.11", pods([1])));
+    (first.node_port, second.node_port) = (Some(30080), Some(30080));
+    let key = first.key.clone();
+    let backend = served(&lab, vec![second, first]);
+    let node_port = format!("{NODE_IP}:30080");
+    assert_eq!(lab.outside.servers(&node_port, 10).keys().collect::<Vec<_>>(), ["pod0"]);
+    assert_eq!(lab.pods[2].get("10.96.0.11:80").unwrap().0, "pod1", "all else of it works");
+    let _backend = lab.apply(backend, Vec::new(), vec![key]);
+    assert_eq!(lab.outside.servers(&node_port, 10).keys().collect::<Vec<_>>(), ["pod1"]);
 }
 
 #[test]

@@ -103,11 +103,22 @@ impl Scene {
 
     /// Brings the image and runs a pod that stays.
     pub(crate) async fn run_pod(&self, client: &kube::Client, name: &str) -> Result<()> {
+        self.run_shell(client, name, "while :; do sleep 1; done").await?;
+        self.wait_ready(client, name).await
+    }
+
+    /// Brings the image and makes a pod that runs a script once.
+    pub(crate) async fn run_shell(
+        &self,
+        client: &kube::Client,
+        name: &str,
+        script: &str,
+    ) -> Result<()> {
         self.import_image()?;
         let pod: Pod = serde_json::from_value(serde_json::json!({
             "metadata": {"name": name},
-            "spec": {"terminationGracePeriodSeconds": 1, "containers": [
-                {"name": "c", "image": IMAGE, "command": ["sh", "-c", "while :; do sleep 1; done"]}]},
+            "spec": {"terminationGracePeriodSeconds": 1, "restartPolicy": "Never", "containers": [
+                {"name": "c", "image": IMAGE, "command": ["sh", "-c", script]}]},
         }))?;
         let api = Api::<Pod>::namespaced(client.clone(), "default");
         // The service account of a new namespace takes a moment.
@@ -119,7 +130,30 @@ impl Scene {
             |account: Option<&windlass_core::apis::core::v1::ServiceAccount>| account.is_some();
         tokio::time::timeout(DEADLINE, await_condition(account, "default", there)).await??;
         api.create(&PostParams::default(), &pod).await?;
-        self.wait_ready(client, name).await
+        Ok(())
+    }
+
+    pub(crate) async fn wait_succeeded(&self, client: &kube::Client, name: &str) -> Result<()> {
+        let api = Api::<Pod>::namespaced(client.clone(), "default");
+        let succeeded = |pod: Option<&Pod>| {
+            let phase = pod.and_then(|pod| pod.status.as_ref()?.phase.as_deref());
+            phase == Some("Succeeded")
+        };
+        let ended = await_condition(api, name, succeeded);
+        tokio::time::timeout(DEADLINE, ended).await.map_err(|_| format!("{name} goes on"))??;
+        Ok(())
+    }
+
+    /// What the program says, run in this scene.
+    pub(crate) fn windlass(&self, arguments: &[&str]) -> Result<String> {
+        let ended = Command::new(WINDLASS).args(arguments).output()?;
+        let said = String::from_utf8_lossy(&ended.stdout).into_owned();
+        match ended.status.success() {
+            true => Ok(said),
+            false => {
+                Err(format!("{arguments:?}: {}", String::from_utf8_lossy(&ended.stderr)).into())
+            }
+        }
     }
 
     pub(crate) async fn wait_ready(&self, client: &kube::Client, name: &str) -> Result<()> {

@@ -1,5 +1,7 @@
 //! The whole proxy on informers and a recording backend, in virtual time.
 
+mod policies;
+
 use std::collections::HashMap;
 
 use bytes::Bytes;
@@ -24,6 +26,8 @@ const DEADLINE: Duration = Duration::from_secs(300);
 struct Told {
     objects: HashMap<&'static str, Vec<Arc<Object>>>,
     watches: Mutex<HashMap<String, mpsc::Receiver<WatchBatch>>>,
+    /// Resources that can't be listed.
+    forbidden: Vec<&'static str>,
 }
 
 fn object(value: &Value) -> Arc<Object> {
@@ -54,6 +58,9 @@ impl Reader for Told {
     }
 
     async fn list(&self, scope: &Scope, _options: &ListOptions) -> Result<ObjectList> {
+        if self.forbidden.contains(&&*scope.resource.resource) {
+            return Err(Error::Transport(format!("{} are forbidden", scope.resource)));
+        }
         let items = self.objects.get(&*scope.resource.resource).cloned().unwrap_or_default();
         Ok(ObjectList {
             meta: ListMeta { resource_version: "1".into(), ..ListMeta::default() },
@@ -97,6 +104,7 @@ impl Writer for Told {
 /// A running proxy.
 struct Running {
     recorded: watch::Receiver<Recorded>,
+    /// Goes to the watch of slices.
     slices: mpsc::Sender<WatchBatch>,
     ready: Ready,
     shutdown: Shutdown,
@@ -111,7 +119,17 @@ fn start(backend: FakeBackend, configure: impl FnOnce(ProxyBuilder) -> ProxyBuil
             ("endpointslices", vec![slice(&["10.0.0.1"], 1)]),
         ]),
         watches: Mutex::new(HashMap::from([("endpointslices".to_owned(), events)])),
+        forbidden: Vec::new(),
     };
+    Running { slices, ..start_with(told, backend, configure) }
+}
+
+fn start_with(
+    told: Told,
+    backend: FakeBackend,
+    configure: impl FnOnce(ProxyBuilder) -> ProxyBuilder,
+) -> Running {
+    let (slices, _) = mpsc::channel(1);
     let (ready, shutdown, recorded) = (Ready::default(), Shutdown::new(), backend.recorded());
     let factory = InformerFactory::new(Arc::new(told), shutdown.clone());
     let builder = Proxy::builder("here", factory, backend).env(Env::simulated(1));
@@ -166,6 +184,25 @@ async fn a_burst_goes_together() {
     let synced = proxy.until("the burst", |recorded| serving(recorded) == 2).await;
     assert_eq!(synced.applied, 1);
     assert!(started.elapsed() <= interval, "the delay is bounded");
+    proxy.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_thousand_endpoints_that_flap_are_synced_at_a_bounded_rate() {
+    let mut proxy = start(FakeBackend::new(), |builder| builder);
+    proxy.until("first sync", |recorded| recorded.resyncs == 1).await;
+    let started = tokio::time::Instant::now();
+    let all: Vec<String> = (0..1000).map(|n| format!("10.1.{}.{}", n / 250, n % 250)).collect();
+    let all: Vec<&str> = all.iter().map(String::as_str).collect();
+    for version in 2..200 {
+        // Half of them are gone each other time; in the end all are there.
+        proxy.slice(&all[..if version % 2 == 0 { 500 } else { 1000 }], version).await;
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let synced = proxy.until("all of them", |recorded| serving(recorded) == 1000).await;
+    let most = started.elapsed().as_millis() / 20 + 2;
+    assert!(u128::from(synced.applied) <= most, "{} of {most}", synced.applied);
+    assert_eq!(synced.resyncs, 1);
     proxy.stop().await;
 }
 

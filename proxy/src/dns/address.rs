@@ -1,5 +1,8 @@
 //! The cluster DNS address, made this node's own.
 
+#[cfg(test)]
+mod tests;
+
 use std::io;
 use std::net::IpAddr;
 

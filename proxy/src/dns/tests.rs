@@ -1,5 +1,6 @@
 //! Names, from objects to messages, and a whole server on the loopback interface.
 
+mod figures;
 mod served;
 
 use std::net::IpAddr;

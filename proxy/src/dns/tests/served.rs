@@ -17,14 +17,14 @@ use crate::dns::upstream::{Forward, Servers};
 const DEADLINE: Duration = Duration::from_secs(20);
 
 /// A server on the loopback interface; it stops when dropped.
-struct Served {
-    address: SocketAddr,
+pub(super) struct Served {
+    pub(super) address: SocketAddr,
     resolver: Arc<Resolver>,
     registry: Registry,
     _tasks: JoinSet<()>,
 }
 
-async fn serve(catalog: Catalog, servers: Vec<SocketAddr>) -> Served {
+pub(super) async fn serve(catalog: Catalog, servers: Vec<SocketAddr>) -> Served {
     let mut registry = Registry::default();
     let metrics = Metrics::new(&mut registry);
     let sockets = Sockets::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
@@ -40,7 +40,7 @@ async fn serve(catalog: Catalog, servers: Vec<SocketAddr>) -> Served {
     Served { address, resolver, registry, _tasks: tasks }
 }
 
-fn question(name: &str, kind: RecordType) -> Message {
+pub(super) fn question(name: &str, kind: RecordType) -> Message {
     let mut message = Message::new(77, MessageType::Query, OpCode::Query);
     message.metadata.recursion_desired = true;
     message.add_query(Query::query(named(name), kind));

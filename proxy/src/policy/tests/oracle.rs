@@ -141,7 +141,7 @@ impl Peer {
 impl Port {
     fn object(&self) -> Value {
         match self {
-            Self::All(protocol) => json!({"protocol": format!("{protocol:?}").to_uppercase()}),
+            Self::All(protocol) => json!({"protocol": protocol.to_string()}),
             Self::Range(first, last) => json!({"port": first, "endPort": last}),
             Self::Web => json!({"port": "web", "protocol": "TCP"}),
         }
