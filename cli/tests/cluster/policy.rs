@@ -18,12 +18,12 @@ fn a_policy_keeps_pods_apart() -> Result<()> {
         }
         let cluster = scene.start()?;
         let client = scene.client().await?;
-        scene.run_shell(&client, "server", "exec httpd -f -p 8080 -h /etc").await?;
+        scene.run_shell(&client, "server", "exec httpd -f -p 8080").await?;
         scene.wait_ready(&client, "server").await?;
         let server = Api::<Pod>::namespaced(client.clone(), "default").get("server").await?;
         let ip = server.status.and_then(|status| status.pod_ip).ok_or("no address")?;
         // httpd comes a moment after its container.
-        let get = format!("wget -T 2 -q -O /dev/null http://{ip}:8080/passwd");
+        let get = format!("nc -w 2 {ip} 8080 </dev/null");
         scene.run_shell(&client, "before", &format!("until {get}; do :; done")).await?;
         scene.wait_succeeded(&client, "before").await?;
         let policy: NetworkPolicy = serde_json::from_value(json!({

@@ -23,9 +23,8 @@ fn it_is_put_there_even_where_any_address_can_be_bound() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let address = "10.96.0.10".parse().unwrap();
-            let left_by_an_earlier_run = LocalAddress::take(address).await.unwrap();
+            let _left_by_an_earlier_run = LocalAddress::take(address).await.unwrap();
             assert!(on_loopback().contains("10.96.0.10/32"));
-            drop(left_by_an_earlier_run);
             let taken = LocalAddress::take(address).await.expect("one that is there is fine");
             taken.give_back().await.unwrap();
             assert!(!on_loopback().contains("10.96.0.10"));
