@@ -1,7 +1,7 @@
 //! A node can have only so many volumes of a CSI driver.
 
 use crate::framework::{Cycle, Extensions, Feasible, Filter, Plugin, Reach};
-use crate::plugins::volumes::{Claim, Storage};
+use crate::plugins::volumes::{self, Claim, Storage};
 use crate::queue::ClusterEvent;
 use crate::snapshot::NodeId;
 use crate::{NodeSet, PodClass, PodInfo, Snapshot};
@@ -35,12 +35,7 @@ impl Plugin for NodeVolumeLimits {
         match event {
             ClusterEvent::PodDeleted(other) => !other.claims.is_empty(),
             ClusterEvent::ObjectSet(resource, object) => {
-                let claim = object.header().namespace == pod.namespace
-                    && pod.claims.iter().any(|claim| *claim.name == *object.name());
-                match resource {
-                    r if *r == scheme::PERSISTENTVOLUMECLAIMS => claim,
-                    r => *r == scheme::CSINODES,
-                }
+                volumes::may_help(pod, resource, object, &[scheme::CSINODES])
             }
             ClusterEvent::NodeAdded(_) => true,
             _ => false,

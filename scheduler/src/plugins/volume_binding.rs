@@ -8,7 +8,7 @@ use crate::framework::{
     Reserve,
 };
 use crate::plugins::node_affinity::select::selected;
-use crate::plugins::volumes::{Claim, ClaimKey, Storage, Volume};
+use crate::plugins::volumes::{self, Claim, ClaimKey, Storage, Volume};
 use crate::queue::ClusterEvent;
 use crate::{NodeSet, PodClass, PodInfo, Snapshot};
 use async_trait::async_trait;
@@ -96,16 +96,13 @@ impl Plugin for VolumeBinding {
             ClusterEvent::NodeAdded(_) => true,
             ClusterEvent::NodeUpdated { old, new } => old.labels != new.labels,
             ClusterEvent::ObjectSet(resource, object) => {
-                let claim = *resource == scheme::PERSISTENTVOLUMECLAIMS;
-                let own = object.header().namespace == pod.namespace
-                    && pod.claims.iter().any(|claim| *claim.name == *object.name());
                 let others = [
                     scheme::PERSISTENTVOLUMES,
                     scheme::STORAGECLASSES,
                     scheme::CSIDRIVERS,
                     scheme::CSISTORAGECAPACITIES,
                 ];
-                if claim { own } else { others.contains(resource) }
+                volumes::may_help(pod, resource, object, &others)
             }
             _ => false,
         }

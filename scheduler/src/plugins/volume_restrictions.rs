@@ -1,11 +1,10 @@
 //! Disks that not everybody can have at a time.
 
 use crate::framework::{Cycle, Extensions, Feasible, Filter, Plugin, Reach};
-use crate::plugins::volumes::Storage;
+use crate::plugins::volumes::{self, Storage};
 use crate::queue::ClusterEvent;
 use crate::{NodeSet, PodClass, PodInfo, Snapshot};
 use std::sync::Arc;
-use windlass_core::scheme;
 
 /// Refuses nodes where a pod has a disk that this one names too (GCE, AWS, iSCSI, Ceph), and all nodes while
 /// another pod uses a claim of mode `ReadWriteOncePod`.
@@ -37,9 +36,7 @@ impl Plugin for VolumeRestrictions {
             }
             ClusterEvent::NodeAdded(_) => true,
             ClusterEvent::ObjectSet(resource, object) => {
-                *resource == scheme::PERSISTENTVOLUMECLAIMS
-                    && object.header().namespace == pod.namespace
-                    && pod.claims.iter().any(|claim| *claim.name == *object.name())
+                volumes::may_help(pod, resource, object, &[])
             }
             _ => false,
         }

@@ -2,7 +2,7 @@
 
 use crate::framework::{Cycle, Extensions, Feasible, Filter, Plugin, PreFilter, Reach, Reason};
 use crate::plugins::node_affinity::select::with_values;
-use crate::plugins::volumes::{ClaimState, Storage, Volume};
+use crate::plugins::volumes::{self, ClaimState, Storage, Volume};
 use crate::queue::ClusterEvent;
 use crate::{NodeSet, PodClass, PodInfo, Snapshot};
 use std::sync::Arc;
@@ -41,11 +41,8 @@ impl Plugin for VolumeZone {
             ClusterEvent::NodeAdded(_) => true,
             ClusterEvent::NodeUpdated { old, new } => old.labels != new.labels,
             ClusterEvent::ObjectSet(resource, object) => {
-                let claim = *resource == scheme::PERSISTENTVOLUMECLAIMS;
-                let own = object.header().namespace == pod.namespace
-                    && pod.claims.iter().any(|claim| *claim.name == *object.name());
-                let other = [scheme::PERSISTENTVOLUMES, scheme::STORAGECLASSES].contains(resource);
-                if claim { own } else { other }
+                let others = [scheme::PERSISTENTVOLUMES, scheme::STORAGECLASSES];
+                volumes::may_help(pod, resource, object, &others)
             }
             _ => false,
         }

@@ -37,6 +37,20 @@ pub(crate) struct Storage {
     pub(crate) disks: FxHashMap<Str, [NodeCounts; 2]>,
 }
 
+/// Whether an object that came or changed may help a pod: one of its own claims, or any of these other resources.
+pub(crate) fn may_help(
+    pod: &PodInfo,
+    resource: &GroupVersionResource,
+    object: &Object,
+    others: &[GroupVersionResource],
+) -> bool {
+    if *resource != scheme::PERSISTENTVOLUMECLAIMS {
+        return others.contains(resource);
+    }
+    object.header().namespace == pod.namespace
+        && pod.claims.iter().any(|claim| *claim.name == *object.name())
+}
+
 // === impl Storage ===
 
 impl Storage {
