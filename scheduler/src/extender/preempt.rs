@@ -56,14 +56,14 @@ impl Remote {
         for (node, room) in rooms {
             let victim = |victim: &Arc<PodInfo>| match names_only {
                 true => Ok(json!({"UID": victim.uid})),
-                false => value(&*pod_json(victim, objects)?),
+                false => value(&pod_json(victim, objects)?),
             };
             let pods = room.victims.iter().map(victim).collect::<Result<Vec<_>, _>>()?;
             let victims = json!({"Pods": pods, "NumPDBViolations": room.violations});
             all.insert(node.to_string(), victims);
         }
         let key = if names_only { "NodeNameToMetaVictims" } else { "NodeNameToVictims" };
-        let body = json!({"Pod": value(&*pod_json(pod, objects)?)?, key: all});
+        let body = json!({"Pod": value(&pod_json(pod, objects)?)?, key: all});
         let answer = self.caller.post(&self.config.preempt_verb, body.to_string().into()).await?;
         let said = field(&read(&answer)?, "nodenametometavictims");
         let said = said.as_object().cloned().unwrap_or_default();

@@ -26,7 +26,7 @@ struct Nodes {
 
 /// What an extender says of the nodes it was asked about.
 pub(super) struct Filtered {
-    /// None: it said nothing, and so keeps none.
+    /// Empty when it said nothing of nodes that it keeps.
     kept: HashSet<String>,
     failed: BTreeMap<String, String>,
     failed_for_good: BTreeMap<String, String>,

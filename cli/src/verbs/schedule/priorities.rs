@@ -1,24 +1,14 @@
 //! What admission would make of priority classes.
 
-use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
+use windlass_core::apis::scheduling::v1::PriorityClass;
 use windlass_core::client::{ListOptions, Reader, Scope};
 use windlass_core::{Result, scheme};
 
 /// The priority classes of a cluster.
 pub(super) struct Priorities {
-    by_name: BTreeMap<String, Class>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Class {
-    value: i64,
-    #[serde(default)]
-    global_default: bool,
-    #[serde(default)]
-    preemption_policy: Option<String>,
+    by_name: BTreeMap<String, PriorityClass>,
 }
 
 pub(super) async fn load(reader: &dyn Reader) -> Result<Priorities> {
@@ -42,7 +32,11 @@ impl Priorities {
         }
         let class = match spec.get("priorityClassName").and_then(Value::as_str) {
             Some(name) => self.by_name.get(name),
-            None => self.by_name.values().find(|class| class.global_default),
+            // Of several the least, as admission has it.
+            None => {
+                let defaults = self.by_name.values().filter(|c| c.global_default == Some(true));
+                defaults.min_by_key(|class| class.value)
+            }
         };
         if let Some(class) = class {
             spec.insert("priority".into(), class.value.into());
