@@ -91,9 +91,12 @@ impl Workload {
         pod(&format!("p{n}"), &self.labels, &self.spec)
     }
 
-    /// One that is like no other.
+    /// One that is like no other, nor asks for the same.
     pub(crate) fn distinct(&self, n: u64) -> Arc<PodInfo> {
-        pod(&format!("p{n}"), &json!({"only": n.to_string()}), &self.spec)
+        let mut spec = self.spec.clone();
+        let (cpu, memory) = (format!("{}m", 50 + n % 97), format!("{}Ki", 200_000 + n));
+        spec["containers"][0]["resources"]["requests"] = json!({"cpu": cpu, "memory": memory});
+        pod(&format!("p{n}"), &json!({"only": n.to_string()}), &spec)
     }
 }
 
