@@ -84,7 +84,10 @@ impl ApiServer {
         }
         if let Ok(entry) = self.handler.find(&request.target) {
             record.sent(&entry, &request.action);
-            record.within(&self.handler.operations(&request));
+            if let Err(status) = record.within(&self.handler.operations(&request)) {
+                record.complete(status.code, Some(&status));
+                return Err(status);
+            }
         }
         let (answer, noted) = notes::collect(self.handler.handle(request)).await;
         record.noted(&noted);

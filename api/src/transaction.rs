@@ -9,7 +9,7 @@ mod staged;
 use crate::handler::{Answer, Content, Handler, Request};
 use crate::registry::{Body, Entry, Registry, Write};
 use crate::storage::{Kv, store_status};
-use operation::{action, preconditions};
+use operation::preconditions;
 use serde_json::{Value, json};
 use staged::Staged;
 use std::borrow::Cow;
@@ -59,6 +59,10 @@ impl Handler {
         if operations.is_empty() || operations.len() > MOST {
             let text = format!("spec.operations: a transaction has 1 to {MOST} operations");
             return Err(Status::bad_request(text));
+        }
+        // What none of its attempts could do is charged and recorded as nothing, so nothing is done of it.
+        for (index, operation) in operations.iter().enumerate() {
+            self.read(operation, write.options).map_err(|status| located(status, index))?;
         }
         for _ in 0..ATTEMPTS {
             if let Some((status, warnings)) = self.attempt(write, &operations).await? {
@@ -140,8 +144,7 @@ impl Handler {
         write: &Write<'_>,
         operation: &Operation,
     ) -> Result<(Option<Arc<Object>>, Vec<String>), Status> {
-        let target = self.target(operation)?;
-        let action = action(operation, write.options)?;
+        let (_, target, action) = self.read(operation, write.options)?;
         let namespace = target.namespace.clone();
         let request = Request { user: write.user.clone(), target, action };
         // It was let in as a whole.

@@ -67,7 +67,7 @@ pub(super) async fn serve(
     let operations = server.handler.operations(&request);
     if let (Some(record), Ok(entry)) = (record, server.handler.find(target)) {
         record.sent(&entry, &request.action);
-        record.within(&operations);
+        record.within(&operations)?;
     }
     if !operations.is_empty() {
         admitted.charge(server, &server.handler.together(&operations));

@@ -24,8 +24,9 @@ impl Handler {
     }
 
     /// The work that a transaction makes.
-    pub(crate) fn together(&self, operations: &[(Arc<Entry>, Request)]) -> Work {
-        let hearing = operations.iter().map(|(_, request)| self.flow.hearing(&request.target));
+    pub(crate) fn together(&self, operations: &[Option<(Arc<Entry>, Request)>]) -> Work {
+        let read = operations.iter().flatten();
+        let hearing = read.map(|(_, request)| self.flow.hearing(&request.target));
         Work::Writes(operations.len(), hearing.sum())
     }
 

@@ -14,9 +14,9 @@ use windlass_core::scheme::{BINDINGS, TRANSACTIONS};
 // === impl Handler ===
 
 impl Handler {
-    /// What a transaction asks for, each with its resource; nothing when it is no transaction, or one that will be
-    /// refused.
-    pub(crate) fn operations(&self, request: &Request) -> Vec<(Arc<Entry>, Request)> {
+    /// What a transaction asks for, each with its resource; nothing when it is no transaction, and nothing in the place
+    /// of an operation that can't be read: for that one it is refused before anything is done.
+    pub(crate) fn operations(&self, request: &Request) -> Vec<Option<(Arc<Entry>, Request)>> {
         let handler::Action::Create(body, options) = &request.action else { return Vec::new() };
         if request.target.resource != TRANSACTIONS {
             return Vec::new();
@@ -27,17 +27,24 @@ impl Handler {
             return Vec::new();
         }
         let read = |operation: &Operation| {
-            let target = self.target(operation)?;
-            let entry = self.find(&target)?;
-            let action = action(operation, options)?;
-            Ok((entry, Request { user: request.user.clone(), target, action }))
+            let (entry, target, action) = self.read(operation, options).ok()?;
+            Some((entry, Request { user: request.user.clone(), target, action }))
         };
-        let all: Result<_, Status> = spec.operations.iter().map(read).collect();
-        all.unwrap_or_default()
+        spec.operations.iter().map(read).collect()
+    }
+
+    /// What one operation asks for, and of which resource.
+    pub(super) fn read(
+        &self,
+        operation: &Operation,
+        options: &WriteOptions,
+    ) -> Result<(Arc<Entry>, ResourceTarget, handler::Action), Status> {
+        let target = self.target(operation)?;
+        Ok((self.find(&target)?, target, action(operation, options)?))
     }
 
     /// Where the object of an operation is.
-    pub(super) fn target(&self, operation: &Operation) -> Result<ResourceTarget, Status> {
+    fn target(&self, operation: &Operation) -> Result<ResourceTarget, Status> {
         let (version, kind) = (operation.text("apiVersion"), operation.text("kind"));
         let all = self.registry.objects.resources().all();
         let named = |entry: &&Arc<Entry>| {
@@ -66,7 +73,7 @@ impl Handler {
 }
 
 /// An operation as a request of its own.
-pub(super) fn action(
+fn action(
     operation: &Operation,
     options: &WriteOptions,
 ) -> Result<handler::Action, Status> {

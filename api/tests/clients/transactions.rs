@@ -259,6 +259,55 @@ async fn the_audit_log_names_what_is_done_and_shows_no_secret() {
     assert_eq!(map["auditID"], secret["auditID"]);
 }
 
+/// Takes the events about anything but secrets.
+struct Full(Recorded);
+
+impl AuditSink for Full {
+    fn take(&self, event: Vec<u8>) -> bool {
+        let text = String::from_utf8_lossy(&event);
+        !text.contains(r#""resource":"secrets""#) && self.0.take(event)
+    }
+}
+
+#[tokio::test]
+async fn what_can_not_be_recorded_is_not_done_within_one_either() {
+    let policy = "{apiVersion: audit.k8s.io/v1, kind: Policy, rules: [{level: Metadata}]}";
+    let sink = Arc::new(Full(Recorded::default()));
+    let audit = Audit::strict(Policy::parse(policy).expect("a policy"), sink);
+    let server = ApiServer::builder().transactions().audit(audit).build().await.expect("a server");
+    fill(server.clone()).await;
+    let client = LocalClient::new(server, User::admin());
+    let metadata = json!({"namespace": "default", "name": "s"});
+    let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata});
+    let mine = operation(Action::Create, config_map("default", "a", json!({})));
+    let result = all(&client, vec![mine.clone(), operation(Action::Create, secret)]).await;
+    assert!(refused(result).1.contains("failed to update audit event"));
+    assert!(!there(&client, &key("default", "a")).await);
+    all(&client, vec![mine]).await.expect("what can be recorded is done");
+}
+
+#[tokio::test]
+async fn one_that_can_not_be_read_hides_none_of_the_others() {
+    let policy = "{apiVersion: audit.k8s.io/v1, kind: Policy, rules: [{level: Metadata}]}";
+    let (policy, sink) = (Policy::parse(policy).expect("a policy"), Arc::new(Recorded::default()));
+    let asked = Arc::new(Told::default());
+    let builder = ApiServer::builder().transactions().admission(asked.clone());
+    let builder = builder.audit(Audit::new(policy, sink.clone()));
+    let server = builder.build().await.expect("a server");
+    fill(server.clone()).await;
+    let client = LocalClient::new(server, User::admin());
+    asked.0.lock().clear();
+    sink.0.lock().clear();
+    let mine = operation(Action::Create, config_map("default", "a", json!({})));
+    let bad = operation(Action::Create, json!({"apiVersion": "v1", "kind": "Nothing"}));
+    let (why, text) = refused(all(&client, vec![mine, bad]).await);
+    assert_eq!(why, Reason::BadRequest);
+    assert!(text.contains("operations[1]: no kind"), "{text}");
+    assert!(asked.0.lock().is_empty(), "nothing is begun of it");
+    let events = sink.0.lock().concat();
+    assert!(events.contains(r#""windlass.dev/operation":"0""#), "{events}");
+}
+
 /// Notes whether it was told that nothing is kept.
 #[derive(Default)]
 struct Told(parking_lot::Mutex<Vec<bool>>);

@@ -30,13 +30,20 @@ struct Results {
 
 impl Record {
     /// Begins a record for each operation of a transaction, by what the policy says of the object it is about.
-    pub(crate) fn within(&self, operations: &[(Arc<Entry>, Request)]) {
-        let begin = |(at, (entry, request)): (usize, &(Arc<Entry>, Request))| {
+    ///
+    /// # Errors
+    /// As of [`Record::check`], for any of them.
+    pub(crate) fn within(&self, operations: &[Option<(Arc<Entry>, Request)>]) -> Result<(), Status> {
+        let begin = |(at, read): (usize, &Option<(Arc<Entry>, Request)>)| {
+            let (entry, request) = read.as_ref()?;
             let part = self.part(at, request)?;
             part.sent(entry, &request.action);
             Some(part)
         };
-        *self.parts.lock() = operations.iter().enumerate().map(begin).collect();
+        let parts: Vec<_> = operations.iter().enumerate().map(begin).collect();
+        let checked = parts.iter().flatten().try_for_each(Self::check);
+        *self.parts.lock() = parts;
+        checked
     }
 
     fn part(&self, at: usize, request: &Request) -> Option<Self> {
