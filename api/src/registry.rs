@@ -29,7 +29,7 @@ pub use entry::{Entry, Resources};
 pub use loopback::Loopback;
 pub use subresources::{Call, Created, Creater};
 
-pub(crate) use conversion::Conversion;
+pub(crate) use conversion::{Conversion, convert};
 pub(crate) use delete::Deleted;
 pub(crate) use event_leases::EventLeases;
 pub(crate) use loopback::{client_events, unknown_resource};

@@ -121,10 +121,19 @@ impl Managed {
         }
     }
 
-    /// All fields that anybody owns.
-    pub(crate) fn union(&self) -> FieldSet {
+    /// All fields that anybody owns in a version.
+    pub(crate) fn union(&self, version: &str) -> FieldSet {
         let mut all = FieldSet::default();
-        self.0.iter().for_each(|manager| all.union(manager.fields.clone()));
+        let owners = self.0.iter().filter(|manager| manager.api_version == version);
+        owners.for_each(|manager| all.union(manager.fields.clone()));
+        all
+    }
+
+    /// The versions in which they own fields, each once.
+    pub(crate) fn versions(&self) -> Vec<&str> {
+        let mut all: Vec<_> = self.0.iter().map(|manager| &*manager.api_version).collect();
+        all.sort_unstable();
+        all.dedup();
         all
     }
 

@@ -135,6 +135,6 @@ fn old_updaters_are_put_together() {
     let managed = Managed::of(&object).expect("tracked");
     assert!(managed.0.len() <= 11, "{}", managed.0.len());
     assert!(managed.0.iter().any(|m| m.name == "ancient-changes"));
-    let all = managed.union();
+    let all = managed.union("v1");
     assert_eq!(all.paths().iter().filter(|p| p.starts_with(".metadata.labels.l")).count(), 19);
 }

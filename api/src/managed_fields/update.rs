@@ -1,6 +1,6 @@
 //! What a write that is no apply does to the owners.
 
-use super::{Difference, FieldSet, Managed, Manager, Operation, Shape, compare};
+use super::{Differences, FieldSet, Managed, Manager, Operation, Written};
 use crate::apiextensions::schema::StructuralSchema;
 use crate::strategy::Map;
 use crate::strategy::json::{list_of, map_of};
@@ -63,10 +63,9 @@ pub fn update(new: &mut Map, request: &Update<'_>) {
         metadata.shift_remove("managedFields");
     }
     let nothing = Map::new();
-    let shape = Shape::of_kind(request.gvk, schema_of(request.custom));
-    let mut difference = compare(request.old.unwrap_or(&nothing), new, shape);
-    let has_status = has_status(request.gvk, request.custom);
-    difference.restrict(|set| strip(set, has_status, request.subresource));
+    let Update { gvk, custom, subresource, .. } = *request;
+    let written = Written { gvk, custom, subresource };
+    let differences = written.differences(request.old.unwrap_or(&nothing), new, &managed);
     let me = Manager {
         name: request.manager.into(),
         operation: Operation::Update,
@@ -75,18 +74,20 @@ pub fn update(new: &mut Map, request: &Update<'_>) {
         time: seconds(request.now),
         fields: FieldSet::default(),
     };
-    note(&mut managed, me, &difference);
+    note(&mut managed, me, &differences);
     managed.write(new);
 }
 
 /// Moves to a manager what it wrote, and takes from all others what they no longer own.
-pub(crate) fn note(managed: &mut Managed, mut me: Manager, difference: &Difference) {
-    let written = difference.written();
+fn note(managed: &mut Managed, mut me: Manager, differences: &Differences) {
     for other in &mut managed.0 {
         if !other.is_same(&me) {
-            other.fields = other.fields.difference(&written).difference(&difference.removed);
+            let seen = differences.seen_by(other);
+            other.fields = other.fields.difference(&seen.written()).difference(&seen.removed);
         }
     }
+    let difference = &differences.own;
+    let written = difference.written();
     let before = managed.entry(&me);
     let mut fields =
         before.map_or_else(FieldSet::default, |me| me.fields.difference(&difference.removed));

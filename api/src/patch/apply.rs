@@ -9,8 +9,7 @@ mod tests;
 pub(crate) use lay::lay_over;
 
 use crate::managed_fields::{
-    Custom, Difference, FieldSet, Managed, Manager, Operation, Shape, compare, field_set,
-    has_status, remove, schema_of, seconds, strip,
+    Custom, Differences, FieldSet, Managed, Manager, Operation, Written, field_set, seconds,
 };
 use crate::schema::decode;
 use crate::strategy::Map;
@@ -62,37 +61,35 @@ pub struct Applied {
 /// with a key missing or twice.
 pub fn apply(request: &Apply<'_>) -> Result<Applied, Status> {
     check(request)?;
-    let shape = Shape::of_kind(request.gvk, schema_of(request.custom));
-    let strip = |set: &mut FieldSet| {
-        strip(set, has_status(request.gvk, request.custom), request.subresource);
-    };
+    let Apply { gvk, custom, subresource, .. } = *request;
+    let written = Written { gvk, custom, subresource };
     let nothing = Map::new();
     let live = request.live.unwrap_or(&nothing);
-    let mut managed = managers_of(request, shape)?;
+    let mut managed = managers_of(request, &written)?;
     let before = managed.clone();
 
-    let wanted = field_set(request.config, shape).map_err(malformed)?;
+    let wanted = field_set(request.config, written.shape()).map_err(malformed)?;
     let mut me = manager(request, wanted.clone());
-    let last = managed.entry(&me).map(|entry| entry.fields.clone()).unwrap_or_default();
+    let last = managed.entry(&me).filter(|last| !last.fields.is_empty()).cloned();
     managed.set(me.clone());
 
-    let mut object = merge::merge(live, request.config, shape);
-    prune(&mut object, &managed, &last, shape);
-    let object = canonical(request.gvk, object)?;
-    let mut difference = compare(live, &object, shape);
-    difference.restrict(strip);
-    resolve(&mut managed, &me, &difference, request.force)?;
+    let mut object = merge::merge(live, request.config, written.shape());
+    if let Some(last) = last {
+        object = written.prune(&object, &managed, &last).map_err(malformed)?;
+    }
+    let mut object = canonical(request.gvk, object)?;
+    let differences = written.differences(live, &object, &managed);
+    resolve(&mut managed, &me, &differences, request.force)?;
 
     me.fields = wanted;
-    strip(&mut me.fields);
+    written.strip(&mut me.fields);
     let same = before
         .entry(&me)
         .is_some_and(|entry| entry.fields == me.fields && entry.api_version == me.api_version);
     managed.set(me);
-    if request.live.is_some() && same && difference.is_empty() {
+    if request.live.is_some() && same && differences.own.is_empty() {
         return Ok(Applied { object: live.clone(), changed: false });
     }
-    let mut object = object;
     managed.write(&mut object);
     Ok(Applied { object, changed: true })
 }
@@ -139,13 +136,13 @@ fn manager(request: &Apply<'_>, fields: FieldSet) -> Manager {
 }
 
 /// The owners of the live object. One that was never tracked belongs to whoever wrote it before.
-fn managers_of(request: &Apply<'_>, shape: Shape<'_>) -> Result<Managed, Status> {
+fn managers_of(request: &Apply<'_>, written: &Written<'_>) -> Result<Managed, Status> {
     let Some(live) = request.live else { return Ok(Managed::default()) };
     if let Some(managed) = Managed::of(live) {
         return Ok(managed);
     }
-    let mut fields = field_set(live, shape).map_err(malformed)?;
-    strip(&mut fields, has_status(request.gvk, request.custom), request.subresource);
+    let mut fields = field_set(live, written.shape()).map_err(malformed)?;
+    written.strip(&mut fields);
     let before = Manager {
         name: BEFORE_FIRST_APPLY.into(),
         operation: Operation::Update,
@@ -155,28 +152,20 @@ fn managers_of(request: &Apply<'_>, shape: Shape<'_>) -> Result<Managed, Status>
     Ok(Managed(vec![before]))
 }
 
-/// Removes what the manager applied last time, and nobody owns now.
-fn prune(object: &mut Map, managed: &Managed, last: &FieldSet, shape: Shape<'_>) {
-    if last.is_empty() {
-        return;
-    }
-    let dropped = last.ensure_named().difference(&managed.union().ensure_named());
-    remove(object, &dropped, shape);
-}
-
 /// Takes from the other managers what changes under them, or says who stands in the way.
 fn resolve(
     managed: &mut Managed,
     me: &Manager,
-    difference: &Difference,
+    differences: &Differences,
     force: bool,
 ) -> Result<(), Status> {
-    let written = difference.written();
     let mut conflicts = Vec::new();
     for other in managed.0.iter_mut().filter(|other| !other.is_same(me)) {
+        let seen = differences.seen_by(other);
+        let written = seen.written();
         let contested = other.fields.intersection(&written);
         conflicts.extend(contested.paths().into_iter().map(|path| (other.to_string(), path)));
-        other.fields = other.fields.difference(&written).difference(&difference.removed);
+        other.fields = other.fields.difference(&written).difference(&seen.removed);
     }
     if force || conflicts.is_empty() { Ok(()) } else { Err(conflict(&conflicts)) }
 }

@@ -9,7 +9,7 @@ use futures::StreamExt;
 use std::sync::Arc;
 use windlass_core::Object;
 use windlass_core::object::canonical;
-use windlass_core::scheme::GroupVersionKind;
+use windlass_core::scheme::{GroupVersionKind, Scheme};
 
 /// Between the version a kind is served in and the one it is stored in. Pure.
 pub(crate) trait Conversion: Send + Sync {
@@ -74,6 +74,20 @@ impl dyn Conversion {
             })
             .boxed()
     }
+}
+
+/// An object of a built-in kind in another version of it. None when the kind has no such version.
+pub(crate) fn convert(object: &Map, from: &GroupVersionKind, to: &GroupVersionKind) -> Option<Map> {
+    let stored = |gvk| Some(Scheme::builtin().by_gvk(gvk)?.storage.with_kind(to.kind.clone()));
+    let stored = stored(from).filter(|kept| stored(to).as_ref() == Some(kept))?;
+    let mut object = object.clone();
+    if let Some(conversion) = <dyn Conversion>::between(from, &stored) {
+        conversion.stored_map(&stored, &mut object);
+    }
+    if let Some(conversion) = <dyn Conversion>::between(to, &stored) {
+        conversion.served_map(to, &mut object);
+    }
+    Some(object)
 }
 
 /// Versions that differ in nothing but their name.

@@ -158,10 +158,23 @@ fn autoscalers_keep_everything_in_both_versions() {
     let cpu = json!({"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 70}}});
     let stored = json!({"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler",
         "metadata": {"name": "a", "annotations": {}}, "spec": {"maxReplicas": 3, "metrics": [cpu, memory]}});
-    let Value::Object(stored) = stored else { panic!("an object") };
+    let Value::Object(mut stored) = stored else { panic!("an object") };
+    stored["spec"]["behavior"] = json!({"scaleDown": {"stabilizationWindowSeconds": 5}});
+    let current = |name: &str| json!({"type": "Resource", "resource": {"name": name, "current": {"averageUtilization": 9}}});
+    let condition = json!({"type": "AbleToScale", "status": "True"});
+    let status =
+        json!({"conditions": [condition], "currentMetrics": [current("memory"), current("cpu")]});
+    stored.insert("status".into(), status);
     let mut map: Map = stored.clone();
     conversion.served_map(&kind("v1"), &mut map);
     assert_eq!(map["spec"], json!({"maxReplicas": 3, "targetCPUUtilizationPercentage": 70}));
+    assert_eq!(map["status"], json!({"currentCPUUtilizationPercentage": 9}));
+    let mut spoiled = map.clone();
     conversion.stored_map(&kind("v2"), &mut map);
-    assert_eq!(map, stored);
+    assert_eq!(Value::from(map), Value::from(stored));
+
+    let behavior = "autoscaling.alpha.kubernetes.io/behavior";
+    spoiled["metadata"]["annotations"][behavior] = r#"{"scaleDown": 5}"#.into();
+    conversion.stored_map(&kind("v2"), &mut spoiled);
+    assert!(spoiled["spec"].get("behavior").is_none(), "it would not be one");
 }

@@ -295,3 +295,66 @@ fn custom_resources_are_applied_as_their_schema_says() {
     scene.update("editor", |object| object["spec"]["labels"]["c"] = json!("3"));
     assert_eq!(scene.owners(".spec.labels.c"), ["editor"]);
 }
+
+const AUTOSCALER: [GroupVersionKind; 2] = [
+    GroupVersionKind::new("autoscaling", "v1", "HorizontalPodAutoscaler"),
+    GroupVersionKind::new("autoscaling", "v2", "HorizontalPodAutoscaler"),
+];
+
+impl Scene {
+    /// Goes on in another version.
+    fn switch(&mut self, gvk: GroupVersionKind) {
+        let live = self.live.take();
+        self.live =
+            live.map(|live| crate::registry::convert(&live, &self.gvk, &gvk).expect("it has both"));
+        self.gvk = gvk;
+    }
+}
+
+fn autoscaler(version: usize, spec: Value) -> Map {
+    let version = AUTOSCALER[version].api_version();
+    map(json!({"apiVersion": version, "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "a"}, "spec": spec}))
+}
+
+fn cpu(percent: u32) -> Value {
+    let target = json!({"type": "Utilization", "averageUtilization": percent});
+    json!([{"type": "Resource", "resource": {"name": "cpu", "target": target}}])
+}
+
+#[test]
+fn owners_of_another_version_are_asked_in_theirs() {
+    let [v1, v2] = AUTOSCALER;
+    let mut scene = Scene::new(v1.clone());
+    scene.apply("old", &autoscaler(0, json!({"targetCPUUtilizationPercentage": 50})));
+    scene.switch(v2.clone());
+    assert!(scene.try_apply("new", &autoscaler(1, json!({"metrics": cpu(50)})), false).is_ok());
+    let other = autoscaler(1, json!({"metrics": cpu(60)}));
+    let refused = scene.try_apply("newer", &other, false).expect_err("both own it");
+    assert!(refused.message.contains(".spec.targetCPUUtilizationPercentage"), "{refused:?}");
+    assert!(refused.message.contains(".spec.metrics"), "{refused:?}");
+
+    scene.update("anybody", |live| live["spec"]["metrics"] = cpu(70));
+    assert!(scene.owners(".spec.targetCPUUtilizationPercentage").is_empty());
+    assert_eq!(scene.owners(".spec.metrics"), ["anybody"]);
+    scene.switch(v1);
+    assert_eq!(scene.live()["spec"]["targetCPUUtilizationPercentage"], 70);
+}
+
+#[test]
+fn what_was_applied_in_another_version_is_dropped_when_nobody_wants_it() {
+    let [v1, v2] = AUTOSCALER;
+    let old = json!({"maxReplicas": 3, "targetCPUUtilizationPercentage": 50});
+    for (shared, left) in [(false, Value::Null), (true, cpu(50))] {
+        let mut scene = Scene::new(v1.clone());
+        scene.apply("me", &autoscaler(0, old.clone()));
+        scene.switch(v2.clone());
+        if shared {
+            scene.apply("you", &autoscaler(1, json!({"metrics": cpu(50)})));
+        }
+        scene.apply("me", &autoscaler(1, json!({"maxReplicas": 3})));
+        let spec = scene.live()["spec"].as_object().expect("a spec");
+        assert_eq!(spec.get("metrics").cloned().unwrap_or_default(), left);
+        assert_eq!(spec["maxReplicas"], 3);
+    }
+}

@@ -1,20 +1,29 @@
-//! HorizontalPodAutoscalers: stored in v2; v1 knows a target for the CPU only. Other metrics go through
-//! v1 in an annotation, as Kubernetes does it.
+//! HorizontalPodAutoscalers: stored in v2; v1 knows a target for the CPU only. All else goes through
+//! v1 in annotations, as Kubernetes does it.
 
 use super::Conversion;
+use crate::schema::decode;
 use crate::strategy::Map;
 use serde_json::{Value, json};
+use windlass_core::scheme::GroupVersionKind;
 
 const METRICS: &str = "autoscaling.alpha.kubernetes.io/metrics";
 const TARGET: &str = "targetCPUUtilizationPercentage";
 const CURRENT: &str = "currentCPUUtilizationPercentage";
+/// What v1 has no field for: its part of the object, its field there, and its annotation.
+const KEPT: [(&str, &str, &str); 3] = [
+    ("spec", "behavior", "autoscaling.alpha.kubernetes.io/behavior"),
+    ("status", "conditions", "autoscaling.alpha.kubernetes.io/conditions"),
+    ("status", "currentMetrics", "autoscaling.alpha.kubernetes.io/current-metrics"),
+];
+const V2: GroupVersionKind = GroupVersionKind::new("autoscaling", "v2", "HorizontalPodAutoscaler");
 
 pub(super) struct Autoscalers;
 
 impl Conversion for Autoscalers {
     fn to_served(&self, object: &mut Map) {
         let mut others = Vec::new();
-        if let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) {
+        if let Some(spec) = part(object, "spec") {
             for metric in take_list(spec, "metrics") {
                 match cpu(&metric, "target") {
                     Some(percent) if !spec.contains_key(TARGET) => {
@@ -23,26 +32,29 @@ impl Conversion for Autoscalers {
                     _ => others.push(metric),
                 }
             }
-            spec.shift_remove("behavior");
         }
-        if let Some(status) = object.get_mut("status").and_then(Value::as_object_mut) {
-            let current = take_list(status, "currentMetrics");
-            if let Some(percent) = current.iter().find_map(|metric| cpu(metric, "current")) {
-                status.insert(CURRENT.into(), percent);
-            }
-            status.shift_remove("conditions");
+        if let Some(status) = part(object, "status")
+            && let Some(Value::Array(current)) = status.get("currentMetrics")
+            && let Some(percent) = current.iter().find_map(|metric| cpu(metric, "current"))
+        {
+            status.insert(CURRENT.into(), percent);
         }
         if !others.is_empty() {
             annotations(object).insert(METRICS.into(), Value::Array(others).to_string().into());
         }
+        for (within, field, annotation) in KEPT {
+            if let Some(value) = part(object, within).and_then(|part| part.shift_remove(field)) {
+                annotations(object).insert(annotation.into(), value.to_string().into());
+            }
+        }
     }
 
     fn to_stored(&self, object: &mut Map) {
-        let kept = object.get_mut("metadata").and_then(|metadata| metadata.get_mut("annotations"));
-        let kept = kept.and_then(Value::as_object_mut).and_then(|kept| kept.shift_remove(METRICS));
-        let kept = kept.as_ref().and_then(Value::as_str).and_then(|t| serde_json::from_str(t).ok());
-        let mut metrics: Vec<Value> = kept.unwrap_or_default();
-        if let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) {
+        let mut metrics = match kept(object, "spec", "metrics", METRICS) {
+            Some(Value::Array(metrics)) => metrics,
+            _ => Vec::new(),
+        };
+        if let Some(spec) = part(object, "spec") {
             if let Some(percent) = spec.shift_remove(TARGET) {
                 let target = json!({"type": "Utilization", "averageUtilization": percent});
                 let resource = json!({"name": "cpu", "target": target});
@@ -52,14 +64,34 @@ impl Conversion for Autoscalers {
                 spec.insert("metrics".into(), metrics.into());
             }
         }
-        if let Some(status) = object.get_mut("status").and_then(Value::as_object_mut)
-            && let Some(percent) = status.shift_remove(CURRENT)
+        let current = part(object, "status").and_then(|status| status.shift_remove(CURRENT));
+        for (within, field, annotation) in KEPT {
+            let kept = kept(object, within, field, annotation);
+            if let (Some(kept), Some(part)) = (kept, part(object, within)) {
+                part.insert(field.into(), kept);
+            }
+        }
+        if let (Some(percent), Some(status)) = (current, part(object, "status"))
+            && !status.contains_key("currentMetrics")
         {
             let resource = json!({"name": "cpu", "current": {"averageUtilization": percent}});
             let metric = json!({"type": "Resource", "resource": resource});
             status.insert("currentMetrics".into(), json!([metric]));
         }
     }
+}
+
+fn part<'a>(object: &'a mut Map, name: &str) -> Option<&'a mut Map> {
+    object.get_mut(name)?.as_object_mut()
+}
+
+/// Takes what an annotation kept for a field, if it may stand there: anybody can write annotations.
+fn kept(object: &mut Map, within: &str, field: &str, annotation: &str) -> Option<Value> {
+    let annotations = part(part(object, "metadata")?, "annotations")?;
+    let text = annotations.shift_remove(annotation)?;
+    let value: Value = serde_json::from_str(text.as_str()?).ok()?;
+    let alone = json!({within: {field: value.clone()}});
+    decode::value(&V2, alone).is_ok().then_some(value)
 }
 
 fn take_list(map: &mut Map, key: &str) -> Vec<Value> {
