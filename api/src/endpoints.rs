@@ -42,7 +42,7 @@ pub(crate) async fn serve(server: Arc<ApiServer>, request: Request<RequestBody>)
     let headers = request.headers().len();
     let id = audit_id(request.headers(), server.env());
     // What answers is large, and on its way through the filters it would be moved at each of them.
-    let span = telemetry::request(&request, &id);
+    let span = telemetry::request(&server.handler, &info, &request, &id);
     let answer = Box::pin(route(&server, &info, &id, request));
     let answer = filters::guarded(&server, &info, headers, answer);
     let mut response = answer.instrument(span.clone()).await;

@@ -3,18 +3,23 @@
 use http::HeaderMap;
 use opentelemetry::Context;
 use opentelemetry::propagation::{Extractor, TextMapPropagator};
-use opentelemetry::trace::TracerProvider;
+use opentelemetry::trace::{SpanContext, TraceContextExt, TracerProvider};
 use opentelemetry_otlp::{SpanExporter, WithExportConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
 use std::time::Duration;
 use tracing::Subscriber;
-use tracing_opentelemetry::OpenTelemetryLayer;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::Layer;
+use tracing_subscriber::registry::LookupSpan;
 
 /// How long one batch of spans may take.
 const SEND: Duration = Duration::from_secs(10);
 const MILLION: f64 = 1_000_000.0;
+/// What the names of all crates of the project begin with.
+const OURS: &str = "windlass";
 
 /// Sends spans to a collector, in batches, on a thread of its own: requests never wait for it.
 #[derive(Clone, Debug)]
@@ -32,8 +37,8 @@ struct Headers<'a>(&'a HeaderMap);
 // === impl Exporter ===
 
 impl Exporter {
-    /// To an OTLP collector over gRPC, as `http://localhost:4317`. Of a million traces that begin here so many are
-    /// sampled; a trace that a client began is sampled if the client says so. To be called within a runtime.
+    /// To an OTLP collector over gRPC, as `http://localhost:4317`. Of a million requests so many are
+    /// sampled. To be called within a runtime.
     ///
     /// # Errors
     /// When the endpoint is no address.
@@ -54,13 +59,17 @@ impl Exporter {
         Self { provider }
     }
 
-    /// What a subscriber of [`tracing`] hands its spans to.
+    /// What a subscriber of [`tracing`] hands its spans to. It takes those of the project's crates only: the exporter's
+    /// own connection has spans too, and each batch would make the next. Who wants others has a layer of his own over the
+    /// provider.
     #[must_use]
-    pub fn layer<S>(&self) -> OpenTelemetryLayer<S, opentelemetry_sdk::trace::SdkTracer>
+    pub fn layer<S>(&self) -> impl Layer<S> + Send + Sync + use<S>
     where
-        S: Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>,
+        S: Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
     {
-        tracing_opentelemetry::layer().with_tracer(self.provider.tracer("windlass-api"))
+        let layer = tracing_opentelemetry::layer();
+        let layer = layer.with_tracer(self.provider.tracer("windlass-api"));
+        layer.with_filter(Targets::new().with_target(OURS, LevelFilter::INFO))
     }
 
     /// Sends what was not sent yet, and nothing after it.
@@ -77,9 +86,11 @@ fn sampler(per_million: u32) -> Sampler {
     Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(ratio)))
 }
 
-/// The trace that a request is part of.
-pub(super) fn parent(headers: &HeaderMap) -> Context {
-    TraceContextPropagator::new().extract_with_context(&Context::new(), &Headers(headers))
+/// The span of the caller, if he names it.
+pub(super) fn caller(headers: &HeaderMap) -> Option<SpanContext> {
+    let propagator = TraceContextPropagator::new();
+    let context = propagator.extract_with_context(&Context::new(), &Headers(headers));
+    Some(context.span().span_context().clone()).filter(SpanContext::is_valid)
 }
 
 // === impl Headers ===
