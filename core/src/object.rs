@@ -41,7 +41,7 @@ impl Object {
 
     /// An object from stored bytes: canonical JSON (see [`canonical`]) without a resource version,
     /// which is the revision it was stored at. The bytes are kept, not copied, and read up to the end of the metadata:
-    /// what is wrong behind that shows in views.
+    /// what is wrong behind that shows in views and, if they were cut off, in [`Object::is_whole`].
     ///
     /// # Errors
     /// When the bytes are not canonical.
@@ -52,6 +52,12 @@ impl Object {
         let header = Header::read_canonical(&json, splice as usize)?;
         let header = Header { resource_version: version, ..header };
         Ok(Self { header, json, splice: Some(splice) })
+    }
+
+    /// Whether its JSON ends where the object does: bytes that were cut off don't. Costs about a nanosecond a byte.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        wire::is_whole(&self.json)
     }
 
     /// The header.

@@ -110,6 +110,38 @@ pub trait Lease: Send + Sync {
     async fn leases(&self) -> Result<Vec<LeaseId>>;
 }
 
+/// A store whose leases are those of another one that it stands in front of: it is a [`Lease`] too.
+pub trait Leased: Send + Sync {
+    /// What keeps the leases.
+    type Lessor: Lease + ?Sized;
+
+    /// The store that keeps them.
+    fn lessor(&self) -> &Self::Lessor;
+}
+
+#[async_trait]
+impl<T: Leased> Lease for T {
+    async fn grant(&self, ttl: Duration, id: Option<LeaseId>) -> Result<LeaseStatus> {
+        self.lessor().grant(ttl, id).await
+    }
+
+    async fn keep_alive(&self, id: LeaseId) -> Result<Duration> {
+        self.lessor().keep_alive(id).await
+    }
+
+    async fn revoke(&self, id: LeaseId) -> Result<Revision> {
+        self.lessor().revoke(id).await
+    }
+
+    async fn time_to_live(&self, id: LeaseId) -> Result<(LeaseStatus, Vec<Bytes>)> {
+        self.lessor().time_to_live(id).await
+    }
+
+    async fn leases(&self) -> Result<Vec<LeaseId>> {
+        self.lessor().leases().await
+    }
+}
+
 /// A whole store.
 pub trait Backend: Read + Commit + Watch + Compact + Lease {}
 

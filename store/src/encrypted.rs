@@ -14,17 +14,15 @@ pub use rotate::Rotation;
 pub use seal::is_sealed;
 
 use crate::{
-    Batch, Commit, Committed, Compact, Event, KeyRange, KeyValue, Lease, LeaseId, LeaseStatus,
-    RangeResult, Read, Result, Revision, Txn, Watch, WatchStream,
+    Batch, Commit, Committed, Compact, Event, KeyRange, KeyValue, Lease, Leased, RangeResult, Read,
+    Result, Revision, Txn, Watch, WatchStream,
 };
 use async_trait::async_trait;
-use bytes::Bytes;
 use futures::StreamExt;
 use parking_lot::Mutex;
 use seal::Sealer;
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// So many opened batches are kept, for other watchers of the same commits.
 const RECENT: usize = 32;
@@ -174,25 +172,10 @@ impl<B: Compact> Compact for Encrypted<B> {
     }
 }
 
-#[async_trait]
-impl<B: Lease> Lease for Encrypted<B> {
-    async fn grant(&self, ttl: Duration, id: Option<LeaseId>) -> Result<LeaseStatus> {
-        self.inner.grant(ttl, id).await
-    }
+impl<B: Lease> Leased for Encrypted<B> {
+    type Lessor = B;
 
-    async fn keep_alive(&self, id: LeaseId) -> Result<Duration> {
-        self.inner.keep_alive(id).await
-    }
-
-    async fn revoke(&self, id: LeaseId) -> Result<Revision> {
-        self.inner.revoke(id).await
-    }
-
-    async fn time_to_live(&self, id: LeaseId) -> Result<(LeaseStatus, Vec<Bytes>)> {
-        self.inner.time_to_live(id).await
-    }
-
-    async fn leases(&self) -> Result<Vec<LeaseId>> {
-        self.inner.leases().await
+    fn lessor(&self) -> &B {
+        &self.inner
     }
 }

@@ -17,7 +17,7 @@ pub mod server;
 pub mod testing;
 mod types;
 
-pub use backend::{Backend, Commit, Compact, Lease, Read, Watch, WatchStream};
+pub use backend::{Backend, Commit, Compact, Lease, Leased, Read, Watch, WatchStream};
 pub use embedded::{Durability, Embedded, EmbeddedOptions, Log, Record};
 #[cfg(feature = "encryption")]
 pub use encrypted::{Encrypted, KeyRing, KeyRingError, Nonces, Rotation, SystemNonces, is_sealed};

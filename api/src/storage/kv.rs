@@ -215,21 +215,29 @@ fn change(revision: Revision, event: &windlass_store::Event) -> Result<Change, S
     let key = event.key().clone();
     let (now, before) = match event {
         windlass_store::Event::Put { now, previous } => {
-            (Some(decode(now)?), previous.as_ref().map(decode).transpose()?)
+            (Some(decode_event(now)?), previous.as_ref().map(decode_event).transpose()?)
         }
-        windlass_store::Event::Delete { previous } => (None, Some(decode(previous)?)),
+        windlass_store::Event::Delete { previous } => (None, Some(decode_event(previous)?)),
     };
     Ok(Change::new(revision, key, now, before, (None, None)))
 }
 
-/// An object out of the store. Its bytes are shared with it.
+/// An object that was stored some time ago. Its bytes are shared with the store, and looked at from end to end.
 pub(super) fn decode(kv: &KeyValue) -> Result<Arc<Object>, Status> {
+    let object = decode_event(kv)?;
+    if object.is_whole() { Ok(object) } else { Err(unreadable(kv, &"it was cut off")) }
+}
+
+/// An object that is stored just now. Its bytes are shared with the store.
+pub(super) fn decode_event(kv: &KeyValue) -> Result<Arc<Object>, Status> {
     let object = Object::from_stored(kv.value.clone(), kv.mod_revision);
-    object.map(Arc::new).map_err(|error| {
-        let key = String::from_utf8_lossy(&kv.key);
-        tracing::error!(%key, %error, "an object in the store can't be read");
-        Status::internal(format!("object at {key} can't be read: {error}"))
-    })
+    object.map(Arc::new).map_err(|error| unreadable(kv, &error))
+}
+
+fn unreadable(kv: &KeyValue, why: &dyn std::fmt::Display) -> Status {
+    let key = String::from_utf8_lossy(&kv.key);
+    tracing::error!(%key, %why, "an object in the store can't be read");
+    Status::internal(format!("object at {key} can't be read: {why}"))
 }
 
 fn whole_page(found: RangeResult) -> Result<Page, Status> {

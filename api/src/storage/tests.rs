@@ -11,8 +11,8 @@ use windlass_core::meta::{FieldSelector, LabelSelector, Reason};
 use windlass_core::object::canonical;
 use windlass_core::scheme;
 use windlass_store::{
-    Backend, Batch, Commit, Compact, KeyRange, KeyValue, Lease, LeaseId, LeaseStatus, Limits,
-    Memory, Op, Precondition, RangeResult, Read, Watch,
+    Backend, Batch, Commit, Compact, KeyRange, KeyValue, Leased, Limits, Memory, Op, Precondition,
+    RangeResult, Read, Watch,
 };
 
 /// Selects by `spec.nodeName`.
@@ -386,33 +386,11 @@ impl Compact for Fragile {
     }
 }
 
-#[async_trait]
-impl Lease for Fragile {
-    async fn grant(
-        &self,
-        ttl: Duration,
-        id: Option<LeaseId>,
-    ) -> windlass_store::Result<LeaseStatus> {
-        self.memory.grant(ttl, id).await
-    }
+impl Leased for Fragile {
+    type Lessor = Memory;
 
-    async fn keep_alive(&self, id: LeaseId) -> windlass_store::Result<Duration> {
-        self.memory.keep_alive(id).await
-    }
-
-    async fn revoke(&self, id: LeaseId) -> windlass_store::Result<Revision> {
-        self.memory.revoke(id).await
-    }
-
-    async fn time_to_live(
-        &self,
-        id: LeaseId,
-    ) -> windlass_store::Result<(LeaseStatus, Vec<bytes::Bytes>)> {
-        self.memory.time_to_live(id).await
-    }
-
-    async fn leases(&self) -> windlass_store::Result<Vec<LeaseId>> {
-        self.memory.leases().await
+    fn lessor(&self) -> &Memory {
+        &self.memory
     }
 }
 
@@ -477,4 +455,18 @@ fn tokens_are_read_as_written() {
         assert_eq!(refused.reason, Reason::BadRequest);
         assert!(refused.message.starts_with("continue key is not valid: "));
     }
+}
+
+#[tokio::test]
+async fn what_was_cut_off_is_an_error_that_names_the_key() {
+    let world = World::plain();
+    world.put("a", "x").await;
+    let key = world.key("a");
+    let whole = world.backend.get(&key, None).await.expect("readable").expect("there").value;
+    let cut = Txn::new().put(key.clone(), whole.slice(..whole.len() - 1));
+    world.backend.commit(cut).await.expect("written");
+    let read = world.storage.get(&world.pods, &key, ReadVersion::Newest).await;
+    let status = read.expect_err("it has no end");
+    let key = String::from_utf8_lossy(&key);
+    assert!(status.code == 500 && status.message.contains(&*key), "{status:?}");
 }

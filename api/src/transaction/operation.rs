@@ -73,10 +73,7 @@ impl Handler {
 }
 
 /// An operation as a request of its own.
-fn action(
-    operation: &Operation,
-    options: &WriteOptions,
-) -> Result<handler::Action, Status> {
+fn action(operation: &Operation, options: &WriteOptions) -> Result<handler::Action, Status> {
     let whole = || bytes::Bytes::from(Value::from(operation.object.clone()).to_string());
     let options = WriteOptions { force: operation.force, ..options.clone() };
     if operation.patch.is_some() != (operation.action == Action::Patch) {

@@ -5,10 +5,9 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 use windlass_store::{
-    Backend, Commit, Committed, Compact, Error, KeyRange, KeyValue, Lease, LeaseId, LeaseStatus,
-    Op, Precondition, RangeResult, Read, Result, Revision, Txn, Watch, WatchStream,
+    Backend, Commit, Committed, Compact, Error, KeyRange, KeyValue, Leased, Op, Precondition,
+    RangeResult, Read, Result, Revision, Txn, Watch, WatchStream,
 };
 
 /// What staged writes appear to be at: no store ever gets there, so nothing that others write looks like them.
@@ -174,25 +173,10 @@ impl Compact for Staged {
     }
 }
 
-#[async_trait]
-impl Lease for Staged {
-    async fn grant(&self, ttl: Duration, id: Option<LeaseId>) -> Result<LeaseStatus> {
-        self.base.grant(ttl, id).await
-    }
+impl Leased for Staged {
+    type Lessor = dyn Backend;
 
-    async fn keep_alive(&self, id: LeaseId) -> Result<Duration> {
-        self.base.keep_alive(id).await
-    }
-
-    async fn revoke(&self, id: LeaseId) -> Result<Revision> {
-        self.base.revoke(id).await
-    }
-
-    async fn time_to_live(&self, id: LeaseId) -> Result<(LeaseStatus, Vec<Bytes>)> {
-        self.base.time_to_live(id).await
-    }
-
-    async fn leases(&self) -> Result<Vec<LeaseId>> {
-        self.base.leases().await
+    fn lessor(&self) -> &(dyn Backend + 'static) {
+        &*self.base
     }
 }

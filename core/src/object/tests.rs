@@ -85,6 +85,17 @@ fn text_that_looks_like_metadata_is_left_alone() {
 }
 
 #[test]
+fn what_was_cut_off_is_not_whole() {
+    let tricky =
+        json!({"metadata": {"name": "a"}, "data": {"k": "{\"\\", "l": "}}"}, "n": [{}, {}]});
+    let json = stored(tricky);
+    let is_whole = |json| Object::from_stored(json, 1).expect("canonical").is_whole();
+    assert!(is_whole(json.clone()));
+    let behind = json.windows(6).position(|w| w == b"\"data\"").expect("data");
+    assert!((behind..json.len()).all(|end| !is_whole(json.slice(..end))));
+}
+
+#[test]
 fn what_is_not_canonical_is_refused() {
     let inner_first = br#"{"kind":"X","spec":{"template":{"metadata":{}}},"metadata":{}}"#;
     assert!(Object::from_stored(Bytes::from_static(inner_first), 1).is_err());

@@ -44,6 +44,36 @@ pub(super) fn splice_point(json: &[u8]) -> Option<u32> {
     u32::try_from(at + METADATA.len()).ok()
 }
 
+/// Whether the brace that opens the JSON is closed by its last byte.
+pub(super) fn is_whole(json: &[u8]) -> bool {
+    let (mut depth, mut at) = (0usize, 0);
+    while let Some(byte) = json.get(at) {
+        match byte {
+            b'{' => depth += 1,
+            b'}' if depth == 1 => return at + 1 == json.len(),
+            b'}' => depth = depth.saturating_sub(1),
+            b'"' => match behind_string(json, at + 1) {
+                Some(behind) => at = behind,
+                None => return false,
+            },
+            _ => {}
+        }
+        at += 1;
+    }
+    false
+}
+
+/// Where the quote is that ends a string.
+fn behind_string(json: &[u8], mut at: usize) -> Option<usize> {
+    loop {
+        match json.get(at)? {
+            b'"' => return Some(at),
+            b'\\' => at += 2,
+            _ => at += 1,
+        }
+    }
+}
+
 pub(super) fn chunks(object: &Object) -> [Bytes; 3] {
     let Some(splice) = object.splice else {
         return [object.json.clone(), Bytes::new(), Bytes::new()];

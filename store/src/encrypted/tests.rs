@@ -2,8 +2,10 @@ mod shared;
 
 use super::*;
 use crate::{Error, Memory, Op, Precondition};
+use bytes::Bytes;
 use shared::Shared;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
 
 const OLD: &str = "old:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 const NEW: &str = "new:ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=";

@@ -1,7 +1,7 @@
 //! The objects of one resource in the order of their keys, and their recent past: a plain structure.
 
 use super::ring::Ring;
-use crate::storage::kv::decode;
+use crate::storage::kv::decode_event;
 use crate::storage::{Change, ListQuery, Page, Resource, Selection, Stats};
 use bytes::Bytes;
 use rustc_hash::FxHashMap;
@@ -102,7 +102,7 @@ impl State {
         self.revision = revision;
         let now = match event {
             // Why not was logged there; an object that can't be read is as good as gone.
-            StoreEvent::Put { now, .. } => decode(now).ok(),
+            StoreEvent::Put { now, .. } => decode_event(now).ok(),
             StoreEvent::Delete { .. } => None,
         };
         let index = now.as_ref().and_then(|object| resource.indexed(object));

@@ -1,14 +1,12 @@
 //! A store that several have in hand.
 
 use crate::{
-    Commit, Committed, Compact, KeyRange, KeyValue, Lease, LeaseId, LeaseStatus, Memory,
-    RangeResult, Read, Result, Revision, Txn, Watch, WatchStream,
+    Commit, Committed, Compact, KeyRange, KeyValue, Leased, Memory, RangeResult, Read, Result,
+    Revision, Txn, Watch, WatchStream,
 };
 use async_trait::async_trait;
-use bytes::Bytes;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 #[derive(Clone, Default)]
 pub(super) struct Shared {
@@ -75,25 +73,10 @@ impl Compact for Shared {
     }
 }
 
-#[async_trait]
-impl Lease for Shared {
-    async fn grant(&self, ttl: Duration, id: Option<LeaseId>) -> Result<LeaseStatus> {
-        self.store.grant(ttl, id).await
-    }
+impl Leased for Shared {
+    type Lessor = Memory;
 
-    async fn keep_alive(&self, id: LeaseId) -> Result<Duration> {
-        self.store.keep_alive(id).await
-    }
-
-    async fn revoke(&self, id: LeaseId) -> Result<Revision> {
-        self.store.revoke(id).await
-    }
-
-    async fn time_to_live(&self, id: LeaseId) -> Result<(LeaseStatus, Vec<Bytes>)> {
-        self.store.time_to_live(id).await
-    }
-
-    async fn leases(&self) -> Result<Vec<LeaseId>> {
-        self.store.leases().await
+    fn lessor(&self) -> &Memory {
+        &self.store
     }
 }
