@@ -12,6 +12,8 @@ use super::ast::{Element, Entry, Expr, Field, Kind};
 use super::cost::{LIST_BASE, MAP_BASE, scaled};
 use super::error::EvalError;
 use super::value::{Map, Value};
+use regex::Regex;
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 pub(super) use equal::equal;
@@ -22,13 +24,15 @@ pub(super) type Outcome<'a> = Result<Value<'a>, EvalError>;
 pub(super) struct Evaluation<'p, 'a> {
     scopes: Vec<(&'p str, Value<'a>)>,
     left: u64,
+    /// The last regular expressions that the object says.
+    patterns: VecDeque<(String, Regex)>,
 }
 
 // === impl Evaluation ===
 
 impl<'p, 'a> Evaluation<'p, 'a> {
     pub(super) fn new(scopes: Vec<(&'p str, Value<'a>)>, budget: u64) -> Self {
-        Self { scopes, left: budget }
+        Self { scopes, left: budget, patterns: VecDeque::new() }
     }
 
     /// What is left of the budget.

@@ -90,6 +90,15 @@ fn expressions_that_objects_bring_along_cost_more() {
     assert_eq!(run("!self.patterns.exists(p, 'x y'.matches(p))"), Some(EvalError::Budget));
     println!("{:?}", start.elapsed());
     assert_eq!(run("self.patterns.all(p, !p.matches('^[0-9]+$'))"), None);
+    // One that is used often is compiled once.
+    let texts = json!({"patterns": vec!["x"; 9_000]});
+    let program =
+        Environment::new([variable.clone()]).compile("self.patterns.all(p, p.matches(p))");
+    let mut budget = RUNTIME_BUDGET;
+    let all = program
+        .expect("compiles")
+        .eval(vec![("self", Value::from_json(&texts, None))], &mut budget);
+    assert!(matches!(all, Ok(Value::Bool(true))), "{all:?}");
     // Too large to be compiled for one object.
     assert!(run("'x'.matches('(\\\\pL{' + '200}){20}')").is_some());
 }
@@ -131,6 +140,18 @@ fn large_sets_are_compared_in_no_time() {
     assert!(equal(&up, &down));
     down[7] = json!(3);
     assert!(!equal(&up, &down), "one is there twice, and one is not");
+    assert!(start.elapsed() < std::time::Duration::from_secs(5));
+    // The order counts in those: they are as many values.
+    let mut arrangements = vec![vec![]];
+    for n in 0..8 {
+        let with = |all: &Vec<u32>| {
+            (0..=all.len()).map(|at| [&all[..at], &[n], &all[at..]].concat()).collect::<Vec<_>>()
+        };
+        arrangements = arrangements.iter().flat_map(with).collect();
+    }
+    let reversed: Vec<_> = arrangements.iter().rev().collect();
+    let start = std::time::Instant::now();
+    assert!(equal(&json!(arrangements), &json!(reversed)));
     assert!(start.elapsed() < std::time::Duration::from_secs(5));
     let (a, b) = (json!([1, 2.0, "x", {"k": [1, null]}]), json!([{"k": [1, null]}, 2, "x", 1.0]));
     assert!(equal(&a, &b));

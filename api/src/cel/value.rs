@@ -217,6 +217,14 @@ impl<'a> List<'a> {
         (0..self.len()).filter_map(|at| self.get(at))
     }
 
+    /// The shape of its elements.
+    pub(super) fn item_shape(&self) -> Option<&'a dyn Shape> {
+        match self {
+            Self::Json(_, shape) => shape.and_then(Shape::item),
+            Self::Values(_) => None,
+        }
+    }
+
     /// How its elements are told apart.
     pub(super) fn elements(&self) -> Elements<'a> {
         match self {

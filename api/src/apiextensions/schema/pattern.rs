@@ -11,17 +11,11 @@ const SIZE_LIMIT: usize = 2 << 20;
 /// The same for one that somebody wrote into an object, not into a schema or a rule.
 const SMALL: usize = 128 << 10;
 
-/// Compiled expressions are large, and few are used at a time.
-static WRITTEN: Cache = Cache::new(SIZE_LIMIT, 256);
-static GIVEN: Cache = Cache::new(SMALL, 128);
+/// Compiled expressions are large, and few are used at a time: so many are kept.
+const MOST: usize = 256;
+static USED: LazyLock<Mutex<Used>> = LazyLock::new(Mutex::default);
 
 /// Expressions that were used lately.
-struct Cache {
-    size_limit: usize,
-    most: usize,
-    used: LazyLock<Mutex<Used>>,
-}
-
 #[derive(Default)]
 struct Used {
     lately: FxHashMap<String, Arc<Regex>>,
@@ -55,55 +49,49 @@ pub(crate) fn is_match(pattern: &str, text: &str) -> Result<bool, PatternError> 
 /// # Errors
 /// Why it is none.
 pub(crate) fn compiled(pattern: &str) -> Result<Arc<Regex>, PatternError> {
-    WRITTEN.get(pattern)
+    if let Some(regex) = USED.lock().known(pattern) {
+        return Ok(regex);
+    }
+    let regex = Arc::new(compile(pattern, SIZE_LIMIT)?);
+    USED.lock().keep(pattern.to_owned(), regex.clone());
+    Ok(regex)
 }
 
-/// The same, for an expression that an object says: it takes a fraction of a millisecond at most, and takes no place
-/// from those that are in use all the time.
+/// One that an object says: it takes a fraction of a millisecond at most, and no place from those that are in use all
+/// the time.
 ///
 /// # Errors
 /// Why it is none, or that it is too large.
-pub(crate) fn compiled_small(pattern: &str) -> Result<Arc<Regex>, PatternError> {
-    GIVEN.get(pattern)
+pub(crate) fn compile_small(pattern: &str) -> Result<Regex, PatternError> {
+    compile(pattern, SMALL)
 }
 
-// === impl Cache ===
+fn compile(pattern: &str, size_limit: usize) -> Result<Regex, PatternError> {
+    RegexBuilder::new(&translate(pattern))
+        .size_limit(size_limit)
+        .dfa_size_limit(SIZE_LIMIT / 4)
+        .build()
+        .map_err(|error| PatternError(reason(&error)))
+}
 
-impl Cache {
-    const fn new(size_limit: usize, most: usize) -> Self {
-        Self { size_limit, most, used: LazyLock::new(Mutex::default) }
-    }
+// === impl Used ===
 
-    fn get(&self, pattern: &str) -> Result<Arc<Regex>, PatternError> {
-        if let Some(regex) = self.known(pattern) {
-            return Ok(regex);
-        }
-        let regex = RegexBuilder::new(&translate(pattern))
-            .size_limit(self.size_limit)
-            .dfa_size_limit(SIZE_LIMIT / 4)
-            .build()
-            .map_err(|error| PatternError(reason(&error)))?;
-        let regex = Arc::new(regex);
-        self.keep(&mut self.used.lock(), pattern.to_owned(), regex.clone());
-        Ok(regex)
-    }
-
-    fn known(&self, pattern: &str) -> Option<Arc<Regex>> {
-        let mut used = self.used.lock();
-        if let Some(regex) = used.lately.get(pattern) {
+impl Used {
+    fn known(&mut self, pattern: &str) -> Option<Arc<Regex>> {
+        if let Some(regex) = self.lately.get(pattern) {
             return Some(regex.clone());
         }
-        let (pattern, regex) = used.before.remove_entry(pattern)?;
-        self.keep(&mut used, pattern, regex.clone());
+        let (pattern, regex) = self.before.remove_entry(pattern)?;
+        self.keep(pattern, regex.clone());
         Some(regex)
     }
 
     /// Half of all there are may be new; then those that were not used meanwhile go.
-    fn keep(&self, used: &mut Used, pattern: String, regex: Arc<Regex>) {
-        if used.lately.len() >= self.most / 2 {
-            used.before = std::mem::take(&mut used.lately);
+    fn keep(&mut self, pattern: String, regex: Arc<Regex>) {
+        if self.lately.len() >= MOST / 2 {
+            self.before = std::mem::take(&mut self.lately);
         }
-        used.lately.insert(pattern, regex);
+        self.lately.insert(pattern, regex);
     }
 }
 

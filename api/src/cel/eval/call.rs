@@ -11,6 +11,9 @@ use crate::cel::foreign;
 use crate::cel::value::{List, Value};
 use regex::Regex;
 
+/// So many regular expressions that an object says are kept during an evaluation.
+const PATTERNS: usize = 16;
+
 // === impl Evaluation ===
 
 impl<'p, 'a> Evaluation<'p, 'a> {
@@ -138,7 +141,7 @@ impl<'p, 'a> Evaluation<'p, 'a> {
         self.charge(cost)
     }
 
-    /// Looks for an expression in a text. One that is not written in the source was not compiled before: that costs.
+    /// Looks for an expression in a text.
     fn regex(
         &mut self,
         function: &str,
@@ -146,17 +149,34 @@ impl<'p, 'a> Evaluation<'p, 'a> {
         (regex, written): (&str, bool),
         rest: &[Value<'a>],
     ) -> Outcome<'a> {
-        let regex = if written {
-            pattern::compiled(regex)
-        } else {
-            self.charge(COMPILE)?;
-            pattern::compiled_small(regex)
+        let found = |regex: &Regex| match function {
+            "matches" => Value::Bool(regex.is_match(text)),
+            _ => find(function, text, regex, rest),
         };
-        let regex = regex.map_err(|error| EvalError::failed(error.to_string()))?;
-        if function == "matches" {
-            return Ok(Value::Bool(regex.is_match(text)));
+        if !written {
+            return self.given(regex).map(found);
         }
-        Ok(find(function, text, &regex, rest))
+        let regex = pattern::compiled(regex);
+        Ok(found(&*regex.map_err(|error| EvalError::failed(error.to_string()))?))
+    }
+
+    /// A regular expression that is not written in the source: it was not compiled before, and that costs, once.
+    fn given(&mut self, pattern: &str) -> Result<&Regex, EvalError> {
+        let known = self.patterns.iter().position(|(known, _)| known == pattern);
+        let at = match known {
+            Some(at) => at,
+            None => {
+                self.charge(COMPILE)?;
+                let regex = pattern::compile_small(pattern);
+                let regex = regex.map_err(|error| EvalError::failed(error.to_string()))?;
+                if self.patterns.len() == PATTERNS {
+                    self.patterns.pop_front();
+                }
+                self.patterns.push_back((pattern.to_owned(), regex));
+                self.patterns.len() - 1
+            }
+        };
+        Ok(&self.patterns[at].1)
     }
 
     fn sets(&mut self, function: &str, a: &List<'a>, b: &List<'a>) -> Outcome<'a> {

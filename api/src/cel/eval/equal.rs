@@ -1,6 +1,6 @@
 //! Equality and order of values.
 
-use crate::cel::shape::Elements;
+use crate::cel::shape::{Elements, Shape};
 use crate::cel::value::{List, Map, Value};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
@@ -66,11 +66,12 @@ fn equal_lists(a: &List<'_>, b: &List<'_>) -> bool {
 /// Whether two lists of one length have the same elements, each as often.
 fn equal_unordered(a: &List<'_>, b: &List<'_>) -> bool {
     let mut left: FxHashMap<u64, SmallVec<[Value<'_>; 1]>> = FxHashMap::default();
+    let shape = a.item_shape();
     for item in b.iter() {
-        left.entry(digest(&item)).or_default().push(item);
+        left.entry(digest(&item, shape)).or_default().push(item);
     }
     a.iter().all(|item| {
-        let Some(alike) = left.get_mut(&digest(&item)) else { return false };
+        let Some(alike) = left.get_mut(&digest(&item, shape)) else { return false };
         let found = alike.iter().position(|other| equal(&item, other));
         found.map(|at| alike.swap_remove(at)).is_some()
     })
@@ -91,16 +92,17 @@ fn equal_maps(a: &Map<'_>, b: &Map<'_>) -> bool {
     }
     let mut known: FxHashMap<u64, SmallVec<[(Value<'_>, Value<'_>); 1]>> = FxHashMap::default();
     for (key, value) in b.iter() {
-        known.entry(digest(&key)).or_default().push((key, value));
+        known.entry(digest(&key, None)).or_default().push((key, value));
     }
     a.iter().all(|(key, value)| {
-        let alike = known.get(&digest(&key));
+        let alike = known.get(&digest(&key, None));
         alike.into_iter().flatten().any(|(k, v)| equal(&key, k) && equal(&value, v))
     })
 }
 
-/// The same number for values that are equal, and mostly another one for values that are not.
-fn digest(value: &Value<'_>) -> u64 {
+/// The same number for values that are equal, and mostly another one for values that are not. The shape says where the
+/// order counts: that of the value on the left.
+fn digest(value: &Value<'_>, shape: Option<&dyn Shape>) -> u64 {
     let mut hasher = DefaultHasher::new();
     match value {
         Value::Bool(value) => value.hash(&mut hasher),
@@ -110,14 +112,25 @@ fn digest(value: &Value<'_>) -> u64 {
         Value::Duration(nanos) => nanos.hash(&mut hasher),
         Value::Timestamp(at) => at.hash(&mut hasher),
         Value::Type(name) => name.hash(&mut hasher),
-        Value::Optional(Some(value)) => digest(value).hash(&mut hasher),
-        // The order may count or not: it never does here.
+        Value::Optional(Some(value)) => digest(value, shape).hash(&mut hasher),
         Value::List(list) => {
-            list.iter().map(|item| digest(&item)).fold(0, u64::wrapping_add).hash(&mut hasher);
+            let inside = shape.and_then(Shape::item);
+            let items = list.iter().map(|item| digest(&item, inside));
+            match shape.map(Shape::elements).unwrap_or_default() {
+                Elements::Atomic => items.for_each(|item| item.hash(&mut hasher)),
+                Elements::Set | Elements::Map(_) => {
+                    items.fold(0, u64::wrapping_add).hash(&mut hasher);
+                }
+            }
         }
         Value::Map(map) => {
             let entry = |(key, value): (Value<'_>, Value<'_>)| {
-                digest(&key).rotate_left(1).wrapping_add(digest(&value)).wrapping_mul(0x9e37_79b9)
+                let inside = match &key {
+                    Value::String(name) => shape.and_then(|shape| shape.field(name)),
+                    _ => None,
+                };
+                let key = digest(&key, None).rotate_left(1);
+                key.wrapping_add(digest(&value, inside)).wrapping_mul(0x9e37_79b9)
             };
             map.iter().map(entry).fold(0, u64::wrapping_add).hash(&mut hasher);
         }
