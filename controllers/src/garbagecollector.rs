@@ -41,7 +41,7 @@ fn build(context: &Context, kinds: Vec<Kind>, shutdown: &Shutdown) -> Box<dyn Co
     for kind in kinds.into_iter().filter(|kind| kind.resource != scheme::EVENTS) {
         // Without the indexes that other controllers need: all objects there are go through here.
         let cache = context.informers.informer::<HeaderOnly>(kind.resource.clone());
-        watch::follow(&cache, &kind, &graph, &queue);
+        watch::follow(&cache, (&kind, graph::Source::Own), &graph, &queue);
         controller = controller.after(cache.synced());
     }
     behind.follow(context, &graph, &queue, shutdown);

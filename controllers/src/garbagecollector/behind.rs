@@ -1,6 +1,6 @@
 //! Kinds that other servers serve behind the API server.
 
-use super::graph::Graph;
+use super::graph::{Graph, Source};
 use super::watch::{Queue, follow_until};
 use crate::Context;
 use crate::support::kinds::Kind;
@@ -9,12 +9,16 @@ use rustc_hash::FxHashMap;
 use serde::Deserialize;
 use std::sync::Arc;
 use std::time::Duration;
-use windlass_core::client::Discovery;
+use tokio::sync::Notify;
+use windlass_core::client::{Client, Discovery};
 use windlass_core::component::Shutdown;
 use windlass_core::scheme::{self, GroupVersion, ResourceInfo};
 
 /// Waiting time after a server did not say what it serves.
 const AGAIN: Duration = Duration::from_secs(10);
+/// So often a server is asked anew, besides when something changes about its APIService: nobody tells of a kind more.
+/// (Kubernetes asks all of them every 30 seconds.)
+const REFRESH: Duration = Duration::from_secs(60);
 
 /// What is read of an APIService.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -56,7 +60,18 @@ pub(super) struct Behind(Mutex<FxHashMap<String, Followed>>);
 
 struct Followed {
     stop: Shutdown,
-    kinds: Vec<Kind>,
+    /// Its server may serve something else now.
+    changed: Arc<Notify>,
+    kinds: Vec<(Kind, Shutdown)>,
+}
+
+/// What it takes to follow a kind.
+#[derive(Clone)]
+struct Means {
+    discovery: Arc<dyn Discovery>,
+    client: Arc<dyn Client>,
+    graph: Arc<Graph>,
+    queue: Queue,
 }
 
 // === impl Service ===
@@ -89,8 +104,9 @@ impl Behind {
     ) {
         let Some(discovery) = context.settings.discovery.clone() else { return };
         let services = context.informers.informer::<Service>(scheme::APISERVICES);
-        let (this, client) = (self.clone(), context.client.clone());
-        let (graph, queue, shutdown) = (graph.clone(), queue.clone(), shutdown.clone());
+        let (client, graph, queue) = (context.client.clone(), graph.clone(), queue.clone());
+        let means = Means { discovery, client, graph, queue };
+        let (this, shutdown) = (self.clone(), shutdown.clone());
         services.on_change(move |change| {
             let (name, service) = (change.object().name(), &change.entry().view);
             let gone = matches!(change, windlass_core::cache::Change::Deleted(_));
@@ -100,34 +116,50 @@ impl Behind {
                 followed.remove(name).into_iter().for_each(|one| one.stop.cancel());
                 return;
             };
-            if followed.contains_key(name) || !service.is_available() {
+            if !service.is_available() {
                 return;
             }
-            let stop = shutdown.child_token();
-            let new = Followed { stop: stop.clone(), kinds: Vec::new() };
+            if let Some(known) = followed.get(name) {
+                return known.changed.notify_one();
+            }
+            let (stop, changed) = (shutdown.child_token(), Arc::new(Notify::new()));
+            let new = Followed { stop: stop.clone(), changed: changed.clone(), kinds: Vec::new() };
             followed.insert(name.to_owned(), new);
-            let (this, name, discovery) = (this.clone(), name.to_owned(), discovery.clone());
-            let (client, graph, queue) = (client.clone(), graph.clone(), queue.clone());
-            tokio::spawn(async move {
-                let asked = stop.run_until_cancelled(kinds(&*discovery, &version)).await;
-                for kind in asked.unwrap_or_default() {
-                    follow_until(&client, &kind, &graph, &queue, stop.clone());
-                    this.note(&name, kind);
+            let (this, name, means) = (this.clone(), name.to_owned(), means.clone());
+            let keep = async move {
+                loop {
+                    let kinds = kinds(&*means.discovery, &version).await;
+                    this.take(&name, kinds, &means);
+                    // Either way it is time to ask again.
+                    let _ = tokio::time::timeout(REFRESH, changed.notified()).await;
                 }
-            });
+            };
+            tokio::spawn(async move { stop.run_until_cancelled(keep).await });
         });
     }
 
-    fn note(&self, service: &str, kind: Kind) {
-        if let Some(followed) = self.0.lock().get_mut(service) {
-            followed.kinds.push(kind);
+    /// Follows what a server serves now, and nothing else of it.
+    fn take(&self, service: &str, kinds: Vec<Kind>, means: &Means) {
+        let mut all = self.0.lock();
+        let Some(followed) = all.get_mut(service) else { return };
+        let (kept, gone): (Vec<_>, Vec<_>) =
+            followed.kinds.drain(..).partition(|(kind, _)| kinds.contains(kind));
+        gone.into_iter().for_each(|(_, stop)| stop.cancel());
+        followed.kinds = kept;
+        for kind in kinds {
+            if followed.kinds.iter().any(|(known, _)| *known == kind) {
+                continue;
+            }
+            let (stop, Means { client, graph, queue, .. }) = (followed.stop.child_token(), means);
+            follow_until(client, (&kind, Source::Behind), graph, queue, stop.clone());
+            followed.kinds.push((kind, stop));
         }
     }
 
     /// The followed kind of this name, in any version.
     pub(super) fn find(&self, group: &str, kind: &str) -> Option<Kind> {
         let followed = self.0.lock();
-        let mut kinds = followed.values().flat_map(|one| &one.kinds);
+        let mut kinds = followed.values().flat_map(|one| &one.kinds).map(|(kind, _)| kind);
         kinds.find(|known| known.kind == kind && known.resource.group == group).cloned()
     }
 }
@@ -184,7 +216,8 @@ mod tests {
         let kinds: Vec<Kind> = infos.iter().filter_map(|info| collectable(info)).collect();
         assert_eq!(kinds.iter().map(|kind| &*kind.kind).collect::<Vec<_>>(), ["Ship"]);
         let behind = Behind::default();
-        let new = Followed { stop: Shutdown::new(), kinds };
+        let kinds = kinds.into_iter().map(|kind| (kind, Shutdown::new())).collect();
+        let new = Followed { stop: Shutdown::new(), changed: Arc::default(), kinds };
         behind.0.lock().insert("v1.a.b".into(), new);
         assert!(behind.find("a.b", "Ship").is_some_and(|kind| kind.namespaced));
         assert!(behind.find("c.d", "Ship").is_none());

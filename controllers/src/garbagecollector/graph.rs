@@ -1,11 +1,12 @@
 //! Who owns whom.
 
+use crate::support::kinds::Kind;
 use parking_lot::Mutex;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::sync::Arc;
 use windlass_core::client::Key;
+use windlass_core::meta::{Str, intern};
 use windlass_core::object::{Header, Owner};
-use windlass_core::scheme::GroupVersionResource;
 
 pub(super) const ORPHAN: &str = "orphan";
 pub(super) const FOREGROUND: &str = "foregroundDeletion";
@@ -14,10 +15,21 @@ const REMEMBERED: usize = 10_000;
 
 pub(super) type Uid = Arc<str>;
 
+/// Who says that an object is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    /// The API server, which gives uids itself.
+    Own,
+    /// Another server behind it, which may show any uid: what it says is made sure of.
+    Behind,
+}
+
 /// An object as the graph knows it.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Node {
     pub(super) key: Key,
+    pub(super) kind: Str,
+    pub(super) source: Source,
     pub(super) owners: Box<[Owner]>,
     pub(super) deleting: bool,
     /// It waits until its dependents are without it.
@@ -34,6 +46,16 @@ pub(super) struct Dependent {
     pub(super) blocks: bool,
 }
 
+/// An object that is gone. Its uid alone says nothing: who refers to an owner may write any, and be wrong about the rest.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Gone {
+    uid: Uid,
+    group: Str,
+    kind: Str,
+    namespace: Str,
+    name: Box<str>,
+}
+
 /// All nodes by uid, and for each uid those that name it as an owner. Changes give back who is to be looked at.
 #[derive(Default)]
 pub(super) struct Graph(Mutex<State>);
@@ -42,22 +64,40 @@ pub(super) struct Graph(Mutex<State>);
 struct State {
     nodes: FxHashMap<Uid, Node>,
     dependents: FxHashMap<Uid, FxHashSet<Uid>>,
-    gone: FxHashSet<Uid>,
+    gone: FxHashSet<Gone>,
 }
 
 // === impl Node ===
 
 impl Node {
-    pub(super) fn new(resource: &GroupVersionResource, header: &Header) -> Self {
-        let waits = |finalizer: &str| {
-            header.deleting && header.finalizers.iter().any(|f| **f == *finalizer)
-        };
+    pub(super) fn new(kind: &Kind, source: Source, header: &Header) -> Self {
         Self {
-            key: Key::new(resource.clone(), &*header.namespace, &*header.name),
+            key: Key::new(kind.resource.clone(), &*header.namespace, &*header.name),
+            kind: intern(&kind.kind),
+            source,
             owners: header.owners.clone(),
             deleting: header.deleting,
-            orphaning: waits(ORPHAN),
-            foreground: waits(FOREGROUND),
+            orphaning: waits(header, ORPHAN),
+            foreground: waits(header, FOREGROUND),
+        }
+    }
+
+    /// Whether an object in this namespace means it when it names this owner.
+    pub(super) fn is(&self, owner: &Owner, namespace: &str) -> bool {
+        let Key { resource, namespace: own, name, .. } = &self.key;
+        *owner.name == **name
+            && resource.group == group_of(owner)
+            && *self.kind == *owner.kind
+            && own.as_deref().is_none_or(|own| own == namespace)
+    }
+
+    fn gone(&self, uid: &str) -> Gone {
+        Gone {
+            uid: uid.into(),
+            group: intern(&self.key.resource.group),
+            kind: self.kind.clone(),
+            namespace: intern(self.key.namespace.as_deref().unwrap_or_default()),
+            name: self.key.name.as_str().into(),
         }
     }
 
@@ -74,23 +114,27 @@ impl Graph {
         self.0.lock().observe(uid.into(), node)
     }
 
-    /// An object is gone.
-    pub(super) fn forget(&self, uid: &str) -> Vec<Uid> {
-        self.0.lock().forget(uid)
+    /// What was under this key with this uid is gone.
+    pub(super) fn forget(&self, uid: &str, key: &Key) -> Vec<Uid> {
+        self.0.lock().forget(uid, key)
     }
 
     pub(super) fn get(&self, uid: &str) -> Option<Node> {
         self.0.lock().nodes.get(uid).cloned()
     }
 
-    /// All that name `uid` as an owner.
+    /// All that name `uid` as an owner, and mean the object that has it.
     pub(super) fn dependents(&self, uid: &str) -> Vec<Dependent> {
         let state = self.0.lock();
         let named = state.dependents.get(uid).into_iter().flatten();
+        let it = state.nodes.get(uid);
         let dependent = |child: &Uid| {
             let node = state.nodes.get(child)?;
-            let blocks = node.owner(uid)?.block_owner_deletion;
-            Some(Dependent { uid: child.clone(), key: node.key.clone(), blocks })
+            let owner = node.owner(uid)?;
+            let namespace = node.key.namespace.as_deref().unwrap_or_default();
+            let blocks = owner.block_owner_deletion;
+            let means_it = it.is_none_or(|it| it.is(owner, namespace));
+            means_it.then(|| Dependent { uid: child.clone(), key: node.key.clone(), blocks })
         };
         named.filter_map(dependent).collect()
     }
@@ -102,19 +146,43 @@ impl Graph {
         named.any(|child| state.nodes.get(child).is_some_and(|node| node.foreground))
     }
 
-    /// Whether this object was seen to be gone.
-    pub(super) fn is_gone(&self, uid: &str) -> bool {
-        self.0.lock().gone.contains(uid)
+    /// Whether the owner that an object in this namespace means was seen to be gone.
+    pub(super) fn is_gone(&self, owner: &Owner, namespace: &str) -> bool {
+        let state = self.0.lock();
+        ["", namespace].iter().any(|namespace| state.gone.contains(&gone(owner, namespace)))
     }
 
-    /// The server says that this object is gone. Uids never come back.
-    pub(super) fn set_gone(&self, uid: &str) {
-        self.0.lock().set_gone(uid);
+    /// The server says that this owner is gone. Uids never come back.
+    pub(super) fn set_gone(&self, owner: &Owner, namespace: &str) {
+        self.0.lock().set_gone(gone(owner, namespace));
     }
+}
+
+fn gone(owner: &Owner, namespace: &str) -> Gone {
+    Gone {
+        uid: (*owner.uid).into(),
+        group: intern(group_of(owner)),
+        kind: owner.kind.clone(),
+        namespace: intern(namespace),
+        name: owner.name.clone(),
+    }
+}
+
+fn group_of(owner: &Owner) -> &str {
+    owner.api_version.rsplit_once('/').map_or("", |(group, _)| group)
+}
+
+/// Whether an object goes, and only when the collector took this finalizer away.
+pub(super) fn waits(header: &Header, finalizer: &str) -> bool {
+    header.deleting && header.finalizers.iter().any(|found| **found == *finalizer)
 }
 
 impl State {
     fn observe(&mut self, uid: Uid, node: Node) -> Vec<Uid> {
+        let taken = self.nodes.get(&uid).is_some_and(|known| known.key != node.key);
+        if taken && node.source == Source::Behind {
+            return vec![];
+        }
         let before = self.nodes.insert(uid.clone(), node.clone());
         let mut look = vec![];
         if before.as_ref() == Some(&node) {
@@ -136,14 +204,23 @@ impl State {
 
     /// Whether an owner is not there, or goes, so that the node may have to go as well.
     fn is_doubtful(&self, node: &Node, had: &[Owner]) -> bool {
-        let well = |owner: &Owner| self.nodes.get(&*owner.uid).is_some_and(|node| !node.foreground);
+        let namespace = node.key.namespace.as_deref().unwrap_or_default();
+        let well = |owner: &Owner| {
+            let known = self.nodes.get(&*owner.uid);
+            known.is_some_and(|known| !known.foreground && known.is(owner, namespace))
+        };
         let changed = !had.is_empty() && !node.owners.is_empty() && *had != *node.owners;
         !node.deleting && (changed || !node.owners.iter().all(well))
     }
 
-    fn forget(&mut self, uid: &str) -> Vec<Uid> {
+    fn forget(&mut self, uid: &str, key: &Key) -> Vec<Uid> {
+        if self.nodes.get(uid).is_none_or(|node| node.key != *key) {
+            return vec![];
+        }
         let Some(node) = self.nodes.remove(uid) else { return vec![] };
-        self.set_gone(uid);
+        if node.source == Source::Own {
+            self.set_gone(node.gone(uid));
+        }
         let mut look: Vec<Uid> = self.dependents.get(uid).into_iter().flatten().cloned().collect();
         for owner in &node.owners {
             self.unlink(&owner.uid, uid);
@@ -167,10 +244,10 @@ impl State {
         }
     }
 
-    fn set_gone(&mut self, uid: &str) {
+    fn set_gone(&mut self, gone: Gone) {
         if self.gone.len() >= REMEMBERED {
             self.gone.clear();
         }
-        self.gone.insert(uid.into());
+        self.gone.insert(gone);
     }
 }

@@ -1,7 +1,7 @@
 //! Asking the server for owners that the graph does not know.
 
 use super::behind::Behind;
-use super::graph::Graph;
+use super::graph::{FOREGROUND, Graph, Source, waits};
 use super::plan::OwnerState;
 use crate::support::kinds::Definition;
 use std::sync::Arc;
@@ -29,10 +29,12 @@ impl Owners {
     }
 
     async fn state(&self, child: &Header, owner: &Owner) -> Result<OwnerState> {
-        if let Some(node) = self.graph.get(&owner.uid) {
+        let namespace = &*child.namespace;
+        let known = self.graph.get(&owner.uid).filter(|node| node.is(owner, namespace));
+        if let Some(node) = known.filter(|node| node.source == Source::Own) {
             return Ok(if node.foreground { OwnerState::Waiting } else { OwnerState::Solid });
         }
-        if self.graph.is_gone(&owner.uid) {
+        if self.graph.is_gone(owner, namespace) {
             return Ok(OwnerState::Gone);
         }
         // What can't be looked up is taken to be there: nothing is deleted on a guess.
@@ -41,11 +43,14 @@ impl Owners {
             Err(error) if error.is_not_found() => None,
             other => Some(other?),
         };
-        if found.is_some_and(|found| *found.header().uid == *owner.uid) {
-            return Ok(OwnerState::Solid);
+        match found.filter(|found| *found.header().uid == *owner.uid) {
+            Some(found) if waits(found.header(), FOREGROUND) => Ok(OwnerState::Waiting),
+            Some(_) => Ok(OwnerState::Solid),
+            None => {
+                self.graph.set_gone(owner, key.namespace.as_deref().unwrap_or_default());
+                Ok(OwnerState::Gone)
+            }
         }
-        self.graph.set_gone(&owner.uid);
-        Ok(OwnerState::Gone)
     }
 
     fn key(&self, child: &Header, owner: &Owner) -> Option<Key> {

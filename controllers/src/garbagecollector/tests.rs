@@ -1,10 +1,12 @@
-use super::graph::{Dependent, FOREGROUND, Graph, Node, ORPHAN, Uid};
+use super::graph::{Dependent, FOREGROUND, Graph, Node, ORPHAN, Source, Uid};
 use super::plan::{EndStep, OwnerState, Step, end, step};
+use crate::support::kinds::Kind;
 use crate::support::testing::{cases, entry};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use windlass_core::cache::HeaderOnly;
-use windlass_core::scheme::PODS;
+use windlass_core::object::Owner;
+use windlass_core::scheme::{GroupVersionResource, PODS};
 
 /// An object with these owners and finalizers; it goes when it has finalizers.
 fn object(
@@ -12,7 +14,7 @@ fn object(
     owners: &[&str],
     finalizers: &[&str],
 ) -> std::sync::Arc<windlass_core::cache::Entry<HeaderOnly>> {
-    let owner = |name: &&str| json!({"apiVersion": "v1", "kind": "X", "name": name, "uid": name, "blockOwnerDeletion": true});
+    let owner = |name: &&str| json!({"apiVersion": "v1", "kind": "Pod", "name": name, "uid": name, "blockOwnerDeletion": true});
     let owners: Vec<Value> = owners.iter().map(owner).collect();
     let deleted = (!finalizers.is_empty()).then_some("2027-01-15T08:00:00Z");
     entry(
@@ -22,7 +24,8 @@ fn object(
 }
 
 fn node(name: &str, owners: &[&str], finalizers: &[&str]) -> Node {
-    Node::new(&PODS, object(name, owners, finalizers).object.header())
+    let kind = Kind { resource: PODS, kind: "Pod".into(), namespaced: true };
+    Node::new(&kind, Source::Own, object(name, owners, finalizers).object.header())
 }
 
 fn names(mut uids: Vec<Uid>) -> Vec<String> {
@@ -43,9 +46,59 @@ fn the_graph_tells_who_is_to_be_looked_at() {
     assert_eq!(see("set", &[], &[FOREGROUND]), ["set"], "it waits for its dependents");
     assert_eq!(see("pod3", &["set"], &[]), ["pod3"], "its owner goes");
     assert_eq!(see("pod3", &[], &[]), ["set"], "one less to wait for");
-    assert_eq!(names(graph.forget("pod2")), ["set"], "another one less");
-    assert_eq!(names(graph.forget("set")), ["pod"], "who is left has lost the owner");
-    assert!(graph.is_gone("set") && graph.dependents("set").len() == 1);
+    assert_eq!(
+        names(graph.forget("pod2", &node("pod2", &[], &[]).key)),
+        ["set"],
+        "another one less"
+    );
+    assert_eq!(
+        names(graph.forget("set", &node("set", &[], &[]).key)),
+        ["pod"],
+        "who is left has lost the owner"
+    );
+    assert!(graph.is_gone(&owner("set"), "ns") && graph.dependents("set").len() == 1);
+    let elsewhere = Owner { name: "other".into(), ..owner("set") };
+    assert!(!graph.is_gone(&elsewhere, "ns"), "the uid alone says nothing");
+    assert!(!graph.is_gone(&owner("set"), "other"));
+}
+
+/// As a dependent names it.
+fn owner(name: &str) -> Owner {
+    object("x", &[name], &[]).object.header().owners[0].clone()
+}
+
+#[test]
+fn what_another_server_says_of_a_uid_proves_nothing() {
+    let graph = Graph::default();
+    let kind = Kind {
+        resource: GroupVersionResource::new("a.b", "v1", "ships"),
+        kind: "Ship".into(),
+        namespaced: true,
+    };
+    let spoofed = |name: &str, finalizers: &[&str]| {
+        Node::new(&kind, Source::Behind, object(name, &[], finalizers).object.header())
+    };
+    graph.observe("set", node("set", &[], &[]));
+    graph.observe("pod", node("pod", &["set"], &[]));
+    // It shows a uid that is somebody else's, lets it go in the foreground, and lets it be gone.
+    assert!(graph.observe("set", spoofed("set", &[FOREGROUND])).is_empty());
+    assert!(graph.get("set").is_some_and(|node| *node.kind == *"Pod" && !node.foreground));
+    assert!(graph.forget("set", &spoofed("set", &[]).key).is_empty());
+    assert!(graph.get("set").is_some());
+    // Also when it was first, nobody takes it for the owner.
+    graph.observe("late", spoofed("late", &[]));
+    assert!(!graph.get("late").expect("a node").is(&owner("late"), "ns"));
+    graph.observe("child", node("child", &["late"], &[]));
+    assert!(graph.dependents("late").is_empty());
+    graph.observe("late", node("late", &[], &[]));
+    assert_eq!(graph.dependents("late").len(), 1);
+    assert!(graph.get("late").expect("a node").is(&owner("late"), "ns"));
+    // Of what is its own, each one who depends on it is looked at, and asks.
+    graph.observe("ship", spoofed("ship", &[]));
+    graph.observe("crew", node("crew", &["ship"], &[]));
+    assert_eq!(names(graph.forget("ship", &spoofed("ship", &[]).key)), ["crew"]);
+    let named = Owner { api_version: "a.b/v1".into(), kind: "Ship".into(), ..owner("ship") };
+    assert!(!graph.is_gone(&named, "ns"));
 }
 
 #[test]

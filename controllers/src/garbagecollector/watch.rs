@@ -1,6 +1,6 @@
 //! From changes to the graph, and from it to requests.
 
-use super::graph::{Graph, Node, Uid};
+use super::graph::{Graph, Node, Source, Uid};
 use crate::Context;
 use crate::support::kinds::{Definition, Kind};
 use crate::views::Headers;
@@ -15,21 +15,28 @@ use windlass_core::workqueue::WorkQueue;
 pub(super) type Queue = Arc<WorkQueue<Uid>>;
 
 /// Keeps the nodes of one kind.
-pub(super) fn follow(cache: &Headers, kind: &Kind, graph: &Arc<Graph>, queue: &Queue) {
-    let (resource, graph, queue) = (kind.resource.clone(), graph.clone(), queue.clone());
+pub(super) fn follow(
+    cache: &Headers,
+    (kind, source): (&Kind, Source),
+    graph: &Arc<Graph>,
+    queue: &Queue,
+) {
+    let (kind, graph, queue) = (kind.clone(), graph.clone(), queue.clone());
     cache.on_change(move |change| {
         let header = change.object().header();
-        let mut look = match change {
-            Change::Deleted(_) => graph.forget(&header.uid),
-            _ => graph.observe(&header.uid, Node::new(&resource, header)),
+        let node = Node::new(&kind, source, header);
+        let forget = |uid: &str| graph.forget(uid, &node.key);
+        let old = match change {
+            Change::Updated { old, .. } => Some(&*old.object.header().uid),
+            _ => None,
         };
-        if let Change::Updated { old, .. } = change {
-            let old = &old.object.header().uid;
-            // Made anew under the same name between two looks.
-            if *old != header.uid {
-                look.extend(graph.forget(old));
-            }
-        }
+        // Made anew under the same name between two looks.
+        let replaced = old.filter(|old| **old != *header.uid).map(forget).unwrap_or_default();
+        let mut look = match change {
+            Change::Deleted(_) => forget(&header.uid),
+            _ => graph.observe(&header.uid, node),
+        };
+        look.extend(replaced);
         look.into_iter().for_each(|uid| queue.add(uid));
     });
 }
@@ -58,21 +65,21 @@ pub(super) fn follow_definitions(
         }
         let stop = shutdown.child_token();
         followed.insert(name.to_owned(), stop.clone());
-        follow_until(&client, &kind, &graph, &queue, stop);
+        follow_until(&client, (&kind, Source::Own), &graph, &queue, stop);
     });
 }
 
 /// Follows one kind with a cache of its own.
 pub(super) fn follow_until(
     client: &Arc<dyn Client>,
-    kind: &Kind,
+    (kind, source): (&Kind, Source),
     graph: &Arc<Graph>,
     queue: &Queue,
     stop: Shutdown,
 ) {
     let scope = Scope::all(kind.resource.clone());
     let cache = Arc::new(Informer::<HeaderOnly>::new(scope, ListOptions::default()));
-    follow(&cache, kind, graph, queue);
+    follow(&cache, (kind, source), graph, queue);
     let client = client.clone();
     tokio::spawn(async move { cache.run(client, stop).await });
 }
