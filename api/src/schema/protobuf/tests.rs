@@ -171,3 +171,11 @@ fn nesting_is_bounded() {
     }
     assert!(matches!(decode_message(schema, &bytes), Err(DecodeError::Malformed(_))));
 }
+
+#[test]
+fn what_is_encoded_keeps_no_room() {
+    let json = json!({"metadata": {"name": "a", "labels": {"a": "b"}}, "spec": {"terminationGracePeriodSeconds": 1}});
+    let pod = Schema::builtin().kind(&GroupVersionKind::new("", "v1", "Pod")).unwrap();
+    let bytes = transcode(pod, json.to_string().as_bytes()).unwrap();
+    assert_eq!(bytes.capacity(), bytes.len());
+}

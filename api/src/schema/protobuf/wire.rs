@@ -37,9 +37,9 @@ impl Writer {
         self.buffer.len() - self.head
     }
 
-    pub(crate) fn into_bytes(mut self) -> Vec<u8> {
-        self.buffer.drain(..self.head);
-        self.buffer
+    /// What was written, without the room that was left: it is kept for long.
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
+        if self.head == 0 { self.buffer } else { self.buffer[self.head..].to_vec() }
     }
 
     /// A number, before what was written so far.
