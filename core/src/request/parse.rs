@@ -4,6 +4,7 @@ use super::{RequestInfo, ResourceTarget, Target, Verb};
 use crate::scheme::GroupVersionResource;
 use http::Method;
 use percent_encoding::percent_decode_str;
+use std::borrow::Cow;
 
 /// Reads a request line. Never fails: a path that names no resource is a [`Target::Path`].
 #[must_use]
@@ -15,7 +16,10 @@ pub fn parse(method: &Method, path: &str, query: Option<&str>) -> RequestInfo {
 }
 
 fn parse_target(path: &str) -> (Target, bool) {
-    let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
+    let raw: Vec<&str> = path.trim_matches('/').split('/').collect();
+    // Words that mean something are known in any writing, as they are to those who read the path next.
+    let decoded: Vec<_> = raw.iter().map(|segment| decode(segment)).collect();
+    let parts: Vec<&str> = decoded.iter().map(|segment| &**segment).collect();
     let (group, version, mut rest) = match parts.as_slice() {
         ["api", version, rest @ ..] if !rest.is_empty() => ("", *version, rest),
         ["apis", group, version, rest @ ..] if !rest.is_empty() => (*group, *version, rest),
@@ -28,33 +32,34 @@ fn parse_target(path: &str) -> (Target, bool) {
     let (namespace, rest) = split_namespace(rest);
     let Some((resource, rest)) = rest.split_first() else { return (Target::Path, false) };
     // A name is one segment of a path, also in the store: one that hides a slash names nothing.
-    let named = namespace.iter().map(String::as_str).chain(rest.iter().take(2).copied());
+    let named = namespace.iter().copied().chain(rest.iter().take(2).copied());
     if named.chain([*resource]).any(hides_a_path) {
         return (Target::Path, false);
     }
-    let tail = rest.get(2..).unwrap_or_default().join("/");
+    let tail = raw[raw.len() - rest.len().saturating_sub(2)..].join("/");
     let slash = if path.ends_with('/') && !tail.is_empty() { "/" } else { "" };
+    let owned = |text: &str| text.to_owned();
     let target = ResourceTarget {
         resource: GroupVersionResource {
-            group: decode(group).into(),
-            version: decode(version).into(),
-            resource: decode(resource).into(),
+            group: owned(group).into(),
+            version: owned(version).into(),
+            resource: owned(resource).into(),
         },
-        namespace,
-        name: rest.first().map(|name| decode(name)),
-        subresource: rest.get(1).map(|subresource| decode(subresource)),
+        namespace: namespace.map(owned),
+        name: rest.first().copied().map(owned),
+        subresource: rest.get(1).copied().map(owned),
         rest: format!("{tail}{slash}"),
     };
     (Target::Resource(target), watch)
 }
 
 /// `namespaces/a/pods` is pods in a namespace; `namespaces/a` and `namespaces/a/status` are about the namespace.
-fn split_namespace<'a, 'b>(parts: &'a [&'b str]) -> (Option<String>, &'a [&'b str]) {
+fn split_namespace<'a, 'b>(parts: &'a [&'b str]) -> (Option<&'b str>, &'a [&'b str]) {
     match parts {
         ["namespaces", name, next, rest @ ..]
             if !(matches!(*next, "status" | "finalize") && rest.is_empty()) =>
         {
-            (Some(decode(name)), &parts[2..])
+            (Some(name), &parts[2..])
         }
         // The object's own namespace, as RBAC sees it.
         _ => (None, parts),
@@ -85,8 +90,7 @@ fn path_verb(method: &Method) -> Verb {
 }
 
 fn hides_a_path(segment: &str) -> bool {
-    let name = decode(segment);
-    matches!(&*name, "." | "..") || name.contains(['/', '\0'])
+    matches!(segment, "." | "..") || segment.contains(['/', '\0'])
 }
 
 fn asks_to_watch(query: &[(String, String)]) -> bool {
@@ -98,11 +102,12 @@ fn parse_query(query: &str) -> Vec<(String, String)> {
     pairs
         .map(|pair| {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            (decode(&name.replace('+', " ")), decode(&value.replace('+', " ")))
+            let text = |part: &str| decode(&part.replace('+', " ")).into_owned();
+            (text(name), text(value))
         })
         .collect()
 }
 
-fn decode(text: &str) -> String {
-    percent_decode_str(text).decode_utf8_lossy().into_owned()
+fn decode(text: &str) -> Cow<'_, str> {
+    percent_decode_str(text).decode_utf8_lossy()
 }

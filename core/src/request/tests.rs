@@ -79,6 +79,15 @@ fn names_that_hide_a_path_name_nothing() {
 }
 
 #[test]
+fn words_are_known_in_any_writing() {
+    for path in ["/api/v1/name%73paces/a/secrets", "/%61pi/v1/namespaces/a/%73ecrets"] {
+        assert_eq!(about(Method::GET, path), about(Method::GET, "/api/v1/namespaces/a/secrets"));
+    }
+    let watch = about(Method::GET, "/api/v1/w%61tch/namespaces/a/secrets");
+    assert_eq!(watch.0, Verb::Watch);
+}
+
+#[test]
 fn flags_are_set_unless_they_say_no() {
     for (query, verb) in [
         ("watch", Verb::Watch),
