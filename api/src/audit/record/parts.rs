@@ -33,7 +33,10 @@ impl Record {
     ///
     /// # Errors
     /// As of [`Record::check`], for any of them.
-    pub(crate) fn within(&self, operations: &[Option<(Arc<Entry>, Request)>]) -> Result<(), Status> {
+    pub(crate) fn within(
+        &self,
+        operations: &[Option<(Arc<Entry>, Request)>],
+    ) -> Result<(), Status> {
         let begin = |(at, read): (usize, &Option<(Arc<Entry>, Request)>)| {
             let (entry, request) = read.as_ref()?;
             let part = self.part(at, request)?;
