@@ -89,13 +89,10 @@ impl Server {
             while let Ok((stream, _)) = listener.accept().await {
                 let (tls, answers, log) = (tls.clone(), answers.clone(), of_server.clone());
                 tokio::spawn(async move {
-                    match tls {
-                        // Who does not trust it hangs up.
-                        Some(tls) => match tls.accept(stream).await {
-                            Ok(stream) => converse(stream, &answers, &log).await,
-                            Err(_) => return,
-                        },
-                        None => converse(stream, &answers, &log).await,
+                    let Some(tls) = tls else { return converse(stream, &answers, &log).await };
+                    // Who does not trust it hangs up.
+                    if let Ok(stream) = tls.accept(stream).await {
+                        converse(stream, &answers, &log).await;
                     }
                 });
             }
