@@ -26,7 +26,7 @@ pub fn component(context: &Context) -> Box<dyn Component> {
     let of_pod = map::controller(POD);
     let controller = Controller::new("resourceclaim", sync)
         .workers(context.settings.workers)
-        .watch(&pods, predicate::any, |pod| named(pod))
+        .watch(&pods, predicate::any, named)
         .watch(&claims, predicate::any, move |claim| {
             let owner = of_pod(claim).map(Request::Pod);
             owner.into_iter().chain([Request::Claim(ObjectKey::of(&claim.object))])

@@ -34,9 +34,9 @@ struct Case {
     used: Vec<String>,
 }
 
-fn named(name: &String) -> Value {
+fn named(name: &str) -> Value {
     let memory = |size: &str| json!({"memory": size});
-    match name.as_str() {
+    match name {
         "small" => container(json!({"cpu": "100m", "memory": "64Mi"}), memory("128Mi")),
         "large" => container(json!({"cpu": "1", "example.com/gpu": "2"}), json!({"cpu": "2"})),
         _ => {
@@ -56,7 +56,8 @@ fn pods_use_what_their_containers_ask_for() {
         "requests.example.com/gpu",
     ];
     for case in cases::<Case>(include_str!("tests/pods.yaml")) {
-        let all = |names: &[String]| -> Vec<Value> { names.iter().map(named).collect() };
+        let all =
+            |names: &[String]| -> Vec<Value> { names.iter().map(|name| named(name)).collect() };
         let spec =
             json!({"containers": all(&case.containers), "initContainers": all(&case.before)});
         let pods = vec![pod("a", "", json!({"spec": merged(spec, case.more)}))];
