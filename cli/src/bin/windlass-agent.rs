@@ -4,6 +4,9 @@ use clap::Parser;
 use std::process::ExitCode;
 use windlass::component::Agent;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     windlass_agent::runtime::oci::shim_main_if_asked();
     windlass::run(async { Agent::parse().run().await })

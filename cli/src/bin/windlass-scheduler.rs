@@ -4,6 +4,9 @@ use clap::Parser;
 use std::process::ExitCode;
 use windlass::component::Scheduler;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     windlass::run(async { Scheduler::parse().run().await })
 }

@@ -30,6 +30,10 @@ enum Command {
     Hold(hold::Options),
 }
 
+/// As the programs have it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> Result<()> {
     let command = Command::parse();
     // As many threads as the machine has cores, as the server has.

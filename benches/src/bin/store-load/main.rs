@@ -30,6 +30,10 @@ enum Command {
     Disk(disk::Options),
 }
 
+/// As the programs have it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> Result<()> {
     let command = Command::parse();
     // As many threads as the machine has cores, as the servers have.
