@@ -13,6 +13,8 @@ need ip iproute2
 need kubectl kubernetes-client
 need etcd etcd-server
 need etcdctl etcd-client
+need containerd containerd
+need runc runc
 need protoc protobuf-compiler
 [[ -e /usr/include/google/protobuf/descriptor.proto ]] || missing+=(libprotobuf-dev)
 [[ -x /bin/busybox ]] && ! ldd /bin/busybox >/dev/null 2>&1 || missing+=(busybox-static)

@@ -1,10 +1,10 @@
 //! Images on the node.
 
-mod archive;
+pub(crate) mod archive;
 pub(crate) mod blob;
 pub(crate) mod layer;
-mod pull;
-mod reference;
+pub(crate) mod pull;
+pub(crate) mod reference;
 pub(crate) mod resolve;
 pub mod store;
 

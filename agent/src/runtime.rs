@@ -5,7 +5,10 @@
 //! many tasks at once. What runs survives the agent: a new runtime value over the same state
 //! folder finds it again through `list`.
 
+#[cfg(feature = "containerd")]
+pub mod containerd;
 pub mod fake;
+pub(crate) mod linux;
 pub mod oci;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

@@ -30,7 +30,9 @@ pub use dns::ClusterDns;
 #[cfg(feature = "cli")]
 pub(crate) use identity::make_private_dir;
 pub use node::{ProxyDuties, agent as node_agent, dns, images, proxy};
-pub use options::{Encryption, NodeOptions, Options, Progress, ProxyMode};
+pub use options::{
+    Encryption, NodeOptions, Options, Progress, ProxyMode, RuntimeKind, RuntimeOptions,
+};
 
 use std::path::PathBuf;
 

@@ -27,6 +27,12 @@ pub(crate) struct Found {
     pub(crate) names: Vec<String>,
     /// The manifest's digest, when the archive has one.
     pub(crate) manifest: Option<String>,
+    /// The manifest's bytes.
+    #[cfg_attr(
+        not(feature = "containerd"),
+        expect(dead_code, reason = "kept by content stores only")
+    )]
+    pub(crate) manifest_bytes: Option<Vec<u8>>,
     /// The configuration's bytes.
     pub(crate) config: Vec<u8>,
     /// The digest the manifest gives for the configuration.
@@ -41,6 +47,12 @@ pub(crate) struct LayerMember {
     pub(crate) member: String,
     /// The digest the manifest gives for it.
     pub(crate) digest: Option<String>,
+    /// The kind of its blob, when the archive says it.
+    #[cfg_attr(
+        not(feature = "containerd"),
+        expect(dead_code, reason = "kept by content stores only")
+    )]
+    pub(crate) media_type: Option<String>,
 }
 
 #[derive(Clone, Copy)]
@@ -149,15 +161,17 @@ impl ArchiveFile {
     }
 
     fn oci_image(&self, leaf: Leaf) -> Result<Found> {
-        let manifest: ImageManifest =
-            serde_json::from_slice(&self.blob(&leaf.descriptor)?).map_err(malformed)?;
-        let layers = manifest
-            .layers()
-            .iter()
-            .map(|d| LayerMember { member: member_of(d), digest: Some(d.digest().to_string()) });
+        let bytes = self.blob(&leaf.descriptor)?;
+        let manifest: ImageManifest = serde_json::from_slice(&bytes).map_err(malformed)?;
+        let layers = manifest.layers().iter().map(|d| LayerMember {
+            member: member_of(d),
+            digest: Some(d.digest().to_string()),
+            media_type: Some(d.media_type().to_string()),
+        });
         Ok(Found {
             names: leaf.names.iter().filter_map(|n| reference::normalise(n).ok()).collect(),
             manifest: Some(leaf.descriptor.digest().to_string()),
+            manifest_bytes: Some(bytes),
             config: self.blob(manifest.config())?,
             config_digest: Some(manifest.config().digest().to_string()),
             layers: layers.collect(),
@@ -173,12 +187,13 @@ impl ArchiveFile {
                 Ok(Found {
                     names: names.iter().map(|n| reference::normalise(n)).collect::<Result<_>>()?,
                     manifest: None,
+                    manifest_bytes: None,
                     config: self.document(&m.config)?,
                     config_digest: None,
                     layers: m
                         .layers
                         .into_iter()
-                        .map(|member| LayerMember { member, digest: None })
+                        .map(|member| LayerMember { member, digest: None, media_type: None })
                         .collect(),
                 })
             })

@@ -23,11 +23,7 @@ pub(super) async fn pull(
     auth: Option<Credentials>,
 ) -> Result<ImageId> {
     let image = reference::parse(name)?;
-    let auth = match auth {
-        Some(c) => RegistryAuth::Basic(c.username, c.password),
-        None => RegistryAuth::Anonymous,
-    };
-    let client = client(image.resolve_registry());
+    let (client, auth) = (client(image.resolve_registry()), registry_auth(auth));
     let failed = |e: &dyn std::fmt::Display| {
         Error::Failed(format!("failed to pull image \"{}\": {e}", image.whole()))
     };
@@ -45,7 +41,16 @@ pub(super) async fn pull(
     Ok(id)
 }
 
-fn client(registry: &str) -> Client {
+/// How a registry is told who asks.
+pub(crate) fn registry_auth(auth: Option<Credentials>) -> RegistryAuth {
+    match auth {
+        Some(c) => RegistryAuth::Basic(c.username, c.password),
+        None => RegistryAuth::Anonymous,
+    }
+}
+
+/// A client for one registry.
+pub(crate) fn client(registry: &str) -> Client {
     // A program that embeds this crate may have chosen a provider: then this one is not needed.
     if rustls::crypto::CryptoProvider::get_default().is_none()
         && rustls::crypto::ring::default_provider().install_default().is_err()
@@ -123,7 +128,8 @@ async fn fetch_layer(
     unpacked
 }
 
-async fn download(
+/// Fetches a layer's blob into a new file.
+pub(crate) async fn download(
     client: &Client,
     image: &Reference,
     layer: &OciDescriptor,

@@ -18,23 +18,19 @@
 //! <run>/<sandbox>/           net  ipc  uts  pid  shm/
 //! ```
 
-mod capabilities;
-mod cgroup;
 mod client;
 mod containers;
-pub(crate) mod namespaces;
 mod pipes;
 mod protocol;
 mod rootfs;
-mod sandboxes;
 mod session;
 mod shim;
-mod spec;
-mod state;
-mod users;
 
 pub use shim::shim_main_if_asked;
 
+use super::linux::sandboxes::SandboxStore;
+use super::linux::state::{self, Layout};
+use super::linux::{EVENTS, cgroup, events};
 use super::{
     AttachRequest, ContainerConfig, ContainerId, ContainerStatus, Containers, Duplex, Error, Event,
     ExecRequest, Result, Runtime, SandboxConfig, SandboxId, SandboxStatus, Sandboxes, Session,
@@ -47,16 +43,12 @@ use async_trait::async_trait;
 use containers::Entry;
 use futures::stream::BoxStream;
 use parking_lot::Mutex;
-use state::{Layout, SandboxRecord};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::sync::broadcast;
 use windlass_core::clock::{Clock, SystemClock};
-
-/// How many events a slow reader may be behind before it is told [`Event::Lost`].
-const EVENTS: usize = 1024;
 
 /// What an [`OciRuntime`] stands on.
 pub struct OciOptions {
@@ -86,16 +78,10 @@ pub struct OciRuntime {
 struct Inner {
     options: OciOptions,
     layout: Layout,
-    sandboxes: Mutex<HashMap<SandboxId, Arc<Sandbox>>>,
+    sandboxes: SandboxStore,
     containers: Mutex<HashMap<ContainerId, Arc<Entry>>>,
     events: broadcast::Sender<Event>,
     overlay: bool,
-}
-
-/// A sandbox, and a lock that lets one task at a time change it.
-struct Sandbox {
-    record: Mutex<SandboxRecord>,
-    change: tokio::sync::Mutex<()>,
 }
 
 // === impl OciOptions ===
@@ -139,15 +125,21 @@ impl OciRuntime {
         if !overlay {
             tracing::warn!("overlayfs does not work here: each container gets a copy of its image");
         }
+        let sandboxes = SandboxStore::open(
+            layout.clone(),
+            options.root_cgroup.clone(),
+            options.network.clone(),
+            options.helper.clone(),
+            options.clock.clone(),
+        )?;
         let inner = Arc::new(Inner {
             layout,
             options,
-            sandboxes: Mutex::default(),
+            sandboxes,
             containers: Mutex::default(),
             events: broadcast::channel(EVENTS).0,
             overlay,
         });
-        sandboxes::recover(&inner)?;
         containers::recover(&inner).await?;
         Ok(Self { inner })
     }
@@ -156,11 +148,6 @@ impl OciRuntime {
 impl Inner {
     fn now(&self) -> SystemTime {
         self.options.clock.now().into()
-    }
-
-    fn sandbox(&self, id: &SandboxId) -> Result<Arc<Sandbox>> {
-        let found = self.sandboxes.lock().get(id).cloned();
-        found.ok_or_else(|| Error::NotFound(format!("sandbox {}", id.0)))
     }
 
     fn container(&self, id: &ContainerId) -> Result<Arc<Entry>> {
@@ -178,20 +165,29 @@ impl Inner {
 #[async_trait]
 impl Sandboxes for OciRuntime {
     async fn run_sandbox(&self, config: SandboxConfig) -> Result<SandboxStatus> {
-        sandboxes::run(&self.inner, config).await
+        self.inner.sandboxes.run(config).await
     }
 
     async fn stop_sandbox(&self, id: &SandboxId) -> Result<()> {
-        sandboxes::stop(&self.inner, id).await
+        let end = async {
+            for entry in self.inner.containers_of(id) {
+                containers::stop(&self.inner, &entry.record.id, Duration::ZERO).await?;
+            }
+            Ok(())
+        };
+        self.inner.sandboxes.stop(id, end).await
     }
 
     async fn remove_sandbox(&self, id: &SandboxId) -> Result<()> {
-        sandboxes::remove(&self.inner, id).await
+        self.stop_sandbox(id).await?;
+        for entry in self.inner.containers_of(id) {
+            containers::remove(&self.inner, &entry.record.id).await?;
+        }
+        self.inner.sandboxes.remove(id).await
     }
 
     async fn list_sandboxes(&self) -> Result<Vec<SandboxStatus>> {
-        let all = self.inner.sandboxes.lock();
-        Ok(all.values().map(|s| s.record.lock().status()).collect())
+        Ok(self.inner.sandboxes.list())
     }
 }
 
@@ -226,7 +222,7 @@ impl Containers for OciRuntime {
 #[async_trait]
 impl Streams for OciRuntime {
     fn events(&self) -> BoxStream<'static, Event> {
-        session::events(self.inner.events.subscribe())
+        events(self.inner.events.subscribe())
     }
 
     async fn exec(&self, id: &ContainerId, request: ExecRequest) -> Result<Session> {
@@ -238,8 +234,7 @@ impl Streams for OciRuntime {
     }
 
     async fn port_forward(&self, id: &SandboxId, port: u16) -> Result<Box<dyn Duplex>> {
-        let record = self.inner.sandbox(id)?.record.lock().clone();
-        sandboxes::dial(&self.inner, &record, port).await
+        self.inner.sandboxes.dial(id, port).await
     }
 }
 

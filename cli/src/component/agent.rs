@@ -4,8 +4,8 @@ mod certificates;
 mod entry;
 
 use super::remote::{Connected, Remote};
-use crate::standalone::make_private_dir;
 use crate::standalone::node_agent::{self, Place};
+use crate::standalone::{RuntimeOptions, make_private_dir};
 use certificates::{For, NodeCertificate};
 use clap::Parser;
 use std::net::IpAddr;
@@ -39,6 +39,8 @@ pub struct Agent {
     /// Where containers, images and volumes are kept
     #[arg(long, default_value = "/var/lib/windlass-agent")]
     data_dir: PathBuf,
+    #[command(flatten)]
+    runtime: RuntimeOptions,
     /// Port for logs, exec and port-forward
     #[arg(long, default_value_t = 10250)]
     port: u16,
@@ -82,6 +84,7 @@ impl Agent {
         let (own, serving) = self.shown(&connected)?;
         let agent = node_agent::build(Place {
             data_dir: &self.data_dir,
+            runtime: &self.runtime,
             name: &self.node_name,
             address: self.node_ip,
             port: self.port,

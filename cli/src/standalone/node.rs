@@ -4,9 +4,11 @@ pub mod agent;
 mod dns;
 mod network;
 mod proxy;
+mod runtime;
 
 pub use dns::dns;
 pub use proxy::{ProxyDuties, proxy};
+pub use runtime::images;
 
 use super::control_plane::ControlPlane;
 use super::parts::Parts;
@@ -15,21 +17,12 @@ use agent::Place;
 use prometheus_client::registry::Registry;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::Path;
-use windlass_agent::images::store::ImageStore;
 use windlass_controllers::{Context, local_path};
 use windlass_core::cache::InformerFactory;
 use windlass_core::component::{Component, Shutdown};
 
 /// Where the proxy answers to probes.
 const PROXY_HEALTH: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 31080);
-
-/// The images in a cluster's data directory.
-///
-/// # Errors
-/// When they can't be read.
-pub fn images(data_dir: &Path) -> Result<ImageStore, Error> {
-    ImageStore::open(data_dir.join("images")).map_err(|error| Error::part("images", error))
-}
 
 /// Whether a node can run here at all; asked before anything is started.
 pub(super) fn check(options: &Options) -> Result<(), Error> {
@@ -70,6 +63,7 @@ pub(super) async fn start(
     let own = control_plane.renewal.shown("agent", options.env.clock.now(), issue)?;
     let agent = agent::build(Place {
         data_dir,
+        runtime: &node.runtime,
         name: &name,
         address,
         port: node.agent_port,

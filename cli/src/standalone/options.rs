@@ -86,6 +86,37 @@ pub struct NodeOptions {
     pub proxy: ProxyMode,
     /// Whether NetworkPolicies are enforced, which takes the kernel's rules.
     pub network_policies: bool,
+    /// What runs its containers.
+    pub runtime: RuntimeOptions,
+}
+
+/// What runs containers, and where that is.
+#[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "cli", derive(clap::Args))]
+pub struct RuntimeOptions {
+    /// What runs containers
+    #[cfg_attr(feature = "cli", arg(long = "runtime", value_enum, default_value_t, global = true))]
+    pub kind: RuntimeKind,
+    /// containerd's socket [default: /run/containerd/containerd.sock]
+    #[cfg(feature = "containerd")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "SOCKET", global = true))]
+    pub containerd_address: Option<PathBuf>,
+    /// What keeps image layers for containerd [default: overlayfs]
+    #[cfg(feature = "containerd")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "NAME", global = true))]
+    pub containerd_snapshotter: Option<String>,
+}
+
+/// What runs containers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+pub enum RuntimeKind {
+    /// The agent itself, without a daemon.
+    #[default]
+    Oci,
+    /// A containerd on this machine.
+    #[cfg(feature = "containerd")]
+    Containerd,
 }
 
 /// How Services get to pods.
@@ -145,6 +176,12 @@ impl Options {
 
 impl Default for NodeOptions {
     fn default() -> Self {
-        Self { name: None, agent_port: 10250, proxy: ProxyMode::default(), network_policies: true }
+        Self {
+            name: None,
+            agent_port: 10250,
+            proxy: ProxyMode::default(),
+            network_policies: true,
+            runtime: RuntimeOptions::default(),
+        }
     }
 }

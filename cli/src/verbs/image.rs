@@ -1,9 +1,8 @@
 //! `windlass image`
 
-use crate::standalone::{DATA_DIR, images};
+use crate::standalone::{DATA_DIR, RuntimeOptions, images};
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
-use windlass_agent::images::Images;
 use windlass_core::component::BoxError;
 
 /// Images on this node
@@ -17,6 +16,8 @@ pub(super) struct Image {
     /// The cluster's data directory
     #[arg(long, global = true, default_value = DATA_DIR)]
     data_dir: PathBuf,
+    #[command(flatten)]
+    runtime: RuntimeOptions,
 }
 
 #[derive(Subcommand)]
@@ -32,7 +33,7 @@ enum Verb {
 
 impl Image {
     pub(super) async fn run(self) -> Result<(), BoxError> {
-        let store = images(&self.data_dir)?;
+        let store = images(&self.runtime, &self.data_dir).await?;
         match self.verb {
             Verb::Import { file } => {
                 for name in store.import_images(&file).await? {

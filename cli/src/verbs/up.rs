@@ -1,7 +1,7 @@
 //! `windlass up`
 
 use crate::standalone::{
-    Cluster, ClusterDns, DATA_DIR, Encryption, NodeOptions, Options, ProxyMode,
+    Cluster, ClusterDns, DATA_DIR, Encryption, NodeOptions, Options, ProxyMode, RuntimeOptions,
 };
 use clap::Args;
 use std::net::{IpAddr, SocketAddr};
@@ -59,6 +59,8 @@ pub(super) struct Up {
     /// Leaves NetworkPolicies to somebody else, or to nobody
     #[arg(long)]
     no_network_policy: bool,
+    #[command(flatten)]
+    runtime: RuntimeOptions,
     /// Made once all parts are ready, for scripts
     #[arg(long, value_name = "FILE")]
     ready_file: Option<PathBuf>,
@@ -92,6 +94,7 @@ impl Up {
             agent_port: self.agent_port,
             proxy: self.proxy,
             network_policies: !self.no_network_policy,
+            runtime: self.runtime.clone(),
         };
         Options {
             data_dir: Some(self.data_dir.clone()),

@@ -1,6 +1,6 @@
 //! Interfaces and routes, over rtnetlink.
 
-use crate::runtime::oci::namespaces::within;
+use crate::runtime::linux::namespaces::within;
 use rtnetlink::packet_route::link::{InfoData, InfoVeth, LinkAttribute};
 use rtnetlink::packet_route::neighbour::NeighbourState;
 use rtnetlink::packet_route::route::RouteScope;

@@ -80,7 +80,3 @@ impl Entry {
         }
     }
 }
-
-fn lost(e: tokio::task::JoinError) -> Error {
-    Error::Failed(format!("a task failed: {e}"))
-}

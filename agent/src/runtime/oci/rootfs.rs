@@ -35,21 +35,6 @@ pub(super) fn prepare(folder: &Path, layers: &[PathBuf], cwd: &Path, overlay: bo
         .map_err(|e| io_error(&root, e))
 }
 
-/// A file of the image, links followed inside the layer that has it; empty when no layer has it.
-pub(super) fn read_file(layers: &[PathBuf], path: &str) -> io::Result<String> {
-    for layer in layers.iter().rev() {
-        let at = resolve_in(layer, Path::new(path), Missing::Keep)?;
-        match fs::metadata(&at) {
-            Ok(meta) if meta.is_file() => return fs::read_to_string(&at),
-            Ok(_) => return Ok(String::new()),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-            Err(e) if e.kind() == io::ErrorKind::NotADirectory => {}
-            Err(e) => return Err(e),
-        }
-    }
-    Ok(String::new())
-}
-
 /// Whether overlayfs can be mounted with its upper folder in `scratch`.
 pub(super) fn overlay_works(scratch: &Path) -> bool {
     let attempt = || -> Result<()> {

@@ -4,14 +4,12 @@ use super::Inner;
 use super::client::ShimClient;
 use super::pipes::{Terminal, from_program, to_program};
 use super::protocol::{Exec, Reply, Request, Which};
-use crate::runtime::{AttachRequest, ContainerId, Error, Event, ExecRequest, Result, Session};
-use futures::StreamExt;
-use futures::stream::BoxStream;
+use crate::runtime::{AttachRequest, ContainerId, Error, ExecRequest, Result, Session};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::unix::pipe;
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
 /// How many terminal sizes may wait.
 const SIZES: usize = 8;
@@ -22,18 +20,6 @@ struct Ours {
     stdin: Option<pipe::Sender>,
     stdout: Option<pipe::Receiver>,
     stderr: Option<pipe::Receiver>,
-}
-
-/// Events as a stream.
-pub(super) fn events(receiver: broadcast::Receiver<Event>) -> BoxStream<'static, Event> {
-    futures::stream::unfold(receiver, |mut receiver| async move {
-        match receiver.recv().await {
-            Ok(event) => Some((event, receiver)),
-            Err(broadcast::error::RecvError::Lagged(_)) => Some((Event::Lost, receiver)),
-            Err(broadcast::error::RecvError::Closed) => None,
-        }
-    })
-    .boxed()
 }
 
 /// Runs a further program.

@@ -3,11 +3,11 @@
 mod clients;
 mod executor;
 mod launch;
-mod log;
 mod pause;
 mod supervisor;
 mod tidy;
 
+use super::super::linux::log;
 use super::protocol::{Reply, encode};
 use super::state::{ExitRecord, Launch, RunRecord, read, write};
 use super::{cgroup, state};

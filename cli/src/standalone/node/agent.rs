@@ -1,14 +1,13 @@
-//! An agent on this machine: containers without a daemon, the built-in network or CNI.
+//! An agent on this machine: its runtime, the built-in network or CNI.
 
-use super::images;
 use super::network::LateNetwork;
-use crate::standalone::Error;
+use super::runtime;
 use crate::standalone::identity::make_private_dir;
+use crate::standalone::{Error, RuntimeOptions};
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use tokio::net::TcpListener;
-use windlass_agent::runtime::oci::{OciOptions, OciRuntime};
 use windlass_agent::{Agent, Config, Machine, ServerTls};
 use windlass_api::pki::{CertificateResolver, server_tls_with};
 use windlass_core::cache::InformerFactory;
@@ -22,6 +21,8 @@ pub const API_SERVER: &str = "kube-apiserver-kubelet-client";
 pub struct Place<'a> {
     /// Keeps containers, images and volumes.
     pub data_dir: &'a Path,
+    /// What runs containers.
+    pub runtime: &'a RuntimeOptions,
     /// The node's name.
     pub name: &'a str,
     /// The node's address; the agent listens there.
@@ -60,9 +61,7 @@ pub async fn build(place: Place<'_>) -> Result<Agent, Error> {
         .map_err(|source| Error::DataDir { path: root_dir.clone(), source })?;
     let network = LateNetwork::new(root_dir.join("network"), place.pod_cidr, place.service_cidr)?;
     let network = Arc::new(network);
-    let options =
-        OciOptions::new(root_dir.join("runtime"), images(place.data_dir)?, network.clone());
-    let runtime = OciRuntime::open(options).await.map_err(|error| Error::part("runtime", error))?;
+    let runtime = runtime::open(place.runtime, place.data_dir, &root_dir, network.clone()).await?;
     let config = Config {
         node_name: place.name.to_owned(),
         node_ip: place.address,
@@ -84,7 +83,7 @@ pub async fn build(place: Place<'_>) -> Result<Agent, Error> {
         .client(place.client)
         .informers(place.informers)
         .env(place.env)
-        .runtime(Arc::new(runtime))
+        .runtime(runtime)
         .serve(listener, Some(tls))
         .on_pod_cidr(move |cidr| network.open(&cidr))
         .build()

@@ -67,7 +67,7 @@ const DEFAULT: [&str; 14] = [
 ];
 
 /// The capabilities of a container, with the prefix `CAP_`. Those in `own` (the agent's) are all that can be given.
-pub(super) fn of(security: &Security, own: &BTreeSet<String>) -> Result<Vec<String>> {
+pub(in crate::runtime) fn of(security: &Security, own: &BTreeSet<String>) -> Result<Vec<String>> {
     if security.privileged {
         return Ok(own.iter().cloned().collect());
     }
@@ -87,7 +87,7 @@ pub(super) fn of(security: &Security, own: &BTreeSet<String>) -> Result<Vec<Stri
 }
 
 /// The capabilities of this process.
-pub(super) fn own() -> BTreeSet<String> {
+pub(in crate::runtime) fn own() -> BTreeSet<String> {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     parse(&status)
 }

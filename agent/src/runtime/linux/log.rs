@@ -13,13 +13,13 @@ const MAX_TEXT: usize = 16 * 1024;
 
 /// Which stream a text came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stream {
+pub(in crate::runtime) enum Stream {
     Stdout,
     Stderr,
 }
 
 /// Writes a log. A full disk loses text, and nothing else.
-pub(super) struct Log {
+pub(in crate::runtime) struct Log {
     path: PathBuf,
     limits: LogLimits,
     file: Option<File>,
@@ -32,7 +32,7 @@ pub(super) struct Log {
 // === impl Log ===
 
 impl Log {
-    pub(super) fn open(path: &Path, limits: LogLimits) -> Self {
+    pub(in crate::runtime) fn open(path: &Path, limits: LogLimits) -> Self {
         let mut this = Self {
             path: path.to_path_buf(),
             limits,
@@ -42,13 +42,13 @@ impl Log {
             out: Vec::new(),
         };
         if let Err(e) = this.reopen() {
-            eprintln!("oci-shim: {}: {e}", path.display());
+            eprintln!("container log: {}: {e}", path.display());
         }
         this
     }
 
     /// Adds what was read from a stream.
-    pub(super) fn append(&mut self, stream: Stream, mut data: &[u8], now: Timestamp) {
+    pub(in crate::runtime) fn append(&mut self, stream: Stream, mut data: &[u8], now: Timestamp) {
         let prefix = prefix(stream, now);
         let partial = &mut self.partial[stream as usize];
         while !data.is_empty() {
@@ -74,7 +74,7 @@ impl Log {
     }
 
     /// Writes what came without a newline at the end.
-    pub(super) fn finish(&mut self, now: Timestamp) {
+    pub(in crate::runtime) fn finish(&mut self, now: Timestamp) {
         for stream in [Stream::Stdout, Stream::Stderr] {
             let rest = std::mem::take(&mut self.partial[stream as usize]);
             if !rest.is_empty() {
@@ -93,7 +93,7 @@ impl Log {
             && self.length > 0
             && let Err(e) = self.rotate(now)
         {
-            eprintln!("oci-shim: {}: {e}", self.path.display());
+            eprintln!("container log: {}: {e}", self.path.display());
         }
         if self.file.is_none() && self.reopen().is_err() {
             self.out.clear();
@@ -103,7 +103,7 @@ impl Log {
         match file.write_all(&self.out) {
             Ok(()) => self.length += self.out.len() as u64,
             Err(e) => {
-                eprintln!("oci-shim: {}: {e}", self.path.display());
+                eprintln!("container log: {}: {e}", self.path.display());
                 self.file = None;
             }
         }

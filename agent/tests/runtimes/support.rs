@@ -1,5 +1,6 @@
 //! A runtime of each test's own, on real containers.
 
+use super::daemon::Daemon;
 use async_trait::async_trait;
 use futures::StreamExt;
 use futures::stream::BoxStream;
@@ -9,9 +10,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::io::AsyncReadExt;
+use windlass_agent::images::ImageId;
 use windlass_agent::images::store::ImageStore;
-use windlass_agent::images::{ImageId, Images};
 use windlass_agent::network::NoNetwork;
+use windlass_agent::runtime::containerd::{ContainerdOptions, ContainerdRuntime};
 use windlass_agent::runtime::oci::{OciOptions, OciRuntime};
 use windlass_agent::runtime::testing::{self, Subject};
 use windlass_agent::runtime::{
@@ -26,58 +28,112 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 /// A shell script that doesn't end.
 pub(crate) const FOR_EVER: &str = "while :; do sleep 1000; done";
 
-/// A runtime, and what it stands on.
-pub(crate) struct Oci {
-    pub(crate) folder: PathBuf,
-    _temporary: Option<TempDir>,
-    pub(crate) images: ImageStore,
-    pub(crate) image: ImageId,
-    pub(crate) runtime: Option<Arc<OciRuntime>>,
-    pub(crate) cgroup: String,
+/// Which runtime.
+#[derive(Clone, Debug)]
+pub(crate) enum Kind {
+    /// Without a daemon.
+    Oci,
+    /// On a containerd that listens at this socket.
+    Containerd(PathBuf),
 }
 
-impl Oci {
-    /// One in a new folder, open; `None` where it can't work.
-    pub(crate) async fn new() -> Option<Self> {
-        if !rustix::process::geteuid().is_root() || !Path::new(BUSYBOX).exists() {
-            eprintln!("skipped: needs root and {BUSYBOX}");
-            return None;
-        }
+/// A runtime, and what it stands on.
+pub(crate) struct Node {
+    pub(crate) folder: PathBuf,
+    pub(crate) kind: Kind,
+    pub(crate) image: ImageId,
+    pub(crate) runtime: Option<Arc<dyn Runtime>>,
+    pub(crate) cgroup: String,
+    pub(crate) daemon: Option<Daemon>,
+    _temporary: Option<TempDir>,
+}
+
+impl Node {
+    /// One without a daemon in a new folder, open; `None` where it can't work.
+    pub(crate) async fn oci() -> Option<Self> {
+        let dir = usable()?;
+        Some(Self::furnish(Kind::Oci, dir, None).await)
+    }
+
+    /// One on a containerd of its own.
+    pub(crate) async fn containerd() -> Option<Self> {
+        let dir = usable()?;
+        let daemon = Daemon::start(dir.path())?;
+        let kind = Kind::Containerd(daemon.address.clone());
+        Some(Self::furnish(kind, dir, Some(daemon)).await)
+    }
+
+    async fn furnish(kind: Kind, dir: TempDir, daemon: Option<Daemon>) -> Self {
         // Tests run at the same time: each has a root cgroup of its own.
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let cgroup = format!("windlass-test-{}-{number}", std::process::id());
-        let dir = tempfile::tempdir().expect("a folder");
         let archive = dir.path().join("image.tar");
         testing::busybox_archive(Path::new(BUSYBOX), IMAGE, &archive).expect("an image");
-        let mut this = Self::at(dir.path(), cgroup).await;
-        let names = this.images.import_images(&archive).await.expect("import");
-        assert_eq!(names, [IMAGE]);
-        this.image = this.images.image_status(IMAGE).await.expect("look").expect("is here").id;
-        this._temporary = Some(dir);
+        let mut this = Self::at(dir.path(), cgroup, kind);
+        (this._temporary, this.daemon) = (Some(dir), daemon);
         this.open().await;
-        Some(this)
+        let names = this.runtime().import_images(&archive).await.expect("import");
+        assert_eq!(names, [IMAGE]);
+        this.find_image().await;
+        this
     }
 
     /// One in this folder, not yet open.
-    pub(crate) async fn at(folder: &Path, cgroup: String) -> Self {
-        let images = ImageStore::open(folder.join("images")).expect("open");
-        let image = images.image_status(IMAGE).await.expect("look").unwrap_or_default().id;
-        Self { folder: folder.into(), _temporary: None, images, image, runtime: None, cgroup }
+    pub(crate) fn at(folder: &Path, cgroup: String, kind: Kind) -> Self {
+        Self {
+            folder: folder.into(),
+            kind,
+            image: ImageId::default(),
+            runtime: None,
+            cgroup,
+            daemon: None,
+            _temporary: None,
+        }
     }
 
     pub(crate) async fn open(&mut self) {
-        let state = self.folder.join("state");
-        let mut options = OciOptions::new(state, self.images.clone(), Arc::new(NoNetwork));
+        self.runtime = Some(match &self.kind {
+            Kind::Oci => Arc::new(self.open_oci().await),
+            Kind::Containerd(address) => Arc::new(self.open_containerd(address).await),
+        });
+    }
+
+    pub(crate) async fn find_image(&mut self) {
+        let found = self.runtime().image_status(IMAGE).await.expect("look");
+        self.image = found.expect("is here").id;
+    }
+
+    async fn open_oci(&self) -> OciRuntime {
+        let images = ImageStore::open(self.folder.join("images")).expect("open");
+        let mut options = OciOptions::new(self.folder.join("state"), images, Arc::new(NoNetwork));
         options.helper = env!("CARGO_BIN_EXE_windlass-oci-shim").into();
         options.run_dir = self.folder.join("run");
         options.root_cgroup = self.cgroup.clone();
-        self.runtime = Some(Arc::new(OciRuntime::open(options).await.expect("open")));
+        OciRuntime::open(options).await.expect("open")
+    }
+
+    async fn open_containerd(&self, address: &Path) -> ContainerdRuntime {
+        let state = self.folder.join("state");
+        let mut options = ContainerdOptions::new(address, state, Arc::new(NoNetwork));
+        options.helper = env!("CARGO_BIN_EXE_windlass-oci-shim").into();
+        options.run_dir = self.folder.join("run");
+        options.root_cgroup = self.cgroup.clone();
+        ContainerdRuntime::open(options).await.expect("open")
     }
 }
 
+/// A new folder, where containers can work.
+fn usable() -> Option<TempDir> {
+    if !rustix::process::geteuid().is_root() || !Path::new(BUSYBOX).exists() {
+        eprintln!("skipped: needs root and {BUSYBOX}");
+        return None;
+    }
+    Some(tempfile::tempdir().expect("a folder"))
+}
+
 #[async_trait]
-impl Subject for Oci {
+impl Subject for Node {
     fn runtime(&self) -> Arc<dyn Runtime> {
         self.runtime.clone().expect("is open")
     }
@@ -96,9 +152,11 @@ impl Subject for Oci {
     }
 }
 
-impl Drop for Oci {
+impl Drop for Node {
     /// Cgroups are not in the temporary folder. Shims that are just ending still have theirs for a moment.
     fn drop(&mut self) {
+        self.runtime = None;
+        drop(self.daemon.take());
         let Ok(found) = std::fs::read_dir("/sys/fs/cgroup") else { return };
         let roots = found.filter_map(Result::ok).map(|h| h.path()).chain(["/sys/fs/cgroup".into()]);
         for group in roots.map(|r| r.join(&self.cgroup)).filter(|g| g.exists()) {
@@ -115,7 +173,7 @@ impl Drop for Oci {
     }
 }
 
-impl Oci {
+impl Node {
     pub(crate) async fn pod(&self, change: impl FnOnce(&mut SandboxConfig)) -> SandboxId {
         let mut config = SandboxConfig {
             name: "pod".into(),
@@ -190,22 +248,38 @@ impl Oci {
     }
 }
 
-impl Oci {
+impl Node {
+    /// Waits for shims whose containers are gone.
+    pub(crate) async fn shims_end(&self) {
+        let running = self.runtime().list_containers().await.expect("list");
+        assert!(running.is_empty(), "all containers are removed");
+        for pid in self.processes("containerd-shim") {
+            ended(pid).await;
+        }
+    }
+
+    /// Processes that have the node's folder and this word in their command line.
+    fn processes(&self, word: &str) -> Vec<u32> {
+        let dir = self.folder.to_string_lossy();
+        let all = std::fs::read_dir("/proc").expect("processes").filter_map(Result::ok);
+        let mine = all.filter(|p| {
+            let line = std::fs::read(p.path().join("cmdline")).unwrap_or_default();
+            let line = String::from_utf8_lossy(&line);
+            line.contains(&*dir) && line.contains(word)
+        });
+        mine.filter_map(|p| p.file_name().to_str()?.parse().ok()).collect()
+    }
+
     /// Mounts, cgroups, processes and files of this runtime.
     pub(crate) fn traces(&self) -> [usize; 4] {
         let dir = self.folder.to_string_lossy().into_owned();
         let mounts = std::fs::read_to_string("/proc/self/mountinfo").expect("mounts");
         let groups = ["/sys/fs/cgroup", "/sys/fs/cgroup/memory", "/sys/fs/cgroup/pids"];
         let groups = groups.map(|g| count(&Path::new(g).join(&self.cgroup).join("kubepods")));
-        let processes = std::fs::read_dir("/proc").expect("processes").filter_map(Result::ok);
-        let processes = processes.filter(|p| {
-            let line = std::fs::read(p.path().join("cmdline")).unwrap_or_default();
-            String::from_utf8_lossy(&line).contains(&dir)
-        });
         [
             mounts.lines().filter(|l| l.contains(&dir)).count(),
             groups.into_iter().sum(),
-            processes.count(),
+            self.processes("").len(),
             count(&self.folder.join("state")) + count(&self.folder.join("run")),
         ]
     }

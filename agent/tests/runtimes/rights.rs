@@ -1,27 +1,37 @@
 //! What a container may do, sees and gets.
 
-use super::support::{FOR_EVER, Oci};
+use super::support::{FOR_EVER, Node};
 use std::path::Path;
 use windlass_agent::runtime::testing::Subject;
 use windlass_agent::runtime::{ContainerConfig, Mount};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rights_and_mounts() {
-    let Some(oci) = Oci::new().await else { return };
-    let pod = oci.pod(|p| p.resolv_conf = Some("nameserver 192.0.2.1\n".into())).await;
-    let plain = oci.run(&pod, "id -u; id -G; cat /etc/resolv.conf; echo $HOSTNAME $FROM_IMAGE; grep -h Cap /proc/self/status | head -0; pwd", |_| {});
+    let Some(node) = Node::oci().await else { return };
+    rights_and_mounts_on(node).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rights_and_mounts_on_containerd() {
+    let Some(node) = Node::containerd().await else { return };
+    rights_and_mounts_on(node).await;
+}
+
+async fn rights_and_mounts_on(node: Node) {
+    let pod = node.pod(|p| p.resolv_conf = Some("nameserver 192.0.2.1\n".into())).await;
+    let plain = node.run(&pod, "id -u; id -G; cat /etc/resolv.conf; echo $HOSTNAME $FROM_IMAGE; grep -h Cap /proc/self/status | head -0; pwd", |_| {});
     assert_eq!(plain.await.2, "0\n0\nnameserver 192.0.2.1\npod yes\n/");
-    let user = oci.run(&pod, "id -u; id -G; touch /x 2>/dev/null || echo refused", |c| {
+    let user = node.run(&pod, "id -u; id -G; touch /x 2>/dev/null || echo refused", |c| {
         c.security.run_as_user = Some(33);
         c.security.run_as_group = Some(7);
         c.security.supplemental_groups = vec![99];
         c.security.no_new_privileges = true;
     });
     assert_eq!(user.await.2, "33\n7 50 99\nrefused");
-    let shared = oci.folder.join("shared");
+    let shared = node.folder.join("shared");
     std::fs::create_dir(&shared).expect("a folder");
     std::fs::write(shared.join("file"), "from the node").expect("a file");
-    let mounts = oci.run(
+    let mounts = node.run(
         &pod,
         "cat /data/file; echo; cat /one; echo; echo x >/data/new; (echo x >/one) 2>/dev/null || echo read-only; touch /y 2>/dev/null || echo no root; pwd",
         |c| {
@@ -43,37 +53,57 @@ async fn rights_and_mounts() {
     assert_eq!(mounts.await.2, text);
     assert_eq!(std::fs::read_to_string(shared.join("new")).expect("written"), "x\n");
     let script = "hostname changed && hostname; [ -e /dev/kmsg ] && echo devices";
-    let privileged = oci.run(&pod, script, |c| c.security.privileged = true);
+    let privileged = node.run(&pod, script, |c| c.security.privileged = true);
     assert_eq!(privileged.await.2, "changed\ndevices");
-    oci.runtime().remove_sandbox(&pod).await.expect("remove");
+    node.runtime().remove_sandbox(&pod).await.expect("remove");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn limits_hold() {
-    let Some(oci) = Oci::new().await else { return };
-    let pod = oci.pod(|p| p.resources.cpu_shares = Some(512)).await;
+    let Some(node) = Node::oci().await else { return };
+    limits_hold_on(node).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn limits_hold_on_containerd() {
+    let Some(node) = Node::containerd().await else { return };
+    limits_hold_on(node).await;
+}
+
+async fn limits_hold_on(node: Node) {
+    let pod = node.pod(|p| p.resources.cpu_shares = Some(512)).await;
     let limit = |c: &mut ContainerConfig| c.resources.memory_limit = Some(32 << 20);
     let seen = "cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null; true";
-    assert_eq!(oci.run(&pod, seen, limit).await.2, (32 << 20).to_string());
+    assert_eq!(node.run(&pod, seen, limit).await.2, (32 << 20).to_string());
     let hungry = "exec dd if=/dev/zero of=/dev/null bs=200M count=1";
-    let (code, reason, _) = oci.run(&pod, hungry, limit).await;
+    let (code, reason, _) = node.run(&pod, hungry, limit).await;
     assert_eq!((code, reason.as_str()), (137, "OOMKilled"));
-    oci.runtime().remove_sandbox(&pod).await.expect("remove");
+    node.runtime().remove_sandbox(&pod).await.expect("remove");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn containers_of_a_pod_share_what_it_says() {
-    let Some(oci) = Oci::new().await else { return };
-    let pod = oci.pod(|p| p.share_process_namespace = true).await;
-    let first = oci.start(&pod, "touch /dev/shm/here; while :; do sleep 1000; done", |_| {}).await;
-    let second = oci.start(&pod, FOR_EVER, |c| c.name = "second".into()).await;
-    oci.sh(&first, "true").await;
-    let seen = oci
+    let Some(node) = Node::oci().await else { return };
+    containers_of_a_pod_share_what_it_says_on(node).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn containers_of_a_pod_share_what_it_says_on_containerd() {
+    let Some(node) = Node::containerd().await else { return };
+    containers_of_a_pod_share_what_it_says_on(node).await;
+}
+
+async fn containers_of_a_pod_share_what_it_says_on(node: Node) {
+    let pod = node.pod(|p| p.share_process_namespace = true).await;
+    let first = node.start(&pod, "touch /dev/shm/here; while :; do sleep 1000; done", |_| {}).await;
+    let second = node.start(&pod, FOR_EVER, |c| c.name = "second".into()).await;
+    node.sh(&first, "true").await;
+    let seen = node
         .sh(
             &second,
             "ls /dev/shm; cat /proc/*/cmdline | tr '\\0' ' ' 2>/dev/null || cat /proc/*/cmdline",
         )
         .await;
     assert!(seen.starts_with("here\n") && seen.contains("touch"), "{seen}");
-    oci.runtime().remove_sandbox(&pod).await.expect("remove");
+    node.runtime().remove_sandbox(&pod).await.expect("remove");
 }

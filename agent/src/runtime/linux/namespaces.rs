@@ -10,14 +10,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 /// What a sandbox's namespaces are made of.
-pub(super) struct Plan<'a> {
-    pub(super) folder: PathBuf,
-    pub(super) config: &'a SandboxConfig,
-    pub(super) helper: &'a Path,
+pub(in crate::runtime) struct Plan<'a> {
+    pub(in crate::runtime) folder: PathBuf,
+    pub(in crate::runtime) config: &'a SandboxConfig,
+    pub(in crate::runtime) helper: &'a Path,
 }
 
 /// Makes the namespaces, and gives the process that holds a shared process namespace.
-pub(super) fn make(plan: &Plan<'_>) -> Result<Option<Child>> {
+pub(in crate::runtime) fn make(plan: &Plan<'_>) -> Result<Option<Child>> {
     make_folder(&plan.folder)?;
     let host = plan.config.host_namespaces;
     let mut flags = CloneFlags::empty();
@@ -49,7 +49,7 @@ pub(super) fn make(plan: &Plan<'_>) -> Result<Option<Child>> {
 }
 
 /// Gives up what [`make`] made. What is gone already is no error.
-pub(super) fn release(folder: &Path) -> Result<()> {
+pub(in crate::runtime) fn release(folder: &Path) -> Result<()> {
     for name in ["net", "uts", "ipc", "pid", "shm"] {
         let path = folder.join(name);
         match unmount(&path, UnmountFlags::DETACH) {
@@ -61,7 +61,7 @@ pub(super) fn release(folder: &Path) -> Result<()> {
 }
 
 /// Whether the namespaces of a sandbox are still there: they don't survive a restart of the machine.
-pub(super) fn alive(folder: &Path, config: &SandboxConfig) -> bool {
+pub(in crate::runtime) fn alive(folder: &Path, config: &SandboxConfig) -> bool {
     const NSFS: i64 = 0x6e73_6673;
     let held = |name: &str| rustix::fs::statfs(folder.join(name)).is_ok_and(|s| s.f_type == NSFS);
     (config.host_namespaces.network || held("net")) && (config.host_namespaces.ipc || held("ipc"))

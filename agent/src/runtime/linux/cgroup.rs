@@ -16,12 +16,12 @@ const REMOVALS: u32 = 50;
 const REMOVAL_PAUSE: Duration = Duration::from_millis(5);
 
 /// Makes the pod's group and sets its limits.
-pub(super) fn apply(group: &Path, resources: &Resources) -> io::Result<()> {
+pub(in crate::runtime) fn apply(group: &Path, resources: &Resources) -> io::Result<()> {
     if is_unified() { apply_v2(group, resources) } else { apply_v1(group, resources) }
 }
 
 /// Moves a process into a group, in every hierarchy, made when missing.
-pub(super) fn join(group: &Path, pid: u32) -> io::Result<()> {
+pub(in crate::runtime) fn join(group: &Path, pid: u32) -> io::Result<()> {
     if is_unified() {
         enable_controllers(group)?;
     }
@@ -37,7 +37,7 @@ pub(super) fn join(group: &Path, pid: u32) -> io::Result<()> {
 }
 
 /// Kills all processes of a group and of those below.
-pub(super) fn kill_all(group: &Path) -> io::Result<()> {
+pub(in crate::runtime) fn kill_all(group: &Path) -> io::Result<()> {
     if is_unified() && fs::write(at_root(group).join("cgroup.kill"), "1").is_ok() {
         return Ok(());
     }
@@ -48,7 +48,7 @@ pub(super) fn kill_all(group: &Path) -> io::Result<()> {
 }
 
 /// Removes a group and those below. One that isn't there is no error.
-pub(super) fn remove(group: &Path) -> io::Result<()> {
+pub(in crate::runtime) fn remove(group: &Path) -> io::Result<()> {
     for folder in folders(group) {
         let mut tries = 0;
         loop {
@@ -65,7 +65,7 @@ pub(super) fn remove(group: &Path) -> io::Result<()> {
 }
 
 /// How many processes of a group the kernel has killed for want of memory.
-pub(super) fn oom_kills(group: &Path) -> u64 {
+pub(in crate::runtime) fn oom_kills(group: &Path) -> u64 {
     let file = if is_unified() {
         at_root(group).join("memory.events")
     } else {
@@ -77,7 +77,7 @@ pub(super) fn oom_kills(group: &Path) -> u64 {
 }
 
 /// Whether there is one hierarchy, of version 2.
-pub(super) fn is_unified() -> bool {
+pub(in crate::runtime) fn is_unified() -> bool {
     Path::new(ROOT).join("cgroup.controllers").exists()
 }
 

@@ -1,6 +1,6 @@
 //! Exec, attach and terminals.
 
-use super::support::{DEADLINE, FOR_EVER, Oci, ended, parent_of};
+use super::support::{DEADLINE, FOR_EVER, Node, ended, parent_of};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use windlass_agent::runtime::testing::Subject;
@@ -8,7 +8,7 @@ use windlass_agent::runtime::{AttachRequest, Error, ExecRequest, Session};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn exec_leaves_nothing_in_the_shim() {
-    let Some(oci) = Oci::new().await else { return };
+    let Some(oci) = Node::oci().await else { return };
     let pod = oci.pod(|_| {}).await;
     let id = oci.start(&pod, FOR_EVER, |_| {}).await;
     let shim = parent_of(oci.pid(&id).await);
@@ -35,7 +35,7 @@ async fn exec_leaves_nothing_in_the_shim() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_program_is_killed_with_its_session() {
-    let Some(oci) = Oci::new().await else { return };
+    let Some(oci) = Node::oci().await else { return };
     let pod = oci.pod(|_| {}).await;
     let id = oci.start(&pod, FOR_EVER, |_| {}).await;
     let command = vec!["sh".into(), "-c".into(), "echo $$; exec sleep 1000".into()];
@@ -62,11 +62,21 @@ async fn a_program_is_killed_with_its_session() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn terminals_have_a_size() {
-    let Some(oci) = Oci::new().await else { return };
-    let pod = oci.pod(|_| {}).await;
-    let id = oci.start(&pod, "read x; stty size; tty", |c| (c.tty, c.stdin) = (true, true)).await;
+    let Some(node) = Node::oci().await else { return };
+    terminals_have_a_size_on(node).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn terminals_have_a_size_on_containerd() {
+    let Some(node) = Node::containerd().await else { return };
+    terminals_have_a_size_on(node).await;
+}
+
+async fn terminals_have_a_size_on(node: Node) {
+    let pod = node.pod(|_| {}).await;
+    let id = node.start(&pod, "read x; stty size; tty", |c| (c.tty, c.stdin) = (true, true)).await;
     let all = AttachRequest { stdin: true, stdout: true, stderr: true };
-    let main = oci.runtime().attach(&id, all).await.expect("attach");
+    let main = node.runtime().attach(&id, all).await.expect("attach");
     main.resize.send((100, 40)).await.expect("resize");
     let request = ExecRequest {
         command: vec!["sh".into(), "-c".into(), "read x; stty size; tty; exit 4".into()],
@@ -74,18 +84,18 @@ async fn terminals_have_a_size() {
         stdin: true,
         timeout: Some(DEADLINE),
     };
-    let session = oci.runtime().exec(&id, request).await.expect("exec");
+    let session = node.runtime().exec(&id, request).await.expect("exec");
     session.resize.send((90, 30)).await.expect("resize");
     assert!(session.stderr.is_none());
     // The sizes go another way than the input: an exchange in between makes sure of the order.
-    oci.sh(&id, "true").await;
+    node.sh(&id, "true").await;
     let (text, code) = converse(session).await;
     assert!(text.contains("30 90") && text.contains("/dev/pts/"), "{text}");
     assert_eq!(code, 4);
     let (text, code) = converse(main).await;
     assert!(text.contains("40 100") && text.contains("/dev/pts/"), "{text}");
     assert_eq!(code, 0);
-    oci.runtime().remove_sandbox(&pod).await.expect("remove");
+    node.runtime().remove_sandbox(&pod).await.expect("remove");
 }
 
 async fn converse(mut session: Session) -> (String, i32) {
@@ -100,17 +110,27 @@ async fn converse(mut session: Session) -> (String, i32) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn input_that_nobody_reads_blocks_nothing() {
-    let Some(oci) = Oci::new().await else { return };
-    let pod = oci.pod(|_| {}).await;
-    let id = oci.start(&pod, FOR_EVER, |c| (c.stdin, c.stdin_once) = (true, true)).await;
+    let Some(node) = Node::oci().await else { return };
+    input_that_nobody_reads_blocks_nothing_on(node).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn input_that_nobody_reads_blocks_nothing_on_containerd() {
+    let Some(node) = Node::containerd().await else { return };
+    input_that_nobody_reads_blocks_nothing_on(node).await;
+}
+
+async fn input_that_nobody_reads_blocks_nothing_on(node: Node) {
+    let pod = node.pod(|_| {}).await;
+    let id = node.start(&pod, FOR_EVER, |c| (c.stdin, c.stdin_once) = (true, true)).await;
     let input = AttachRequest { stdin: true, ..AttachRequest::default() };
-    let mut session = oci.runtime().attach(&id, input).await.expect("attach");
+    let mut session = node.runtime().attach(&id, input).await.expect("attach");
     let mut stdin = session.stdin.take().expect("input");
     let much = vec![b'x'; 1 << 20];
     let written = tokio::time::timeout(Duration::from_millis(300), stdin.write_all(&much)).await;
     assert!(written.is_err(), "nobody reads it");
     drop((stdin, session));
-    assert_eq!(oci.sh(&id, "echo alive").await, "alive\n");
-    oci.runtime().stop_container(&id, Duration::ZERO).await.expect("stop");
-    oci.runtime().remove_sandbox(&pod).await.expect("remove");
+    assert_eq!(node.sh(&id, "echo alive").await, "alive\n");
+    node.runtime().stop_container(&id, Duration::ZERO).await.expect("stop");
+    node.runtime().remove_sandbox(&pod).await.expect("remove");
 }

@@ -24,27 +24,30 @@ const READ_ONLY: [&str; 5] =
     ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
 
 /// All that decides about a container.
-pub(super) struct Inputs<'a> {
-    pub(super) container: &'a ContainerConfig,
-    pub(super) sandbox: &'a SandboxConfig,
-    pub(super) image: &'a ImageConfig,
-    pub(super) user: User,
-    pub(super) capabilities: Vec<String>,
+pub(in crate::runtime) struct Inputs<'a> {
+    pub(in crate::runtime) container: &'a ContainerConfig,
+    pub(in crate::runtime) sandbox: &'a SandboxConfig,
+    pub(in crate::runtime) image: &'a ImageConfig,
+    pub(in crate::runtime) user: User,
+    pub(in crate::runtime) capabilities: Vec<String>,
     /// Folder of the sandbox's namespaces.
-    pub(super) namespaces: PathBuf,
-    pub(super) cgroup: &'a Path,
+    pub(in crate::runtime) namespaces: PathBuf,
+    pub(in crate::runtime) cgroup: &'a Path,
     /// Options of the overlay on the root; empty when the root is a copy.
-    pub(super) overlay: Vec<String>,
+    pub(in crate::runtime) overlay: Vec<String>,
     /// A file with the sandbox's `/etc/resolv.conf`.
-    pub(super) resolv_conf: Option<PathBuf>,
+    pub(in crate::runtime) resolv_conf: Option<PathBuf>,
     /// The node's devices, for a privileged container.
-    pub(super) devices: Vec<Value>,
+    pub(in crate::runtime) devices: Vec<Value>,
     /// The lowest out-of-memory score that may be given.
-    pub(super) lowest_oom_score: i32,
+    pub(in crate::runtime) lowest_oom_score: i32,
 }
 
 /// The program and its arguments: the pod's command and arguments over the image's.
-pub(super) fn arguments(container: &ContainerConfig, image: &ImageConfig) -> Result<Vec<String>> {
+pub(in crate::runtime) fn arguments(
+    container: &ContainerConfig,
+    image: &ImageConfig,
+) -> Result<Vec<String>> {
     let entry = image.entrypoint().clone().unwrap_or_default();
     let cmd = image.cmd().clone().unwrap_or_default();
     let given = (!container.command.is_empty(), !container.args.is_empty());
@@ -61,14 +64,14 @@ pub(super) fn arguments(container: &ContainerConfig, image: &ImageConfig) -> Res
 }
 
 /// The directory the program starts in.
-pub(super) fn working_dir(container: &ContainerConfig, image: &ImageConfig) -> PathBuf {
+pub(in crate::runtime) fn working_dir(container: &ContainerConfig, image: &ImageConfig) -> PathBuf {
     let own = container.working_dir.clone().filter(|d| !d.is_empty());
     let dir = own.or_else(|| image.working_dir().clone().filter(|d| !d.is_empty()));
     Path::new("/").join(dir.unwrap_or_default())
 }
 
 /// The whole configuration.
-pub(super) fn build(inputs: &Inputs<'_>) -> Result<Value> {
+pub(in crate::runtime) fn build(inputs: &Inputs<'_>) -> Result<Value> {
     let privileged = inputs.container.security.privileged;
     let mut linux = json!({
         "namespaces": namespaces(inputs),

@@ -4,10 +4,10 @@ use crate::runtime::{Error, Result, Security};
 
 /// User and groups by number.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct User {
-    pub(super) uid: u32,
-    pub(super) gid: u32,
-    pub(super) groups: Vec<u32>,
+pub(in crate::runtime) struct User {
+    pub(in crate::runtime) uid: u32,
+    pub(in crate::runtime) gid: u32,
+    pub(in crate::runtime) groups: Vec<u32>,
 }
 
 struct Account<'a> {
@@ -18,7 +18,12 @@ struct Account<'a> {
 
 /// The user of a container: the pod's words first, then the image's `USER` (`name`, `uid`, each
 /// with `:group` or without), by the image's `/etc/passwd` and `/etc/group`.
-pub(super) fn resolve(image: &str, security: &Security, passwd: &str, group: &str) -> Result<User> {
+pub(in crate::runtime) fn resolve(
+    image: &str,
+    security: &Security,
+    passwd: &str,
+    group: &str,
+) -> Result<User> {
     let (image_user, image_group) = match image.split_once(':') {
         Some((user, group)) => (user, Some(group)),
         None => (image, None),
