@@ -41,6 +41,9 @@ pub struct Agent {
     data_dir: PathBuf,
     #[command(flatten)]
     runtime: RuntimeOptions,
+    /// Most pods that the node takes
+    #[arg(long, default_value_t = 110, value_name = "COUNT")]
+    max_pods: usize,
     /// Port for logs, exec and port-forward
     #[arg(long, default_value_t = 10250)]
     port: u16,
@@ -85,6 +88,7 @@ impl Agent {
         let agent = node_agent::build(Place {
             data_dir: &self.data_dir,
             runtime: &self.runtime,
+            max_pods: self.max_pods,
             name: &self.node_name,
             address: self.node_ip,
             port: self.port,

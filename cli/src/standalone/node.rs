@@ -64,6 +64,7 @@ pub(super) async fn start(
     let agent = agent::build(Place {
         data_dir,
         runtime: &node.runtime,
+        max_pods: node.max_pods,
         name: &name,
         address,
         port: node.agent_port,

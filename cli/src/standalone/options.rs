@@ -88,6 +88,8 @@ pub struct NodeOptions {
     pub network_policies: bool,
     /// What runs its containers.
     pub runtime: RuntimeOptions,
+    /// Most pods that it takes.
+    pub max_pods: usize,
 }
 
 /// What runs containers, and where that is.
@@ -182,6 +184,7 @@ impl Default for NodeOptions {
             proxy: ProxyMode::default(),
             network_policies: true,
             runtime: RuntimeOptions::default(),
+            max_pods: windlass_agent::Config::default().max_pods,
         }
     }
 }

@@ -61,6 +61,9 @@ pub(super) struct Up {
     no_network_policy: bool,
     #[command(flatten)]
     runtime: RuntimeOptions,
+    /// Most pods that the node takes
+    #[arg(long, default_value_t = 110, value_name = "COUNT")]
+    max_pods: usize,
     /// Made once all parts are ready, for scripts
     #[arg(long, value_name = "FILE")]
     ready_file: Option<PathBuf>,
@@ -95,6 +98,7 @@ impl Up {
             proxy: self.proxy,
             network_policies: !self.no_network_policy,
             runtime: self.runtime.clone(),
+            max_pods: self.max_pods,
         };
         Options {
             data_dir: Some(self.data_dir.clone()),

@@ -2,7 +2,7 @@
 
 use super::client::{Connection, call};
 use super::{Inner, tasks};
-use crate::runtime::{ContainerId, ContainerState, Event, Result};
+use crate::runtime::{ContainerId, Event, Result};
 use containerd_client::events::TaskExit;
 use containerd_client::services::v1::{PublishRequest, SubscribeRequest};
 use containerd_client::types::Envelope;
@@ -96,10 +96,7 @@ async fn again(inner: &Weak<Inner>) -> Option<Streaming<Envelope>> {
 
 async fn catch_up(inner: &Arc<Inner>) {
     let all: Vec<_> = inner.containers.lock().values().cloned().collect();
-    for entry in all.into_iter().filter(|e| *e.state.borrow() != ContainerState::Created) {
-        if !entry.is_running() {
-            continue;
-        }
+    for entry in all.into_iter().filter(|e| e.is_running()) {
         if let Err(error) = tasks::reconcile(inner, &entry).await {
             tracing::warn!(container = entry.record.id.0, %error, "can't see what a container does");
         }

@@ -23,6 +23,8 @@ pub struct Place<'a> {
     pub data_dir: &'a Path,
     /// What runs containers.
     pub runtime: &'a RuntimeOptions,
+    /// Most pods that the node takes.
+    pub max_pods: usize,
     /// The node's name.
     pub name: &'a str,
     /// The node's address; the agent listens there.
@@ -67,6 +69,7 @@ pub async fn build(place: Place<'_>) -> Result<Agent, Error> {
         node_ip: place.address,
         root_dir,
         port: place.port,
+        max_pods: place.max_pods,
         cluster_dns: place.cluster_dns,
         cluster_domain: place.cluster_domain.to_owned(),
         machine: Machine::read(place.data_dir),
