@@ -142,6 +142,11 @@ pub enum WatchFrom {
         /// Whether to say when all of them were sent.
         mark_end: bool,
     },
+    /// With what follows now, without the objects there are.
+    Now {
+        /// How fresh what is known must be.
+        at: ReadVersion,
+    },
 }
 
 /// Part of a list.

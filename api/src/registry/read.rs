@@ -200,6 +200,8 @@ fn watch_from(options: &ListOptions) -> Result<WatchFrom, Status> {
     let mark_end = initial && options.allow_bookmarks;
     Ok(match version {
         Some(version) if !initial && version > 0 => WatchFrom::After(version),
+        None if !initial => WatchFrom::Now { at: ReadVersion::Newest },
+        Some(0) if !initial => WatchFrom::Now { at: ReadVersion::Any },
         None => WatchFrom::Objects { at: ReadVersion::Newest, mark_end },
         Some(0) => WatchFrom::Objects { at: ReadVersion::Any, mark_end },
         Some(version) => WatchFrom::Objects { at: ReadVersion::NotOlderThan(version), mark_end },

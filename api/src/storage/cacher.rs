@@ -6,6 +6,7 @@
 
 mod cache;
 mod feed;
+mod index;
 mod ring;
 mod state;
 mod watchers;
@@ -100,7 +101,7 @@ impl Cacher {
         }
     }
 
-    /// A cache that has what `at` asks for.
+    /// A cache that has what `at` asks for. When it says that it was thrown away meanwhile, ask for the next one.
     async fn fresh(&self, resource: &Arc<Resource>, at: ReadVersion) -> Result<Arc<Cache>, Status> {
         match at {
             ReadVersion::Newest => self.wait_for(self.kv.revision().await?).await?,
@@ -127,26 +128,32 @@ impl Storage for Cacher {
             if self.reached() < newest {
                 return self.kv.get(resource, key, at).await;
             }
-            return Ok(self.cache(resource).await?.get(key));
         }
-        Ok(self.fresh(resource, at).await?.get(key))
+        loop {
+            if let Some(found) = self.fresh(resource, at).await?.get(key) {
+                return Ok(found);
+            }
+        }
     }
 
     async fn list(&self, query: &ListQuery) -> Result<Page, Status> {
-        let cache = self.fresh(&query.resource, query.at).await?;
-        match query.at {
-            ReadVersion::Exact(revision) => match cache.list_at(query, revision) {
+        loop {
+            let cache = self.fresh(&query.resource, query.at).await?;
+            let ReadVersion::Exact(revision) = query.at else {
+                let Some(page) = cache.list(query, &self.feed.reached) else { continue };
+                return Ok(page);
+            };
+            return match cache.list_at(query, revision) {
                 Some(page) => Ok(page),
                 None => self.kv.list(query).await,
-            },
-            _ => Ok(cache.list(query, &self.feed.reached)),
+            };
         }
     }
 
     async fn watch(&self, query: WatchQuery) -> Result<EventStream, Status> {
         let at = match query.from {
             WatchFrom::After(revision) => ReadVersion::NotOlderThan(revision),
-            WatchFrom::Objects { at, .. } => at,
+            WatchFrom::Objects { at, .. } | WatchFrom::Now { at } => at,
         };
         loop {
             let cache = self.fresh(&query.resource, at).await?;

@@ -184,6 +184,7 @@ impl Kv {
     ) -> Result<(Option<Result<Events, Status>>, Revision), Status> {
         let (at, mark_end) = match query.from {
             WatchFrom::After(revision) => return Ok((None, revision)),
+            WatchFrom::Now { .. } => return Ok((None, self.revision().await?)),
             WatchFrom::Objects { at, mark_end } => (at, mark_end),
         };
         let (resource, selection) = (query.resource.clone(), query.selection.clone());

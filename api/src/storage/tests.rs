@@ -6,6 +6,7 @@ use futures::StreamExt;
 use serde_json::json;
 use std::borrow::Cow;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 use windlass_core::component::Shutdown;
 use windlass_core::meta::{FieldSelector, LabelSelector, Reason};
 use windlass_core::object::canonical;
@@ -327,6 +328,8 @@ async fn old_history_is_compacted() {
 struct Fragile {
     memory: Memory,
     broken: tokio::sync::watch::Sender<u32>,
+    /// What was read leaves only with a permit.
+    answers: Arc<Semaphore>,
 }
 
 #[async_trait]
@@ -349,7 +352,9 @@ impl Read for Fragile {
         limit: usize,
         at: Option<Revision>,
     ) -> windlass_store::Result<RangeResult> {
-        self.memory.range(range, limit, at).await
+        let found = self.memory.range(range, limit, at).await;
+        self.answers.acquire().await.expect("it is never closed").forget();
+        found
     }
 }
 
@@ -394,11 +399,70 @@ impl Leased for Fragile {
     }
 }
 
+/// One that answers so many ranges, until there are more permits.
+fn fragile(answers: usize) -> (Arc<Fragile>, tokio::sync::watch::Sender<u32>, Arc<Semaphore>) {
+    let memory = Memory::with_limits(Limits::default());
+    let (broken, answers) = (tokio::sync::watch::Sender::new(0), Arc::new(Semaphore::new(answers)));
+    let fragile = Fragile { memory, broken: broken.clone(), answers: answers.clone() };
+    (Arc::new(fragile), broken, answers)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_was_read_before_the_watch_broke_has_no_hole() {
+    let (fragile, broken, answers) = fragile(0);
+    let world = World::over(fragile).await;
+    world.put("a", "x").await;
+    let trouble = async {
+        // The objects have been read, and are on their way.
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        broken.send_modify(|times| *times += 1);
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        let last = world.put("b", "x").await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        answers.add_permits(100);
+        last
+    };
+    let (page, last) = tokio::join!(world.list(Selection::default(), ReadVersion::Any), trouble);
+    let page = page.expect("a list");
+    assert!(page.revision < last || names(&page) == "a b", "{} {}", page.revision, names(&page));
+    let page = world.list(Selection::default(), ReadVersion::Newest).await.expect("a list");
+    assert_eq!(names(&page), "a b");
+}
+
+#[tokio::test]
+async fn a_watch_from_now_begins_without_the_objects_there_are() {
+    for world in World::both().await {
+        world.put("a", "x").await;
+        let from = WatchFrom::Now { at: ReadVersion::Newest };
+        let mut stream = world.watch(Selection::default(), from).await.expect("a watch");
+        world.put("b", "x").await;
+        assert_eq!(next(&mut stream, 1).await, ["ADDED b"]);
+    }
+}
+
+#[tokio::test]
+async fn what_is_found_by_a_field_or_a_name_is_what_is_there() {
+    for world in World::both().await {
+        world.put("a", "x").await;
+        let found = async |selection: &Selection| {
+            let page = world.list(selection.clone(), ReadVersion::Newest).await.expect("a list");
+            names(&page)
+        };
+        assert_eq!(found(&on("x")).await, "a");
+        world.put("b", "x").await;
+        world.put("a", "y").await;
+        let named = Selection { fields: FieldSelector::equal("metadata.name", "a"), ..on("y") };
+        assert_eq!((found(&on("x")).await, found(&on("y")).await), ("b".into(), "a".into()));
+        assert_eq!(found(&named).await, "a");
+        world.delete("a").await;
+        assert_eq!((found(&on("y")).await, found(&named).await), (String::new(), String::new()));
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_broken_watch_of_the_store_is_mended() {
-    let memory = Memory::with_limits(Limits::default());
-    let broken = tokio::sync::watch::Sender::new(0);
-    let world = World::over(Arc::new(Fragile { memory, broken: broken.clone() })).await;
+    let (fragile, broken, _) = fragile(100);
+    let world = World::over(fragile).await;
     let start = world.put("a", "x").await;
     world.list(Selection::default(), ReadVersion::Newest).await.expect("a list");
     let from = WatchFrom::After(start);

@@ -1,6 +1,7 @@
 //! The cache of one resource, and who watches it.
 
-use super::state::{Entry, Phase, State};
+use super::index::Index;
+use super::state::{Entry, State};
 use super::watchers::Watchers;
 use crate::storage::errors::too_old;
 use crate::storage::kv::{after, decode};
@@ -61,20 +62,21 @@ impl Cache {
     }
 
     async fn fill(&self, kv: &Kv) -> Result<(), Status> {
-        self.state.write().phase = Phase::Loading(Vec::new());
+        self.state.write().begin();
         let guard = Loading(self);
         let range = self.resource.range(None);
         let found = kv.backend().range(&range, 0, None).await.map_err(|e| store_status(&e))?;
-        let mut objects = BTreeMap::new();
+        let (mut objects, mut by_value) = (BTreeMap::new(), Index::default());
         for (at, kv) in found.items.iter().enumerate() {
             let object = decode(kv)?;
             let index = self.resource.indexed(&object);
+            by_value.update(&kv.key, None, index.as_ref());
             objects.insert(kv.key.clone(), Entry { object, index });
             if at % TURN == TURN - 1 {
                 tokio::task::yield_now().await;
             }
         }
-        self.state.write().fill(&self.resource, objects, found.revision);
+        self.state.write().fill(&self.resource, objects, by_value, found.revision);
         drop(guard);
         Ok(())
     }
@@ -88,8 +90,10 @@ impl Cache {
         }
     }
 
-    pub(super) fn get(&self, key: &Bytes) -> Option<Arc<Object>> {
-        self.state.read().get(key)
+    /// An object, if it is there. None when this cache was thrown away.
+    pub(super) fn get(&self, key: &Bytes) -> Option<Option<Arc<Object>>> {
+        let state = self.state.read();
+        state.is_ready().then(|| state.get(key))
     }
 
     /// How much is in it, once it is loaded.
@@ -97,10 +101,17 @@ impl Cache {
         self.state.read().stats()
     }
 
-    pub(super) fn list(&self, query: &ListQuery, reached: &watch::Sender<Revision>) -> Page {
+    /// A list as it is now. None when this cache was thrown away: it does not hear of what was reached since.
+    pub(super) fn list(
+        &self,
+        query: &ListQuery,
+        reached: &watch::Sender<Revision>,
+    ) -> Option<Page> {
         let state = self.state.read();
-        let revision = state.complete_at(reached);
-        self.listed(state, query, revision)
+        state.is_ready().then(|| {
+            let revision = state.complete_at(reached);
+            self.listed(state, query, revision)
+        })
     }
 
     /// A list as it was at a revision that was reached; none when something has changed since: then only the
@@ -179,6 +190,7 @@ impl Cache {
                 let revision = state.complete_at(reached);
                 Ok(First::Objects { candidates, revision, mark_end })
             }
+            WatchFrom::Now { .. } => Ok(First::Past(Vec::new())),
         }
     }
 
@@ -192,9 +204,11 @@ impl Cache {
         watchers.bookmark(revision);
     }
 
-    /// Ends all watches, for good.
+    /// Ends all watches and answers nothing more, for good.
     pub(super) fn close(&self) {
-        self.watchers.lock().close();
+        let mut watchers = self.watchers.lock();
+        self.state.write().close();
+        watchers.close();
     }
 }
 
@@ -249,9 +263,6 @@ fn live(
 
 impl Drop for Loading<'_> {
     fn drop(&mut self) {
-        let mut state = self.0.state.write();
-        if matches!(state.phase, Phase::Loading(_)) {
-            state.phase = Phase::Idle;
-        }
+        self.0.state.write().give_up();
     }
 }

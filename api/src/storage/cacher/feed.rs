@@ -14,27 +14,34 @@ use windlass_store::{Batch, Event, Revision, WatchStream};
 
 /// How often watchers hear how far everything came, and old history is looked at.
 const TICK: Duration = Duration::from_secs(60);
-/// So many ticks of history can be read: five minutes.
+/// So many steps of history can be read: five minutes, or less when much is written.
 const HISTORY: usize = 5;
+/// So many bytes of new objects are a step, however short it took.
+const STEP: usize = 64 << 20;
 /// Waiting time after the store's watch broke.
 const AGAIN: Duration = Duration::from_millis(100);
 
 /// Follows the store until `shutdown`.
 pub(super) async fn run(feed: Arc<Feed>, kv: Kv, mut stream: WatchStream, shutdown: Shutdown) {
     let work = async {
-        let mut history = History(VecDeque::new());
+        let mut history = History::default();
         let mut tick = interval_at(Instant::now() + TICK, TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 batch = stream.next() => match batch {
-                    Some(Ok(batch)) => feed.apply(&batch),
+                    Some(Ok(batch)) => {
+                        feed.apply(&batch);
+                        if history.is_full_with(&batch) {
+                            history.step(&kv, batch.revision).await;
+                        }
+                    }
                     broken => stream = feed.recover(&kv, broken.and_then(Result::err)).await,
                 },
                 _ = tick.tick() => {
                     feed.bookmark();
                     let reached = *feed.reached.borrow();
-                    history.compact(&kv, reached).await;
+                    history.step(&kv, reached).await;
                 }
             }
         }
@@ -125,15 +132,31 @@ impl Feed {
     }
 }
 
-/// The revisions at the last ticks.
-struct History(VecDeque<Revision>);
+/// The revisions at the last steps.
+#[derive(Default)]
+struct History {
+    steps: VecDeque<Revision>,
+    /// Bytes that were written since the last.
+    written: usize,
+}
 
 impl History {
-    /// Forgets what is older than [`HISTORY`] ticks.
-    async fn compact(&mut self, kv: &Kv, revision: Revision) {
-        self.0.push_back(revision);
-        if self.0.len() > HISTORY
-            && let Some(old) = self.0.pop_front()
+    /// Whether the time has come for a step, with what was written now.
+    fn is_full_with(&mut self, batch: &Batch) -> bool {
+        let bytes = batch.events.iter().map(|event| match event {
+            Event::Put { now, .. } => now.value.len(),
+            Event::Delete { .. } => 0,
+        });
+        self.written += bytes.sum::<usize>();
+        self.written > STEP
+    }
+
+    /// Forgets what is older than [`HISTORY`] steps.
+    async fn step(&mut self, kv: &Kv, revision: Revision) {
+        self.written = 0;
+        self.steps.push_back(revision);
+        if self.steps.len() > HISTORY
+            && let Some(old) = self.steps.pop_front()
             && let Err(error) = kv.backend().compact(old).await
         {
             tracing::warn!(%error, "history can't be compacted");

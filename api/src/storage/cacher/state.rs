@@ -1,5 +1,6 @@
 //! The objects of one resource in the order of their keys, and their recent past: a plain structure.
 
+use super::index::Index;
 use super::ring::Ring;
 use crate::storage::kv::decode_event;
 use crate::storage::{Change, ListQuery, Page, Resource, Selection, Stats};
@@ -21,12 +22,13 @@ const SAMPLE: usize = 8;
 #[derive(Default)]
 pub(super) struct State {
     objects: BTreeMap<Bytes, Entry>,
+    by_value: Index,
     /// How many there are of each namespace, by the start of their keys.
     counts: FxHashMap<Bytes, u64>,
     /// The last change that is in, or the revision at which it was loaded.
     revision: Revision,
     ring: Ring,
-    pub(super) phase: Phase,
+    phase: Phase,
 }
 
 /// An object with the value of the field that many watch by.
@@ -37,7 +39,7 @@ pub(super) struct Entry {
 
 /// Whether there is anything to know yet.
 #[derive(Default)]
-pub(super) enum Phase {
+enum Phase {
     /// Not loaded; nothing is kept.
     #[default]
     Idle,
@@ -45,30 +47,62 @@ pub(super) enum Phase {
     Loading(Vec<(Revision, StoreEvent)>),
     /// In step with the store.
     Ready,
+    /// Thrown away: what happened since is not known.
+    Closed,
 }
 
 // === impl State ===
 
 impl State {
+    /// From now on what happens is kept for [`State::fill`].
+    pub(super) fn begin(&mut self) {
+        self.turn(Phase::Loading(Vec::new()));
+    }
+
+    /// Puts it back to idle when a load was not ended.
+    pub(super) fn give_up(&mut self) {
+        if matches!(self.phase, Phase::Loading(_)) {
+            self.phase = Phase::Idle;
+        }
+    }
+
+    /// Knows nothing any more, for good.
+    pub(super) fn close(&mut self) {
+        *self = Self { phase: Phase::Closed, ..Self::default() };
+    }
+
+    /// Whether it is in step with the store.
+    pub(super) fn is_ready(&self) -> bool {
+        matches!(self.phase, Phase::Ready)
+    }
+
+    /// Nothing leads out of the end.
+    fn turn(&mut self, phase: Phase) -> Phase {
+        if matches!(self.phase, Phase::Closed) {
+            return Phase::Closed;
+        }
+        std::mem::replace(&mut self.phase, phase)
+    }
+
     /// Takes what was loaded at a revision, and what happened since.
     pub(super) fn fill(
         &mut self,
         resource: &Resource,
         objects: BTreeMap<Bytes, Entry>,
+        by_value: Index,
         revision: Revision,
     ) {
+        let Phase::Loading(waiting) = self.turn(Phase::Ready) else { return };
         self.counts.clear();
         for key in objects.keys() {
             *self.counts.entry(directory(key)).or_default() += 1;
         }
-        self.objects = objects;
+        (self.objects, self.by_value) = (objects, by_value);
         self.revision = revision;
         self.ring = Ring::starting_at(revision);
-        if let Phase::Loading(waiting) = std::mem::replace(&mut self.phase, Phase::Ready) {
-            for (revision, event) in waiting.iter().filter(|(r, _)| *r > revision) {
-                // Nobody watches yet.
-                self.apply(resource, *revision, event);
-            }
+        for (revision, event) in waiting.iter().filter(|(r, _)| *r > revision) {
+            // Nobody watches yet.
+            self.apply(resource, *revision, event);
         }
     }
 
@@ -80,7 +114,7 @@ impl State {
         events: &[&StoreEvent],
     ) -> SmallVec<[Arc<Change>; 1]> {
         match &mut self.phase {
-            Phase::Idle => SmallVec::new(),
+            Phase::Idle | Phase::Closed => SmallVec::new(),
             Phase::Loading(waiting) => {
                 waiting.extend(events.iter().map(|event| (revision, (*event).clone())));
                 SmallVec::new()
@@ -119,6 +153,7 @@ impl State {
             return None;
         }
         let indexes = (index, index_before.flatten());
+        self.by_value.update(&key, indexes.1.as_ref(), indexes.0.as_ref());
         let change = Arc::new(Change::new(revision, key, now, before, indexes));
         self.ring.push(change.clone());
         Some(change)
@@ -136,7 +171,7 @@ impl State {
 
     /// Whether nothing has changed since this revision.
     pub(super) fn is_as_of(&self, revision: Revision) -> bool {
-        matches!(self.phase, Phase::Ready) && self.revision <= revision
+        self.is_ready() && self.revision <= revision
     }
 
     /// The revision up to which the objects are complete. A commit is in all caches before it counts as
@@ -147,7 +182,7 @@ impl State {
 
     /// How many objects there are, and how long the first few are.
     pub(super) fn stats(&self) -> Option<Stats> {
-        if !matches!(self.phase, Phase::Ready) {
+        if !self.is_ready() {
             return None;
         }
         let lengths = self.objects.values().take(SAMPLE).map(|entry| entry.object.stored().len());
@@ -197,15 +232,21 @@ impl State {
         selection: &Selection,
         range: &KeyRange,
     ) -> Vec<(Bytes, Arc<Object>)> {
-        let indexed = resource.index.and_then(|field| selection.required(field));
         let named = selection.required("metadata.name");
-        self.range(range)
-            .filter(|(_, entry)| {
-                indexed.is_none_or(|value| entry.index.as_deref() == Some(value))
-                    && named.is_none_or(|name| entry.object.name() == name)
-            })
-            .map(|(key, entry)| (key.clone(), entry.object.clone()))
-            .collect()
+        let takes = |entry: &Entry| named.is_none_or(|name| entry.object.name() == name);
+        let of = |(key, entry): (&Bytes, &Entry)| {
+            takes(entry).then(|| (key.clone(), entry.object.clone()))
+        };
+        if let Some(value) = resource.index.and_then(|field| selection.required(field)) {
+            let keys = self.by_value.keys(value).filter(|key| range.contains(key));
+            return keys.filter_map(|key| self.objects.get_key_value(key)).filter_map(of).collect();
+        }
+        if let (Some(name), Some(namespace)) = (named, &selection.namespace) {
+            let key = resource.key(Some(namespace), name);
+            let found = self.objects.get_key_value(&key).filter(|(key, _)| range.contains(key));
+            return found.and_then(of).into_iter().collect();
+        }
+        self.range(range).filter_map(of).collect()
     }
 
     fn range(&self, range: &KeyRange) -> impl Iterator<Item = (&Bytes, &Entry)> {
