@@ -2,6 +2,8 @@
 
 pub mod apis;
 pub mod cache;
+#[cfg(feature = "certificates")]
+pub mod certificates;
 pub mod client;
 pub mod clock;
 pub mod component;

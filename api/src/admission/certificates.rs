@@ -13,10 +13,10 @@ use async_trait::async_trait;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::sync::Arc;
+use windlass_core::certificates::CertificateRequest;
 use windlass_core::meta::Status;
 use windlass_core::request::ResourceTarget;
 use windlass_core::scheme::{self, GroupVersionResource};
-use x509_parser::prelude::{FromDer, X509CertificationRequest};
 
 const CLIENTS: &str = "kubernetes.io/kube-apiserver-client";
 /// What roles call those whose names requests are signed in.
@@ -106,7 +106,7 @@ async fn may(
             rest: String::new(),
         };
         let user = request.user;
-        let attributes = Attributes { user, verb, resource: Some(&target), path: "" };
+        let attributes = Attributes::of(user, verb, &target);
         if authorizer.authorize(&attributes).await.is_allowed() {
             return Ok(());
         }
@@ -142,10 +142,12 @@ impl Admission for CertificateSubjectRestriction {
 }
 
 fn is_of_masters(encoded: &str) -> Result<bool, String> {
+    Ok(request_of(encoded)?.organizations.iter().any(|group| group == MASTERS))
+}
+
+/// The request in `spec.request`.
+pub(super) fn request_of(encoded: &str) -> Result<CertificateRequest, String> {
     let pem = STANDARD.decode(encoded).map_err(|error| error.to_string())?;
-    let (_, pem) = x509_parser::pem::parse_x509_pem(&pem).map_err(|error| error.to_string())?;
-    let (_, asked) =
-        X509CertificationRequest::from_der(&pem.contents).map_err(|error| error.to_string())?;
-    let subject = &asked.certification_request_info.subject;
-    Ok(subject.iter_organization().any(|group| group.as_str() == Ok(MASTERS)))
+    let pem = String::from_utf8(pem).map_err(|error| error.to_string())?;
+    CertificateRequest::parse(&pem).map_err(|error| error.to_string())
 }

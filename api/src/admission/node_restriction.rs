@@ -3,15 +3,17 @@
 
 mod node;
 mod pod;
+mod token;
 
 #[cfg(test)]
 mod tests;
 
+use super::certificates::request_of;
 use super::{Admission, AdmissionRequest, Operation};
 use crate::authentication::User;
 use crate::storage::ReadVersion;
 use crate::strategy::Map;
-use crate::strategy::json::{map_mut, map_of, str_at};
+use crate::strategy::json::{map_mut, str_at};
 use async_trait::async_trait;
 use windlass_core::client::Key;
 use windlass_core::meta::Status;
@@ -21,6 +23,9 @@ use windlass_core::scheme::{self, GroupVersionResource};
 const PREFIX: &str = "system:node:";
 const NODES: &str = "system:nodes";
 const LEASES: &str = "kube-node-lease";
+/// Who signs what nodes are known by.
+const NODE_SIGNERS: [&str; 2] =
+    ["kubernetes.io/kube-apiserver-client-kubelet", "kubernetes.io/kubelet-serving"];
 
 /// Refuses what a user `system:node:NAME` of the group `system:nodes` writes beside what is the node's own.
 #[derive(Clone, Copy, Debug, Default)]
@@ -35,12 +40,13 @@ struct Asked<'a, 'b> {
 #[async_trait]
 impl Admission for NodeRestriction {
     fn handles(&self, operation: Operation, resource: &GroupVersionResource) -> bool {
-        const ALL: [GroupVersionResource; 7] = [
+        const ALL: [GroupVersionResource; 8] = [
             scheme::PODS,
             scheme::NODES,
             scheme::PERSISTENTVOLUMECLAIMS,
             scheme::SERVICEACCOUNTS,
             scheme::LEASES,
+            scheme::CERTIFICATESIGNINGREQUESTS,
             scheme::CSINODES,
             scheme::RESOURCESLICES,
         ];
@@ -60,6 +66,7 @@ impl Admission for NodeRestriction {
             one if *one == scheme::PERSISTENTVOLUMECLAIMS => asked.claim(),
             one if *one == scheme::SERVICEACCOUNTS => asked.token().await?,
             one if *one == scheme::LEASES => asked.lease(),
+            one if *one == scheme::CERTIFICATESIGNINGREQUESTS => asked.certificate(),
             one if *one == scheme::CSINODES => asked.csi_node(),
             one if *one == scheme::RESOURCESLICES => asked.slice(),
             _ => Ok(()),
@@ -109,7 +116,9 @@ impl Asked<'_, '_> {
         };
         let rest = |claim: &Map| {
             let mut claim = claim.clone();
-            claim.shift_remove("metadata");
+            let metadata = map_mut(&mut claim, "metadata");
+            metadata.shift_remove("managedFields");
+            metadata.shift_remove("resourceVersion");
             let status = map_mut(&mut claim, "status");
             for field in
                 ["capacity", "conditions", "allocatedResources", "allocatedResourceStatuses"]
@@ -126,44 +135,31 @@ impl Asked<'_, '_> {
         ))
     }
 
-    /// A token is for a pod that runs here.
-    async fn token(&self) -> Result<Result<(), String>, Status> {
-        let request = self.request;
-        if request.operation != Operation::Create || request.subresource != "token" {
-            return Ok(Ok(()));
-        }
-        let bound = request.object.as_ref().and_then(|token| map_of(token, "spec"));
-        let bound = bound.and_then(|spec| map_of(spec, "boundObjectRef"));
-        let text =
-            |field: &str| bound.and_then(|bound| bound.get(field)?.as_str()).unwrap_or_default();
-        if (text("kind"), text("apiVersion")) != ("Pod", "v1") || text("name").is_empty() {
-            return Ok(Err("node requested token not bound to a pod".into()));
-        }
-        if text("uid").is_empty() {
-            return Ok(Err("node requested token with a pod binding without a uid".into()));
-        }
-        let name = text("name");
-        let Some(pod) = self.stored_pod(name).await? else {
-            return Err(Status::not_found("", "pods", name));
-        };
-        let uid = str_at(&pod, &["metadata", "uid"]);
-        if text("uid") != uid {
-            return Ok(Err(format!(
-                "the UID in the bound object reference ({}) does not match the UID in record. The object might have been deleted and then recreated",
-                text("uid")
-            )));
-        }
-        let here = str_at(&pod, &["spec", "nodeName"]) == self.node;
-        let why = "node requested token bound to a pod scheduled on a different node";
-        Ok(if here { Ok(()) } else { Err(why.to_owned()) })
-    }
-
     fn lease(&self) -> Result<(), String> {
         if self.request.namespace != LEASES {
             return Err(format!("can only access leases in the \"{LEASES}\" system namespace"));
         }
         let why = "can only access node lease with the same name as the requesting node";
         if self.name() == self.node { Ok(()) } else { Err(why.into()) }
+    }
+
+    /// A certificate by which one is a node is asked for in one's own name.
+    fn certificate(&self) -> Result<(), String> {
+        let (Operation::Create, "", Some(asked)) =
+            (self.request.operation, self.request.subresource, &self.request.object)
+        else {
+            return Ok(());
+        };
+        if !NODE_SIGNERS.contains(&str_at(asked, &["spec", "signerName"])) {
+            return Ok(());
+        }
+        let name = &self.request.user.name;
+        let csr = request_of(str_at(asked, &["spec", "request"]));
+        let csr = csr.map_err(|why| format!("unable to parse csr: {why}"))?;
+        match csr.common_name == *name {
+            true => Ok(()),
+            false => Err(format!("can only create a node CSR with CN={name}")),
+        }
     }
 
     fn csi_node(&self) -> Result<(), String> {

@@ -5,12 +5,7 @@ use super::{Authority, KeyPair, Result, Usage, at, invalid, issue};
 use jiff::Timestamp;
 use rcgen::{CertificateParams, SanType};
 use std::net::IpAddr;
-use x509_parser::certification_request::X509CertificationRequest;
-use x509_parser::extensions::X509Extension;
-use x509_parser::oid_registry::OID_X509_EXT_SUBJECT_ALT_NAME;
-use x509_parser::prelude::{FromDer, ParsedCriAttribute};
-
-const PEM_LABEL: &str = "CERTIFICATE REQUEST";
+use windlass_core::certificates::CertificateRequest;
 
 // === impl Authority ===
 
@@ -26,21 +21,13 @@ impl Authority {
         usages: &[Usage],
         (from, until): (Timestamp, Timestamp),
     ) -> Result<String> {
-        let bad = |why: &dyn std::fmt::Display| invalid("certificate request", why);
-        let (_, pem) = x509_parser::pem::parse_x509_pem(request.as_bytes()).map_err(|e| bad(&e))?;
-        if pem.label != PEM_LABEL {
-            return Err(bad(&format!("PEM block type must be {PEM_LABEL}")));
-        }
-        let (_, parsed) = X509CertificationRequest::from_der(&pem.contents).map_err(|e| bad(&e))?;
-        parsed
-            .verify_signature()
-            .map_err(|e| bad(&format!("unable to verify certificate request signature: {e}")))?;
-        let asked = &parsed.certification_request_info;
-        let names = extensions(&parsed).find(|one| one.oid == OID_X509_EXT_SUBJECT_ALT_NAME);
+        let bad = |why| invalid("certificate request", &why);
+        let asked = CertificateRequest::parse(request).map_err(bad)?;
+        asked.verify_signature().map_err(bad)?;
         self.issue(&Subject {
-            name: asked.subject.as_raw(),
-            key: asked.subject_pki.raw,
-            alternative_names: names.map(|names| names.value),
+            name: &asked.subject,
+            key: &asked.key,
+            alternative_names: asked.alternative_names.as_deref(),
             usages,
             from: at(from),
             until: at(until),
@@ -93,16 +80,4 @@ fn request_with(key: &KeyPair, wanted: RequestFor<'_>) -> Result<String> {
     }
     params.distinguished_name.push(rcgen::DnType::CommonName, wanted.user);
     params.serialize_request(key).map_err(bad)?.pem().map_err(bad)
-}
-
-fn extensions<'a>(
-    request: &'a X509CertificationRequest<'a>,
-) -> impl Iterator<Item = &'a X509Extension<'a>> {
-    let attributes = request.certification_request_info.iter_attributes();
-    attributes
-        .filter_map(|attribute| match attribute.parsed_attribute() {
-            ParsedCriAttribute::ExtensionRequest(asked) => Some(&asked.extensions),
-            _ => None,
-        })
-        .flatten()
 }

@@ -1,7 +1,7 @@
 //! CertificateSigningRequests.
 
 use super::generic::keep_all_but;
-use super::json::{is_empty, list_of, map_mut, map_of, restore, str_of};
+use super::json::{list_of, map_mut, map_of, restore, str_of};
 use super::{Map, Strategy};
 use crate::authentication::User;
 use crate::validation::{Errors, Path};
@@ -104,20 +104,21 @@ impl Strategy for Request {
         errors
     }
 
-    fn validate_subresource(&self, _subresource: &str, new: &Map, _old: &Map) -> Errors {
+    fn validate_subresource(&self, _subresource: &str, new: &Map, old: &Map) -> Errors {
         let mut errors = Errors::default();
-        let list =
-            map_of(new, "status").map(|status| list_of(status, "conditions")).unwrap_or_default();
-        let has =
-            |kind: &str| list.iter().any(|c| c.get("type").and_then(Value::as_str) == Some(kind));
-        if has("Approved") && has("Denied") {
-            let detail = "Approved and Denied conditions are mutually exclusive";
-            errors.invalid("status.conditions", list, detail);
-        }
-        for (at, condition) in list.iter().filter_map(Value::as_object).enumerate() {
-            if is_empty(condition, "type") {
-                errors.required(format!("status.conditions[{at}].type"), "");
+        validate_conditions(new, &mut errors);
+        for kind in SETTLING {
+            if of_type(new, kind).count() < of_type(old, kind).count() {
+                let detail = format!("updates may not remove a condition of type \"{kind}\"");
+                errors.forbidden("status.conditions", &detail);
             }
+        }
+        let certificate =
+            |object| map_of(object, "status").map_or("", |s| str_of(s, "certificate"));
+        let before = certificate(old);
+        if !before.is_empty() && certificate(new) != before {
+            let detail = "updates may not modify existing certificate content";
+            errors.forbidden("status.certificate", detail);
         }
         errors
     }
@@ -130,3 +131,34 @@ impl Strategy for Request {
         super::fields::value(object, self.fields(), name)
     }
 }
+
+/// The conditions that settle a request: whoever wrote one, nobody takes it back.
+const SETTLING: [&str; 3] = ["Approved", "Denied", "Failed"];
+
+fn conditions(object: &Map) -> &[Value] {
+    map_of(object, "status").map_or(&[], |status| list_of(status, "conditions"))
+}
+
+fn of_type<'a>(object: &'a Map, kind: &str) -> impl Iterator<Item = &'a Value> {
+    conditions(object).iter().filter(move |condition| condition["type"] == *kind)
+}
+
+fn validate_conditions(object: &Map, errors: &mut Errors) {
+    if of_type(object, "Approved").next().is_some() && of_type(object, "Denied").next().is_some() {
+        let detail = "Approved and Denied conditions are mutually exclusive";
+        errors.invalid("status.conditions", conditions(object), detail);
+    }
+    for (at, condition) in conditions(object).iter().filter_map(Value::as_object).enumerate() {
+        let path = format!("status.conditions[{at}]");
+        let (kind, status) = (str_of(condition, "type"), str_of(condition, "status"));
+        if kind.is_empty() {
+            errors.required(format!("{path}.type"), "");
+        }
+        if SETTLING.contains(&kind) && !matches!(status, "True" | "") {
+            errors.not_supported(format!("{path}.status"), status, &["True"]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -43,7 +43,7 @@ pub(super) fn rights(csr: &CsrView) -> Vec<Right> {
     if asked.check_kubelet_client(&csr.spec.usages).is_err() {
         return Vec::new();
     }
-    match csr.spec.username == asked.common_name {
+    match csr.spec.username == asked.common_name() {
         true => vec![SELF, NODE],
         false => vec![NODE],
     }

@@ -1,9 +1,7 @@
 //! What a certificate request asks for, and what Kubernetes' signers demand of it (reference: "Certificate Signing
 //! Requests", Kubernetes signers).
 
-use x509_parser::certification_request::X509CertificationRequest;
-use x509_parser::extensions::{GeneralName, ParsedExtension};
-use x509_parser::prelude::FromDer;
+use windlass_core::certificates::CertificateRequest;
 
 pub(super) const CLIENT: &str = "kubernetes.io/kube-apiserver-client";
 pub(super) const KUBELET_CLIENT: &str = "kubernetes.io/kube-apiserver-client-kubelet";
@@ -14,62 +12,31 @@ const NODE_PREFIX: &str = "system:node:";
 const NODES: &str = "system:nodes";
 
 /// What a request asks for.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Asked {
-    pub(super) common_name: String,
-    organizations: Vec<String>,
-    dns: usize,
-    addresses: usize,
-    emails: usize,
-    uris: usize,
-}
+pub(super) struct Asked(CertificateRequest);
 
 // === impl Asked ===
 
 impl Asked {
     /// Out of PEM.
     pub(super) fn parse(pem: &str) -> Result<Self, String> {
-        let (_, pem) = x509_parser::pem::parse_x509_pem(pem.as_bytes())
-            .map_err(|_| "PEM block type must be CERTIFICATE REQUEST".to_owned())?;
-        let (_, request) =
-            X509CertificationRequest::from_der(&pem.contents).map_err(|e| e.to_string())?;
-        let subject = &request.certification_request_info.subject;
-        if subject.iter_common_name().count() > 1 {
-            return Err("more than one common name".to_owned());
-        }
-        let text = |value: &x509_parser::x509::AttributeTypeAndValue<'_>| {
-            value.as_str().unwrap_or_default().to_owned()
-        };
-        let mut asked = Self {
-            common_name: subject.iter_common_name().last().map(text).unwrap_or_default(),
-            organizations: subject.iter_organization().map(text).collect(),
-            ..Self::default()
-        };
-        for extension in request.requested_extensions().into_iter().flatten() {
-            if let ParsedExtension::SubjectAlternativeName(names) = extension {
-                names.general_names.iter().for_each(|name| asked.count(name));
-            }
-        }
-        Ok(asked)
+        CertificateRequest::parse(pem).map(Self).map_err(|error| error.to_string())
     }
 
-    fn count(&mut self, name: &GeneralName<'_>) {
-        match name {
-            GeneralName::DNSName(_) => self.dns += 1,
-            GeneralName::IPAddress(_) => self.addresses += 1,
-            GeneralName::RFC822Name(_) => self.emails += 1,
-            GeneralName::URI(_) => self.uris += 1,
-            _ => {}
-        }
+    pub(super) fn common_name(&self) -> &str {
+        &self.0.common_name
     }
 
     /// Whether it is what a kubelet asks to enter the API server with.
     pub(super) fn check_kubelet_client(&self, usages: &[String]) -> Result<(), String> {
         self.check_node()?;
-        for (count, what) in
-            [(self.dns, "DNS"), (self.addresses, "IP"), (self.emails, "Email"), (self.uris, "URI")]
-        {
-            refuse_if(count > 0, || format!("{what} subjectAltNames are not allowed"))?;
+        let asked = &self.0;
+        for (none, what) in [
+            (asked.dns_names.is_empty(), "DNS"),
+            (asked.addresses.is_empty(), "IP"),
+            (asked.emails.is_empty(), "Email"),
+            (asked.uris.is_empty(), "URI"),
+        ] {
+            refuse_if(!none, || format!("{what} subjectAltNames are not allowed"))?;
         }
         check_node_usages(usages, "client auth")
     }
@@ -77,19 +44,20 @@ impl Asked {
     /// Whether it is what a kubelet asks to be known by.
     pub(super) fn check_kubelet_serving(&self, usages: &[String]) -> Result<(), String> {
         self.check_node()?;
-        refuse_if(self.dns + self.addresses == 0, || {
+        let asked = &self.0;
+        refuse_if(asked.dns_names.is_empty() && asked.addresses.is_empty(), || {
             "DNS or IP subjectAltName is required".into()
         })?;
-        refuse_if(self.emails > 0, || "Email subjectAltNames are not allowed".into())?;
-        refuse_if(self.uris > 0, || "URI subjectAltNames are not allowed".into())?;
+        refuse_if(!asked.emails.is_empty(), || "Email subjectAltNames are not allowed".into())?;
+        refuse_if(!asked.uris.is_empty(), || "URI subjectAltNames are not allowed".into())?;
         check_node_usages(usages, "server auth")
     }
 
     fn check_node(&self) -> Result<(), String> {
-        refuse_if(self.organizations != [NODES], || {
+        refuse_if(self.0.organizations != [NODES], || {
             "subject organization is not system:nodes".into()
         })?;
-        refuse_if(!self.common_name.starts_with(NODE_PREFIX), || {
+        refuse_if(!self.common_name().starts_with(NODE_PREFIX), || {
             "subject common name does not begin with system:node: ".into()
         })
     }

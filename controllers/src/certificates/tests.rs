@@ -14,6 +14,7 @@ const NODE_TWO: &str = include_str!("tests/nodetwo.csr");
 const NODE_NAME: &str = include_str!("tests/nodename.csr");
 const NODE_DNS: &str = include_str!("tests/nodedns.csr");
 const NODE_MAIL: &str = include_str!("tests/nodemail.csr");
+const NODE_NAMES: &str = include_str!("tests/nodenames.csr");
 const NODE_URI: &str = include_str!("tests/nodeuri.csr");
 
 const YEAR: SignedDuration = SignedDuration::from_hours(24 * 365);
@@ -68,6 +69,8 @@ fn signers_take_what_kubernetes_signers_take() {
         (kubelet, CLIENT, client, "subject organization is not system:nodes"),
         (kubelet, NODE_TWO, client, "subject organization is not system:nodes"),
         (kubelet, NODE_NAME, client, "subject common name does not begin with system:node: "),
+        (kubelet, NODE_NAMES, client, "more than one common name"),
+        (kubelet_serving, NODE_NAMES, serving, "more than one common name"),
         (kubelet, NODE_DNS, client, "DNS subjectAltNames are not allowed"),
         (kubelet_serving, NODE_DNS, serving, ""),
         (kubelet_serving, NODE, serving, "DNS or IP subjectAltName is required"),
@@ -136,6 +139,7 @@ fn a_kubelets_own_client_certificate_is_approved_by_machine() {
         csr("kubelet-serving", NODE_DNS, &["digital signature", "server auth"], json!({})),
         csr("kube-apiserver-client", NODE, client, json!({})),
         csr(kubelet, CLIENT, client, json!({})),
+        csr(kubelet, NODE_NAMES, client, json!({})),
         csr(kubelet, NODE, client, approved()),
         csr(kubelet, NODE, client, json!({"conditions": [{"type": "Denied", "status": "True"}]})),
     ] {

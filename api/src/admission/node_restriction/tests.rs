@@ -2,9 +2,13 @@ use super::NodeRestriction;
 use crate::admission::testing::Ask;
 use crate::authentication::User;
 use crate::local::LocalClient;
+use crate::pki::{RequestFor, certificate_request};
 use crate::server::ApiServer;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use serde_json::{Value, json};
-use windlass_core::client::{ClientExt, Key};
+use windlass_core::client::{ClientExt, Key, Patch, PatchType, WriteOptions, Writer};
 use windlass_core::scheme;
 
 fn agent() -> User {
@@ -29,6 +33,9 @@ async fn an_agent_says_little_of_its_node() {
     let update = |new: &Value| Ask::update(scheme::NODES, &plain, new).named("here");
     let set = "node \"here\" is not allowed to set the following labels: ";
     let modify = "node \"here\" is not allowed to modify ";
+    let mut owned = plain.clone();
+    owned["metadata"]["ownerReferences"] =
+        json!([{"apiVersion": "v1", "kind": "Pod", "name": "gone", "uid": "u"}]);
     let tainted = node(json!({"kubernetes.io/os": "linux"}), json!([{"key": "k"}]));
     for (ask, wanted) in [
         (
@@ -57,6 +64,7 @@ async fn an_agent_says_little_of_its_node() {
             )),
             format!("{modify}labels: a.node-restriction.kubernetes.io/b"),
         ),
+        (update(&owned), format!("{modify}ownerReferences")),
         (update(&plain).named("there"), format!("{modify}node \"there\"")),
         (Ask::delete(scheme::NODES, &plain).named("there"), format!("{modify}node \"there\"")),
     ] {
@@ -79,7 +87,13 @@ async fn an_agent_writes_its_own_pods() {
     let namespace = json!({"metadata": {"name": "ns"}});
     client.create_from(&Key::cluster(scheme::NAMESPACES, ""), &namespace).await.unwrap();
     for (name, place) in [("mine", "here"), ("theirs", "there")] {
-        let pod = json!({"metadata": {"name": name}, "spec": {"nodeName": place, "containers": [{"name": "c", "image": "x"}]}});
+        let projected = json!({"sources": [{"serviceAccountToken": {"path": "t"}},
+            {"serviceAccountToken": {"path": "u", "audience": "vault"}}]});
+        let volumes = json!([{"name": "t", "projected": projected},
+            {"name": "d", "csi": {"driver": "csi.example"}},
+            {"name": "c", "persistentVolumeClaim": {"claimName": "data"}}]);
+        let pod = json!({"metadata": {"name": name}, "spec": {"nodeName": place, "volumes": volumes,
+            "containers": [{"name": "c", "image": "x"}]}});
         client.create_from(&Key::new(scheme::PODS, "ns", ""), &pod).await.unwrap();
     }
     let uid = made.header().uid.to_string();
@@ -133,6 +147,30 @@ async fn an_agent_writes_its_own_pods() {
     assert!(
         refusal(&server, token("mine", "u")).await.contains("does not match the UID in record")
     );
+    for (name, audience) in [("csi.example", "inline"), ("pv.example", "claimed")] {
+        let driver = json!({"metadata": {"name": name}, "spec": {"tokenRequests": [{"audience": audience}]}});
+        client.create_from(&Key::cluster(scheme::CSIDRIVERS, ""), &driver).await.unwrap();
+    }
+    let resources = json!({"requests": {"storage": "1Gi"}});
+    let claim = json!({"metadata": {"name": "data"}, "spec": {"volumeName": "pv",
+        "accessModes": ["ReadWriteOnce"], "resources": resources}});
+    client.create_from(&Key::new(scheme::PERSISTENTVOLUMECLAIMS, "ns", ""), &claim).await.unwrap();
+    let volume = json!({"metadata": {"name": "pv"}, "spec": {"capacity": {"storage": "1Gi"},
+        "accessModes": ["ReadWriteOnce"], "csi": {"driver": "pv.example", "volumeHandle": "h"}}});
+    client.create_from(&Key::cluster(scheme::PERSISTENTVOLUMES, ""), &volume).await.unwrap();
+    for (audiences, why) in [
+        (json!([]), ""),
+        (json!(["vault"]), ""),
+        (json!(["inline"]), ""),
+        (json!(["claimed"]), ""),
+        (json!(["other"]), "audience \"other\" not found in pod spec volume"),
+        (json!(["vault", "inline"]), "node may only request 0 or 1 audiences"),
+    ] {
+        let bound = json!({"kind": "Pod", "apiVersion": "v1", "name": "mine", "uid": own});
+        let spec = json!({"boundObjectRef": bound, "audiences": audiences});
+        let ask = Ask::create(scheme::SERVICEACCOUNTS, &json!({"spec": spec})).through("token");
+        assert_eq!(refusal(&server, ask).await, why, "{audiences}");
+    }
     let unbound = Ask::create(scheme::SERVICEACCOUNTS, &json!({"spec": {}})).through("token");
     assert_eq!(refusal(&server, unbound).await, "node requested token not bound to a pod");
 }
@@ -162,6 +200,16 @@ async fn an_agent_renews_its_own_lease() {
     );
     let fields = "node \"here\" is not allowed to update fields other than status.capacity and status.conditions";
     assert_eq!(refusal(&server, grow(json!({"phase": "Lost"}))).await, fields);
+    for (metadata, why) in [
+        (json!({"labels": {"a": "b"}}), fields),
+        (json!({"finalizers": ["a/b"]}), fields),
+        (json!({"resourceVersion": "7", "managedFields": [{"manager": "agent"}]}), ""),
+    ] {
+        let (old, mut new) = (claim(json!({})), claim(json!({})));
+        new["metadata"] = metadata;
+        let ask = Ask::update(scheme::PERSISTENTVOLUMECLAIMS, &old, &new).through("status");
+        assert_eq!(refusal(&server, ask).await, why, "{new}");
+    }
     let whole = Ask::update(scheme::PERSISTENTVOLUMECLAIMS, &claim(json!({})), &claim(json!({})));
     assert_eq!(refusal(&server, whole).await, "may only update PVC status");
 
@@ -169,4 +217,51 @@ async fn an_agent_renews_its_own_lease() {
     assert!(refusal(&server, slice).await.starts_with("can only create ResourceSlice"));
     let csi = Ask::create(scheme::CSINODES, &json!({"metadata": {"name": "here"}})).named("here");
     assert_eq!(refusal(&server, csi).await, "");
+}
+
+#[tokio::test]
+async fn an_agent_asks_for_certificates_in_its_own_name() {
+    let server = ApiServer::builder().build().await.unwrap();
+    let ask = |signer: &str, user: &str| {
+        let wanted = RequestFor { user, group: "system:nodes", ..RequestFor::default() };
+        let (_, pem) = certificate_request(wanted).unwrap();
+        let spec = json!({"signerName": signer, "request": STANDARD.encode(pem)});
+        Ask::create(scheme::CERTIFICATESIGNINGREQUESTS, &json!({"spec": spec}))
+    };
+    let (client, serving) =
+        ("kubernetes.io/kube-apiserver-client-kubelet", "kubernetes.io/kubelet-serving");
+    let only = "can only create a node CSR with CN=system:node:here";
+    for (signer, user, why) in [
+        (client, "system:node:here", ""),
+        (client, "system:node:there", only),
+        (serving, "system:node:here", ""),
+        (serving, "system:node:there", only),
+        ("example.com/other", "system:node:there", ""),
+    ] {
+        assert_eq!(refusal(&server, ask(signer, user)).await, why, "{signer} {user}");
+    }
+    let rubbish = json!({"spec": {"signerName": client, "request": STANDARD.encode("x")}});
+    let refusal = refusal(&server, Ask::create(scheme::CERTIFICATESIGNINGREQUESTS, &rubbish)).await;
+    assert!(refusal.starts_with("unable to parse csr: "), "{refusal}");
+}
+
+#[tokio::test]
+async fn an_agent_gives_its_pods_no_owners() {
+    let server = ApiServer::builder().admission(std::sync::Arc::new(NodeRestriction)).build();
+    let server = server.await.unwrap();
+    let client = LocalClient::new(server.clone(), User::admin());
+    let namespace = json!({"metadata": {"name": "ns"}});
+    client.create_from(&Key::cluster(scheme::NAMESPACES, ""), &namespace).await.unwrap();
+    let pod = json!({"metadata": {"name": "p"}, "spec": {"nodeName": "here", "containers": [{"name": "c", "image": "x"}]}});
+    client.create_from(&Key::new(scheme::PODS, "ns", ""), &pod).await.unwrap();
+    let owners = json!([{"apiVersion": "v1", "kind": "ConfigMap", "name": "gone", "uid": "u"}]);
+    let patch = json!({"metadata": {"ownerReferences": owners}, "status": {"phase": "Running"}});
+    let patch = Patch { kind: PatchType::Merge, body: Bytes::from(patch.to_string()) };
+    let key = Key::new(scheme::PODS, "ns", "p");
+    let node = LocalClient::new(server, agent());
+    let status = key.clone().subresource("status");
+    node.patch(&status, patch, &WriteOptions::default()).await.unwrap();
+    let pod: Value = client.get_as(&key).await.unwrap();
+    assert_eq!(pod["status"]["phase"], "Running");
+    assert_eq!(pod["metadata"].get("ownerReferences"), None);
 }
