@@ -65,8 +65,8 @@ pub enum Anonymous {
 #[derive(Clone, Debug)]
 pub struct PeerCertificates {
     chain: Arc<[CertificateDer<'static>]>,
-    /// Who that is: read by the first request of a connection.
-    user: Arc<OnceLock<Option<Result<User, Status>>>>,
+    /// Who that is, and how long: read by the first request of a connection.
+    holder: Arc<OnceLock<Result<x509::Holder, Status>>>,
 }
 
 /// The group of all who were recognized.
@@ -104,7 +104,7 @@ impl PeerCertificates {
     /// What a client showed on one connection.
     #[must_use]
     pub fn new(chain: Arc<[CertificateDer<'static>]>) -> Self {
-        Self { chain, user: Arc::default() }
+        Self { chain, holder: Arc::default() }
     }
 }
 

@@ -61,7 +61,7 @@ impl Authenticator for RequestHeader {
         if !self.is_proxy(shown) {
             return Ok(None);
         }
-        let proxy = x509::user(&shown.chain[0])?;
+        let proxy = x509::holder(&shown.chain[0])?.user;
         let allowed = self.allowed.is_empty() || self.allowed.contains(&proxy.name);
         let named = user(&request.headers).filter(|_| allowed);
         named.map(Some).ok_or_else(unauthorized)

@@ -2,28 +2,48 @@
 
 use super::{AUTHENTICATED, Authenticator, PeerCertificates, User, unauthorized};
 use async_trait::async_trait;
-use rustls::pki_types::CertificateDer;
+use std::ops::Range;
+use std::sync::Arc;
+use windlass_core::clock::Clock;
 use windlass_core::meta::Status;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-/// Recognizes TLS clients by the certificate that the server has checked.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct ClientCertificate;
+/// Recognizes TLS clients by the certificate that the server has checked, as long as it holds: a connection may outlive it.
+#[derive(Clone)]
+pub struct ClientCertificate(Arc<dyn Clock>);
+
+/// Whom a certificate names, and between which seconds since 1970 it holds; the last one counts.
+#[derive(Clone, Debug)]
+pub(super) struct Holder {
+    pub(super) user: User,
+    holds: Range<i64>,
+}
+
+// === impl ClientCertificate ===
+
+impl ClientCertificate {
+    /// Asks `clock` whether a certificate holds.
+    #[must_use]
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self(clock)
+    }
+}
 
 #[async_trait]
 impl Authenticator for ClientCertificate {
     async fn authenticate(&self, request: &http::request::Parts) -> Result<Option<User>, Status> {
         let shown = request.extensions.get::<PeerCertificates>();
-        let user = shown.and_then(|shown| shown.user.get_or_init(|| read(&shown.chain)).clone());
-        user.transpose()
+        let Some(own) = shown.and_then(|shown| Some((shown, shown.chain.first()?))) else {
+            return Ok(None);
+        };
+        let holder = own.0.holder.get_or_init(|| holder(own.1)).clone()?;
+        let holds = holder.holds.contains(&self.0.now().as_second());
+        if holds { Ok(Some(holder.user)) } else { Err(unauthorized()) }
     }
 }
 
-fn read(chain: &[CertificateDer<'_>]) -> Option<Result<User, Status>> {
-    chain.first().map(|own| user(own))
-}
-
-pub(super) fn user(der: &[u8]) -> Result<User, Status> {
+/// Reads a certificate.
+pub(super) fn holder(der: &[u8]) -> Result<Holder, Status> {
     let bad = unauthorized;
     let (_, certificate) = X509Certificate::from_der(der).map_err(|_| bad())?;
     let subject = certificate.subject();
@@ -31,5 +51,10 @@ pub(super) fn user(der: &[u8]) -> Result<User, Status> {
     let name = subject.iter_common_name().last().and_then(|cn| cn.as_str().ok()).ok_or_else(bad)?;
     let groups = subject.iter_organization().filter_map(|o| o.as_str().ok());
     let groups = groups.chain([AUTHENTICATED]).map(str::to_owned).collect();
-    Ok(User { name: name.to_owned(), groups, ..User::default() })
+    let time = certificate.validity();
+    let holds = time.not_before.timestamp()..time.not_after.timestamp() + 1;
+    Ok(Holder { user: User { name: name.to_owned(), groups, ..User::default() }, holds })
 }
+
+#[cfg(test)]
+mod tests;

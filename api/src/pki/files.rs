@@ -16,8 +16,12 @@ pub fn write_private(path: &Path, content: &[u8]) -> Result<()> {
 
 fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let part = path.with_added_extension("part");
-    let open = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part);
-    let mut file: File = open?;
+    // What an interrupted write left goes, a link that somebody put there too: it is not followed.
+    match std::fs::remove_file(&part) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file: File = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&part)?;
     file.write_all(content)?;
     file.sync_all()?;
     std::fs::rename(&part, path)

@@ -130,3 +130,15 @@ fn requests_are_signed_as_they_are() {
         assert!(authority.sign_request(bad, &usages, (now, until)).is_err(), "{bad}");
     }
 }
+
+#[test]
+fn a_link_is_not_followed() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (own, other) = (dir.path().join("own.key"), dir.path().join("other"));
+    std::fs::write(&other, "theirs").expect("written");
+    std::os::unix::fs::symlink(&other, dir.path().join("own.key.part")).expect("linked");
+    write_private(&own, b"secret").expect("written");
+    assert_eq!(std::fs::read(&other).expect("there"), b"theirs");
+    let is = std::fs::symlink_metadata(&own).expect("there");
+    assert!(is.is_file() && is.permissions().mode() & 0o777 == 0o600);
+}

@@ -21,7 +21,7 @@ use windlass_api::server::{ApiServer, ServeOptions};
 use windlass_core::client::{
     DeleteOptions, Discovery, Key, ListOptions, Reader, Scope, Watcher, WriteOptions, Writer,
 };
-use windlass_core::clock::Env;
+use windlass_core::clock::{Env, SystemClock};
 use windlass_core::component::Shutdown;
 use windlass_core::scheme::GroupVersionResource;
 
@@ -78,7 +78,7 @@ impl Trust {
             .resources([])
             .kind::<Ship>()
             .authenticator(Arc::new(named.expect("an authority")))
-            .authenticator(Arc::new(ClientCertificate))
+            .authenticator(Arc::new(ClientCertificate::new(Arc::new(SystemClock))))
             .anonymous(false)
             .build()
             .await

@@ -16,6 +16,7 @@ use windlass_api::pki::{Authority, server_tls};
 use windlass_api::server::{ApiServer, Builder, ServeOptions};
 use windlass_core::client::remote::RemoteClient;
 use windlass_core::client::{Client, ClientExt, Key};
+use windlass_core::clock::SystemClock;
 use windlass_core::component::Shutdown;
 use windlass_core::scheme;
 
@@ -68,7 +69,9 @@ async fn over_tls_client(builder: Builder) -> (Arc<dyn Client>, Running) {
     let authority = Authority::ephemeral("test", now).expect("an authority");
     let own = authority.server("apiserver", &["127.0.0.1".into()], now).expect("signed");
     let tls = server_tls(&own, authority.certificate(), false).expect("TLS");
-    let builder = builder.authenticator(Arc::new(ClientCertificate)).anonymous(false);
+    let builder = builder
+        .authenticator(Arc::new(ClientCertificate::new(Arc::new(SystemClock))))
+        .anonymous(false);
     let server = builder.build().await.expect("a server");
     fill(server.clone()).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");

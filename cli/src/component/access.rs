@@ -96,14 +96,14 @@ impl AccessFlags {
         if let Some(options) = self.oidc()? {
             tokens.push(Arc::new(Oidc::new(options, clock)?));
         }
+        let service_accounts = self.service_accounts()?;
         if let Some(path) = &self.authentication_token_webhook_config_file {
-            let audiences = self.audiences();
+            let audiences = service_accounts.own_audiences();
             let webhook = WebhookTokens::from_kubeconfig(&read(path)?, audiences).await;
             let webhook = webhook.map_err(|error| named(path, &error))?;
             let time = self.authentication_token_webhook_cache_ttl;
             tokens.push(Arc::new(Cached::new(webhook, time, UNKNOWN.min(time))));
         }
-        let service_accounts = self.service_accounts()?;
         Ok(Access {
             tokens,
             authorizers: self.authorizers().await?,
@@ -114,13 +114,6 @@ impl AccessFlags {
             },
             service_accounts,
         })
-    }
-
-    fn audiences(&self) -> Vec<String> {
-        match self.api_audiences.as_slice() {
-            [] => self.service_account_issuer.first().cloned().into_iter().collect(),
-            some => some.to_vec(),
-        }
     }
 
     fn oidc(&self) -> Result<Option<OidcOptions>, BoxError> {

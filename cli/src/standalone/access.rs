@@ -1,7 +1,7 @@
 //! Who is let in, and who decides: put together for the API server.
 
 use super::control_plane::Deciders;
-use super::identity::{FRONT_PROXY, Identity};
+use super::identity::{FRONT_PROXY, ISSUER, Identity};
 use super::{Error, Options};
 use std::sync::Arc;
 use windlass_api::authentication::tokens::{BootstrapTokens, TokenAuthenticator};
@@ -26,7 +26,8 @@ pub struct Access {
 }
 
 /// How service account tokens are signed and read. By default: with a key made at the first start, for the cluster alone.
-#[derive(Clone, Debug, Default)]
+/// It has no `Debug`: keys stay out of logs.
+#[derive(Clone, Default)]
 pub struct ServiceAccountKeys {
     /// The private key that signs (PKCS #8, PEM).
     pub signing: Option<String>,
@@ -54,7 +55,7 @@ pub(super) fn add(
     builder = builder
         .authenticator(Arc::new(InProcess))
         .authenticator(Arc::new(proxies))
-        .authenticator(Arc::new(ClientCertificate))
+        .authenticator(Arc::new(ClientCertificate::new(clock.clone())))
         .authenticator_with(move |objects| {
             let objects = Arc::new(objects.clone());
             let accounts = ServiceAccountTokens::new(reading, objects.clone(), clock.clone());
@@ -73,6 +74,20 @@ pub(super) fn add(
         builder = builder.creater(resource, subresource, creater);
     }
     Ok(builder)
+}
+
+// === impl ServiceAccountKeys ===
+
+impl ServiceAccountKeys {
+    /// For whom tokens are meant when nobody says so: this server.
+    #[must_use]
+    pub fn own_audiences(&self) -> Vec<String> {
+        match (self.audiences.as_slice(), self.issuers.first()) {
+            ([], Some(issuer)) => vec![issuer.clone()],
+            ([], None) => vec![ISSUER.to_owned()],
+            (some, _) => some.to_vec(),
+        }
+    }
 }
 
 // === impl Deciders ===

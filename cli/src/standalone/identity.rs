@@ -11,7 +11,7 @@ use windlass_api::bootstrap::Authorities;
 use windlass_api::pki::{self, Authority, KeyedCertificate};
 
 /// Who signs service account tokens, and for whom they are meant when nobody is named.
-const ISSUER: &str = "https://kubernetes.default.svc.cluster.local";
+pub(super) const ISSUER: &str = "https://kubernetes.default.svc.cluster.local";
 
 /// The API server among front proxies.
 pub(super) const FRONT_PROXY: &str = "front-proxy-client";
@@ -127,14 +127,47 @@ fn token_keys(given: &ServiceAccountKeys, dir: Option<&Path>) -> Result<TokenKey
         keys = keys.accept(public)?;
     }
     keys = given.issuers.iter().skip(1).fold(keys, |keys, issuer| keys.accept_issuer(issuer));
-    match given.audiences.as_slice() {
-        [] => Ok(keys),
-        audiences => Ok(keys.for_audiences(audiences.to_vec())),
-    }
+    Ok(keys.for_audiences(given.own_audiences()))
 }
 
-/// Makes a folder that only its owner can enter.
+/// Makes a folder that only its owner can enter; one that is there is closed to others.
 pub(crate) fn make_private_dir(path: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+    use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    let mut permissions = std::fs::metadata(path)?.permissions();
+    if permissions.mode() & 0o1000 != 0 {
+        // /tmp and the like.
+        return Err(std::io::Error::other(
+            "others keep things there: it takes a folder of its own",
+        ));
+    }
+    if permissions.mode() & 0o077 != 0 {
+        permissions.set_mode(0o700);
+        std::fs::set_permissions(path, permissions)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn a_folder_is_closed_to_others() {
+        let root = tempfile::tempdir().unwrap();
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+        let set = |path: &Path, mode| {
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        };
+        let own = root.path().join("a/b");
+        make_private_dir(&own).unwrap();
+        assert_eq!(mode(&own), 0o700);
+        set(&own, 0o755);
+        make_private_dir(&own).unwrap();
+        assert_eq!(mode(&own), 0o700, "one that was there");
+        set(&own, 0o1777);
+        assert!(make_private_dir(&own).is_err());
+        assert_eq!(mode(&own), 0o1777);
+    }
 }

@@ -118,6 +118,9 @@ async fn tokens_of_a_provider_name_users() {
     let now = Timestamp::now().as_second();
     for bad in [
         json!({"aud": "others"}),
+        json!({"aud": null}),
+        json!({"aud": 7}),
+        json!({"aud": []}),
         json!({"exp": now - 1}),
         json!({"exp": null}),
         json!({"nbf": now + 60}),

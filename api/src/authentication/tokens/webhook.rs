@@ -20,12 +20,6 @@ pub struct WebhookTokens {
     audiences: Vec<String>,
 }
 
-#[derive(Deserialize)]
-struct Review {
-    #[serde(default)]
-    status: Answer,
-}
-
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Answer {
@@ -68,10 +62,11 @@ impl TokenAuthenticator for WebhookTokens {
     ) -> Result<Option<Recognized>, Status> {
         let own: Vec<&str> = self.audiences.iter().map(String::as_str).collect();
         let asked = if audiences.is_empty() { &own } else { audiences };
-        let review = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview",
-            "metadata": {}, "spec": {"token": token, "audiences": asked}, "status": {"user": {}}});
-        let answer = self.server.review(&review).await.map_err(Status::internal)?;
-        let Review { status } = serde_json::from_value(answer).map_err(Status::internal)?;
+        let (kind, spec) = (
+            ("authentication.k8s.io/v1", "TokenReview"),
+            json!({"token": token, "audiences": asked}),
+        );
+        let status: Answer = self.server.ask(kind, &spec).await.map_err(Status::internal)?;
         if !status.authenticated {
             if !status.error.is_empty() {
                 tracing::debug!(error = %status.error, "a webhook refused a token");
