@@ -39,6 +39,7 @@ pub use allocator::{
 };
 pub(crate) use fields::read as read_field;
 pub use generic::Generic;
+pub(crate) use pod::qos_class;
 pub use registry::strategy_for;
 
 use crate::authentication::User;

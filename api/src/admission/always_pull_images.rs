@@ -2,9 +2,11 @@
 //! AlwaysPullImages admission controller).
 
 use super::{Admission, AdmissionRequest, Operation};
+use crate::strategy::Map;
 use crate::strategy::json::{each_mut, existing_mut, map_of, maps_of, str_of};
 use crate::validation::{Errors, Path};
 use async_trait::async_trait;
+use std::collections::BTreeSet;
 use windlass_core::meta::Status;
 use windlass_core::scheme::{self, GroupVersionResource};
 
@@ -59,7 +61,25 @@ impl Admission for AlwaysPullImages {
     }
 }
 
-/// Whether images may be among what is written.
+/// Whether images may be among what is written. A change that brings no other image leaves the pod as it is: the policy of
+/// one that runs can't be changed.
 fn is_written(request: &AdmissionRequest<'_>) -> bool {
-    matches!(request.subresource, "" | "ephemeralcontainers")
+    if !matches!(request.subresource, "" | "ephemeralcontainers") {
+        return false;
+    }
+    let (Some(new), Some(old)) = (&request.object, request.old) else { return true };
+    let before = images(old);
+    images(new).iter().any(|image| !before.contains(image))
 }
+
+/// All images of a pod.
+fn images(pod: &Map) -> BTreeSet<&str> {
+    let Some(spec) = map_of(pod, "spec") else { return BTreeSet::new() };
+    let containers = LISTS.into_iter().flat_map(|list| maps_of(spec, list));
+    let volumes = maps_of(spec, "volumes").filter_map(|(_, volume)| map_of(volume, "image"));
+    let named = containers.map(|(_, one)| str_of(one, "image"));
+    named.chain(volumes.map(|image| str_of(image, "reference"))).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -8,37 +8,27 @@ mod limits;
 mod tests;
 
 use super::{Admission, AdmissionRequest, Operation};
+use crate::storage::ReadVersion;
 use async_trait::async_trait;
-use std::sync::Arc;
 use windlass_core::apis::core::v1::{LimitRange, LimitRangeItem};
-use windlass_core::client::{ListOptions, Reader, Scope};
+use windlass_core::client::Scope;
 use windlass_core::meta::Status;
 use windlass_core::scheme::{self, GroupVersionResource};
 
 /// Gives containers the requests and limits that the LimitRanges of their namespace have for them, and refuses pods
 /// and claims that ask for less or more than those allow.
-pub struct LimitRanger {
-    objects: Arc<dyn Reader>,
-}
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LimitRanger;
 
-impl LimitRanger {
-    /// Reads LimitRanges through `objects`.
-    pub fn new(objects: Arc<dyn Reader>) -> Self {
-        Self { objects }
+/// All limits of a namespace, in the order of their objects' names.
+async fn limits_of(request: &AdmissionRequest<'_>) -> Result<Vec<LimitRangeItem>, Status> {
+    let scope = Scope::namespace(scheme::LIMITRANGES, request.namespace);
+    let mut limits = vec![];
+    for object in request.objects.list_at(&scope, ReadVersion::Any).await? {
+        let range: LimitRange = object.view().map_err(Status::internal)?;
+        limits.extend(range.spec.into_iter().flat_map(|spec| spec.limits));
     }
-
-    /// All limits of a namespace, in the order of their objects' names.
-    async fn limits(&self, namespace: &str) -> Result<Vec<LimitRangeItem>, Status> {
-        let scope = Scope::namespace(scheme::LIMITRANGES, namespace);
-        let options = ListOptions { resource_version: "0".into(), ..ListOptions::default() };
-        let list = self.objects.list(&scope, &options).await.map_err(Status::internal)?;
-        let mut limits = vec![];
-        for object in &list.items {
-            let range: LimitRange = object.view().map_err(Status::internal)?;
-            limits.extend(range.spec.into_iter().flat_map(|spec| spec.limits));
-        }
-        Ok(limits)
-    }
+    Ok(limits)
 }
 
 #[async_trait]
@@ -63,7 +53,7 @@ impl Admission for LimitRanger {
         {
             return Ok(());
         }
-        let limits = self.limits(request.namespace).await?;
+        let limits = limits_of(request).await?;
         if let Some(pod) = &mut request.object {
             defaults::fill(pod, &limits);
         }
@@ -80,7 +70,7 @@ impl Admission for LimitRanger {
         if request.old.is_some_and(|old| !old["metadata"]["deletionTimestamp"].is_null()) {
             return Ok(());
         }
-        let limits = self.limits(request.namespace).await?;
+        let limits = limits_of(request).await?;
         let wrong = if *request.resource == scheme::PODS {
             limits::of_pod(object, &limits)
         } else {

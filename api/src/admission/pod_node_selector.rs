@@ -3,14 +3,12 @@
 #[cfg(test)]
 mod tests;
 
-use super::{Admission, AdmissionRequest, Operation};
-use crate::storage::ReadVersion;
+use super::{Admission, AdmissionRequest, Operation, rules};
 use crate::strategy::Map;
-use crate::strategy::json::{map_at, map_mut, str_at};
+use crate::strategy::json::{map_at, map_mut};
 use async_trait::async_trait;
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use windlass_core::client::Key;
 use windlass_core::meta::Status;
 use windlass_core::scheme::{self, GroupVersionResource};
 
@@ -39,18 +37,9 @@ impl From<BTreeMap<String, String>> for PodNodeSelector {
 
 impl PodNodeSelector {
     async fn of_namespace(&self, request: &AdmissionRequest<'_>) -> Result<Labels, Status> {
-        let key = Key::cluster(scheme::NAMESPACES, request.namespace);
-        let namespace = match request.objects.serves(&scheme::NAMESPACES) {
-            true => request.objects.get_at(&key, ReadVersion::Any).await?,
-            false => None,
-        };
-        let namespace = namespace.map(|found| found.view::<Map>()).transpose();
-        let namespace = namespace.map_err(Status::internal)?.unwrap_or_default();
-        let own = str_at(&namespace, &["metadata", "annotations", ANNOTATION]);
-        let text = match own {
-            "" => self.selectors.get(DEFAULT).map_or("", String::as_str),
-            own => own,
-        };
+        let own = rules::annotation(request, ANNOTATION).await?;
+        let text = own.as_deref().or(self.selectors.get(DEFAULT).map(String::as_str));
+        let text = text.unwrap_or_default();
         parse(text).ok_or_else(|| {
             let why = format!("the node selector of the namespace can't be read: \"{text}\"");
             request.forbidden(&why)
@@ -87,9 +76,12 @@ impl Admission for PodNodeSelector {
             return Ok(());
         };
         let Some(allowed) = self.selectors.get(request.namespace) else { return Ok(()) };
-        let allowed = parse(allowed).unwrap_or_default();
-        if selector(pod).iter().any(|(key, value)| allowed.get(key).is_some_and(|one| one != value))
-        {
+        let Some(allowed) = parse(allowed) else {
+            let why = format!("the node selectors of the namespace can't be read: \"{allowed}\"");
+            return Err(request.forbidden(&why));
+        };
+        let fits = |(key, value): (&String, &String)| allowed.get(key) == Some(value);
+        if !allowed.is_empty() && !selector(pod).iter().all(fits) {
             let why = "pod node label selector labels conflict with its namespace whitelist";
             return Err(request.forbidden(why));
         }

@@ -1,14 +1,12 @@
 //! What the pods of a namespace tolerate (Kubernetes' PodTolerationRestriction admission controller).
 
 use super::tolerations::{covers, merge};
-use super::{Admission, AdmissionRequest, Operation};
-use crate::storage::ReadVersion;
-use crate::strategy::Map;
-use crate::strategy::json::{list_of, map_mut, map_of, str_at};
+use super::{Admission, AdmissionRequest, Operation, rules};
+use crate::strategy::json::{list_of, map_mut, map_of};
+use crate::strategy::qos_class;
 use async_trait::async_trait;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use windlass_core::client::Key;
 use windlass_core::meta::Status;
 use windlass_core::scheme::{self, GroupVersionResource};
 
@@ -35,16 +33,10 @@ impl PodTolerationRestriction {
         annotation: &str,
         otherwise: &[Value],
     ) -> Result<Vec<Value>, Status> {
-        let key = Key::cluster(scheme::NAMESPACES, request.namespace);
-        let namespace = match request.objects.serves(&scheme::NAMESPACES) {
-            true => request.objects.get_at(&key, ReadVersion::Any).await?,
-            false => None,
-        };
-        let namespace = namespace.map(|found| found.view::<Map>()).transpose();
-        let namespace = namespace.map_err(Status::internal)?.unwrap_or_default();
-        match str_at(&namespace, &["metadata", "annotations", annotation]) {
-            "" => Ok(otherwise.to_vec()),
-            text => serde_json::from_str(text).map_err(|error| {
+        match rules::annotation(request, annotation).await?.as_deref() {
+            None => Ok(otherwise.to_vec()),
+            Some("") => Ok(Vec::new()),
+            Some(text) => serde_json::from_str(text).map_err(|error| {
                 request.forbidden(&format!("the annotation {annotation} can't be read: {error}"))
             }),
         }
@@ -58,12 +50,15 @@ impl Admission for PodTolerationRestriction {
     }
 
     async fn admit(&self, request: &mut AdmissionRequest<'_>) -> Result<(), Status> {
-        if request.operation != Operation::Create || !request.subresource.is_empty() {
+        if !request.subresource.is_empty() {
             return Ok(());
         }
-        let mut more = self.list(request, DEFAULTS, &self.default).await?;
+        let mut more = match request.operation {
+            Operation::Create => self.list(request, DEFAULTS, &self.default).await?,
+            _ => Vec::new(),
+        };
         let Some(pod) = request.object.as_mut() else { return Ok(()) };
-        if !matches!(str_at(pod, &["status", "qosClass"]), "" | "BestEffort") {
+        if qos_class(map_mut(pod, "spec")) != "BestEffort" {
             // Who asked for memory is not put out for want of it.
             more.push(json!({"key": "node.kubernetes.io/memory-pressure", "operator": "Exists",
                 "effect": "NoSchedule"}));

@@ -4,12 +4,13 @@
 mod tests;
 
 use super::{Admission, AdmissionRequest, Operation};
+use crate::storage::ReadVersion;
 use crate::strategy::Map;
 use crate::strategy::json::{int_of, is_nil, is_true, map_mut, map_of, restore, str_of};
 use async_trait::async_trait;
 use serde::Deserialize;
 use std::sync::Arc;
-use windlass_core::client::{Key, ListOptions, Reader, Scope};
+use windlass_core::client::{Key, Scope};
 use windlass_core::meta::Status;
 use windlass_core::object::Object;
 use windlass_core::scheme::{self, GroupVersionResource};
@@ -18,9 +19,8 @@ const PREEMPTS: &str = "PreemptLowerPriority";
 
 /// Fills in `spec.priority` and `spec.preemptionPolicy` from the class, or from the global default. There is only one
 /// global default.
-pub struct Priority {
-    objects: Arc<dyn Reader>,
-}
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Priority;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -32,45 +32,29 @@ struct Class {
     preemption_policy: Option<String>,
 }
 
-// === impl Priority ===
+async fn class(request: &AdmissionRequest<'_>, name: &str) -> Result<Class, Status> {
+    let key = Key::cluster(scheme::PRIORITYCLASSES, name);
+    let found = request.objects.get_at(&key, ReadVersion::Newest).await?;
+    let missing = || request.forbidden(&format!("no PriorityClass with name {name} was found"));
+    found.ok_or_else(missing)?.view().map_err(Status::internal)
+}
 
-impl Priority {
-    /// Reads priority classes through `objects`.
-    pub fn new(objects: Arc<dyn Reader>) -> Self {
-        Self { objects }
-    }
+/// The class of pods that name none: the lowest that calls itself the default.
+async fn default_class(request: &AdmissionRequest<'_>) -> Result<Option<(String, Class)>, Status> {
+    let scope = Scope::all(scheme::PRIORITYCLASSES);
+    let all = request.objects.list_at(&scope, ReadVersion::Any).await?;
+    let named =
+        |object: &Arc<Object>| Some((object.name().to_owned(), object.view::<Class>().ok()?));
+    let defaults = all.iter().filter_map(named).filter(|(_, class)| class.global_default);
+    Ok(defaults.min_by_key(|(_, class)| class.value))
+}
 
-    async fn class(&self, request: &AdmissionRequest<'_>, name: &str) -> Result<Class, Status> {
-        let key = Key::cluster(scheme::PRIORITYCLASSES, name);
-        let found = self.objects.get(&key).await.and_then(|object| object.view());
-        found.map_err(|error| match error.is_not_found() {
-            true => request.forbidden(&format!("no PriorityClass with name {name} was found")),
-            false => Status::internal(error),
-        })
-    }
-
-    /// The class of pods that name none: the lowest that calls itself the default.
-    async fn default_class(&self) -> Result<Option<(String, Class)>, Status> {
-        let scope = Scope::all(scheme::PRIORITYCLASSES);
-        let options = ListOptions { resource_version: "0".into(), ..ListOptions::default() };
-        let list = self.objects.list(&scope, &options).await.map_err(Status::internal)?;
-        let named =
-            |object: &Arc<Object>| Some((object.name().to_owned(), object.view::<Class>().ok()?));
-        let defaults =
-            list.items.iter().filter_map(named).filter(|(_, class)| class.global_default);
-        Ok(defaults.min_by_key(|(_, class)| class.value))
-    }
-
-    /// The name of its class, and the class.
-    async fn class_of(
-        &self,
-        request: &AdmissionRequest<'_>,
-    ) -> Result<Option<(String, Class)>, Status> {
-        let spec = request.object.as_ref().and_then(|pod| map_of(pod, "spec"));
-        match spec.map_or("", |spec| str_of(spec, "priorityClassName")) {
-            "" => self.default_class().await,
-            name => Ok(Some((name.to_owned(), self.class(request, name).await?))),
-        }
+/// The name of the class of a pod, and the class.
+async fn class_of(request: &AdmissionRequest<'_>) -> Result<Option<(String, Class)>, Status> {
+    let spec = request.object.as_ref().and_then(|pod| map_of(pod, "spec"));
+    match spec.map_or("", |spec| str_of(spec, "priorityClassName")) {
+        "" => default_class(request).await,
+        name => Ok(Some((name.to_owned(), class(request, name).await?))),
     }
 }
 
@@ -89,7 +73,7 @@ impl Admission for Priority {
             keep(request);
             return Ok(());
         }
-        let class = self.class_of(request).await?;
+        let class = class_of(request).await?;
         let Some(pod) = request.object.as_mut() else { return Ok(()) };
         fill(map_mut(pod, "spec"), class).map_err(|why| request.forbidden(&why))
     }
@@ -101,7 +85,7 @@ impl Admission for Priority {
             return Ok(());
         };
         let own = map_of(class, "metadata").map_or("", |metadata| str_of(metadata, "name"));
-        match self.default_class().await? {
+        match default_class(request).await? {
             Some((other, _)) if other != own => Err(request.forbidden(&format!(
                 "PriorityClass {other} is already marked as default. Only one default can exist"
             ))),

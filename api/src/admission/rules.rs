@@ -10,6 +10,7 @@ use crate::storage::ReadVersion;
 use crate::strategy::Map;
 use crate::strategy::json::{map_of, str_of};
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use windlass_core::apis::meta::v1::LabelSelector as ApiSelector;
 use windlass_core::client::Key;
@@ -205,6 +206,28 @@ pub(super) async fn namespace(
     }
     let found = request.objects.get_at(&key, ReadVersion::Newest).await?;
     found.ok_or_else(|| Status::not_found("", "namespaces", name))
+}
+
+/// An annotation of the namespace of a request; none in a server without namespaces.
+pub(super) async fn annotation(
+    request: &AdmissionRequest<'_>,
+    key: &str,
+) -> Result<Option<String>, Status> {
+    if !request.objects.serves(&NAMESPACES) {
+        return Ok(None);
+    }
+    #[derive(Deserialize)]
+    struct View {
+        metadata: Metadata,
+    }
+    #[derive(Deserialize)]
+    struct Metadata {
+        #[serde(default)]
+        annotations: BTreeMap<String, String>,
+    }
+    let namespace = namespace(request, request.namespace).await?;
+    let View { mut metadata } = namespace.view().map_err(Status::internal)?;
+    Ok(metadata.annotations.remove(key))
 }
 
 fn selects(selector: &LabelSelector, object: &Map) -> bool {

@@ -7,14 +7,14 @@ mod secrets;
 mod tests;
 
 use super::{Admission, AdmissionRequest, Operation};
+use crate::storage::ReadVersion;
 use crate::strategy::Map;
 use crate::strategy::json::{is_empty, map_at, map_mut, map_of, maps_of, str_at};
 use async_trait::async_trait;
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use windlass_core::client::{Key, Reader};
+use windlass_core::client::Key;
 use windlass_core::meta::Status;
 use windlass_core::scheme::{self, GroupVersionResource};
 
@@ -24,7 +24,6 @@ const ENFORCE: &str = "kubernetes.io/enforce-mountable-secrets";
 
 /// Fills in `spec.serviceAccountName`, refuses one that does not exist, and mounts its token.
 pub struct ServiceAccount {
-    objects: Arc<dyn Reader>,
     suffix: Box<dyn Fn() -> String + Send + Sync>,
 }
 
@@ -48,28 +47,22 @@ struct Metadata {
 // === impl ServiceAccount ===
 
 impl ServiceAccount {
-    /// Reads service accounts through `objects`; `suffix` gives the five characters that make a volume's name unique.
-    pub fn new(
-        objects: Arc<dyn Reader>,
-        suffix: impl Fn() -> String + Send + Sync + 'static,
-    ) -> Self {
-        Self { objects, suffix: Box::new(suffix) }
+    /// `suffix` gives the five characters that make a volume's name unique.
+    pub fn new(suffix: impl Fn() -> String + Send + Sync + 'static) -> Self {
+        Self { suffix: Box::new(suffix) }
     }
+}
 
-    /// The account of a pod.
-    async fn account(&self, request: &AdmissionRequest<'_>, name: &str) -> Result<Account, Status> {
-        let namespace = request.namespace;
-        let key = Key::new(scheme::SERVICEACCOUNTS, namespace, name);
-        let found = self.objects.get(&key).await.and_then(|object| object.view());
-        found.map_err(|error| match error.is_not_found() {
-            true => {
-                let why = format!("serviceaccount \"{name}\" not found");
-                let why = format!("error looking up service account {namespace}/{name}: {why}");
-                request.forbidden(&why)
-            }
-            false => Status::internal(error),
-        })
-    }
+/// The account of a pod.
+async fn account(request: &AdmissionRequest<'_>, name: &str) -> Result<Account, Status> {
+    let namespace = request.namespace;
+    let key = Key::new(scheme::SERVICEACCOUNTS, namespace, name);
+    let found = request.objects.get_at(&key, ReadVersion::Newest).await?;
+    let missing = || {
+        let why = format!("serviceaccount \"{name}\" not found");
+        request.forbidden(&format!("error looking up service account {namespace}/{name}: {why}"))
+    };
+    found.ok_or_else(missing)?.view().map_err(Status::internal)
 }
 
 #[async_trait]
@@ -86,7 +79,7 @@ impl Admission for ServiceAccount {
             return Ok(());
         };
         let name = account_name(pod);
-        let account = self.account(request, &name).await?;
+        let account = account(request, &name).await?;
         let Some(pod) = request.object.as_mut() else { return Ok(()) };
         let spec = map_mut(pod, "spec");
         spec.insert("serviceAccountName".into(), name.clone().into());
@@ -117,7 +110,7 @@ impl Admission for ServiceAccount {
         if !map_of(pod, "spec").is_some_and(secrets::any) {
             return Ok(());
         }
-        let account = self.account(request, &account_name(pod)).await?;
+        let account = account(request, &account_name(pod)).await?;
         let enforced = account.metadata.annotations.as_ref().and_then(|all| all.get(ENFORCE));
         if !enforced
             .is_some_and(|text| matches!(&**text, "true" | "True" | "TRUE" | "t" | "T" | "1"))

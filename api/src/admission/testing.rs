@@ -3,11 +3,17 @@
 use super::{Admission, AdmissionRequest, Operation};
 use crate::authentication::User;
 use crate::server::ApiServer;
+use crate::storage::{EventStream, ListQuery, Page, ReadVersion, Resource, Storage, WatchQuery};
 use crate::strategy::Map;
+use async_trait::async_trait;
+use bytes::Bytes;
 use serde_json::{Value, json};
+use std::sync::Arc;
+use windlass_core::Object;
 use windlass_core::client::{DeleteOptions, WriteOptions};
 use windlass_core::meta::Status;
 use windlass_core::scheme::GroupVersionResource;
+use windlass_store::{Committed, Txn};
 
 /// Something that is asked of a plugin: to create an object in the namespace `ns`, if nothing else is said.
 #[derive(Clone)]
@@ -20,6 +26,37 @@ pub(super) struct Ask {
     user: User,
     object: Option<Map>,
     old: Option<Map>,
+    behind: bool,
+}
+
+/// Storage whose cache has not heard of anything yet.
+struct Behind(Arc<dyn Storage>);
+
+#[async_trait]
+impl Storage for Behind {
+    async fn get(
+        &self,
+        resource: &Arc<Resource>,
+        key: &Bytes,
+        at: ReadVersion,
+    ) -> Result<Option<Arc<Object>>, Status> {
+        match at {
+            ReadVersion::Any => Ok(None),
+            at => self.0.get(resource, key, at).await,
+        }
+    }
+
+    async fn list(&self, query: &ListQuery) -> Result<Page, Status> {
+        self.0.list(query).await
+    }
+
+    async fn watch(&self, query: WatchQuery) -> Result<EventStream, Status> {
+        self.0.watch(query).await
+    }
+
+    async fn commit(&self, txn: Txn) -> windlass_store::Result<Committed> {
+        self.0.commit(txn).await
+    }
 }
 
 /// What became of it.
@@ -46,6 +83,7 @@ impl Ask {
             user: User::admin(),
             object: map(object),
             old: None,
+            behind: false,
         }
     }
 
@@ -73,6 +111,11 @@ impl Ask {
 
     pub(super) fn by(self, user: User) -> Self {
         Self { user, ..self }
+    }
+
+    /// To a server whose cache has not heard of anything yet.
+    pub(super) fn behind(self) -> Self {
+        Self { behind: true, ..self }
     }
 
     /// Asks both steps of a plugin, if it has a say at all.
@@ -105,6 +148,11 @@ impl Ask {
     ) -> T {
         let entry = server.objects().entry(&self.resource).unwrap();
         let (options, delete) = (WriteOptions::default(), DeleteOptions::default());
+        let own = server.objects();
+        let objects = match self.behind {
+            true => own.over(Arc::new(Behind(own.storage.clone()))),
+            false => own.clone(),
+        };
         let mut request = AdmissionRequest {
             operation: self.operation,
             resource: &self.resource,
@@ -117,7 +165,7 @@ impl Ask {
             old: self.old.as_ref(),
             options: &options,
             delete: Some(&delete).filter(|_| self.operation == Operation::Delete),
-            objects: server.objects(),
+            objects: &objects,
             warnings: vec![],
             annotations: vec![],
             entry: &entry,

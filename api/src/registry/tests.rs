@@ -178,3 +178,30 @@ fn autoscalers_keep_everything_in_both_versions() {
     conversion.stored_map(&kind("v2"), &mut spoiled);
     assert!(spoiled["spec"].get("behavior").is_none(), "it would not be one");
 }
+
+/// Sends every object elsewhere.
+struct Mover;
+
+#[async_trait]
+impl Admission for Mover {
+    fn handles(&self, operation: Operation, resource: &GroupVersionResource) -> bool {
+        operation == Operation::Create && *resource == scheme::CONFIGMAPS
+    }
+
+    async fn admit(&self, request: &mut AdmissionRequest<'_>) -> Result<(), Status> {
+        let object = request.object.as_mut().expect("it is made");
+        object["metadata"]["namespace"] = "elsewhere".into();
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_mutation_moves_nothing() {
+    let server = ApiServer::builder().admission(Arc::new(Mover)).build().await.expect("a server");
+    with_default(&server).await;
+    let map = json!({"metadata": {"name": "a"}});
+    let refused = create(&server, scheme::CONFIGMAPS, "default", map).await.expect_err("refused");
+    assert_eq!(refused.reason, Reason::BadRequest);
+    assert!(refused.message.contains("does not match the namespace"), "{}", refused.message);
+    assert!(list(&server, scheme::CONFIGMAPS).await.items.is_empty());
+}

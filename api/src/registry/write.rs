@@ -153,6 +153,8 @@ impl Registry {
             object.ok_or_else(|| Status::internal("admission took the object away"))?;
         if asked {
             strategy.default(&mut object);
+            // Where it was sent was decided before: a mutation does not move it.
+            write.place(&mut object)?;
         }
         write.warnings.extend(warnings);
         Ok(object)

@@ -3,6 +3,7 @@
 mod container;
 mod defaults;
 mod qos;
+pub(crate) use qos::class as qos_class;
 mod update;
 mod volume;
 

@@ -68,6 +68,11 @@ async fn an_eviction_asks_the_budget() {
     assert_eq!(refused.code, StatusCode::TOO_MANY_REQUESTS, "{}", refused.text());
     let status = json!({"status": {"observedGeneration": 1, "disruptionsAllowed": 1}});
     http.patch(&format!("{budgets}/b/status"), merge, &status).await;
+    let only_asked = json!({"metadata": {"name": "a"}, "deleteOptions": {"dryRun": ["All"]}});
+    let asked = http.method(Method::POST, &format!("{PODS}/a/eviction"), &only_asked).await;
+    assert_eq!(asked.code, StatusCode::CREATED, "{}", asked.text());
+    let budget = http.get(&format!("{budgets}/b")).await.json();
+    assert_eq!(budget["status"]["disruptionsAllowed"], 1, "nothing was taken");
     let evicted = evict().await;
     assert_eq!(evicted.code, StatusCode::CREATED, "{}", evicted.text());
     let pod = http.get(&format!("{PODS}/a")).await.json();

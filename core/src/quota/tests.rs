@@ -1,4 +1,4 @@
-use super::{Amount, Source, source};
+use super::{Amount, PodUsage, Source, source};
 use crate::scheme;
 
 #[test]
@@ -63,4 +63,31 @@ fn objects_count_under_their_names() {
     for (resource, wanted) in cases {
         assert_eq!(Source::of(&resource).counts(), wanted, "{resource}");
     }
+}
+
+#[test]
+fn a_resize_counts_when_it_is_done() {
+    let uses = |asks: &str, status: serde_json::Value| {
+        let pod = serde_json::json!({"status": status, "spec": {"containers": [
+            {"name": "c", "resources": {"requests": {"cpu": asks}, "limits": {"cpu": asks}}}]}});
+        let usage: PodUsage = serde_json::from_value(pod).expect("a pod");
+        let of = |wanted: &str| {
+            let found = usage.uses.iter().find(|(name, _)| name == wanted);
+            found.map(|(_, amount)| amount.to_string()).unwrap_or_default()
+        };
+        (of("requests.cpu"), of("limits.cpu"))
+    };
+    let has = |cpu: &str, conditions: serde_json::Value| {
+        let resources = serde_json::json!({"requests": {"cpu": cpu}, "limits": {"cpu": cpu}});
+        serde_json::json!({"conditions": conditions, "containerStatuses": [
+            {"name": "c", "resources": resources, "allocatedResources": {"cpu": cpu}}]})
+    };
+    let none = serde_json::json!([]);
+    let both = |cpu: &str| (cpu.to_owned(), cpu.to_owned());
+    assert_eq!(uses("1", serde_json::json!({})), both("1"));
+    assert_eq!(uses("1", has("2", none.clone())), both("2"), "it has not shrunk yet");
+    assert_eq!(uses("1", has("1", none.clone())), both("1"), "now it has");
+    assert_eq!(uses("3", has("2", none)), both("3"), "it is to grow");
+    let never = serde_json::json!([{"type": "PodResizePending", "reason": "Infeasible"}]);
+    assert_eq!(uses("3", has("2", never)), both("2"), "it can't");
 }

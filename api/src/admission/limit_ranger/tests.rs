@@ -1,7 +1,6 @@
-use super::{Admission, LimitRanger, defaults, limits};
+use super::{LimitRanger, defaults, limits};
 use crate::authentication::User;
 use crate::local::LocalClient;
-use crate::registry::Loopback;
 use crate::server::ApiServer;
 use crate::strategy::Map;
 use serde_json::{Value, json};
@@ -185,10 +184,7 @@ fn claims_stay_within_bounds() {
 
 #[tokio::test]
 async fn a_server_fills_in_and_refuses() {
-    let plugin = |objects: &Loopback| -> Arc<dyn Admission> {
-        Arc::new(LimitRanger::new(Arc::new(objects.clone())))
-    };
-    let server = ApiServer::builder().admission_with(plugin).build().await.unwrap();
+    let server = ApiServer::builder().admission(Arc::new(LimitRanger)).build().await.unwrap();
     let client = LocalClient::new(server, User::admin());
     let namespace = json!({"metadata": {"name": "ns"}});
     client.create_from(&Key::cluster(scheme::NAMESPACES, ""), &namespace).await.unwrap();

@@ -26,14 +26,14 @@ const OFF: bool = false;
 #[rustfmt::skip]
 pub(super) static KNOWN: &[Known] = &[
     Known { name: NEEDED, on: ON, make: |_| Ok(None) },
-    Known { name: "LimitRanger", on: ON, make: |_| reading(|objects| Arc::new(LimitRanger::new(objects))) },
+    Known { name: "LimitRanger", on: ON, make: |_| plain(LimitRanger) },
     Known { name: "ServiceAccount", on: ON, make: service_account },
     Known { name: "NodeRestriction", on: ON, make: |_| plain(NodeRestriction) },
     Known { name: "TaintNodesByCondition", on: ON, make: |_| plain(TaintNodesByCondition) },
     Known { name: "AlwaysPullImages", on: OFF, make: |_| plain(AlwaysPullImages) },
     Known { name: "PodSecurity", on: ON, make: pod_security },
     Known { name: "PodNodeSelector", on: OFF, make: pod_node_selector },
-    Known { name: "Priority", on: ON, make: |_| reading(|objects| Arc::new(Priority::new(objects))) },
+    Known { name: "Priority", on: ON, make: |_| plain(Priority) },
     Known { name: "DefaultTolerationSeconds", on: ON, make: |_| plain(DefaultTolerationSeconds) },
     Known { name: "PodTolerationRestriction", on: OFF, make: |making| plain(configured::<PodTolerationRestriction>(making)?) },
     Known { name: "PodTopologyLabels", on: ON, make: |_| plain(PodTopologyLabels) },
@@ -66,10 +66,6 @@ fn plain(plugin: impl Admission + 'static) -> Made {
     Ok(Some(Box::new(move |_| Arc::new(plugin))))
 }
 
-fn reading(make: fn(Arc<Loopback>) -> Arc<dyn Admission>) -> Made {
-    Ok(Some(Box::new(move |objects| make(Arc::new(objects.clone())))))
-}
-
 /// What is configured by objects, and asks the authorizer.
 fn following(
     making: &Making<'_>,
@@ -91,9 +87,7 @@ fn configured<T: DeserializeOwned + Default>(making: &Making<'_>) -> Result<T, S
 
 fn service_account(making: &Making<'_>) -> Made {
     let env = making.env.clone();
-    Ok(Some(Box::new(move |objects| {
-        Arc::new(ServiceAccount::new(Arc::new(objects.clone()), move || env.suffix(5)))
-    })))
+    plain(ServiceAccount::new(move || env.suffix(5)))
 }
 
 fn pod_security(making: &Making<'_>) -> Made {

@@ -374,3 +374,15 @@ async fn labels_are_checked_and_pods_counted() {
     assert_eq!(answer.warnings, wanted);
     assert!(update("restricted", "baseline").of(&plugin, &server).await.warnings.is_empty());
 }
+
+#[tokio::test]
+async fn a_namespace_made_just_now_is_asked() {
+    let server = ApiServer::builder().build().await.unwrap();
+    let client = LocalClient::new(server.clone(), User::admin());
+    let labels = json!({"pod-security.kubernetes.io/enforce": "baseline"});
+    let namespace = json!({"metadata": {"name": "ns", "labels": labels}});
+    client.create_from(&Key::cluster(scheme::NAMESPACES, ""), &namespace).await.unwrap();
+    let ask = Ask::create(scheme::PODS, &good(json!({"hostNetwork": true}))).behind();
+    let refusal = ask.of(&PodSecurity::default(), &server).await.refusal();
+    assert!(refusal.contains("host namespaces (hostNetwork=true)"), "{refusal}");
+}

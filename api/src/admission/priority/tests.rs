@@ -22,7 +22,7 @@ async fn classes_decide_priorities() {
     let high = json!({"metadata": {"name": "high"}, "value": 9, "preemptionPolicy": "Never"});
     let usual = json!({"metadata": {"name": "usual"}, "value": 3, "globalDefault": true});
     let server = server(&[high, usual.clone()]).await;
-    let plugin = Priority::new(Arc::new(server.objects().clone()));
+    let plugin = Priority;
     let wanted = |name: &str, value: i64, policy: &str| {
         Ok(json!({"priorityClassName": name, "priority": value, "preemptionPolicy": policy}))
     };
@@ -69,7 +69,7 @@ async fn classes_decide_priorities() {
 #[tokio::test]
 async fn without_classes_it_is_nothing() {
     let server = server(&[]).await;
-    let plugin = Priority::new(Arc::new(server.objects().clone()));
+    let plugin = Priority;
     let answer = Ask::create(scheme::PODS, &json!({"spec": {}})).of(&plugin, &server).await;
     let wanted = json!({"spec": {"priority": 0, "preemptionPolicy": "PreemptLowerPriority"}});
     assert_eq!(answer.result.unwrap(), wanted);

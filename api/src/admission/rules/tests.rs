@@ -84,3 +84,22 @@ fn names_bound_a_rule_further() {
     assert!(takes(&[], "a") && takes(&["b", "a"], "a"));
     assert!(!takes(&["b"], "a") && !takes(&["b"], ""));
 }
+
+#[tokio::test]
+async fn no_rules_take_nothing_but_for_who_narrows() {
+    let server = crate::server::ApiServer::builder().build().await.expect("a server");
+    let none = MatchResources::default();
+    let ask = crate::admission::testing::Ask::create(
+        windlass_core::scheme::PODS,
+        &json!({"metadata": {"name": "x"}}),
+    );
+    let taken = async |matcher: Matcher| {
+        ask.with(&server, async |request| {
+            let view = View::of(request).expect("a pod can be looked at");
+            matcher.takes(&view, request).await.expect("readable").is_some()
+        })
+        .await
+    };
+    assert!(!taken(Matcher::from(&none)).await);
+    assert!(taken(Matcher::narrowing(&none)).await);
+}

@@ -4,7 +4,6 @@ use crate::authentication::User;
 use crate::local::LocalClient;
 use crate::server::ApiServer;
 use serde_json::{Value, json};
-use std::sync::Arc;
 use windlass_core::client::{ClientExt, Key};
 use windlass_core::scheme;
 
@@ -15,8 +14,7 @@ async fn answers(account: Value, asks: Vec<Ask>) -> Vec<Answer> {
     let namespace = json!({"metadata": {"name": "ns"}});
     client.create_from(&Key::cluster(scheme::NAMESPACES, ""), &namespace).await.unwrap();
     client.create_from(&Key::new(scheme::SERVICEACCOUNTS, "ns", ""), &account).await.unwrap();
-    let objects = Arc::new(server.objects().clone());
-    let plugin = ServiceAccount::new(objects, || "abcde".to_owned());
+    let plugin = ServiceAccount::new(|| "abcde".to_owned());
     let mut answers = vec![];
     for ask in asks {
         answers.push(ask.of(&plugin, &server).await);

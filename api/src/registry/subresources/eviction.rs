@@ -11,7 +11,7 @@ use crate::strategy::json::{int_of, map_mut, map_of, str_at};
 use async_trait::async_trait;
 use serde_json::Value;
 use std::sync::Arc;
-use windlass_core::client::{DeleteOptions, Preconditions, Scope};
+use windlass_core::client::{DeleteOptions, Preconditions, Scope, WriteOptions};
 use windlass_core::meta::{LabelSelector, Reason, Status, StatusCause};
 use windlass_core::{Object, apis, scheme};
 
@@ -26,6 +26,10 @@ impl Creater for Eviction {
         let pod = registry.stored(&pods, write.namespace, write.name).await?;
         let mut options = delete_options(&eviction)?;
         let map: Map = pod.view().map_err(Status::internal)?;
+        // Either of the two says that nothing is kept: then no budget is used up.
+        let kept = write.options.clone();
+        let asked = WriteOptions { dry_run: kept.dry_run || options.is_dry_run(), ..kept };
+        write.options = &asked;
         if is_disrupted_by_it(&map) {
             let budgets = budgets_of(registry, &pod).await?;
             match budgets.as_slice() {

@@ -8,7 +8,7 @@ use windlass_core::meta::Quantity;
 const COUNTED: [&str; 2] = ["cpu", "memory"];
 
 /// `Guaranteed`, `Burstable` or `BestEffort`.
-pub(super) fn class(spec: &Map) -> &'static str {
+pub(crate) fn class(spec: &Map) -> &'static str {
     if map_of(spec, "resources").is_some_and(|r| !is_empty(r, "requests") || !is_empty(r, "limits"))
     {
         return of_resources(std::iter::once(spec));

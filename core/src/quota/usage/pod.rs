@@ -58,11 +58,12 @@ struct Spec {
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Container {
+    name: String,
     resources: Resources,
     restart_policy: Option<String>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 #[serde(default)]
 struct Resources {
     requests: List,
@@ -70,9 +71,29 @@ struct Resources {
 }
 
 #[derive(Default, Deserialize)]
-#[serde(default)]
+#[serde(default, rename_all = "camelCase")]
 struct Status {
     phase: String,
+    conditions: Vec<Condition>,
+    container_statuses: Vec<ContainerStatus>,
+    init_container_statuses: Vec<ContainerStatus>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Condition {
+    #[serde(rename = "type")]
+    kind: String,
+    reason: String,
+}
+
+/// What a container has, which may still be more than it asks for.
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct ContainerStatus {
+    name: String,
+    resources: Option<Resources>,
+    allocated_resources: List,
 }
 
 /// One of the two lists.
@@ -81,7 +102,9 @@ type Pick = fn(&Resources) -> &List;
 // === impl PodUsage ===
 
 impl From<Pod> for PodUsage {
-    fn from(Pod { metadata, spec, status }: Pod) -> Self {
+    fn from(Pod { metadata, mut spec, status }: Pod) -> Self {
+        let best_effort = best_effort(&spec);
+        status.add_to(&mut spec);
         let grace = metadata.deletion_grace_period_seconds.map(u64::from);
         let lost = metadata
             .deletion_timestamp
@@ -92,9 +115,57 @@ impl From<Pod> for PodUsage {
             terminal: matches!(status.phase.as_str(), "Succeeded" | "Failed"),
             lost,
             terminating: spec.active_deadline_seconds.is_some_and(|seconds| seconds >= 0),
-            best_effort: best_effort(&spec),
+            best_effort,
             crosses_namespaces: spec.affinity.as_ref().is_some_and(crosses_namespaces),
             priority_class: spec.priority_class_name.filter(|name| !name.is_empty()),
+        }
+    }
+}
+
+// === impl Status ===
+
+impl Status {
+    /// Counts for each container what it has where that is more than it asks for: a resize counts when it is done
+    /// (KEP-1287). One that can't be done does not count at all.
+    fn add_to(&self, spec: &mut Spec) {
+        let infeasible =
+            |one: &Condition| one.kind == "PodResizePending" && one.reason == "Infeasible";
+        let infeasible = self.conditions.iter().any(infeasible);
+        let lists = [
+            (&mut spec.containers, &self.container_statuses),
+            (&mut spec.init_containers, &self.init_container_statuses),
+        ];
+        for (containers, statuses) in lists {
+            for container in containers {
+                let status = statuses.iter().find(|status| status.name == container.name);
+                if let Some(has) =
+                    status.and_then(|status| Some((status.resources.as_ref()?, status)))
+                {
+                    container.has(has, infeasible);
+                }
+            }
+        }
+    }
+}
+
+impl Container {
+    fn has(&mut self, (now, status): (&Resources, &ContainerStatus), infeasible: bool) {
+        let own = &mut self.resources;
+        if infeasible {
+            own.requests.retain(|name, _| !now.requests.contains_key(name));
+            own.limits.retain(|name, _| !now.limits.contains_key(name));
+        }
+        raise_list(&mut own.requests, &now.requests);
+        raise_list(&mut own.requests, &status.allocated_resources);
+        raise_list(&mut own.limits, &now.limits);
+    }
+}
+
+fn raise_list(to: &mut List, other: &List) {
+    for (name, amount) in amounts(other) {
+        let known = to.get(name).and_then(|known| known.0.parse::<Amount>().ok());
+        if known.is_none_or(|known| known.or_larger(amount) != known) {
+            to.insert(name.clone(), other[name].clone());
         }
     }
 }
