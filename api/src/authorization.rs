@@ -13,7 +13,7 @@ pub use webhook::{WebhookAuthorizer, WebhookCache};
 use crate::authentication::User;
 use async_trait::async_trait;
 use std::sync::Arc;
-use windlass_core::meta::{Reason, Status};
+use windlass_core::meta::{FieldSelector, LabelSelector, Reason, Status};
 use windlass_core::request::ResourceTarget;
 use windlass_core::scheme;
 
@@ -28,6 +28,18 @@ pub struct Attributes<'a> {
     pub resource: Option<&'a ResourceTarget>,
     /// The path, for requests that are about no resource.
     pub path: &'a str,
+    /// Which of many objects; none for all.
+    pub selectors: Option<&'a Selectors>,
+}
+
+/// Which of many objects a request asks for. To know them can only make a request smaller: a decision without them is
+/// no wider.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Selectors {
+    /// Those with these fields.
+    pub fields: FieldSelector,
+    /// Those with these labels.
+    pub labels: LabelSelector,
 }
 
 /// What an authorizer says.
@@ -84,12 +96,58 @@ impl Decision {
     }
 }
 
+// === impl Selectors ===
+
+impl Selectors {
+    /// Out of texts; none when both are empty. One that can't be read is left out: the request is refused for it later.
+    #[must_use]
+    pub fn parse(fields: &str, labels: &str) -> Option<Self> {
+        if fields.is_empty() && labels.is_empty() {
+            return None;
+        }
+        let fields = FieldSelector::parse(fields).unwrap_or_default();
+        let labels = LabelSelector::parse(labels).unwrap_or_default();
+        Some(Self { fields, labels })
+    }
+
+    /// The value that a field of all the objects must have.
+    #[must_use]
+    pub fn field(&self, field: &str) -> Option<&str> {
+        let mut required = self.fields.requirements.iter().filter(|one| !one.not);
+        required.find(|one| one.field == field).map(|one| one.value.as_str())
+    }
+}
+
 // === impl Attributes ===
 
-impl Attributes<'_> {
+impl<'a> Attributes<'a> {
+    /// To do something with a resource.
+    #[must_use]
+    pub fn of(user: &'a User, verb: &'a str, target: &'a ResourceTarget) -> Self {
+        Self { user, verb, resource: Some(target), path: "", selectors: None }
+    }
+
+    /// To do something with a path.
+    #[must_use]
+    pub fn of_path(user: &'a User, verb: &'a str, path: &'a str) -> Self {
+        Self { user, verb, resource: None, path, selectors: None }
+    }
+
+    /// The same with some of many objects only.
+    #[must_use]
+    pub fn selecting(self, selectors: Option<&'a Selectors>) -> Self {
+        Self { selectors, ..self }
+    }
+
+    /// The value that a field of all the objects must have.
+    #[must_use]
+    pub fn selected(&self, field: &str) -> Option<&'a str> {
+        self.selectors?.field(field)
+    }
+
     /// The namespace whose roles count. A namespace lies in itself, so that who rules it may see it.
     #[must_use]
-    pub fn namespace(&self) -> Option<&str> {
+    pub fn namespace(&self) -> Option<&'a str> {
         let target = self.resource?;
         let own = target.name.as_deref().filter(|_| {
             *target.resource.group == *scheme::NAMESPACES.group

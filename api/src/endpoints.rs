@@ -22,7 +22,7 @@ pub(crate) use documents::Documents;
 use crate::admission::notes;
 use crate::audit::{Record, audit_id};
 use crate::filters;
-use crate::handler::too_busy;
+use crate::handler::{Seen, too_busy};
 use crate::server::ApiServer;
 use crate::telemetry;
 use http::{HeaderValue, Request, Response};
@@ -94,12 +94,13 @@ async fn route(
     let answer = match (&behind, &info.target) {
         (Some((aggregator, route)), _) => {
             let request = Request::from_parts(parts, body);
-            let (target, who) = (visit.target(), (&user, record.as_ref()));
-            aggregated::serve(server, (aggregator, route), info, target, who, request).await
+            let (seen, who) = (visit.seen(), (&user, record.as_ref()));
+            aggregated::serve(server, (aggregator, route), info, seen, who, request).await
         }
         (None, Target::Resource(target)) => {
             let request = Request::from_parts(parts, body);
-            let seen = visit.target().unwrap_or(target);
+            let whole = Seen::of(target, None);
+            let seen = visit.seen().unwrap_or(&whole);
             let record = record.as_ref();
             let seen_by = (&mut permit, record);
             let work = resource::serve(server, info, (target, seen), user, request, seen_by);

@@ -4,7 +4,7 @@ mod request;
 mod visit;
 
 pub use request::{Action, Answer, Content, Request};
-pub(crate) use visit::{about, too_busy};
+pub(crate) use visit::{Seen, too_busy};
 
 use crate::apiextensions::Registrar;
 use crate::authentication::User;
@@ -50,10 +50,8 @@ impl Handler {
     pub(crate) async fn handle(&self, request: Request) -> Result<Answer, Status> {
         let Request { user, target, action } = &request;
         let list = action.list_options();
-        let target = about(target, list);
-        let verb = action.verb();
-        let attributes =
-            Attributes { user, verb: verb.as_str(), resource: Some(&target), path: "" };
+        let (seen, verb) = (Seen::of(target, list), action.verb());
+        let attributes = seen.attributes_of(user, verb.as_str());
         let admitted = self.admit(&attributes, verb, list).await.map_err(|_| too_busy())?;
         let (mut permit, schema) = admitted;
         let operations = self.operations(&request);
@@ -66,9 +64,8 @@ impl Handler {
     /// Does what is asked, if it may be done.
     pub(crate) async fn authorized(&self, request: &Request) -> Result<Answer, Status> {
         let Request { user, target, action } = request;
-        let target = about(target, action.list_options());
-        let verb = action.verb().as_str();
-        self.authorize(&Attributes { user, verb, resource: Some(&target), path: "" }).await?;
+        let seen = Seen::of(target, action.list_options());
+        self.authorize(&seen.attributes_of(user, action.verb().as_str())).await?;
         self.perform(request).await
     }
 
@@ -242,7 +239,7 @@ impl Handler {
         target: &ResourceTarget,
     ) -> Result<(), Status> {
         let verb = Verb::Create.as_str();
-        self.authorize(&Attributes { user, verb, resource: Some(target), path: "" }).await?;
+        self.authorize(&Attributes::of(user, verb, target)).await?;
         entry.custom.as_ref().map_or(Ok(()), |custom| custom.check_create())
     }
 

@@ -18,10 +18,9 @@ use crate::admission::notes;
 use crate::aggregation::Aggregator;
 use crate::audit::{Audit, Origin, Record};
 use crate::authentication::{Anonymous, Authenticator, OpenId};
-use crate::authorization::Attributes;
 use crate::endpoints::Documents;
 use crate::flowcontrol::FlowControl;
-use crate::handler::{Answer, Content, Handler, Request, about};
+use crate::handler::{Answer, Content, Handler, Request, Seen};
 use crate::metrics::Metrics;
 use crate::registry::Loopback;
 use futures::StreamExt;
@@ -119,9 +118,8 @@ impl ApiServer {
     fn record(&self, request: &Request) -> Option<Record> {
         let audit = self.audit.as_ref()?;
         let Request { user, target, action } = request;
-        let seen = about(target, action.list_options());
-        let verb = action.verb().as_str();
-        let attributes = Attributes { user, verb, resource: Some(&seen), path: "" };
+        let seen = Seen::of(target, action.list_options());
+        let attributes = seen.attributes_of(user, action.verb().as_str());
         let origin = Origin { uri: key_path(&target.key()), ..Origin::default() };
         Record::begin(audit, &attributes, &origin, &self.env().uuid(), self.env())
     }

@@ -61,7 +61,7 @@ async fn rbac() -> Arc<Rbac> {
 fn decide(rbac: &Rbac, user: &User, path: &str) -> Decision {
     let info = parse(&http::Method::GET, path, None);
     let Target::Resource(target) = &info.target else { panic!("it names a resource") };
-    let attributes = Attributes { user, verb: "list", resource: Some(target), path: "" };
+    let attributes = Attributes::of(user, "list", target);
     rbac.authorize(&attributes).now_or_never().expect("answered from memory")
 }
 
@@ -78,8 +78,7 @@ fn access(c: &mut Criterion) {
         assert_eq!(decide(&rbac, &member, path).is_allowed(), allowed, "{name}");
         let info = parse(&http::Method::GET, path, None);
         let Target::Resource(target) = &info.target else { panic!("it names a resource") };
-        let attributes =
-            Attributes { user: &member, verb: "list", resource: Some(target), path: "" };
+        let attributes = Attributes::of(&member, "list", target);
         group.bench_function(name, |b| {
             b.iter(|| black_box(rbac.authorize(black_box(&attributes)).now_or_never()));
         });

@@ -49,7 +49,7 @@ impl EscalationPrevention {
             rest: String::new(),
         };
         let user = request.user;
-        let attributes = Attributes { user, verb, resource: Some(&target), path: "" };
+        let attributes = Attributes::of(user, verb, &target);
         self.authorizer.authorize(&attributes).await.is_allowed()
     }
 

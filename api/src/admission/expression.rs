@@ -116,6 +116,8 @@ impl<'a> Input<'a> {
             subresource: request.subresource.to_owned(),
             namespace: view.namespace.clone(),
             name: view.name.clone(),
+            fields: String::new(),
+            labels: String::new(),
         };
         let shown = serde_json::to_value(view.shown(request, entry)).map_err(Status::internal)?;
         let decisions = Decisions::default();

@@ -36,7 +36,7 @@ impl OwnerReferencesPermissionEnforcement {
         target: ResourceTarget,
     ) -> Decision {
         let user = request.user;
-        let attributes = Attributes { user, verb, resource: Some(&target), path: "" };
+        let attributes = Attributes::of(user, verb, &target);
         self.authorizer.authorize(&attributes).await
     }
 

@@ -37,7 +37,7 @@ fn decide(policy: &Policy, user: &User, path: &str) -> Verdict {
         Target::Resource(target) => Some(target),
         Target::Path => None,
     };
-    policy.decide(&Attributes { user, verb: info.verb.as_str(), resource, path })
+    policy.decide(&Attributes { user, verb: info.verb.as_str(), resource, path, selectors: None })
 }
 
 #[test]

@@ -62,6 +62,9 @@ impl NodeAuthorizer {
             }
             ("coordination.k8s.io", "leases") => lease(node, target, verb),
             ("storage.k8s.io", "csinodes") => csi_node(node, target, verb),
+            ("resource.k8s.io", "resourceslices") => self.slice(node, target, attributes),
+            ("", "nodes") => own_node(node, target, verb),
+            ("", "pods") => self.pod(node, target, attributes),
             _ => by_rule(),
         }
     }
@@ -91,6 +94,39 @@ impl NodeAuthorizer {
         match verb {
             "create" => self.related(node, Kind::ServiceAccount, at),
             _ => Err("can only create tokens for individual service accounts".into()),
+        }
+    }
+
+    /// Of pods a node sees its own. What it writes NodeRestriction looks at.
+    fn pod(&self, node: &str, at: &ResourceTarget, asked: &Attributes<'_>) -> Result<(), String> {
+        match (at.subresource.as_deref(), asked.verb) {
+            (None, "get") => self.related(node, Kind::Pod, at),
+            (None, "list" | "watch") if asked.selected("spec.nodeName") == Some(node) => Ok(()),
+            (None, "list" | "watch") if at.name.is_some() => self.related(node, Kind::Pod, at),
+            (None, "list" | "watch") => {
+                Err("can only list/watch pods with spec.nodeName field selector".into())
+            }
+            (None, "create" | "delete")
+            | (Some("status"), "update" | "patch")
+            | (Some("eviction"), "create") => Ok(()),
+            _ => Err(String::new()),
+        }
+    }
+
+    /// Its devices. Whose a new slice is NodeRestriction looks at.
+    fn slice(&self, node: &str, at: &ResourceTarget, asked: &Attributes<'_>) -> Result<(), String> {
+        if at.subresource.is_some() {
+            return Err("cannot authorize ResourceSlice subresources".into());
+        }
+        match asked.verb {
+            "create" => Ok(()),
+            "get" | "update" | "patch" | "delete" => self.related(node, Kind::Slice, at),
+            "list" | "watch" | "deletecollection" if asked.selected("spec.nodeName") == Some(node) => Ok(()),
+            "list" | "watch" | "deletecollection" => Err(
+                "can only list/watch/deletecollection resourceslices with nodeName field selector"
+                    .into(),
+            ),
+            _ => Err("only the following verbs are allowed for a ResourceSlice: get, watch, list, create, update, patch, delete, deletecollection".into()),
         }
     }
 
@@ -127,6 +163,23 @@ impl Authorizer for NodeAuthorizer {
     }
 }
 
+/// A node sees itself and no other. Which one it writes NodeRestriction looks at.
+fn own_node(node: &str, at: &ResourceTarget, verb: &str) -> Result<(), String> {
+    match (at.subresource.as_deref(), verb, at.name.as_deref()) {
+        (None, "create" | "update" | "patch", _) | (Some("status"), "update" | "patch", _) => {
+            Ok(())
+        }
+        (None, "get" | "list" | "watch", Some(name)) if name == node => Ok(()),
+        (None, "get" | "list" | "watch", Some(name)) => {
+            Err(format!("node '{node}' cannot read '{name}', only its own Node object"))
+        }
+        (None, "get" | "list" | "watch", None) => {
+            Err(format!("node '{node}' cannot read all nodes, only its own Node object"))
+        }
+        _ => Err(String::new()),
+    }
+}
+
 /// A node has one lease, of its own name.
 fn lease(node: &str, at: &ResourceTarget, verb: &str) -> Result<(), String> {
     if !matches!(verb, "get" | "create" | "update" | "patch" | "delete") {
@@ -158,8 +211,12 @@ fn csi_node(node: &str, at: &ResourceTarget, verb: &str) -> Result<(), String> {
 
 impl NodeAuthorizer {
     /// What it learns, and from which resources.
-    const FOLLOWED: [scheme::GroupVersionResource; 3] =
-        [scheme::PODS, scheme::PERSISTENTVOLUMES, scheme::VOLUMEATTACHMENTS];
+    const FOLLOWED: [scheme::GroupVersionResource; 4] = [
+        scheme::PODS,
+        scheme::PERSISTENTVOLUMES,
+        scheme::VOLUMEATTACHMENTS,
+        scheme::RESOURCESLICES,
+    ];
 }
 
 #[cfg(test)]

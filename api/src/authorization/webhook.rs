@@ -1,12 +1,13 @@
 //! Another server decides (SubjectAccessReview, `--authorization-webhook-config-file` of kube-apiserver).
 
-use super::{Attributes, Authorizer, Decision};
+use super::{Attributes, Authorizer, Decision, Selectors};
 use crate::expiring::Expiring;
 use crate::webhook::{Reviewer, ReviewerError};
 use async_trait::async_trait;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
+use windlass_core::meta::{FieldRequirement, LabelOperator, LabelRequirement};
 
 /// How long the server may think.
 const WITHIN: Duration = Duration::from_secs(10);
@@ -29,12 +30,6 @@ pub struct WebhookAuthorizer {
     server: Reviewer,
     cache: WebhookCache,
     decisions: Expiring<String, Decision>,
-}
-
-#[derive(Deserialize)]
-struct Review {
-    #[serde(default)]
-    status: Answer,
 }
 
 #[derive(Default, Deserialize)]
@@ -67,12 +62,8 @@ impl WebhookAuthorizer {
     }
 
     async fn ask(&self, spec: &Value) -> Result<Decision, ReviewerError> {
-        let review = json!({"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview",
-            "metadata": {}, "spec": spec, "status": {"allowed": false}});
-        let answer = self.server.review(&review).await?;
-        let Review { status } =
-            serde_json::from_value(answer).map_err(|e| ReviewerError::Answer(e.into()))?;
-        Ok(match status {
+        let kind = ("authorization.k8s.io/v1", "SubjectAccessReview");
+        Ok(match self.server.ask(kind, spec).await? {
             Answer { allowed: true, denied: false, reason } => Decision::Allow(reason.into()),
             Answer { allowed: false, denied: true, reason } => Decision::Deny(reason),
             Answer { allowed: false, denied: false, reason } => Decision::NoOpinion(reason),
@@ -136,8 +127,36 @@ fn spec(attributes: &Attributes<'_>) -> Value {
             about.insert(field.to_owned(), value.into());
         }
     }
+    if let Some(Selectors { fields, labels }) = attributes.selectors {
+        let fields: Vec<_> = fields.requirements.iter().map(of_field).collect();
+        let labels: Vec<_> = labels.requirements.iter().filter_map(of_label).collect();
+        for (field, requirements) in [("fieldSelector", fields), ("labelSelector", labels)] {
+            if !requirements.is_empty() {
+                about.insert(field.to_owned(), json!({"requirements": requirements}));
+            }
+        }
+    }
     spec["resourceAttributes"] = about.into();
     spec
+}
+
+fn of_field(one: &FieldRequirement) -> Value {
+    let operator = if one.not { "NotIn" } else { "In" };
+    json!({"key": one.field, "operator": operator, "values": [one.value]})
+}
+
+/// None of what the API has no word for: left out it is no wider.
+fn of_label(one: &LabelRequirement) -> Option<Value> {
+    let operator = match one.operator {
+        LabelOperator::In => "In",
+        LabelOperator::NotIn => "NotIn",
+        LabelOperator::Exists => return Some(json!({"key": one.key, "operator": "Exists"})),
+        LabelOperator::DoesNotExist => {
+            return Some(json!({"key": one.key, "operator": "DoesNotExist"}));
+        }
+        LabelOperator::Gt | LabelOperator::Lt => return None,
+    };
+    Some(json!({"key": one.key, "operator": operator, "values": one.values}))
 }
 
 #[cfg(test)]

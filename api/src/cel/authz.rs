@@ -47,6 +47,10 @@ pub enum Subject {
         namespace: String,
         /// The name of one object.
         name: String,
+        /// Of many objects those with these fields.
+        fields: String,
+        /// Of many objects those with these labels.
+        labels: String,
     },
 }
 
@@ -157,22 +161,31 @@ impl<'a> Authz<'a> {
                 Ok(Stage::Authorizer)
             }
             (Stage::Authorizer, "group", [name]) => {
-                let [resource, subresource, namespace, none] = Default::default();
-                let group = (*name).to_owned();
-                check.to =
-                    Subject::Resource { group, resource, subresource, namespace, name: none };
+                let [resource, subresource, namespace, none, fields, labels] = Default::default();
+                let (group, name) = ((*name).to_owned(), none);
+                check.to = Subject::Resource {
+                    group,
+                    resource,
+                    subresource,
+                    namespace,
+                    name,
+                    fields,
+                    labels,
+                };
                 Ok(Stage::Group)
             }
             (Stage::Group, "resource", [name]) => {
                 set(check, "resource", &filled("resource", name)?);
                 Ok(Stage::Resource)
             }
-            (Stage::Resource, "subresource" | "namespace" | "name", [value]) => {
+            (
+                Stage::Resource,
+                "subresource" | "namespace" | "name" | "fieldSelector" | "labelSelector",
+                [value],
+            ) => {
                 set(check, function, value);
                 Ok(Stage::Resource)
             }
-            // No authorizer here goes by selectors: asked without them the answer is no wider.
-            (Stage::Resource, "fieldSelector" | "labelSelector", [_]) => Ok(Stage::Resource),
             (Stage::Path | Stage::Resource, "check", [verb]) => {
                 (*verb).clone_into(&mut check.verb);
                 let known = self.decisions.decide(check);
@@ -185,13 +198,17 @@ impl<'a> Authz<'a> {
 }
 
 fn set(check: &mut Check, part: &str, value: &str) {
-    let Subject::Resource { resource, subresource, namespace, name, .. } = &mut check.to else {
+    let Subject::Resource { resource, subresource, namespace, name, fields, labels, .. } =
+        &mut check.to
+    else {
         return;
     };
     let field = match part {
         "resource" => resource,
         "subresource" => subresource,
         "namespace" => namespace,
+        "fieldSelector" => fields,
+        "labelSelector" => labels,
         _ => name,
     };
     value.clone_into(field);

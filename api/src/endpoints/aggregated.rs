@@ -6,10 +6,11 @@ use crate::audit::Record;
 use crate::authentication::User;
 use crate::authorization::Attributes;
 use crate::filters;
+use crate::handler::Seen;
 use crate::server::ApiServer;
 use http::{Response, StatusCode};
 use windlass_core::meta::Status;
-use windlass_core::request::{RequestInfo, ResourceTarget};
+use windlass_core::request::RequestInfo;
 
 /// The segments of `/apis/GROUP/VERSION`.
 const DISCOVERY: usize = 3;
@@ -19,14 +20,18 @@ pub(super) async fn serve(
     server: &ApiServer,
     (aggregator, route): (&Aggregator, &Route),
     info: &RequestInfo,
-    target: Option<&ResourceTarget>,
+    seen: Option<&Seen<'_>>,
     (user, record): (&User, Option<&Record>),
     request: http::Request<RequestBody>,
 ) -> Result<Response<Body>, Status> {
     // About paths, roles speak of methods.
     let method = request.method().as_str().to_ascii_lowercase();
-    let verb = if target.is_some() { info.verb.as_str() } else { &method };
-    let attributes = Attributes { user, verb, resource: target, path: &info.path };
+    let attributes = match seen {
+        Some(seen) => {
+            Attributes { path: &info.path, ..seen.attributes_of(user, info.verb.as_str()) }
+        }
+        None => Attributes::of_path(user, &method, &info.path),
+    };
     filters::authorize(server, &attributes, record).await?;
     // Beside its discovery nothing of it is no resource: a path with a slash hidden in a name was seen here as one thing,
     // and would be read there as another.

@@ -35,7 +35,7 @@ pub(super) async fn serve(
 ) -> Result<Response<Body>, Status> {
     // About paths, roles speak of methods.
     let verb = parts.method.as_str().to_ascii_lowercase();
-    let attributes = Attributes { user, verb: &verb, resource: None, path: &info.path };
+    let attributes = Attributes::of_path(user, &verb, &info.path);
     filters::authorize(server, &attributes, record).await?;
     let path = info.path.trim_matches('/');
     let segments: Vec<&str> = path.split('/').collect();

@@ -8,7 +8,7 @@ use crate::audit::Record;
 use crate::authentication::User;
 use crate::authorization::Attributes;
 use crate::filters::{self, Admitted};
-use crate::handler::{CONVERSATIONS, Content, Request};
+use crate::handler::{CONVERSATIONS, Content, Request, Seen};
 use crate::server::{ApiServer, ConnectCall};
 use http::{Response, StatusCode};
 use std::borrow::Cow;
@@ -28,13 +28,14 @@ pub(super) fn is_admitted(info: &RequestInfo, target: &ResourceTarget) -> bool {
 pub(super) async fn serve(
     server: &Arc<ApiServer>,
     info: &RequestInfo,
-    (target, seen): (&ResourceTarget, &ResourceTarget),
+    (target, seen): (&ResourceTarget, &Seen<'_>),
     user: User,
     request: http::Request<RequestBody>,
     (admitted, record): (&mut Admitted, Option<&Record>),
 ) -> Result<Response<Body>, Status> {
     // Only one who may do it is listened to any further: a body is not read before.
-    let attributes = attributes(info, seen, &user);
+    let seen = seen.attributes_of(&user, info.verb.as_str());
+    let attributes = Attributes { path: &info.path, ..seen };
     filters::authorize(server, &attributes, record).await?;
     let subresource = Cow::Owned(target.subresource.clone().unwrap_or_default());
     if let Some(connect) = server.connects.get(&(target.resource.clone(), subresource)) {
@@ -90,14 +91,6 @@ pub(super) async fn serve(
     };
     respond::warn(&mut response, &answer.warnings);
     Ok(response)
-}
-
-fn attributes<'a>(
-    info: &'a RequestInfo,
-    target: &'a ResourceTarget,
-    user: &'a User,
-) -> Attributes<'a> {
-    Attributes { user, verb: info.verb.as_str(), resource: Some(target), path: &info.path }
 }
 
 /// Whether the conversation is one that works in a pod.

@@ -24,8 +24,7 @@ pub(super) async fn apply(
 ) -> Result<Option<User>, Status> {
     let Some(wanted) = wanted(headers)? else { return Ok(None) };
     for target in targets(&wanted) {
-        let attributes =
-            Attributes { user, verb: "impersonate", resource: Some(&target), path: "" };
+        let attributes = Attributes::of(user, "impersonate", &target);
         server.handler.authorize(&attributes).await?;
     }
     Ok(Some(completed(wanted)))

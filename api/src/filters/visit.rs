@@ -6,14 +6,13 @@ use crate::authentication::User;
 use crate::authorization::Attributes;
 use crate::endpoints::Body;
 use crate::flowcontrol::{Permit, SchemaRef, Work};
-use crate::handler::{about, too_busy};
+use crate::handler::{Seen, too_busy};
 use crate::server::ApiServer;
 use http::request::Parts;
 use http::{HeaderName, Response};
-use std::borrow::Cow;
 use std::time::Duration;
 use windlass_core::client::ListOptions;
-use windlass_core::request::{RequestInfo, ResourceTarget, Target, Verb};
+use windlass_core::request::{RequestInfo, Target, Verb};
 
 const SCHEMA: HeaderName = HeaderName::from_static("x-kubernetes-pf-flowschema-uid");
 const LEVEL: HeaderName = HeaderName::from_static("x-kubernetes-pf-prioritylevel-uid");
@@ -22,7 +21,7 @@ const LEVEL: HeaderName = HeaderName::from_static("x-kubernetes-pf-prioritylevel
 pub(crate) struct Visit<'a> {
     info: &'a RequestInfo,
     list: Option<ListOptions>,
-    target: Option<Cow<'a, ResourceTarget>>,
+    seen: Option<Seen<'a>>,
 }
 
 /// A request that was let in.
@@ -35,24 +34,24 @@ impl<'a> Visit<'a> {
         let many = matches!(info.verb, Verb::List | Verb::Watch | Verb::DeleteCollection);
         // One that can't be read is refused where it is used.
         let list = many.then(|| ListOptions::from_query(&info.query).unwrap_or_default());
-        let target = match &info.target {
-            Target::Resource(target) => Some(about(target, list.as_ref())),
+        let seen = match &info.target {
+            Target::Resource(target) => Some(Seen::of(target, list.as_ref())),
             Target::Path => None,
         };
-        Self { info, list, target }
+        Self { info, list, seen }
     }
 
     /// What it is about, as authorizers see it.
-    pub(crate) fn target(&self) -> Option<&ResourceTarget> {
-        self.target.as_deref()
+    pub(crate) fn seen(&self) -> Option<&Seen<'a>> {
+        self.seen.as_ref()
     }
 
     fn attributes<'b>(&'b self, user: &'b User) -> Attributes<'b> {
-        let verb = match self.target {
-            Some(_) => self.info.verb.as_str(),
-            None => super::path_word(self.info.verb),
-        };
-        Attributes { user, verb, resource: self.target.as_deref(), path: &self.info.path }
+        let (info, path) = (self.info, self.info.path.as_str());
+        match &self.seen {
+            Some(seen) => Attributes { path, ..seen.attributes_of(user, info.verb.as_str()) },
+            None => Attributes::of_path(user, super::path_word(info.verb), path),
+        }
     }
 
     /// Begins its record, if the server keeps one.

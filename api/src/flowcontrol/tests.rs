@@ -313,7 +313,7 @@ fn classified(user: &User, path: &str) -> (String, String) {
         Target::Resource(target) => Some(target),
         Target::Path => None,
     };
-    let attributes = Attributes { user, verb: info.verb.as_str(), resource, path };
+    let attributes = Attributes { user, verb: info.verb.as_str(), resource, path, selectors: None };
     let schema = config.classify(&attributes).expect("somebody takes it");
     (schema.name.clone(), schema.level.name.clone())
 }
@@ -416,7 +416,7 @@ async fn idle_seats_are_lent_when_requests_arrive() {
     let options = FlowOptions { seats: 60, ..FlowOptions::default() };
     let flow = FlowControl::new(options, 7);
     let user = User::new("system:serviceaccount:a:x", ["system:serviceaccounts"]);
-    let attributes = Attributes { user: &user, verb: "get", resource: None, path: "/x" };
+    let attributes = Attributes::of_path(&user, "get", "/x");
     let limit = |flow: &FlowControl| {
         flow.levels().into_iter().find(|l| l.name == "workload-low").expect("a level").seats
     };
@@ -440,7 +440,7 @@ async fn the_way_is_short_when_it_is_free() {
     let user = User::new("jane", ["a", "b"]);
     let info = parse(&http::Method::GET, "/api/v1/namespaces/a/pods/b", None);
     let Target::Resource(target) = &info.target else { panic!("a resource") };
-    let attributes = Attributes { user: &user, verb: "get", resource: Some(target), path: "" };
+    let attributes = Attributes::of(&user, "get", target);
     let start = std::time::Instant::now();
     for _ in 0..10_000 {
         drop(flow.admit(&attributes, Work::default).await.ok().expect("a seat"));

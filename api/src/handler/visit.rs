@@ -1,13 +1,14 @@
 //! What a request must pass before anything is done for it, and before its body is read.
 
 use super::{Handler, Request};
-use crate::authorization::Attributes;
+use crate::authentication::User;
+use crate::authorization::{Attributes, Selectors};
 use crate::flowcontrol::{Listing, Permit, Refused, SchemaRef, Work};
 use crate::registry::Entry;
 use std::borrow::Cow;
 use std::sync::Arc;
 use windlass_core::client::ListOptions;
-use windlass_core::meta::{FieldSelector, Reason, Status};
+use windlass_core::meta::{Reason, Status};
 use windlass_core::request::{ResourceTarget, Verb};
 
 // === impl Handler ===
@@ -64,23 +65,27 @@ pub(crate) fn too_busy() -> Status {
 
 /// What a request is about as authorizers see it: a selector that asks for one name names an object
 /// (authorization reference, "Request verbs": `list` with `fieldSelector=metadata.name=x`).
-pub(crate) fn about<'a>(
-    target: &'a ResourceTarget,
-    list: Option<&ListOptions>,
-) -> Cow<'a, ResourceTarget> {
-    let asks = |options: &&ListOptions| options.field_selector.contains("metadata.name");
-    let Some(options) = list.filter(asks).filter(|_| target.name.is_none()) else {
-        return Cow::Borrowed(target);
-    };
-    let Ok(selector) = FieldSelector::parse(&options.field_selector) else {
-        return Cow::Borrowed(target);
-    };
-    let mut required = selector.requirements.into_iter().filter(|one| !one.not);
-    match required.find(|one| one.field == "metadata.name") {
-        Some(one) if is_name(&one.value) => {
-            Cow::Owned(ResourceTarget { name: Some(one.value), ..target.clone() })
-        }
-        _ => Cow::Borrowed(target),
+pub(crate) struct Seen<'a> {
+    target: Cow<'a, ResourceTarget>,
+    selectors: Option<Selectors>,
+}
+
+impl<'a> Seen<'a> {
+    /// Of many objects those that the options select.
+    pub(crate) fn of(target: &'a ResourceTarget, list: Option<&ListOptions>) -> Self {
+        let selectors =
+            list.and_then(|list| Selectors::parse(&list.field_selector, &list.label_selector));
+        let one = selectors.as_ref().and_then(|all| all.field("metadata.name"));
+        let one = one.filter(|name| target.name.is_none() && is_name(name)).map(str::to_owned);
+        let target = match one {
+            None => Cow::Borrowed(target),
+            name => Cow::Owned(ResourceTarget { name, ..target.clone() }),
+        };
+        Self { target, selectors }
+    }
+
+    pub(crate) fn attributes_of<'b>(&'b self, user: &'b User, verb: &'b str) -> Attributes<'b> {
+        Attributes::of(user, verb, &self.target).selecting(self.selectors.as_ref())
     }
 }
 

@@ -1,7 +1,7 @@
 //! Whether somebody may do something: `SubjectAccessReview` in its forms.
 
 use crate::authentication::User;
-use crate::authorization::{Attributes, Authorizer, Decision};
+use crate::authorization::{Attributes, Authorizer, Decision, Selectors};
 use crate::registry::{Call, Created, Creater};
 use crate::strategy::Map;
 use async_trait::async_trait;
@@ -9,7 +9,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use windlass_core::meta::Status;
+use windlass_core::meta::{
+    FieldRequirement, FieldSelector, LabelOperator, LabelRequirement, LabelSelector, Status,
+};
 use windlass_core::request::ResourceTarget;
 use windlass_core::scheme::GroupVersionResource;
 
@@ -47,6 +49,26 @@ struct ResourceAttributes {
     resource: String,
     subresource: String,
     name: String,
+    #[serde(rename = "fieldSelector")]
+    fields: Option<Selector>,
+    #[serde(rename = "labelSelector")]
+    labels: Option<Selector>,
+}
+
+/// Of many objects which: as a request has it, or piece by piece.
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Selector {
+    raw_selector: String,
+    requirements: Vec<Requirement>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Requirement {
+    key: String,
+    operator: String,
+    values: Vec<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -82,24 +104,30 @@ impl Access {
     }
 
     async fn decide(&self, user: &User, spec: &Spec, here: &str) -> Result<Value, Status> {
-        let (verb, target, path) = match (&spec.resource_attributes, &spec.non_resource_attributes)
-        {
+        let (resource, path) = (&spec.resource_attributes, &spec.non_resource_attributes);
+        let (target, selectors);
+        let attributes = match (resource, path) {
             (Some(resource), None) => {
                 if self.of == Of::AnyoneHere && resource.namespace != here {
                     return Err(Status::bad_request(
                         "spec.resourceAttributes.namespace must match metadata.namespace",
                     ));
                 }
-                (resource.verb.as_str(), Some(resource.target()), "")
+                (target, selectors) = (resource.target(), resource.selectors()?);
+                Attributes::of(user, &resource.verb, &target).selecting(selectors.as_ref())
             }
-            (None, Some(path)) => (path.verb.as_str(), None, path.path.as_str()),
+            (None, Some(_)) if self.of == Of::AnyoneHere => {
+                return Err(Status::bad_request(
+                    "spec.nonResourceAttributes: disallowed on this kind of request",
+                ));
+            }
+            (None, Some(path)) => Attributes::of_path(user, &path.verb, &path.path),
             _ => {
                 return Err(Status::bad_request(
                     "exactly one of nonResourceAttributes or resourceAttributes must be specified",
                 ));
             }
         };
-        let attributes = Attributes { user, verb, resource: target.as_ref(), path };
         Ok(match self.authorizer.authorize(&attributes).await {
             Decision::Allow(why) if why.is_empty() => json!({"allowed": true}),
             Decision::Allow(why) => json!({"allowed": true, "reason": &*why}),
@@ -111,6 +139,26 @@ impl Access {
 }
 
 impl ResourceAttributes {
+    fn selectors(&self) -> Result<Option<Selectors>, Status> {
+        if self.fields.is_none() && self.labels.is_none() {
+            return Ok(None);
+        }
+        let mut all = Selectors::default();
+        if let Some(given) = &self.fields {
+            given.check("fieldSelector")?;
+            all.fields = FieldSelector::parse(&given.raw_selector).unwrap_or_default();
+            let pieces = given.requirements.iter().filter_map(Requirement::of_field);
+            all.fields.requirements.extend(pieces);
+        }
+        if let Some(given) = &self.labels {
+            given.check("labelSelector")?;
+            all.labels = LabelSelector::parse(&given.raw_selector).unwrap_or_default();
+            let pieces = given.requirements.iter().filter_map(Requirement::of_label);
+            all.labels.requirements.extend(pieces);
+        }
+        Ok(Some(all))
+    }
+
     fn target(&self) -> ResourceTarget {
         let given = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
         ResourceTarget {
@@ -124,5 +172,44 @@ impl ResourceAttributes {
             subresource: given(&self.subresource),
             rest: String::new(),
         }
+    }
+}
+
+// === impl Selector ===
+
+impl Selector {
+    fn check(&self, field: &str) -> Result<(), Status> {
+        let why = match (self.raw_selector.is_empty(), self.requirements.is_empty()) {
+            (false, false) => "rawSelector: may not be specified at the same time as requirements",
+            (true, true) => "requirements: when set, requirements or rawSelector must be specified",
+            _ => return Ok(()),
+        };
+        Err(Status::bad_request(format!("spec.resourceAttributes.{field}.{why}")))
+    }
+}
+
+// === impl Requirement ===
+
+impl Requirement {
+    /// What authorizers understand; the rest is left out, which is no wider.
+    fn of_field(&self) -> Option<FieldRequirement> {
+        let not = match self.operator.as_str() {
+            "In" => false,
+            "NotIn" => true,
+            _ => return None,
+        };
+        let [value] = self.values.as_slice() else { return None };
+        Some(FieldRequirement { field: self.key.clone(), value: value.clone(), not })
+    }
+
+    fn of_label(&self) -> Option<LabelRequirement> {
+        let operator = match self.operator.as_str() {
+            "In" => LabelOperator::In,
+            "NotIn" => LabelOperator::NotIn,
+            "Exists" => LabelOperator::Exists,
+            "DoesNotExist" => LabelOperator::DoesNotExist,
+            _ => return None,
+        };
+        Some(LabelRequirement { key: self.key.clone(), operator, values: self.values.clone() })
     }
 }

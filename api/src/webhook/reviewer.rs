@@ -5,7 +5,8 @@ use bytes::Bytes;
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use kube::config::{KubeConfigOptions, Kubeconfig};
-use serde_json::Value;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 use std::time::Duration;
 use windlass_core::component::BoxError;
 
@@ -72,8 +73,21 @@ impl Reviewer {
         Ok(Self { client, path, within })
     }
 
+    /// Posts a review of a kind (`authorization.k8s.io/v1`, `SubjectAccessReview`) and returns its status.
+    pub(crate) async fn ask<T: DeserializeOwned + Default>(
+        &self,
+        (version, kind): (&str, &str),
+        spec: &Value,
+    ) -> Result<T, ReviewerError> {
+        let review = json!({"apiVersion": version, "kind": kind, "metadata": {}, "spec": spec});
+        match self.review(&review).await?["status"].take() {
+            Value::Null => Ok(T::default()),
+            status => serde_json::from_value(status).map_err(|e| ReviewerError::Answer(e.into())),
+        }
+    }
+
     /// Posts a review and returns it with its status. Tries again when the server can't be reached or has an error.
-    pub(crate) async fn review(&self, review: &Value) -> Result<Value, ReviewerError> {
+    async fn review(&self, review: &Value) -> Result<Value, ReviewerError> {
         let body = Bytes::from(review.to_string());
         let mut wait = FIRST_WAIT;
         for _ in 1..ATTEMPTS {

@@ -1,7 +1,7 @@
 //! What expressions ask the authorizer, and what it said.
 
 use crate::authentication::User;
-use crate::authorization::{Attributes, Authorizer, Decision as Decided};
+use crate::authorization::{Attributes, Authorizer, Decision as Decided, Selectors};
 use crate::cel::{Check, Decide, Decision, Subject};
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
@@ -46,11 +46,15 @@ impl Decisions {
 async fn ask(authorizer: &dyn Authorizer, user: &User, check: &Check) -> Decision {
     let account = check.account.as_ref().map(account);
     let user = account.as_ref().unwrap_or(user);
-    let (target, path) = match &check.to {
-        Subject::Path(path) => (None, path.as_str()),
-        to @ Subject::Resource { .. } => (target(to), ""),
+    let (target, selectors) = (target(&check.to), selectors(&check.to));
+    let path = match &check.to {
+        Subject::Path(path) => path.as_str(),
+        Subject::Resource { .. } => "",
     };
-    let attributes = Attributes { user, verb: &check.verb, resource: target.as_ref(), path };
+    let attributes = match &target {
+        Some(target) => Attributes::of(user, &check.verb, target).selecting(selectors.as_ref()),
+        None => Attributes::of_path(user, &check.verb, path),
+    };
     let (allowed, reason) = match authorizer.authorize(&attributes).await {
         Decided::Allow(why) => (true, why.to_string()),
         Decided::Deny(why) | Decided::NoOpinion(why) => (false, why),
@@ -64,8 +68,15 @@ fn account((namespace, name): &(String, String)) -> User {
     User::new(format!("system:serviceaccount:{namespace}:{name}"), [all, group.as_str()])
 }
 
+fn selectors(subject: &Subject) -> Option<Selectors> {
+    match subject {
+        Subject::Path(_) => None,
+        Subject::Resource { fields, labels, .. } => Selectors::parse(fields, labels),
+    }
+}
+
 fn target(subject: &Subject) -> Option<ResourceTarget> {
-    let Subject::Resource { group, resource, subresource, namespace, name } = subject else {
+    let Subject::Resource { group, resource, subresource, namespace, name, .. } = subject else {
         return None;
     };
     let given = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());

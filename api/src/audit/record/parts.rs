@@ -52,7 +52,7 @@ impl Record {
     fn part(&self, at: usize, request: &Request) -> Option<Self> {
         let verb = request.action.verb().as_str();
         let target = &request.target;
-        let attributes = Attributes { user: &self.sender, verb, resource: Some(target), path: "" };
+        let attributes = Attributes::of(&self.sender, verb, target);
         let verdict = self.audit.policy.decide(&attributes);
         if verdict.level == Level::None {
             return None;

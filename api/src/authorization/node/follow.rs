@@ -22,14 +22,15 @@ struct Follower {
 // === impl NodeAuthorizer ===
 
 impl NodeAuthorizer {
-    /// Learns from pods, volumes and attachments until shutdown. What is returned is set once each of them is known. Needs
+    /// Learns from pods, volumes, attachments and slices until shutdown. What is returned is set once each of them is known. Needs
     /// a tokio runtime.
     pub fn follow(self: &Arc<Self>, client: &Arc<dyn Client>, shutdown: &Shutdown) -> Vec<Ready> {
         let follow = |resource: GroupVersionResource| {
             let (origin, read): (_, fn(&Object) -> _) = match &resource {
                 it if *it == scheme::PODS => (Origin::Pod, pod::pod),
                 it if *it == scheme::PERSISTENTVOLUMES => (Origin::Volume, pod::volume),
-                _ => (Origin::Attachment, pod::attachment),
+                it if *it == scheme::VOLUMEATTACHMENTS => (Origin::Attachment, pod::attachment),
+                _ => (Origin::Slice, pod::slice),
             };
             let synced = Ready::default();
             let follower =

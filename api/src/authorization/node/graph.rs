@@ -12,6 +12,8 @@ pub(super) enum Kind {
     Volume,
     Attachment,
     ResourceClaim,
+    Pod,
+    Slice,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -29,6 +31,7 @@ pub(super) enum Origin {
     Pod,
     Volume,
     Attachment,
+    Slice,
 }
 
 /// Where something leads.

@@ -130,10 +130,14 @@ impl Found {
 /// Where a pod leads; nowhere as long as it is on no node.
 pub(super) fn pod(object: &Object) -> Result<Option<Edges>> {
     let PodView { metadata, spec, status } = object.view()?;
-    if spec.node_name.is_empty() || metadata.annotations.contains_key(MIRROR) {
+    if spec.node_name.is_empty() {
         return Ok(None);
     }
     let mut found = Found { namespace: object.header().namespace.clone(), all: Vec::new() };
+    found.add(Kind::Pod, object.name());
+    if metadata.annotations.contains_key(MIRROR) {
+        return Ok(Some(Edges::Node(spec.node_name.into(), found.all)));
+    }
     found.add(Kind::ServiceAccount, &spec.service_account_name);
     spec.image_pull_secrets.iter().for_each(|secret| found.add(Kind::Secret, &secret.name));
     let containers = spec.containers.iter().chain(&spec.init_containers);
@@ -177,8 +181,18 @@ pub(super) fn volume(object: &Object) -> Result<Option<Edges>> {
 
 /// The node that a volume is attached to.
 pub(super) fn attachment(object: &Object) -> Result<Option<Edges>> {
+    of_node(object, Kind::Attachment)
+}
+
+/// The node whose devices a slice lists.
+pub(super) fn slice(object: &Object) -> Result<Option<Edges>> {
+    of_node(object, Kind::Slice)
+}
+
+/// From the node in `spec.nodeName` to the object.
+fn of_node(object: &Object, kind: Kind) -> Result<Option<Edges>> {
     let whole: Value = object.view()?;
     let node = whole["spec"]["nodeName"].as_str().filter(|node| !node.is_empty());
-    let to = vec![Vertex::new(Kind::Attachment, "", object.name())];
+    let to = vec![Vertex::new(kind, "", object.name())];
     Ok(node.map(|node| Edges::Node(node.into(), to)))
 }

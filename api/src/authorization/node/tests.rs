@@ -1,12 +1,13 @@
 use super::*;
 use crate::authentication::User;
+use crate::handler::Seen;
 use crate::local::LocalClient;
 use crate::server::ApiServer;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 use windlass_core::Object;
-use windlass_core::client::{Client, ClientExt, DeleteOptions, Key};
+use windlass_core::client::{Client, ClientExt, DeleteOptions, Key, ListOptions};
 use windlass_core::component::Shutdown;
 use windlass_core::request::{Target, parse};
 
@@ -59,6 +60,9 @@ fn known() -> NodeAuthorizer {
     let attached =
         object(json!({"metadata": {"name": "va", "uid": "6"}, "spec": {"nodeName": "one"}}));
     set(graph::Origin::Attachment, &attached, self::pod::attachment(&attached).expect("one"));
+    let slice =
+        object(json!({"metadata": {"name": "gpus", "uid": "7"}, "spec": {"nodeName": "one"}}));
+    set(graph::Origin::Slice, &slice, self::pod::slice(&slice).expect("a slice"));
     authorizer
 }
 
@@ -74,12 +78,17 @@ async fn nodes_may_what_their_pods_need() {
             "nameless" => User::new("one", [NODES]),
             node => User::new(format!("{PREFIX}{node}"), [NODES]),
         };
-        let info = parse(&http::Method::GET, path, None);
-        let resource = match &info.target {
-            Target::Resource(target) => Some(target),
+        let (path, query) = path.split_once('?').map_or((path, None), |(p, q)| (p, Some(q)));
+        let info = parse(&http::Method::GET, path, query);
+        let list = ListOptions::from_query(&info.query).expect("a query");
+        let seen = match &info.target {
+            Target::Resource(target) => Some(Seen::of(target, Some(&list))),
             Target::Path => None,
         };
-        let attributes = Attributes { user: &user, verb, resource, path: &info.path };
+        let attributes = match &seen {
+            Some(seen) => seen.attributes_of(&user, verb),
+            None => Attributes::of_path(&user, verb, &info.path),
+        };
         let said = match authorizer.authorize(&attributes).await {
             Decision::Allow(_) => "yes".to_owned(),
             Decision::NoOpinion(why) if why.is_empty() => "-".to_owned(),
@@ -95,7 +104,8 @@ fn what_goes_takes_its_rights_along() {
     let mut graph = authorizer.graph.write();
     let secret = Vertex::new(Kind::Secret, "a", "shared");
     assert!(graph.leads("two", &secret) && !graph.leads("one", &secret));
-    for origin in [graph::Origin::Pod, graph::Origin::Volume, graph::Origin::Attachment] {
+    use graph::Origin;
+    for origin in [Origin::Pod, Origin::Volume, Origin::Attachment, Origin::Slice] {
         graph.keep(origin, |_| false);
     }
     assert!(graph.is_empty());

@@ -53,7 +53,8 @@ async fn allowed(rbac: &Rbac, user: &User, method: &str, path: &str) -> bool {
         Target::Resource(target) => Some(target),
         Target::Path => None,
     };
-    let attributes = Attributes { user, verb: info.verb.as_str(), resource, path: &info.path };
+    let attributes =
+        Attributes { user, verb: info.verb.as_str(), resource, path: &info.path, selectors: None };
     rbac.authorize(&attributes).await.is_allowed()
 }
 
@@ -119,7 +120,7 @@ async fn verbs_that_no_request_has_are_words_of_their_own() {
         rest: String::new(),
     };
     for (verb, expected) in [("use", true), ("bind", false), ("escalate", false), ("get", false)] {
-        let attributes = Attributes { user: &user, verb, resource: Some(&target), path: "" };
+        let attributes = Attributes::of(&user, verb, &target);
         let decision = rbac.authorize(&attributes).await;
         assert_eq!(decision.is_allowed(), expected, "{verb}");
         let text = attributes.forbidden("").message;
@@ -133,7 +134,7 @@ async fn decisions_say_why() {
     let ask = async |user: &User, namespace: &str| {
         let info = parse(&http::Method::GET, &format!("/api/v1/namespaces/{namespace}/pods"), None);
         let Target::Resource(target) = &info.target else { panic!("it names pods") };
-        rbac.authorize(&Attributes { user, verb: "list", resource: Some(target), path: "" }).await
+        rbac.authorize(&Attributes::of(user, "list", target)).await
     };
     let allowed = |why: &str| Decision::Allow(format!("RBAC: allowed by {why}").into());
     assert_eq!(
@@ -254,7 +255,8 @@ async fn decisions_are_those_of_the_matrix() {
             Target::Resource(target) => Some(target),
             Target::Path => None,
         };
-        let attributes = Attributes { user: &user, verb, resource, path: &info.path };
+        let attributes =
+            Attributes { user: &user, verb, resource, path: &info.path, selectors: None };
         let decision = rbac.authorize(&attributes).await;
         assert_eq!(decision.is_allowed(), expected == "yes", "{line}: {decision:?}");
         rows += 1;

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
+use windlass_core::client::ListOptions;
 use windlass_core::request::{Target, parse};
 
 /// A server that reviews, known by a certificate, and its kubeconfig. Only who shows one of its authority is answered.
@@ -81,6 +82,11 @@ fn decide(review: &Value) -> (StatusCode, String) {
         "ann" if review["spec"]["nonResourceAttributes"]["path"] == "/metrics" => {
             json!({"allowed": true})
         }
+        // Asked with selectors he is told what was understood.
+        "sam" => {
+            let told = json!([about["fieldSelector"], about["labelSelector"]]);
+            json!({"allowed": false, "reason": told.to_string()})
+        }
         "eve" => json!({"allowed": false, "denied": true, "reason": "never"}),
         "both" => json!({"allowed": true, "denied": true}),
         "bob" => return (StatusCode::OK, "rubbish".into()),
@@ -91,13 +97,16 @@ fn decide(review: &Value) -> (StatusCode, String) {
 }
 
 async fn ask(authorizer: &WebhookAuthorizer, name: &str, path: &str) -> Decision {
-    let (user, info) = (User::new(name, ["devs"]), parse(&http::Method::GET, path, None));
+    let (path, query) = path.split_once('?').map_or((path, None), |(p, q)| (p, Some(q)));
+    let (user, info) = (User::new(name, ["devs"]), parse(&http::Method::GET, path, query));
     let resource = match &info.target {
         Target::Resource(target) => Some(target),
         Target::Path => None,
     };
-    let attributes =
-        Attributes { user: &user, verb: info.verb.as_str(), resource, path: &info.path };
+    let list = ListOptions::from_query(&info.query).expect("a query");
+    let selectors = Selectors::parse(&list.field_selector, &list.label_selector);
+    let (verb, path, selectors) = (info.verb.as_str(), info.path.as_str(), selectors.as_ref());
+    let attributes = Attributes { user: &user, verb, resource, path, selectors };
     authorizer.authorize(&attributes).await
 }
 
@@ -157,4 +166,25 @@ async fn another_server_knows_tokens() {
     assert!(tokens.authenticate("nobody", &[]).await.is_err());
     assert_eq!(tokens.authenticate("x", &[]).await.expect("asked"), None);
     assert!(WebhookTokens::from_kubeconfig("rubbish", vec![]).await.is_err());
+}
+
+#[tokio::test]
+async fn it_is_told_of_selectors() {
+    let server = Server::start(decide).await;
+    let authorizer =
+        WebhookAuthorizer::from_kubeconfig(&server.kubeconfig, WebhookCache::default());
+    let authorizer = authorizer.await.expect("usable");
+    let told = async |query: &str| {
+        let path = format!("/api/v1/namespaces/a/pods{query}");
+        serde_json::from_str::<Value>(ask(&authorizer, "sam", &path).await.reason()).expect("JSON")
+    };
+    assert_eq!(told("").await, json!([null, null]));
+    let fields = json!({"requirements": [
+        {"key": "spec.nodeName", "operator": "In", "values": ["n"]},
+        {"key": "status.phase", "operator": "NotIn", "values": ["Failed"]}]});
+    let labels = json!({"requirements": [{"key": "a", "operator": "In", "values": ["b", "c"]},
+        {"key": "d", "operator": "DoesNotExist"}]});
+    let query =
+        "?fieldSelector=spec.nodeName%3Dn,status.phase!%3DFailed&labelSelector=a+in+(b,c),!d,e%3E1";
+    assert_eq!(told(query).await, json!([fields, labels]));
 }
