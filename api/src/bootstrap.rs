@@ -44,8 +44,7 @@ pub async fn bootstrap(client: &dyn Client, endpoint: Endpoint) -> Result<()> {
         [("system-cluster-critical", 2_000_000_000), ("system-node-critical", 2_000_001_000)];
     let class = |(name, value): (&str, i64)| json!({"metadata": {"name": name}, "value": value});
     try_join_all(classes.map(|c| make(client, scheme::PRIORITYCLASSES, "", class(c)))).await?;
-    try_join_all(rbac::roles().map(|role| keep(client, scheme::CLUSTERROLES, role))).await?;
-    try_join_all(rbac::bindings().map(|b| keep(client, scheme::CLUSTERROLEBINDINGS, b))).await?;
+    bootstrap_roles(client).await?;
     make(client, scheme::SERVICES, "default", service(endpoint)).await?;
     if endpoint.address.is_loopback() {
         // Nobody outside this machine can reach it, pods included.
@@ -53,6 +52,17 @@ pub async fn bootstrap(client: &dyn Client, endpoint: Endpoint) -> Result<()> {
     }
     set(client, scheme::ENDPOINTS, endpoints(endpoint)).await?;
     set(client, scheme::ENDPOINTSLICES, slice(endpoint)).await
+}
+
+/// Makes the default roles and their bindings, and adds to those that are there what they lack (authorization reference,
+/// "Auto-reconciliation"). May be called at every start.
+///
+/// # Errors
+/// When the server refuses something.
+pub async fn bootstrap_roles(client: &dyn Client) -> Result<()> {
+    try_join_all(rbac::roles().map(|role| keep(client, scheme::CLUSTERROLES, role))).await?;
+    try_join_all(rbac::bindings().map(|b| keep(client, scheme::CLUSTERROLEBINDINGS, b))).await?;
+    Ok(())
 }
 
 /// Makes an object unless it is there.

@@ -6,7 +6,8 @@ use crate::authorization::Rule;
 use reconcile::AUTOUPDATE;
 use serde_json::{Value, json};
 
-const ROLES: &str = include_str!("../../data/cluster-roles.txt");
+const ROLES: [&str; 2] =
+    [include_str!("../../data/cluster-roles.txt"), include_str!("../../data/controller-roles.txt")];
 const BINDINGS: &str = include_str!("../../data/cluster-role-bindings.txt");
 
 /// The roles that are the sum of others, with what they add up.
@@ -20,7 +21,22 @@ pub(super) fn roles() -> impl Iterator<Item = Value> {
 }
 
 pub(super) fn bindings() -> impl Iterator<Item = Value> {
-    bindings_of(BINDINGS)
+    let listed = listed().into_iter();
+    let controllers = listed.filter_map(|(role, _)| controller_binding(&role));
+    bindings_of(BINDINGS).chain(controllers)
+}
+
+/// A controller's role is its account's, and that of the one user who may stand for them all.
+fn controller_binding(role: &str) -> Option<Value> {
+    let account = role.strip_prefix("system:controller:")?;
+    Some(json!({
+        "metadata": metadata(role, &[]),
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
+        "subjects": [
+            {"kind": "ServiceAccount", "name": account, "namespace": "kube-system"},
+            {"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": "system:kube-controller-manager"},
+        ],
+    }))
 }
 
 /// The roles of every cluster.
@@ -57,7 +73,7 @@ pub(super) fn bindings_of(table: &'static str) -> impl Iterator<Item = Value> {
 
 fn listed() -> Vec<(String, Vec<Rule>)> {
     let mut roles: Vec<(String, Vec<Rule>)> = Vec::new();
-    for line in lines(ROLES) {
+    for line in ROLES.into_iter().flat_map(lines) {
         match (line.strip_prefix("  "), roles.last_mut()) {
             (Some(text), Some((_, rules))) => rules.push(rule(text)),
             _ => roles.push((line.to_owned(), Vec::new())),
@@ -105,7 +121,7 @@ fn metadata(name: &str, labels: &[(&str, &str)]) -> Value {
     json!({"name": name, "labels": all, "annotations": {AUTOUPDATE: "true"}})
 }
 
-fn lines(text: &str) -> impl Iterator<Item = &str> {
+fn lines(text: &'static str) -> impl Iterator<Item = &'static str> {
     text.lines().filter(|line| !line.starts_with('#') && !line.trim().is_empty())
 }
 
@@ -125,6 +141,8 @@ mod tests {
         let counts = ["view", "edit", "admin"]
             .map(|name| find(name)["rules"].as_array().map_or(0, Vec::len));
         assert!(counts[0] < counts[1] && counts[1] < counts[2], "{counts:?}");
-        assert_eq!(bindings().count(), lines(BINDINGS).count());
+        let controllers = roles.iter().filter_map(|role| role["metadata"]["name"].as_str());
+        let controllers = controllers.filter(|name| name.starts_with("system:controller:"));
+        assert_eq!(bindings().count(), lines(BINDINGS).count() + controllers.count());
     }
 }
