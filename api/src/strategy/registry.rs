@@ -2,6 +2,7 @@
 
 use super::generic::Generic;
 use super::{Map, Strategy};
+use crate::authentication::User;
 use crate::validation::meta::validate_finalizer_names;
 use crate::validation::{Errors, NameRule};
 use rustc_hash::FxHashMap;
@@ -139,6 +140,10 @@ impl Strategy for Registered {
             object.insert("status".into(), Map::new().into());
         }
         self.own.prepare_for_create(object);
+    }
+
+    fn made_by(&self, object: &mut Map, user: &User) {
+        self.own.made_by(object, user);
     }
 
     fn prepare_for_update(&self, new: &mut Map, old: &Map) {
