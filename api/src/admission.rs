@@ -72,6 +72,7 @@ pub(crate) use expression::Compiler;
 pub(crate) use policy::start_type_checking;
 
 use crate::authentication::User;
+use crate::metrics::admission::AdmissionMetrics;
 use crate::registry::{Entry, Loopback};
 use crate::strategy::Map;
 use crate::strategy::json::str_at;
@@ -131,6 +132,8 @@ pub struct AdmissionRequest<'a> {
     pub(crate) entry: &'a Arc<Entry>,
     /// Time and chance.
     pub(crate) env: &'a Env,
+    /// What webhooks and policies are counted in.
+    pub(crate) metrics: &'a AdmissionMetrics,
     pub(crate) reinvocation: Reinvocation,
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Labels are names that the server serves, never a client's own text: their number is bounded by the kinds there are.
 
+pub(crate) mod admission;
 mod labels;
 mod process;
 mod scrape;
@@ -10,6 +11,7 @@ pub(crate) use labels::Asked;
 pub(crate) use scrape::text;
 
 use crate::registry::Resources;
+use admission::AdmissionMetrics;
 use labels::{Answered, Kind};
 use parking_lot::Mutex;
 use prometheus_client::metrics::counter::Counter;
@@ -46,6 +48,7 @@ pub(crate) struct Metrics {
     long: Family<Asked, Gauge>,
     watch_events: Family<Kind, Counter>,
     pub(crate) store: StoreTimes,
+    pub(crate) admission: AdmissionMetrics,
     reading: AtomicI64,
     mutating: AtomicI64,
     /// The series of resources that users defined.
@@ -73,6 +76,7 @@ impl Default for Metrics {
             long: Family::default(),
             watch_events: Family::default(),
             store: StoreTimes::default(),
+            admission: AdmissionMetrics::default(),
             reading: AtomicI64::new(0),
             mutating: AtomicI64::new(0),
             defined: Mutex::default(),
@@ -84,7 +88,8 @@ impl Default for Metrics {
 
 impl Metrics {
     fn register(&mut self) {
-        let Self { registry, requests, durations, long, watch_events, store, .. } = self;
+        let Self { registry, requests, durations, long, watch_events, store, admission, .. } = self;
+        admission.register(registry);
         let name = "apiserver_request";
         registry.register(name, "Requests that were answered", requests.clone());
         let name = "apiserver_request_duration_seconds";

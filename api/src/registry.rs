@@ -38,6 +38,7 @@ pub(crate) use subresources::{builtin_creaters, replace_scale, scale_of};
 pub(crate) use write::{Own, Write};
 
 use crate::admission::Chain;
+use crate::metrics::admission::AdmissionMetrics;
 use crate::storage::Storage;
 use crate::strategy::Allocator;
 use rustc_hash::FxHashMap;
@@ -55,6 +56,7 @@ pub(crate) struct Registry {
     /// For what allocators keep: it has no place among the objects.
     pub(crate) backend: Arc<dyn Backend>,
     pub(crate) event_leases: Arc<EventLeases>,
+    pub(crate) metrics: AdmissionMetrics,
     /// What is written stays within a transaction, so that a dry run of one is written there too.
     pub(crate) staged: bool,
 }

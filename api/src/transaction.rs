@@ -128,6 +128,7 @@ impl Handler {
             env: self.registry.env.clone(),
             backend: staged.clone(),
             event_leases: self.registry.event_leases.clone(),
+            metrics: self.registry.metrics.clone(),
             staged: true,
         });
         let (authorizer, shutdown) = (self.authorizer.clone(), self.shutdown.clone());

@@ -170,6 +170,7 @@ impl Ask {
             annotations: vec![],
             entry: &entry,
             env: server.env(),
+            metrics: &server.metrics.admission,
             reinvocation: Default::default(),
         };
         then(&mut request).await

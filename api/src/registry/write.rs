@@ -123,6 +123,7 @@ impl Write<'_> {
             annotations: Vec::new(),
             entry: self.entry,
             env: &registry.env,
+            metrics: &registry.metrics,
             reinvocation: Default::default(),
         }
     }

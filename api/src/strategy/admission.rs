@@ -1,18 +1,19 @@
 //! Webhook configurations and admission policies.
 
 mod binding;
+mod rules;
 mod validating;
 
 pub(super) use binding::Binding;
 
 use super::json::{
-    each_mut, existing_mut, fill_nil, is_empty, is_nil, list_of, map_mut, map_of, maps_of, str_of,
+    each_mut, existing_mut, fill_nil, is_empty, list_of, map_mut, map_of, maps_of, str_of,
 };
 use super::{Map, Strategy};
 use crate::admission::Compiler;
 use crate::cel::escape::RESERVED;
 use crate::cel::{Program, Type};
-use crate::validation::format::{dns1123_subdomain, qualified_name};
+use crate::validation::format::{dns1035_label, dns1123_subdomain, qualified_name};
 use crate::validation::rules::{client_config, one_of, texts};
 use crate::validation::{Errors, Path};
 
@@ -103,7 +104,8 @@ fn webhook(hook: &Map, path: &Path<'_>, errors: &mut Errors) {
     let empty = Map::new();
     let config = map_of(hook, "clientConfig").unwrap_or(&empty);
     client_config(config, &path.child("clientConfig"), errors);
-    rules(hook, "rules", path, errors);
+    rules::rules(hook, "rules", path, errors);
+    rules::selectors(hook, path, errors);
     conditions(hook, false, path, errors);
 }
 
@@ -149,18 +151,31 @@ fn expression(
     }
 }
 
-fn rules(holder: &Map, key: &str, path: &Path<'_>, errors: &mut Errors) {
-    let list = path.child(key);
-    for (at, rule) in maps_of(holder, key) {
-        let path = list.index(at);
-        for key in ["apiGroups", "apiVersions", "operations", "resources"] {
-            if list_of(rule, key).is_empty() {
-                errors.required(path.child(key), "");
+/// The kind of parameters, by the rules of the group, version and kind of an APIService.
+fn param_kind(kind: &Map, path: &Path<'_>, errors: &mut Errors) {
+    let (version, name) = (str_of(kind, "apiVersion"), str_of(kind, "kind"));
+    let field = path.child("apiVersion");
+    match version.rsplit_once('/').unwrap_or(("", version)) {
+        _ if version.is_empty() => errors.required(field, ""),
+        (group, _) if group.contains('/') => {
+            errors.invalid(field, version, &format!("unexpected GroupVersion string: {version}"));
+        }
+        (group, number) => {
+            let found = if group.is_empty() { Vec::new() } else { dns1123_subdomain(group) };
+            texts(field, group, &found, errors);
+            match number {
+                "" => errors.invalid(field, version, "version must be specified"),
+                number => texts(field, number, &dns1035_label(number), errors),
             }
         }
-        if !is_nil(rule, "scope") {
-            one_of(rule, "scope", &["*", "Cluster", "Namespaced"], &path, errors);
-        }
+    }
+    let field = path.child("kind");
+    if name.is_empty() {
+        return errors.required(field, "");
+    }
+    for why in dns1035_label(&name.to_lowercase()) {
+        let detail = format!("may have mixed case, but should otherwise match: {why}");
+        errors.invalid(field, name, &detail);
     }
 }
 
@@ -187,10 +202,14 @@ impl Strategy for Policy {
                 if list_of(matching, "resourceRules").is_empty() {
                     errors.required(path.child("resourceRules"), "");
                 }
-                rules(matching, "resourceRules", &path, &mut errors);
+                rules::matching(matching, &path, &mut errors);
             }
         }
-        let params = map_of(spec, "paramKind").is_some();
+        let params = map_of(spec, "paramKind");
+        if let Some(kind) = params {
+            param_kind(kind, &SPEC.child("paramKind"), &mut errors);
+        }
+        let params = params.is_some();
         conditions(spec, params, &SPEC, &mut errors);
         let mut compiler = Compiler::new(params);
         variables(spec, &mut compiler, &mut errors);
@@ -283,3 +302,6 @@ fn default_match(matching: &mut Map) {
         each_mut(matching, key).for_each(|rule| fill_nil(rule, "scope", "*"));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,8 +8,10 @@ use http_body_util::BodyExt;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use std::sync::Arc;
+use windlass_api::admission::{ValidatingPolicies, ValidatingWebhooks};
 use windlass_api::audit::{Audit, AuditSink, Policy};
 use windlass_api::authentication::{InProcess, User};
+use windlass_api::authorization::AlwaysAllow;
 use windlass_api::local::LocalClient;
 use windlass_api::server::ApiServer;
 use windlass_core::client::{ClientExt, Key};
@@ -241,4 +243,61 @@ async fn watches_of_this_process_are_recorded_to_their_end() {
     while watch.next().await.is_some() {}
     drop(watch);
     assert_eq!(kept.take_all()[0]["stage"], "ResponseComplete");
+}
+
+#[tokio::test]
+async fn webhooks_and_policies_are_counted() {
+    let allow = Arc::new(AlwaysAllow);
+    let asked = allow.clone();
+    let builder = ApiServer::builder()
+        .admission_with(move |objects| Arc::new(ValidatingPolicies::new(objects, asked)))
+        .admission_with(move |objects| Arc::new(ValidatingWebhooks::new(objects, allow)));
+    let http = Http::with(builder).await;
+    let rules = json!([{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["configmaps"]}]);
+    let api = "/apis/admissionregistration.k8s.io/v1";
+    let policy = json!({"metadata": {"name": "p"}, "spec": {"matchConstraints": {"resourceRules": rules},
+        "validations": [{"expression": "object.metadata.name != 'bad'"}]}});
+    http.post(&format!("{api}/validatingadmissionpolicies"), &policy).await;
+    let binding = json!({"metadata": {"name": "b"}, "spec": {"policyName": "p", "validationActions": ["Deny"]}});
+    http.post(&format!("{api}/validatingadmissionpolicybindings"), &binding).await;
+    // Nobody listens there.
+    let hook = |name: &str, policy: &str| {
+        json!({"name": name, "rules": rules, "failurePolicy": policy,
+        "sideEffects": "None", "admissionReviewVersions": ["v1"],
+        "clientConfig": {"url": "https://127.0.0.1:1/"}})
+    };
+    let hooks = json!({"metadata": {"name": "h"},
+        "webhooks": [hook("open.hook.example", "Ignore"), hook("shut.hook.example", "Fail")]});
+    let create = |name: &'static str| {
+        let http = &http;
+        async move { http.method(Method::POST, CONFIGMAPS, &config_map(name)).await.code }
+    };
+    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(20);
+    while create("bad").await != StatusCode::UNPROCESSABLE_ENTITY {
+        http.method(Method::DELETE, &format!("{CONFIGMAPS}/bad"), &json!({})).await;
+        assert!(tokio::time::Instant::now() < deadline, "the policy is in force");
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(create("good").await, StatusCode::CREATED);
+    http.post(&format!("{api}/validatingwebhookconfigurations"), &hooks).await;
+    let mut at = 0;
+    while http.method(Method::POST, CONFIGMAPS, &config_map(&format!("c{at}"))).await.code
+        != StatusCode::INTERNAL_SERVER_ERROR
+    {
+        at += 1;
+        assert!(tokio::time::Instant::now() < deadline, "the webhooks are in force");
+        tokio::task::yield_now().await;
+    }
+    let text = http.get("/metrics").await.text();
+    for line in [
+        "apiserver_validating_admission_policy_check_total{error_type=\"no_error\",policy=\"p\",policy_binding=\"b\",enforcement_action=\"deny\"} 1",
+        "apiserver_validating_admission_policy_check_total{error_type=\"no_error\",policy=\"p\",policy_binding=\"b\",enforcement_action=\"allow\"}",
+        "apiserver_validating_admission_policy_check_duration_seconds_bucket{",
+        "apiserver_admission_webhook_fail_open_count{name=\"open.hook.example\",type=\"validating\"} 1",
+        "apiserver_admission_webhook_rejection_count{name=\"shut.hook.example\",operation=\"CREATE\",type=\"validating\",error_type=\"calling_webhook_error\",rejection_code=\"0\"} 1",
+        "apiserver_admission_webhook_admission_duration_seconds_count{name=\"open.hook.example\",operation=\"CREATE\",type=\"validating\",rejected=\"false\"} 1",
+        "apiserver_admission_webhook_admission_duration_seconds_count{name=\"shut.hook.example\",operation=\"CREATE\",type=\"validating\",rejected=\"true\"} 1",
+    ] {
+        assert!(text.contains(line), "{line}\n{text}");
+    }
 }

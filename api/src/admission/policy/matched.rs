@@ -4,6 +4,7 @@ use super::definition::{Binding, Bound, Policy};
 use super::params::{self, Param};
 use crate::admission::AdmissionRequest;
 use crate::admission::view::View;
+use crate::metrics::admission::Check;
 use crate::registry::Entry;
 use std::sync::Arc;
 
@@ -81,6 +82,13 @@ async fn of_policy<'a>(
 // === impl Misconfigured ===
 
 impl Misconfigured<'_> {
+    /// What is counted of it.
+    pub(super) fn check(&self, mutating: bool) -> Check<'_> {
+        let binding = self.binding.map_or("", |binding| &binding.name);
+        let (policy, error) = (&self.policy.name, "invalid_error");
+        Check { policy, binding, mutating, action: "deny", error }
+    }
+
     /// What is said of it.
     pub(super) fn text(&self) -> String {
         let what = if self.binding.is_some() { "binding" } else { "policy" };

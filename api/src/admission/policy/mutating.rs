@@ -10,10 +10,13 @@ use crate::admission::reinvocation::Invoked;
 use crate::admission::view::{View, is_exempt};
 use crate::admission::{Admission, AdmissionRequest, Operation, Phase};
 use crate::authorization::Authorizer;
+use crate::metrics::admission::Check;
 use crate::registry::Loopback;
 use crate::strategy::Map;
 use async_trait::async_trait;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
 use windlass_core::meta::{Reason, Status, StatusCause};
 use windlass_core::scheme::{
     GroupVersionResource, MUTATINGADMISSIONPOLICIES, MUTATINGADMISSIONPOLICYBINDINGS,
@@ -52,7 +55,10 @@ impl MutatingPolicies {
         for found in matched::invocations(policies, view, request).await {
             match found {
                 Ok(one) => invocations.push(one),
-                Err(wrong) => failures.add(wrong.policy, wrong.binding, &wrong.text(), None),
+                Err(wrong) => {
+                    request.metrics.checked(wrong.check(true), Duration::ZERO);
+                    failures.add(wrong.policy, wrong.binding, &wrong.text(), None);
+                }
             }
         }
         for one in &invocations {
@@ -61,7 +67,10 @@ impl MutatingPolicies {
                 continue;
             }
             let before = request.object.clone();
-            if !self.invoke(one, view, request, &mut failures).await? {
+            let begun = Instant::now();
+            let invoked_now = self.invoke(one, view, request, &mut failures).await?;
+            request.metrics.checked(one.check(), begun.elapsed());
+            if !invoked_now {
                 continue;
             }
             if before != request.object {
@@ -157,6 +166,12 @@ impl Admission for MutatingPolicies {
 // === impl Invocation ===
 
 impl Invocation<'_> {
+    /// What is counted of it.
+    fn check(&self) -> Check<'_> {
+        let (policy, binding) = (&self.policy.name, &self.binding.name);
+        Check { policy, binding, mutating: true, action: "", error: "no_error" }
+    }
+
     /// What tells it from others.
     fn key(&self) -> String {
         let param = self.param.as_ref().map_or("", |(place, _)| place);

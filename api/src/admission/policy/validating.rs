@@ -9,11 +9,14 @@ use crate::admission::index::{Index, Objects};
 use crate::admission::view::{View, is_exempt};
 use crate::admission::{Admission, AdmissionRequest, Operation, Phase};
 use crate::authorization::Authorizer;
+use crate::metrics::admission::Check;
 use crate::registry::{Entry, Loopback};
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
 use windlass_core::meta::{Reason, Status};
 use windlass_core::scheme::{
     GroupVersionResource, VALIDATINGADMISSIONPOLICIES, VALIDATINGADMISSIONPOLICYBINDINGS,
@@ -64,6 +67,7 @@ impl ValidatingPolicies {
             let one = match found {
                 Ok(one) => one,
                 Err(wrong) if wrong.policy.fail => {
+                    request.metrics.checked(wrong.check(false), Duration::ZERO);
                     outcome.deny(wrong.policy, wrong.binding, &wrong.text(), Reason::Invalid);
                     continue;
                 }
@@ -78,7 +82,11 @@ impl ValidatingPolicies {
             };
             let params = one.param.as_ref().map(|(_, json)| json);
             let ask = |input: &Input<'_>| evaluate(one.policy, input, params);
+            let begun = Instant::now();
             let verdict = input.settle(&*self.authorizer, request, ask).await;
+            for check in checks(one.policy, one.binding, &verdict) {
+                request.metrics.checked(check, begun.elapsed());
+            }
             outcome.take(one.policy, one.binding, verdict);
             known = Some((one.entry, input));
         }
@@ -119,6 +127,25 @@ impl Admission for ValidatingPolicies {
         status.reason = reason;
         Err(status)
     }
+}
+
+/// What is counted of a verdict.
+fn checks<'a>(
+    policy: &'a Policy,
+    binding: &'a Binding,
+    verdict: &Verdict,
+) -> impl Iterator<Item = Check<'a>> {
+    let denied = !verdict.denials.is_empty() || !verdict.failed.is_empty();
+    let actions = if denied { binding.actions.as_slice() } else { &[] };
+    let words = actions.iter().map(|action| match action {
+        Action::Deny => "deny",
+        Action::Warn => "warn",
+        Action::Audit => "audit",
+    });
+    let (policy, name) = (&policy.name, &binding.name);
+    let check =
+        move |action| Check { policy, binding: name, mutating: false, action, error: "no_error" };
+    words.chain((!denied).then_some("allow")).map(check)
 }
 
 // === impl Outcome ===

@@ -5,7 +5,9 @@ use super::hook::Hook;
 use super::{Failure, review};
 use crate::admission::AdmissionRequest;
 use crate::admission::view::View;
+use crate::metrics::admission::{Call, Refusal};
 use crate::registry::Entry;
+use tokio::time::Instant;
 use windlass_core::meta::Status;
 
 /// Asks a webhook about a request, as a resource that it takes. An answer is a yes.
@@ -16,13 +18,27 @@ pub(super) async fn call(
     entry: &Entry,
     request: &AdmissionRequest<'_>,
 ) -> Result<Answer, (Failure, Answer)> {
-    let nothing = |failure| (failure, Answer::default());
-    let asked = ask(hook, mutating, view, entry, request).await.map_err(nothing)?;
-    if asked.allowed {
-        return Ok(asked);
-    }
-    let status = answer::refusal(&hook.name, asked.status.clone());
-    Err((Failure::Refused(Box::new(status)), asked))
+    let begun = Instant::now();
+    let asked = match ask(hook, mutating, view, entry, request).await {
+        Ok(asked) if asked.allowed => Ok(asked),
+        Ok(asked) => {
+            let status = answer::refusal(&hook.name, asked.status.clone());
+            Err((Failure::Refused(Box::new(status)), asked))
+        }
+        Err(failure) => Err((failure, Answer::default())),
+    };
+    let call = Call { webhook: &hook.name, mutating, operation: request.operation };
+    let refusal = match &asked {
+        Ok(_) => None,
+        Err((Failure::Refused(status), _)) => Some(Refusal::Webhook(status.code)),
+        Err((Failure::Calling(_), _)) if hook.fail => Some(Refusal::Calling),
+        Err((Failure::Calling(_), _)) => {
+            request.metrics.passed_by(call);
+            None
+        }
+    };
+    request.metrics.called(call, begun.elapsed(), refusal);
+    asked
 }
 
 async fn ask(

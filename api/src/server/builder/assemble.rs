@@ -10,6 +10,7 @@ use crate::endpoints::Documents;
 use crate::flowcontrol::FlowControl;
 use crate::handler::{Creaters, Handler};
 use crate::metrics::Metrics;
+use crate::metrics::admission::AdmissionMetrics;
 use crate::openapi::OpenApi;
 use crate::registry::{Entry, EventLeases, Loopback, Registry, Resources, builtin_creaters};
 use crate::server::ApiServer;
@@ -51,7 +52,7 @@ impl Builder {
         let authorizer = self.decider(&objects);
         let authenticators = std::mem::take(&mut self.authenticators);
         let authenticators = authenticators.into_iter().map(|make| make(&objects)).collect();
-        let registry = self.registry(objects, backend);
+        let registry = self.registry(objects, backend, metrics.admission.clone());
         let tidying = metrics.clone().tidy(registry.objects.resources().clone());
         let until = tasks.clone();
         tokio::spawn(async move { until.run_until_cancelled(tidying).await });
@@ -110,7 +111,12 @@ impl Builder {
         creaters
     }
 
-    fn registry(&mut self, objects: Loopback, backend: Arc<dyn Backend>) -> Arc<Registry> {
+    fn registry(
+        &mut self,
+        objects: Loopback,
+        backend: Arc<dyn Backend>,
+        metrics: AdmissionMetrics,
+    ) -> Arc<Registry> {
         let lifecycle: Arc<dyn Admission> = Arc::new(NamespaceLifecycle);
         let plugins = std::mem::take(&mut self.admission);
         let plugins = plugins.into_iter().map(|make| make(&objects));
@@ -121,6 +127,7 @@ impl Builder {
             event_leases: Arc::new(EventLeases::new(backend.clone(), self.event_ttl)),
             backend,
             objects,
+            metrics,
             staged: false,
         })
     }

@@ -39,10 +39,7 @@ impl Strategy for Binding {
             parameters(reference, &SPEC.child("paramRef"), &mut errors);
         }
         if let Some(matching) = map_of(spec, "matchResources") {
-            let path = SPEC.child("matchResources");
-            ["resourceRules", "excludeResourceRules"]
-                .iter()
-                .for_each(|key| rules(matching, key, &path, &mut errors));
+            rules::matching(matching, &SPEC.child("matchResources"), &mut errors);
         }
         if str_of(object, "kind").starts_with("Validating") {
             actions(list_of(spec, "validationActions"), &mut errors);

@@ -33,11 +33,9 @@ pub(super) fn rules(holder: &Map, key: &str, path: &Path<'_>, errors: &mut Error
 }
 
 fn rule(rule: &Map, path: &Path<'_>, errors: &mut Errors) {
-    for (key, what) in [
-        ("apiGroups", "API groups"),
-        ("apiVersions", "API versions"),
-        ("operations", "operations"),
-    ] {
+    for (key, what) in
+        [("apiGroups", "API groups"), ("apiVersions", "API versions"), ("operations", "operations")]
+    {
         let all = list_of(rule, key);
         if all.is_empty() {
             errors.required(path.child(key), "");
