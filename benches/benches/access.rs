@@ -1,4 +1,5 @@
-//! Who may do what: decisions by roles, with 1,000 bindings.
+//! Who may do what: decisions by roles, with 1,000 bindings. Alone:
+//! `cargo bench -p windlass-benches --no-default-features --bench access`.
 
 #![allow(missing_docs, reason = "criterion's macros make public functions")]
 

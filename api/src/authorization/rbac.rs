@@ -1,14 +1,16 @@
 //! Role-based access control (`rbac.authorization.k8s.io/v1`), answered from an index by subject that events keep.
 
 mod index;
+mod roles;
 mod rule;
 
 pub use rule::Rule;
 
 use super::{Attributes, Authorizer, Decision};
 use async_trait::async_trait;
-use index::{Binding, Index, Place, RoleKey};
+use index::{Binding, Index, Place};
 use parking_lot::RwLock;
+use roles::RoleKey;
 use serde::Deserialize;
 use std::sync::Arc;
 use windlass_core::cache::{Change, InformerFactory};

@@ -1,18 +1,13 @@
 //! Roles by name, grants by subject and namespace.
 
 use super::Rule;
+use super::roles::{RoleId, RoleKey, Roles};
 use crate::authentication::User;
 use rustc_hash::FxHashMap;
 use serde::Deserialize;
+use smallvec::SmallVec;
 use std::sync::Arc;
 use windlass_core::Object;
-
-/// A role: its namespace, empty for a cluster role, and its name.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct RoleKey {
-    namespace: String,
-    name: String,
-}
 
 /// What a binding says.
 #[derive(Deserialize)]
@@ -54,7 +49,7 @@ enum Holder {
 /// A role that somebody has by a binding.
 pub(super) struct Grant {
     binding: String,
-    role: RoleKey,
+    role: RoleId,
     /// What is said when it allows something: `RBAC: allowed by …`.
     pub(super) why: Arc<str>,
 }
@@ -68,19 +63,11 @@ struct Grants {
 
 #[derive(Default)]
 pub(super) struct Index {
-    roles: FxHashMap<RoleKey, Vec<Rule>>,
+    roles: Roles,
     users: FxHashMap<String, Grants>,
     groups: FxHashMap<String, Grants>,
     /// To whom a binding gives something, and where.
     bindings: FxHashMap<String, (String, Vec<Holder>)>,
-}
-
-// === impl RoleKey ===
-
-impl RoleKey {
-    pub(super) fn of(object: &Object) -> Self {
-        Self { namespace: object.namespace().to_owned(), name: object.name().to_owned() }
-    }
 }
 
 // === impl Place ===
@@ -96,11 +83,19 @@ impl Place {
 
 impl Index {
     pub(super) fn set_role(&mut self, key: RoleKey, rules: Vec<Rule>) {
-        self.roles.insert(key, rules);
+        let id = self.roles.hold(key);
+        // It is held once for its rules, and once for each grant.
+        if self.roles.at(id).rules.replace(rules).is_some() {
+            self.roles.release(id);
+        }
     }
 
     pub(super) fn remove_role(&mut self, key: &RoleKey) {
-        self.roles.remove(key);
+        if let Some(id) = self.roles.find(key)
+            && self.roles.at(id).rules.take().is_some()
+        {
+            self.roles.release(id);
+        }
     }
 
     /// Puts a binding in the place of what it said before.
@@ -115,7 +110,8 @@ impl Index {
         for subject in binding.subjects.iter().flatten() {
             let Some(holder) = subject.holder(&place.namespace) else { continue };
             let why = format!("RBAC: allowed by {}", place.describe(&binding.role_ref, subject));
-            let grant = Grant { binding: place.uid.clone(), role: role.clone(), why: why.into() };
+            let role = self.roles.hold(role.clone());
+            let grant = Grant { binding: place.uid.clone(), role, why: why.into() };
             self.grants(&holder).at(&place.namespace).push(grant);
             holders.push(holder);
         }
@@ -126,14 +122,23 @@ impl Index {
         let Some((namespace, holders)) = self.bindings.remove(uid) else { return };
         for holder in holders {
             let grants = self.grants(&holder);
-            grants.remove(uid, &namespace);
+            let removed = grants.remove(uid, &namespace);
             if grants.everywhere.is_empty() && grants.namespaces.is_empty() {
                 match &holder {
                     Holder::User(name) => self.users.remove(name),
                     Holder::Group(name) => self.groups.remove(name),
                 };
             }
+            removed.into_iter().for_each(|role| self.roles.release(role));
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.users.is_empty()
+            && self.groups.is_empty()
+            && self.bindings.is_empty()
+            && self.roles.len() == 0
     }
 
     fn grants(&mut self, holder: &Holder) -> &mut Grants {
@@ -154,29 +159,31 @@ impl Index {
         subjects().flat_map(|grants| &grants.everywhere).chain(here)
     }
 
-    /// The rules that hold for a user in a namespace, each with the grant it comes from.
+    /// The rules that hold for a user in a namespace, each with the first grant it comes from: many bindings give the same
+    /// role.
     pub(super) fn rules<'a>(
         &'a self,
         user: &'a User,
         namespace: &'a str,
     ) -> impl Iterator<Item = (&'a Rule, &'a Grant)> {
-        self.held(user, namespace).flat_map(|grant| {
-            let rules = self.roles.get(&grant.role).into_iter().flatten();
+        let mut seen = SmallVec::<[RoleId; 16]>::new();
+        let mut is_new = move |grant: &&Grant| {
+            let new = !seen.contains(&grant.role);
+            if new {
+                seen.push(grant.role);
+            }
+            new
+        };
+        self.held(user, namespace).filter(move |grant| is_new(grant)).flat_map(|grant| {
+            let rules = self.roles.get(grant.role).rules.iter().flatten();
             rules.map(move |rule| (rule, grant))
         })
     }
 
     /// The roles that a user's bindings name and nobody has made, in the words of errors.
     pub(super) fn missing(&self, user: &User, namespace: &str) -> Vec<String> {
-        let missing = self.held(user, namespace).filter(|g| !self.roles.contains_key(&g.role));
-        missing.map(|grant| grant.role.not_found()).collect()
-    }
-}
-
-impl RoleKey {
-    fn not_found(&self) -> String {
-        let kind = if self.namespace.is_empty() { "clusterrole" } else { "role" };
-        format!("{kind}.rbac.authorization.k8s.io {:?} not found", self.name)
+        let roles = self.held(user, namespace).map(|grant| self.roles.get(grant.role));
+        roles.filter(|role| role.rules.is_none()).map(|role| role.key.not_found()).collect()
     }
 }
 
@@ -190,12 +197,15 @@ impl Grants {
         }
     }
 
-    fn remove(&mut self, binding: &str, namespace: &str) {
+    /// Takes away what a binding gave; the roles that were given.
+    fn remove(&mut self, binding: &str, namespace: &str) -> Vec<RoleId> {
         let grants = self.at(namespace);
-        grants.retain(|grant| grant.binding != binding);
+        let removed = grants.extract_if(.., |grant| grant.binding == binding);
+        let removed = removed.map(|grant| grant.role).collect();
         if grants.is_empty() {
             self.namespaces.remove(namespace);
         }
+        removed
     }
 }
 

@@ -263,3 +263,42 @@ async fn decisions_are_those_of_the_matrix() {
     }
     assert!(rows >= 200, "{rows} rows");
 }
+
+#[tokio::test]
+async fn nothing_is_kept_of_what_is_gone() {
+    let rbac = Rbac::default();
+    let (ann, key) = (User::new("ann", ["devs"]), |name: &str| {
+        let role = json!({"metadata": {"name": name, "uid": "u"}});
+        RoleKey::of(&Object::from_wire(role.to_string().into()).expect("an object"))
+    });
+    let binding = |role: &str| -> Binding {
+        serde_json::from_value(json!({"roleRef": {"kind": "ClusterRole", "name": role},
+            "subjects": [{"kind": "User", "name": "ann"}, {"kind": "User", "name": "ann"},
+                {"kind": "Group", "name": "devs"}]}))
+        .expect("a binding")
+    };
+    for uid in ["1", "2"] {
+        rbac.index.write().set_binding(&place(uid, "a"), &binding("r"));
+    }
+    let pods = "/api/v1/namespaces/a/pods";
+    assert!(!allowed(&rbac, &ann, "GET", pods).await, "there is no such role yet");
+    let rules = || {
+        vec![Rule {
+            verbs: vec!["*".into()],
+            api_groups: vec!["".into()],
+            resources: vec!["pods".into()],
+            ..Rule::default()
+        }]
+    };
+    rbac.index.write().set_role(key("r"), rules());
+    rbac.index.write().set_role(key("r"), rules());
+    assert!(allowed(&rbac, &ann, "GET", pods).await);
+    assert_eq!(rbac.rules_for(&ann, "a").len(), 1, "many bindings, one role");
+    rbac.index.write().set_binding(&place("2", "a"), &binding("other"));
+    rbac.index.write().remove_binding("1");
+    assert!(!allowed(&rbac, &ann, "GET", pods).await);
+    rbac.index.write().remove_role(&key("r"));
+    rbac.index.write().remove_role(&key("r"));
+    rbac.index.write().remove_binding("2");
+    assert!(rbac.index.read().is_empty());
+}
