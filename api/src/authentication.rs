@@ -1,5 +1,6 @@
 //! Who asks.
 
+mod configuration;
 mod in_process;
 pub mod oidc;
 mod openid;
@@ -8,6 +9,7 @@ mod service_account;
 pub mod tokens;
 mod x509;
 
+pub use configuration::{AuthenticationConfiguration, ConfigurationError};
 pub use in_process::InProcess;
 pub use request_header::RequestHeader;
 pub use service_account::{Bound, Claims, Private, ServiceAccountTokens, TokenKeys, TokenUses};

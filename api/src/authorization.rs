@@ -1,14 +1,18 @@
 //! Who may do what.
 
+mod configuration;
 mod node;
 mod rbac;
 mod union;
 mod webhook;
 
+pub use configuration::{
+    AuthorizationConfiguration, AuthorizationConfigurationError, ConfiguredAuthorizer,
+};
 pub use node::NodeAuthorizer;
 pub use rbac::{Rbac, Rule};
 pub use union::{Masters, Union};
-pub use webhook::{WebhookAuthorizer, WebhookCache};
+pub use webhook::{Conditions, WebhookAuthorizer, WebhookCache, WebhookOptions};
 
 use crate::authentication::User;
 use async_trait::async_trait;
@@ -60,6 +64,10 @@ pub trait Authorizer: Send + Sync {
     async fn authorize(&self, attributes: &Attributes<'_>) -> Decision;
 }
 
+/// Lets nobody do what those before it did not allow.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AlwaysDeny;
+
 /// Lets everyone do everything.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AlwaysAllow;
@@ -68,6 +76,13 @@ pub struct AlwaysAllow;
 impl Authorizer for AlwaysAllow {
     async fn authorize(&self, _: &Attributes<'_>) -> Decision {
         Decision::allow()
+    }
+}
+
+#[async_trait]
+impl Authorizer for AlwaysDeny {
+    async fn authorize(&self, _: &Attributes<'_>) -> Decision {
+        Decision::NoOpinion("Everything is forbidden.".into())
     }
 }
 

@@ -24,7 +24,7 @@ mod parts;
 mod renewal;
 mod store;
 
-pub use access::{Access, ServiceAccountKeys};
+pub use access::{Access, Decider, ServiceAccountKeys};
 pub use cluster::Cluster;
 pub use dns::ClusterDns;
 #[cfg(feature = "cli")]

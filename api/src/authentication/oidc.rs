@@ -2,8 +2,10 @@
 
 mod claims;
 mod keys;
+mod rules;
 
 pub use claims::{ClaimMappings, Mapping};
+pub use rules::{ClaimRules, Part};
 
 use super::tokens::{Recognized, TokenAuthenticator};
 use super::unauthorized;
@@ -49,6 +51,10 @@ pub struct OidcOptions {
     pub required: BTreeMap<String, String>,
     /// Who somebody is, by his claims.
     pub mappings: ClaimMappings,
+    /// What expressions say of that.
+    pub rules: Arc<ClaimRules>,
+    /// Where its discovery document is, when not under its URL: `https://…/.well-known/openid-configuration`.
+    pub discovery: Option<String>,
 }
 
 /// Recognizes users by the tokens of a provider. Its keys are read when they are first needed, and again when a token names
@@ -82,6 +88,12 @@ pub enum OidcError {
 // === impl OidcOptions ===
 
 impl OidcOptions {
+    /// The algorithms that there are.
+    #[must_use]
+    pub fn all_algorithms() -> Vec<String> {
+        ALGORITHMS.iter().map(|one| format!("{one:?}")).collect()
+    }
+
     /// A provider for one audience, with Kubernetes' defaults: RS256, the user's name is `ISSUER#SUB`, no groups.
     #[must_use]
     pub fn new(issuer: &str, audience: &str) -> Self {
@@ -92,6 +104,8 @@ impl OidcOptions {
             authority: None,
             required: BTreeMap::new(),
             mappings: ClaimMappings::of(issuer),
+            rules: Arc::default(),
+            discovery: None,
         }
     }
 }
@@ -104,23 +118,26 @@ impl Oidc {
     /// # Errors
     /// When the options can't be used.
     pub fn new(options: OidcOptions, clock: Arc<dyn Clock>) -> Result<Self, OidcError> {
-        let url: http::Uri =
-            options.issuer.parse().map_err(|_| OidcError::Issuer(options.issuer.clone()))?;
-        if url.scheme_str() != Some("https") || url.host().is_none() {
-            return Err(OidcError::Issuer(options.issuer));
-        }
+        https(&options.issuer)?;
+        let discovery = match &options.discovery {
+            Some(given) => given.clone(),
+            None => {
+                format!("{}/.well-known/openid-configuration", options.issuer.trim_end_matches('/'))
+            }
+        };
+        let url = https(&discovery)?;
         let named = |name: &String| {
             let known = ALGORITHMS.into_iter().find(|one| format!("{one:?}") == *name);
             known.ok_or_else(|| OidcError::Algorithm(name.clone()))
         };
         let algorithms = options.algorithms.iter().map(named).collect::<Result<_, _>>()?;
-        let mut config = kube::Config::new(url);
+        let mut config = kube::Config::new(url.clone());
         if let Some(pem) = &options.authority {
             let all = CertificateDer::pem_slice_iter(pem.as_bytes());
             let all: Result<Vec<_>, _> = all.map(|one| Ok(one?.to_vec())).collect();
             config.root_cert = Some(all.map_err(OidcError::Authority)?);
         }
-        let keys = ProviderKeys::new(config, WITHIN, &options.issuer)?;
+        let keys = ProviderKeys::new(config, WITHIN, &options.issuer, url)?;
         Ok(Self { options, algorithms, keys, clock })
     }
 
@@ -149,6 +166,12 @@ impl Oidc {
     }
 }
 
+fn https(text: &str) -> Result<http::Uri, OidcError> {
+    let url = text.parse::<http::Uri>().ok();
+    let url = url.filter(|url| url.scheme_str() == Some("https") && url.host().is_some());
+    url.ok_or_else(|| OidcError::Issuer(text.to_owned()))
+}
+
 #[async_trait]
 impl TokenAuthenticator for Oidc {
     async fn authenticate(&self, token: &str, _: &[&str]) -> Result<Option<Recognized>, Status> {
@@ -162,7 +185,7 @@ impl TokenAuthenticator for Oidc {
         if !self.options.required.iter().all(|(claim, value)| text(claim) == Some(value)) {
             return Err(unauthorized());
         }
-        let user = self.options.mappings.user(&claims).map_err(|why| {
+        let user = self.options.rules.user(&self.options.mappings, &claims).map_err(|why| {
             tracing::debug!(%why, "a token names nobody");
             unauthorized()
         })?;

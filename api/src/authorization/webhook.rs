@@ -1,11 +1,16 @@
 //! Another server decides (SubjectAccessReview, `--authorization-webhook-config-file` of kube-apiserver).
 
+mod conditions;
+
+pub use conditions::Conditions;
+
 use super::{Attributes, Authorizer, Decision, Selectors};
 use crate::expiring::Expiring;
 use crate::webhook::{Reviewer, ReviewerError};
 use async_trait::async_trait;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use std::sync::Arc;
 use std::time::Duration;
 use windlass_core::meta::{FieldRequirement, LabelOperator, LabelRequirement};
 
@@ -25,10 +30,24 @@ pub struct WebhookCache {
     pub unauthorized: Duration,
 }
 
-/// Asks a server. When that gives no answer it has no opinion: others may still allow it.
+/// How a server is asked.
+#[derive(Clone, Debug)]
+pub struct WebhookOptions {
+    /// How long its decisions are remembered.
+    pub cache: WebhookCache,
+    /// How long it may think.
+    pub within: Duration,
+    /// Whether nothing is allowed that it was to be asked about and could not be.
+    pub deny: bool,
+    /// What it is asked about.
+    pub conditions: Arc<Conditions>,
+}
+
+/// Asks a server. When that gives no answer it has no opinion, if the options do not say otherwise: others may still
+/// allow it.
 pub struct WebhookAuthorizer {
     server: Reviewer,
-    cache: WebhookCache,
+    options: WebhookOptions,
     decisions: Expiring<String, Decision>,
 }
 
@@ -49,6 +68,22 @@ impl Default for WebhookCache {
     }
 }
 
+// === impl WebhookOptions ===
+
+impl Default for WebhookOptions {
+    /// About everything, for ten seconds, and without an answer it is as if it were not there.
+    fn default() -> Self {
+        let (cache, conditions) = (WebhookCache::default(), Arc::default());
+        Self { cache, within: WITHIN, deny: false, conditions }
+    }
+}
+
+impl From<WebhookCache> for WebhookOptions {
+    fn from(cache: WebhookCache) -> Self {
+        Self { cache, ..Self::default() }
+    }
+}
+
 // === impl WebhookAuthorizer ===
 
 impl WebhookAuthorizer {
@@ -56,9 +91,21 @@ impl WebhookAuthorizer {
     ///
     /// # Errors
     /// When the kubeconfig can't be used.
-    pub async fn from_kubeconfig(text: &str, cache: WebhookCache) -> Result<Self, ReviewerError> {
-        let server = Reviewer::from_kubeconfig(text, WITHIN).await?;
-        Ok(Self { server, cache, decisions: Expiring::new(DECISIONS) })
+    pub async fn from_kubeconfig(
+        text: &str,
+        options: WebhookOptions,
+    ) -> Result<Self, ReviewerError> {
+        let server = Reviewer::from_kubeconfig(text, options.within).await?;
+        Ok(Self { server, options, decisions: Expiring::new(DECISIONS) })
+    }
+
+    /// What it says about what it was to be asked and could not be.
+    fn unanswered(&self, why: &dyn std::fmt::Display) -> Decision {
+        tracing::warn!(%why, "the authorization webhook gave no answer");
+        match self.options.deny {
+            true => Decision::Deny(String::new()),
+            false => Decision::NoOpinion(String::new()),
+        }
     }
 
     async fn ask(&self, spec: &Value) -> Result<Decision, ReviewerError> {
@@ -78,18 +125,20 @@ impl WebhookAuthorizer {
 impl Authorizer for WebhookAuthorizer {
     async fn authorize(&self, attributes: &Attributes<'_>) -> Decision {
         let spec = spec(attributes);
+        match self.options.conditions.hold(attributes, &spec) {
+            Ok(true) => {}
+            Ok(false) => return Decision::NoOpinion(String::new()),
+            Err(why) => return self.unanswered(&why),
+        }
         let key = spec.to_string();
         if let Some(known) = self.decisions.get(&key) {
             return known;
         }
         let decision = match self.ask(&spec).await {
             Ok(decision) => decision,
-            Err(error) => {
-                tracing::warn!(%error, "the authorization webhook gave no answer");
-                return Decision::NoOpinion(String::new());
-            }
+            Err(error) => return self.unanswered(&error),
         };
-        let WebhookCache { authorized, unauthorized } = self.cache;
+        let WebhookCache { authorized, unauthorized } = self.options.cache;
         let time = if decision.is_allowed() { authorized } else { unauthorized };
         if key.len() <= LONGEST {
             self.decisions.insert(key, decision.clone(), time);

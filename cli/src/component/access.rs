@@ -1,14 +1,17 @@
 //! Flags for who is let in and who decides, under kube-apiserver's names.
 
-use crate::standalone::{Access, ServiceAccountKeys};
+use crate::standalone::{Access, Decider, ServiceAccountKeys};
 use clap::Args;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use windlass_api::authentication::Anonymous;
 use windlass_api::authentication::oidc::{ClaimMappings, Mapping, Oidc, OidcOptions};
 use windlass_api::authentication::tokens::{Cached, TokenAuthenticator, TokenFile, WebhookTokens};
-use windlass_api::authorization::{Authorizer, WebhookAuthorizer, WebhookCache};
+use windlass_api::authentication::{Anonymous, AuthenticationConfiguration};
+use windlass_api::authorization::{
+    AlwaysAllow, AlwaysDeny, AuthorizationConfiguration, ConfiguredAuthorizer, WebhookAuthorizer,
+    WebhookCache, WebhookOptions,
+};
 use windlass_core::clock::Clock;
 use windlass_core::component::BoxError;
 use windlass_core::meta::parse_duration;
@@ -26,6 +29,9 @@ pub(super) struct AccessFlags {
     /// Lets them in under these paths only: /livez, /readyz
     #[arg(long, value_name = "PATH", value_delimiter = ',')]
     anonymous_auth_paths: Vec<String>,
+    /// Who is let in (apiserver.config.k8s.io/v1, AuthenticationConfiguration): providers of tokens, anonymous requests
+    #[arg(long, value_name = "FILE", conflicts_with = "oidc_issuer_url")]
+    authentication_config: Option<PathBuf>,
     /// Tokens of users, a line of TOKEN,USER,UID,"GROUP,GROUP" each
     #[arg(long, value_name = "FILE")]
     token_auth_file: Option<PathBuf>,
@@ -62,6 +68,9 @@ pub(super) struct AccessFlags {
     /// How long its answers are remembered
     #[arg(long, value_name = "DURATION", default_value = "2m0s", value_parser = parse_duration)]
     authentication_token_webhook_cache_ttl: Duration,
+    /// Who decides, in which order (apiserver.config.k8s.io/v1, AuthorizationConfiguration)
+    #[arg(long, value_name = "FILE", conflicts_with = "authorization_webhook_config_file")]
+    authorization_config: Option<PathBuf>,
     /// Kubeconfig of a server that decides what roles don't allow
     #[arg(long, value_name = "FILE")]
     authorization_webhook_config_file: Option<PathBuf>,
@@ -93,8 +102,9 @@ impl AccessFlags {
             let file = TokenFile::parse(&read(path)?).map_err(|error| named(path, &error))?;
             tokens.push(Arc::new(file));
         }
-        if let Some(options) = self.oidc()? {
-            tokens.push(Arc::new(Oidc::new(options, clock)?));
+        let configured = self.configuration()?;
+        for options in self.oidc()?.into_iter().chain(configured.issuers) {
+            tokens.push(Arc::new(Oidc::new(options, clock.clone())?));
         }
         let service_accounts = self.service_accounts()?;
         if let Some(path) = &self.authentication_token_webhook_config_file {
@@ -104,16 +114,29 @@ impl AccessFlags {
             let time = self.authentication_token_webhook_cache_ttl;
             tokens.push(Arc::new(Cached::new(webhook, time, UNKNOWN.min(time))));
         }
+        let by_flags = match (self.anonymous_auth, &self.anonymous_auth_paths) {
+            (false, _) => Anonymous::Nowhere,
+            (true, paths) if paths.is_empty() => Anonymous::Everywhere,
+            (true, paths) => Anonymous::Paths(paths.clone()),
+        };
         Ok(Access {
             tokens,
-            authorizers: self.authorizers().await?,
-            anonymous: match (self.anonymous_auth, self.anonymous_auth_paths) {
-                (false, _) => Anonymous::Nowhere,
-                (true, paths) if paths.is_empty() => Anonymous::Everywhere,
-                (true, paths) => Anonymous::Paths(paths),
-            },
+            deciders: self.deciders().await?,
+            anonymous: configured.anonymous.unwrap_or(by_flags),
             service_accounts,
         })
+    }
+
+    fn configuration(&self) -> Result<AuthenticationConfiguration, BoxError> {
+        let Some(path) = &self.authentication_config else { return Ok(Default::default()) };
+        let read = AuthenticationConfiguration::parse(&read(path)?);
+        let read = read.map_err(|error| named(path, &error))?;
+        let flags = !self.anonymous_auth || !self.anonymous_auth_paths.is_empty();
+        if flags && read.anonymous.is_some() {
+            let why = "anonymous requests are spoken of there and by --anonymous-auth";
+            return Err(named(path, &why).into());
+        }
+        Ok(read)
     }
 
     fn oidc(&self) -> Result<Option<OidcOptions>, BoxError> {
@@ -146,14 +169,25 @@ impl AccessFlags {
         }))
     }
 
-    async fn authorizers(&self) -> Result<Vec<Arc<dyn Authorizer>>, BoxError> {
-        let Some(path) = &self.authorization_webhook_config_file else { return Ok(Vec::new()) };
-        let cache = WebhookCache {
-            authorized: self.authorization_webhook_cache_authorized_ttl,
-            unauthorized: self.authorization_webhook_cache_unauthorized_ttl,
-        };
-        let webhook = WebhookAuthorizer::from_kubeconfig(&read(path)?, cache).await;
-        Ok(vec![Arc::new(webhook.map_err(|error| named(path, &error))?)])
+    /// Nodes, roles and a webhook, or what a file says.
+    async fn deciders(&self) -> Result<Vec<Decider>, BoxError> {
+        if let Some(path) = &self.authorization_config {
+            let all = AuthorizationConfiguration::parse(&read(path)?);
+            let mut deciders = Vec::new();
+            for one in all.map_err(|error| named(path, &error))?.authorizers {
+                deciders.push(decider(one).await?);
+            }
+            return Ok(deciders);
+        }
+        let mut deciders = vec![Decider::Node, Decider::Rbac];
+        if let Some(path) = &self.authorization_webhook_config_file {
+            let cache = WebhookCache {
+                authorized: self.authorization_webhook_cache_authorized_ttl,
+                unauthorized: self.authorization_webhook_cache_unauthorized_ttl,
+            };
+            deciders.push(webhook(path, cache.into()).await?);
+        }
+        Ok(deciders)
     }
 
     fn service_accounts(&self) -> Result<ServiceAccountKeys, BoxError> {
@@ -165,6 +199,21 @@ impl AccessFlags {
             audiences: self.api_audiences.clone(),
         })
     }
+}
+
+async fn decider(configured: ConfiguredAuthorizer) -> Result<Decider, BoxError> {
+    Ok(match configured {
+        ConfiguredAuthorizer::Node => Decider::Node,
+        ConfiguredAuthorizer::Rbac => Decider::Rbac,
+        ConfiguredAuthorizer::AlwaysAllow => Decider::Other(Arc::new(AlwaysAllow)),
+        ConfiguredAuthorizer::AlwaysDeny => Decider::Other(Arc::new(AlwaysDeny)),
+        ConfiguredAuthorizer::Webhook(path, options) => webhook(&path, options).await?,
+    })
+}
+
+async fn webhook(path: &Path, options: WebhookOptions) -> Result<Decider, BoxError> {
+    let webhook = WebhookAuthorizer::from_kubeconfig(&read(path)?, options).await;
+    Ok(Decider::Other(Arc::new(webhook.map_err(|error| named(path, &error))?)))
 }
 
 fn read(path: &Path) -> Result<String, String> {

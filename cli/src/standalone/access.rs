@@ -13,16 +13,27 @@ use windlass_api::reviews::Reviews;
 use windlass_api::server::Builder;
 
 /// Who is let in besides those with certificates and tokens of the cluster, and who else decides.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Access {
     /// More kinds of bearer tokens, asked after the cluster's own.
     pub tokens: Vec<Arc<dyn TokenAuthenticator>>,
-    /// More authorizers, asked after nodes and roles.
-    pub authorizers: Vec<Arc<dyn Authorizer>>,
+    /// Who decides about all but `system:masters`, one after the other: nodes and roles by default.
+    pub deciders: Vec<Decider>,
     /// Where one may come without credentials.
     pub anonymous: Anonymous,
     /// How service account tokens are signed and read.
     pub service_accounts: ServiceAccountKeys,
+}
+
+/// One who decides.
+#[derive(Clone)]
+pub enum Decider {
+    /// What agents need.
+    Node,
+    /// Roles.
+    Rbac,
+    /// Somebody else.
+    Other(Arc<dyn Authorizer>),
 }
 
 /// How service account tokens are signed and read. By default: with a key made at the first start, for the cluster alone.
@@ -76,6 +87,19 @@ pub(super) fn add(
     Ok(builder)
 }
 
+// === impl Access ===
+
+impl Default for Access {
+    fn default() -> Self {
+        Self {
+            tokens: Vec::new(),
+            deciders: vec![Decider::Node, Decider::Rbac],
+            anonymous: Anonymous::default(),
+            service_accounts: ServiceAccountKeys::default(),
+        }
+    }
+}
+
 // === impl ServiceAccountKeys ===
 
 impl ServiceAccountKeys {
@@ -93,11 +117,15 @@ impl ServiceAccountKeys {
 // === impl Deciders ===
 
 impl Deciders {
-    /// Masters, nodes, roles, and whoever else the options name.
+    /// Masters, and whoever the options name.
     pub(super) fn new(options: &Options) -> Self {
         let (nodes, rbac) = (Arc::<NodeAuthorizer>::default(), Arc::<Rbac>::default());
-        let own: [Arc<dyn Authorizer>; 3] = [Arc::new(Masters), nodes.clone(), rbac.clone()];
-        let all = own.into_iter().chain(options.access.authorizers.iter().cloned()).collect();
+        let named = options.access.deciders.iter().map(|decider| match decider {
+            Decider::Node => nodes.clone() as Arc<dyn Authorizer>,
+            Decider::Rbac => rbac.clone(),
+            Decider::Other(other) => other.clone(),
+        });
+        let all: Vec<_> = std::iter::once(Arc::new(Masters) as _).chain(named).collect();
         Self { all: Arc::new(Union(all)), nodes, rbac, uses: Arc::default() }
     }
 }

@@ -1,6 +1,5 @@
 //! Who somebody is, by the claims of his token.
 
-use crate::authentication::{AUTHENTICATED, User};
 use serde_json::{Map, Value};
 
 /// Which claims make a user.
@@ -33,7 +32,7 @@ impl ClaimMappings {
         Self { username, ..Self::default() }
     }
 
-    pub(super) fn user(&self, claims: &Map<String, Value>) -> Result<User, String> {
+    pub(super) fn username(&self, claims: &Map<String, Value>) -> Result<String, String> {
         let Mapping { claim, prefix } = &self.username;
         let name = text(claims, claim)?;
         // An address that nobody verified may be anybody's.
@@ -41,15 +40,17 @@ impl ClaimMappings {
         {
             return Err("oidc: email not verified".into());
         }
-        let mut groups = match &self.groups {
-            None => Vec::new(),
-            Some(Mapping { claim, prefix }) => {
-                texts(claims, claim)?.into_iter().map(|group| format!("{prefix}{group}")).collect()
-            }
-        };
-        groups.push(AUTHENTICATED.into());
-        let uid = self.uid.as_ref().map_or(Ok(String::new()), |claim| text(claims, claim))?;
-        Ok(User { name: format!("{prefix}{name}"), uid, groups, ..User::default() })
+        Ok(format!("{prefix}{name}"))
+    }
+
+    pub(super) fn groups(&self, claims: &Map<String, Value>) -> Result<Vec<String>, String> {
+        let Some(Mapping { claim, prefix }) = &self.groups else { return Ok(Vec::new()) };
+        let groups = texts_of(claims.get(claim), claim)?;
+        Ok(groups.into_iter().map(|group| format!("{prefix}{group}")).collect())
+    }
+
+    pub(super) fn uid(&self, claims: &Map<String, Value>) -> Result<String, String> {
+        self.uid.as_ref().map_or(Ok(String::new()), |claim| text(claims, claim))
     }
 }
 
@@ -61,9 +62,10 @@ fn text(claims: &Map<String, Value>, claim: &str) -> Result<String, String> {
     }
 }
 
-fn texts(claims: &Map<String, Value>, claim: &str) -> Result<Vec<String>, String> {
-    let bad = || format!("oidc: the claim {claim:?} is neither a text nor a list of texts");
-    match claims.get(claim) {
+/// A text or a list of texts; none when there is nothing.
+pub(super) fn texts_of(value: Option<&Value>, what: &str) -> Result<Vec<String>, String> {
+    let bad = || format!("oidc: {what:?} is neither a text nor a list of texts");
+    match value {
         None | Some(Value::Null) => Ok(Vec::new()),
         Some(Value::String(one)) => Ok(vec![one.clone()]),
         Some(Value::Array(all)) => {

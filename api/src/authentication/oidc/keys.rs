@@ -21,6 +21,8 @@ pub(super) struct ProviderKeys {
     within: Duration,
     provider: Reviewer,
     issuer: String,
+    /// Its discovery document.
+    discovery: http::Uri,
     known: RwLock<Arc<Known>>,
     /// One asks at a time; holds when it was last tried.
     asking: tokio::sync::Mutex<Option<Instant>>,
@@ -39,10 +41,11 @@ impl ProviderKeys {
         config: kube::Config,
         within: Duration,
         issuer: &str,
+        discovery: http::Uri,
     ) -> Result<Self, ReviewerError> {
         let (known, asking) = (RwLock::default(), tokio::sync::Mutex::default());
         let provider = Reviewer::new(config.clone(), within)?;
-        Ok(Self { config, within, provider, issuer: issuer.to_owned(), known, asking })
+        Ok(Self { config, within, provider, issuer: issuer.to_owned(), discovery, known, asking })
     }
 
     /// The keys with which a token of this head may be signed.
@@ -77,9 +80,9 @@ impl ProviderKeys {
 
     async fn fetch(&self) -> Result<Vec<Jwk>, ReviewerError> {
         let bad = |why: String| ReviewerError::Answer(BoxError::from(why));
-        let own = self.issuer.parse::<http::Uri>().map_err(|e| bad(e.to_string()))?;
-        let base = own.path().trim_end_matches('/');
-        let found = self.provider.get(&format!("{base}/.well-known/openid-configuration")).await?;
+        let own = &self.discovery;
+        let path = own.path_and_query().map_or("/", |path| path.as_str());
+        let found = self.provider.get(path).await?;
         let text = |field: &str| found.get(field).and_then(Value::as_str).unwrap_or_default();
         if text("issuer") != self.issuer {
             return Err(bad(format!("it calls itself {:?}", text("issuer"))));

@@ -114,7 +114,7 @@ async fn ask(authorizer: &WebhookAuthorizer, name: &str, path: &str) -> Decision
 async fn another_server_decides_and_is_not_asked_twice() {
     let server = Server::start(decide).await;
     let authorizer =
-        WebhookAuthorizer::from_kubeconfig(&server.kubeconfig, WebhookCache::default());
+        WebhookAuthorizer::from_kubeconfig(&server.kubeconfig, WebhookOptions::default());
     let authorizer = authorizer.await.expect("usable");
     let pods = "/api/v1/namespaces/a/pods";
     for (name, path, expected, asked) in [
@@ -172,7 +172,7 @@ async fn another_server_knows_tokens() {
 async fn it_is_told_of_selectors() {
     let server = Server::start(decide).await;
     let authorizer =
-        WebhookAuthorizer::from_kubeconfig(&server.kubeconfig, WebhookCache::default());
+        WebhookAuthorizer::from_kubeconfig(&server.kubeconfig, WebhookOptions::default());
     let authorizer = authorizer.await.expect("usable");
     let told = async |query: &str| {
         let path = format!("/api/v1/namespaces/a/pods{query}");
@@ -187,4 +187,30 @@ async fn it_is_told_of_selectors() {
     let query =
         "?fieldSelector=spec.nodeName%3Dn,status.phase!%3DFailed&labelSelector=a+in+(b,c),!d,e%3E1";
     assert_eq!(told(query).await, json!([fields, labels]));
+}
+
+#[tokio::test]
+async fn it_is_asked_about_what_its_conditions_hold_for() {
+    let server = Server::start(decide).await;
+    let of = async |text: &str, deny: bool| {
+        let mut conditions = Conditions::default();
+        conditions.add(text).expect("a condition");
+        let conditions = Arc::new(conditions);
+        let options = WebhookOptions { conditions, deny, ..WebhookOptions::default() };
+        WebhookAuthorizer::from_kubeconfig(&server.kubeconfig, options).await.expect("usable")
+    };
+    let nothing = Decision::NoOpinion(String::new());
+    let in_a = "has(request.resourceAttributes) && request.resourceAttributes.namespace == 'a' && request.resourceAttributes.name == ''";
+    let authorizer = of(in_a, true).await;
+    assert!(ask(&authorizer, "ann", "/api/v1/namespaces/a/pods").await.is_allowed());
+    assert_eq!(server.asked(), 1);
+    for path in ["/api/v1/namespaces/b/pods", "/api/v1/namespaces/a/pods/p", "/metrics"] {
+        assert_eq!(ask(&authorizer, "ann", path).await, nothing, "{path}");
+    }
+    assert_eq!(server.asked(), 1, "it was not asked");
+    let broken = "request.resourceAttributes.namespace == 'a'";
+    assert_eq!(ask(&of(broken, false).await, "ann", "/metrics").await, nothing);
+    let refused = Decision::Deny(String::new());
+    assert_eq!(ask(&of(broken, true).await, "ann", "/metrics").await, refused);
+    assert_eq!(ask(&of("true", true).await, "joe", "/metrics").await, refused, "no answer");
 }
