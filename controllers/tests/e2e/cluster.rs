@@ -6,11 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 use windlass_api::admission::ResourceQuota;
 use windlass_api::authentication::User;
-use windlass_api::authorization::AlwaysAllow;
+use windlass_api::authorization::{AlwaysAllow, Authorizer, Masters, Rbac, Union};
+use windlass_api::bootstrap::bootstrap_roles;
 use windlass_api::local::LocalClient;
 use windlass_api::reviews::AccessReviews;
 use windlass_api::server::ApiServer;
 use windlass_controllers::{Context, Settings, registry};
+use windlass_core::cache::InformerFactory;
 use windlass_core::client::{
     Client, ClientExt, DeleteOptions, Key, ListOptions, Patch, Scope, WatchEvent, WriteOptions,
 };
@@ -43,13 +45,24 @@ impl Cluster {
     pub(crate) async fn with_settings(controllers: &[&str], settings: Settings) -> Self {
         let (env, shutdown) = (Env::simulated(7), Shutdown::new());
         let quotas = Arc::new(ResourceQuota::default());
-        let mut builder = ApiServer::builder().env(env.clone()).admission(quotas);
+        let rbac = Arc::<Rbac>::default();
+        let deciders: [Arc<dyn Authorizer>; 2] = [Arc::new(Masters), rbac.clone()];
+        let deciders: Arc<dyn Authorizer> = Arc::new(Union(deciders.into()));
+        let builder = ApiServer::builder().env(env.clone()).admission(quotas);
+        let mut builder = builder.authorizer(deciders);
         for (resource, subresource, creater) in AccessReviews(Arc::new(AlwaysAllow)).creaters() {
             builder = builder.creater(resource, subresource, creater);
         }
         let server = builder.build().await.expect("a server");
-        let client: Arc<dyn Client> = Arc::new(LocalClient::new(server, User::admin()));
-        let context = Context::new(client.clone(), env, shutdown.clone()).with_settings(settings);
+        let client: Arc<dyn Client> = Arc::new(LocalClient::new(server.clone(), User::admin()));
+        // The controllers have the rights of the controller manager, and no others.
+        bootstrap_roles(&*client).await.expect("the default roles");
+        for synced in rbac.follow(&InformerFactory::new(client.clone(), shutdown.clone())) {
+            synced.wait().await;
+        }
+        let manager = LocalClient::new(server, User::new("system:kube-controller-manager", []));
+        let context = Context::new(Arc::new(manager), env, shutdown.clone());
+        let context = context.with_settings(settings);
         let cluster = Self { client, context: context.clone(), shutdown };
         cluster.create(scheme::NAMESPACES, json!({"metadata": {"name": NS}})).await;
         let started = registry::start(&context, |name| controllers.contains(&name));
