@@ -213,3 +213,6 @@ impl Requirement {
         Some(LabelRequirement { key: self.key.clone(), operator, values: self.values.clone() })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -134,3 +134,16 @@ fn anonymous_requests_have_their_paths() {
         assert_eq!(all.anonymous, wanted, "{text}");
     }
 }
+
+#[test]
+fn what_the_guide_shows_is_read() {
+    let guide = include_str!("../../../../docs/security.md");
+    let all = guide.split("```yaml\n").filter_map(|part| part.split("```").next());
+    let own = all.filter(|text| text.contains("kind: AuthenticationConfiguration"));
+    let read: Vec<_> = own.map(|text| AuthenticationConfiguration::parse(text).unwrap()).collect();
+    let [one] = read.as_slice() else { panic!("one example") };
+    let claims = json!({"sub": "7", "hd": "example.com", "groups": ["devs"]});
+    assert_eq!(user(&one.issuers[0], claims).unwrap().name, "staff:7");
+    let other = json!({"sub": "7", "hd": "example.org", "groups": []});
+    assert_eq!(user(&one.issuers[0], other).unwrap_err(), "oidc: staff only");
+}

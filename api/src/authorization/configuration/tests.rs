@@ -78,3 +78,12 @@ fn what_can_not_be_is_named() {
     }
     assert!(AuthorizationConfiguration::parse("kind: Other\n").is_err());
 }
+
+#[test]
+fn what_the_guide_shows_is_read() {
+    let guide = include_str!("../../../../docs/security.md");
+    let all = guide.split("```yaml\n").filter_map(|part| part.split("```").next());
+    let own = all.filter(|text| text.contains("kind: AuthorizationConfiguration"));
+    let read: Vec<_> = own.map(|text| AuthorizationConfiguration::parse(text).unwrap()).collect();
+    assert_eq!(read[0].authorizers.len(), 3);
+}
