@@ -52,6 +52,13 @@ impl NodeAuthorizer {
                 "update" | "patch" => self.related(node, Kind::Claim, target),
                 _ => Err("can only get individual resources of this type".into()),
             },
+            // An agent that watches what its pods name sees no more than one that asks again and again.
+            ("", "persistentvolumeclaims") if follows(target, verb) => {
+                self.related(node, Kind::Claim, target)
+            }
+            ("", "persistentvolumes") if follows(target, verb) => {
+                self.related(node, Kind::Volume, target)
+            }
             ("", "persistentvolumeclaims") => self.get(node, Kind::Claim, target, verb),
             ("", "persistentvolumes") => self.get(node, Kind::Volume, target, verb),
             ("storage.k8s.io", "volumeattachments") => {
@@ -161,6 +168,11 @@ impl Authorizer for NodeAuthorizer {
             Err(why) => Decision::NoOpinion(why),
         }
     }
+}
+
+/// Whether one object is followed.
+fn follows(at: &ResourceTarget, verb: &str) -> bool {
+    matches!(verb, "list" | "watch") && at.name.is_some() && at.subresource.is_none()
 }
 
 /// A node sees itself and no other. Which one it writes NodeRestriction looks at.
