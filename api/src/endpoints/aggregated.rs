@@ -35,7 +35,7 @@ pub(super) async fn serve(
     filters::authorize(server, &attributes, record).await?;
     // Beside its discovery nothing of it is no resource: a path with a slash hidden in a name was seen here as one thing,
     // and would be read there as another.
-    if target.is_none() && info.path.trim_matches('/').split('/').count() > DISCOVERY {
+    if seen.is_none() && info.path.trim_matches('/').split('/').count() > DISCOVERY {
         return Ok(respond::not_found());
     }
     let answer = aggregator.forward(route, user, request).await;
