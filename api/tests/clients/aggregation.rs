@@ -256,8 +256,10 @@ async fn without_its_service_it_is_not_available() {
     let body = http_body_util::BodyExt::collect(answer.into_body()).await.expect("a body");
     assert_eq!(body.to_bytes(), "service unavailable\n");
     // One path here and another there: it does not go there.
-    let hidden = "/apis/example.com/v1/namespaces/a%2Fb/ships";
-    let request = http::Request::get(hidden).body(Vec::new()).expect("a request");
-    let answer = client.send(request.map(Into::into)).await.expect("an answer");
-    assert_eq!(answer.status(), 404);
+    for hidden in ["namespaces/a%2Fb/ships", "ships%2F", "ships/..", "ships/%2e%2E", "ships%2fa"] {
+        let path = format!("/apis/example.com/v1/{hidden}");
+        let request = http::Request::get(&path).body(Vec::new()).expect("a request");
+        let answer = client.send(request.map(Into::into)).await.expect("an answer");
+        assert_eq!(answer.status(), 404, "{path}");
+    }
 }

@@ -102,7 +102,7 @@ impl ListOptions {
     /// The name of the first parameter whose value can't be read.
     pub fn from_query(query: &[(String, String)]) -> Result<Self, String> {
         let mut options = Self::default();
-        for (name, value) in query {
+        for (name, value) in firsts(query) {
             options.read(name, value).ok_or_else(|| format!("{name}: invalid value {value:?}"))?;
         }
         Ok(options)
@@ -176,11 +176,15 @@ impl WriteOptions {
     /// The name of the first parameter whose value can't be read.
     pub fn from_query(query: &[(String, String)]) -> Result<Self, String> {
         let mut options = Self::default();
-        for (name, value) in query {
-            let bad = || format!("{name}: invalid value {value:?}");
+        for (_, value) in query.iter().filter(|(name, value)| name == "dryRun" && !value.is_empty())
+        {
+            match value.as_str() {
+                "All" => options.dry_run = true,
+                _ => return Err(format!("dryRun: invalid value {value:?}")),
+            }
+        }
+        for (name, value) in firsts(query) {
             match name.as_str() {
-                "dryRun" if value == "All" => options.dry_run = true,
-                "dryRun" if !value.is_empty() => return Err(bad()),
                 "fieldManager" => options.field_manager.clone_from(value),
                 "fieldValidation" => options.field_validation.clone_from(value),
                 "force" => options.force = flag(value),
@@ -227,6 +231,15 @@ impl DeleteOptions {
     }
 }
 
+/// Of a parameter that stands there twice the first counts, as Go reads a query: whoever decides about a request and whoever
+/// answers it must see the same.
+fn firsts(query: &[(String, String)]) -> impl Iterator<Item = &(String, String)> {
+    let is_first = |(at, (name, _)): &(usize, &(String, String))| {
+        query[..*at].iter().all(|(before, _)| before != name)
+    };
+    query.iter().enumerate().filter(is_first).map(|(_, pair)| pair)
+}
+
 #[allow(clippy::option_option, reason = "outer: readable, inner: given")]
 fn number(value: &str) -> Option<Option<u64>> {
     if value.is_empty() { Some(None) } else { value.parse().ok().map(Some) }
@@ -235,4 +248,30 @@ fn number(value: &str) -> Option<Option<u64>> {
 /// A flag in a query: given, it is set, unless it says `false` or `0` (apimachinery's conversion of queries).
 pub(crate) fn flag(value: &str) -> bool {
     value != "0" && !value.eq_ignore_ascii_case("false")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_what_stands_there_twice_the_first_counts() {
+        let pair = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+        let query = [
+            ("fieldSelector", "spec.nodeName=other"),
+            ("fieldSelector", "spec.nodeName=own"),
+            ("limit", "1"),
+            ("limit", "x"),
+            ("fieldManager", "a"),
+            ("fieldManager", "b"),
+            ("dryRun", ""),
+            ("dryRun", "All"),
+        ]
+        .map(pair);
+        let list = ListOptions::from_query(&query).unwrap();
+        assert_eq!((list.field_selector.as_str(), list.limit), ("spec.nodeName=other", 1));
+        let write = WriteOptions::from_query(&query).unwrap();
+        assert_eq!((write.field_manager.as_str(), write.dry_run), ("a", true));
+        assert!(WriteOptions::from_query(&[("dryRun", "All"), ("dryRun", "x")].map(pair)).is_err());
+    }
 }

@@ -94,7 +94,8 @@ fn hides_a_path(segment: &str) -> bool {
 }
 
 fn asks_to_watch(query: &[(String, String)]) -> bool {
-    query.iter().any(|(name, value)| name == "watch" && crate::client::flag(value))
+    let given = query.iter().find(|(name, _)| name == "watch");
+    given.is_some_and(|(_, value)| crate::client::flag(value))
 }
 
 fn parse_query(query: &str) -> Vec<(String, String)> {

@@ -94,6 +94,7 @@ fn flags_are_set_unless_they_say_no() {
         ("watch=TRUE", Verb::Watch),
         ("watch=0", Verb::List),
         ("watch=False", Verb::List),
+        ("watch=0&watch=1", Verb::List),
     ] {
         assert_eq!(about(Method::GET, &format!("/api/v1/pods?{query}")).0, verb, "{query}");
     }
