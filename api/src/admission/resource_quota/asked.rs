@@ -2,7 +2,7 @@
 
 use crate::admission::{AdmissionRequest, Operation};
 use crate::strategy::Map;
-use crate::strategy::json::{map_at, map_of, maps_of, str_at, str_of};
+use crate::strategy::json::{map_at, map_of, maps_of, str_of};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use windlass_core::meta::Status;
@@ -35,13 +35,11 @@ pub(super) struct Asked {
 
 impl Asked {
     /// Whether such a write can use anything. Pods use what they were made with, or resized to; of most objects only
-    /// the number is counted. What is about to go takes nothing more.
+    /// the number is counted. What is about to go is counted too: until then it may still grow.
     pub(super) fn is_counted(request: &AdmissionRequest<'_>) -> bool {
         let resource = request.resource;
-        let goes = |object: &Map| !str_at(object, &["metadata", "deletionTimestamp"]).is_empty();
         match (request.operation, request.subresource) {
             (Operation::Create, "") => true,
-            (_, _) if request.object.as_ref().is_some_and(goes) => false,
             (Operation::Update, "resize") => *resource == scheme::PODS,
             (Operation::Update, "") => {
                 *resource == scheme::SERVICES || *resource == scheme::PERSISTENTVOLUMECLAIMS

@@ -8,7 +8,10 @@ use crate::server::ApiServer;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use windlass_core::client::{ClientExt, Key, ListOptions, Reader, Scope, WriteOptions, Writer};
+use windlass_core::client::{
+    ClientExt, DeleteOptions, Key, ListOptions, Patch, PatchType, Reader, Scope, WriteOptions,
+    Writer,
+};
 use windlass_core::meta::Reason;
 use windlass_core::scheme::{self, GroupVersionResource};
 use windlass_core::{Error, Object};
@@ -270,6 +273,23 @@ async fn many_writers_never_overshoot() {
     let there = client.list(&scope, &Default::default()).await.unwrap().items.len();
     assert_eq!((made, there), (40, 40));
     assert_eq!(used(&client).await, json!({"configmaps": "40"}));
+}
+
+#[tokio::test]
+async fn what_is_about_to_go_does_not_grow_for_nothing() {
+    let client = with_quota(json!({"services.nodeports": "0"})).await;
+    let service = json!({"metadata": {"name": "s", "finalizers": ["example.com/x"]},
+        "spec": {"ports": [{"port": 80}]}});
+    client.create_from(&Key::new(scheme::SERVICES, "ns", ""), &service).await.unwrap();
+    let key = Key::new(scheme::SERVICES, "ns", "s");
+    client.delete(&key, &DeleteOptions::default()).await.unwrap();
+    let change = async |change: Value| {
+        let patch = Patch { kind: PatchType::Merge, body: change.to_string().into() };
+        client.patch(&key, patch, &WriteOptions::default()).await
+    };
+    let refused = change(json!({"spec": {"type": "NodePort"}})).await.expect_err("over the quota");
+    assert_eq!(reason(&refused), Some(Reason::Forbidden), "{refused}");
+    change(json!({"metadata": {"finalizers": null}})).await.expect("it goes");
 }
 
 #[tokio::test]
