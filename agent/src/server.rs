@@ -31,6 +31,8 @@ pub struct ServerTls {
     pub config: Arc<rustls::ServerConfig>,
     /// The common names of the client certificates that are let in; all others are told 403.
     pub clients: Vec<String>,
+    /// The organization that their certificates must name too: a common name alone may be asked for by others.
+    pub organization: String,
 }
 
 /// Serves one agent's pods.

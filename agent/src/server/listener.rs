@@ -1,7 +1,7 @@
 //! Accepts connections.
 
-use super::Server;
 use super::answers::Refusal;
+use super::{Server, ServerTls};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
@@ -57,12 +57,8 @@ impl Server {
         let accept = TlsAcceptor::from(tls.config.clone()).accept(stream);
         match tokio::time::timeout(PATIENCE, accept).await {
             Ok(Ok(stream)) => {
-                let known = stream
-                    .get_ref()
-                    .1
-                    .peer_certificates()
-                    .and_then(|chain| common_name(chain.first()?));
-                let allowed = known.is_some_and(|name| tls.clients.contains(&name));
+                let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+                let allowed = shown.is_some_and(|certificate| tls.lets_in(certificate));
                 self.serve(stream, allowed).await;
             }
             Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
@@ -96,8 +92,19 @@ impl Server {
     }
 }
 
-fn common_name(certificate: &rustls::pki_types::CertificateDer<'_>) -> Option<String> {
-    let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
-    let name = parsed.subject().iter_common_name().last()?.as_str().ok()?.to_owned();
-    Some(name)
+// === impl ServerTls ===
+
+impl ServerTls {
+    /// Whether a certificate, which was verified, is that of a client.
+    fn lets_in(&self, certificate: &[u8]) -> bool {
+        let Ok((_, parsed)) = X509Certificate::from_der(certificate) else { return false };
+        let subject = parsed.subject();
+        let name = subject.iter_common_name().last().and_then(|name| name.as_str().ok());
+        let mut organizations = subject.iter_organization().filter_map(|one| one.as_str().ok());
+        name.is_some_and(|name| self.clients.iter().any(|client| client == name))
+            && organizations.any(|one| one == self.organization)
+    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use windlass_agent::{Agent, Config, Machine, ServerTls};
+use windlass_api::authentication::MASTERS;
 use windlass_api::pki::{CertificateResolver, server_tls_with};
 use windlass_core::cache::InformerFactory;
 use windlass_core::client::Client;
@@ -76,7 +77,8 @@ pub async fn build(place: Place<'_>) -> Result<Agent, Error> {
         ..Config::default()
     };
     let config_tls = Arc::new(server_tls_with(place.own, place.authority, true)?);
-    let tls = ServerTls { config: config_tls, clients: vec![API_SERVER.to_owned()] };
+    let clients = vec![API_SERVER.to_owned()];
+    let tls = ServerTls { config: config_tls, clients, organization: MASTERS.to_owned() };
     let address = SocketAddr::new(place.address, place.port);
     let listener = TcpListener::bind(address).await;
     let listener =
