@@ -8,12 +8,16 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use windlass_core::Object;
 use windlass_core::client::Key;
 use windlass_core::meta::Status;
 use windlass_core::scheme;
 
 /// Who signs them, in their own words.
 pub(super) const ISSUER: &str = "kubernetes/serviceaccount";
+
+/// The label of a Secret whose token counts no more: the controller that cleans up puts it there.
+const INVALID_SINCE: &str = "kubernetes.io/legacy-token-invalid-since";
 
 /// What such a token says.
 #[derive(Deserialize)]
@@ -73,7 +77,7 @@ impl ServiceAccountTokens {
     /// Whether the Secret is still there, and has this very token.
     async fn check_secret(&self, token: &str, namespace: &str, name: &str) -> Result<(), Status> {
         let secret = match self.objects.get(&Key::new(scheme::SECRETS, namespace, name)).await {
-            Ok(secret) if !secret.header().deleting => secret,
+            Ok(secret) if !secret.header().deleting && !is_invalid(&secret) => secret,
             Ok(_) => return Err(unauthorized()),
             Err(error) if error.is_not_found() => return Err(unauthorized()),
             Err(error) => return Err(Status::internal(error)),
@@ -88,4 +92,9 @@ impl ServiceAccountTokens {
         self.uses.note(&secret, self.clock.now());
         if is_marked_invalid(&secret) { Err(unauthorized()) } else { Ok(()) }
     }
+}
+
+/// Whether a Secret was found unused for so long that its token is refused, whatever the label says.
+fn is_invalid(secret: &Object) -> bool {
+    secret.header().labels.iter().any(|(key, _)| &**key == INVALID_SINCE)
 }

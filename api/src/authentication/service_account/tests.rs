@@ -90,7 +90,7 @@ async fn with_kept_token() -> (ServiceAccountTokens, crate::local::LocalClient, 
 
 #[tokio::test]
 async fn a_kept_token_goes_with_its_secret() {
-    use windlass_core::client::{DeleteOptions, Writer};
+    use windlass_core::client::{DeleteOptions, Patch, PatchType, WriteOptions, Writer};
     let (tokens, client, token) = with_kept_token().await;
     let (user, audiences) = tokens.user(&token, &[]).await.expect("known");
     assert_eq!(user.name, "system:serviceaccount:default:bot");
@@ -100,6 +100,12 @@ async fn a_kept_token_goes_with_its_secret() {
     let foreign = keys("us").sign(&serde_json::json!({"iss": legacy::ISSUER})).expect("signed");
     assert!(tokens.user(&foreign, &[]).await.is_err(), "another key");
     let secret = Key::new(scheme::SECRETS, "default", "kept");
+    for (label, good) in [(Some("2030-01-01"), false), (None, true)] {
+        let labels = serde_json::json!({"metadata": {"labels": {"kubernetes.io/legacy-token-invalid-since": label}}});
+        let patch = Patch { kind: PatchType::Merge, body: labels.to_string().into() };
+        client.patch(&secret, patch, &WriteOptions::default()).await.expect("labelled");
+        assert_eq!(tokens.user(&token, &[]).await.is_ok(), good, "{label:?}");
+    }
     client.delete(&secret, &DeleteOptions::default()).await.expect("deleted");
     assert!(tokens.user(&token, &[]).await.is_err(), "its Secret is gone");
 }
