@@ -202,6 +202,11 @@ impl Conditions {
         Self { expressions: given.iter().map(compile).collect(), fail }
     }
 
+    /// Conditions of which nobody can say whether they hold: nobody gets past them.
+    pub(super) fn undecidable(why: String) -> Self {
+        Self { expressions: vec![Expression::new("", Err(why))], fail: true }
+    }
+
     /// Whether there are none.
     pub(super) fn is_empty(&self) -> bool {
         self.expressions.is_empty()

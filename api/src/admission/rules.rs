@@ -61,6 +61,23 @@ struct Ask<'a> {
     name: &'a str,
 }
 
+// === impl MatchResources ===
+
+impl MatchResources {
+    /// What takes every request.
+    pub(super) fn everything() -> Self {
+        let any = || vec!["*".to_owned()];
+        let rule = Rule {
+            api_groups: any(),
+            api_versions: any(),
+            operations: any(),
+            resources: vec!["*/*".to_owned()],
+            ..Rule::default()
+        };
+        Self { resource_rules: vec![rule], ..Self::default() }
+    }
+}
+
 // === impl Rule ===
 
 impl Rule {

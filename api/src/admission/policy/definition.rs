@@ -155,8 +155,8 @@ pub(super) struct Policies {
 impl Policies {
     /// The policies that are bound, with their bindings, both in the order of their names.
     pub(super) fn make(&mut self, policies: &Objects, bindings: &Objects) -> Vec<Bound> {
-        refresh(&mut self.policies, policies, Policy::new);
-        refresh(&mut self.bindings, bindings, Binding::new);
+        refresh(&mut self.policies, policies, Policy::new, Policy::refusing);
+        refresh(&mut self.bindings, bindings, Binding::new, Binding::everywhere);
         let mut bound: BTreeMap<&str, Vec<Arc<Binding>>> = BTreeMap::new();
         for (_, binding) in self.bindings.values() {
             bound.entry(&binding.policy).or_default().push(binding.clone());
@@ -169,10 +169,12 @@ impl Policies {
     }
 }
 
+/// What can't be read stays as it was before; with nothing before, it is what `unread` makes of it.
 fn refresh<S: DeserializeOwned + Send + Sync + 'static, T>(
     known: &mut BTreeMap<String, (u64, Arc<T>)>,
     all: &Objects,
     make: impl Fn(&str, S) -> T,
+    unread: impl Fn(&Object, &windlass_core::Error) -> Option<T>,
 ) {
     known.retain(|name, _| all.contains_key(name));
     for (name, object) in all {
@@ -180,9 +182,16 @@ fn refresh<S: DeserializeOwned + Send + Sync + 'static, T>(
         if known.get(name).is_some_and(|(seen, _)| *seen == version) {
             continue;
         }
-        match spec(object) {
-            Ok(spec) => _ = known.insert(name.clone(), (version, Arc::new(make(name, spec)))),
-            Err(error) => tracing::error!(name, %error, "an admission policy can't be read"),
+        let made = match spec(object) {
+            Ok(spec) => Some(Arc::new(make(name, spec))),
+            Err(error) => {
+                tracing::error!(name, %error, "an admission policy or its binding can't be read");
+                let before = known.remove(name).map(|(_, before)| before);
+                before.or_else(|| unread(object, &error).map(Arc::new))
+            }
+        };
+        if let Some(made) = made {
+            known.insert(name.clone(), (version, made));
         }
     }
 }
@@ -194,6 +203,16 @@ fn spec<S: DeserializeOwned + Send + Sync + 'static>(object: &Object) -> windlas
 // === impl Policy ===
 
 impl Policy {
+    /// In the place of one that can't be read: about everything, and nobody gets past it.
+    #[allow(clippy::unnecessary_wraps, reason = "of bindings there may be none")]
+    fn refusing(object: &Object, error: &windlass_core::Error) -> Option<Self> {
+        let match_constraints = MatchResources::everything();
+        let all =
+            Self::new(object.name(), PolicySpec { match_constraints, ..PolicySpec::default() });
+        let conditions = Conditions::undecidable(format!("the policy can't be read: {error}"));
+        Some(Self { conditions, ..all })
+    }
+
     fn new(name: &str, spec: PolicySpec) -> Self {
         let params = spec.param_kind.is_some();
         let fail = spec.failure_policy.as_deref() != Some("Ignore");
@@ -286,4 +305,20 @@ impl Binding {
             actions: spec.validation_actions,
         }
     }
+
+    /// In the place of one that can't be read: its policy holds everywhere, if it says at least which one.
+    fn everywhere(object: &Object, _: &windlass_core::Error) -> Option<Self> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Named {
+            policy_name: String,
+        }
+        let Named { policy_name } = spec(object).ok()?;
+        let validation_actions = vec![Action::Deny];
+        let all = BindingSpec { policy_name, validation_actions, ..BindingSpec::default() };
+        Some(Self::new(object.name(), all))
+    }
 }
+
+#[cfg(test)]
+mod tests;

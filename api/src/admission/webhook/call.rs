@@ -53,9 +53,9 @@ async fn ask(
         let text = format!("admission webhook {:?} does not support dry run", hook.name);
         return Err(refused(Status::bad_request(text)));
     }
-    let Some(version) = hook.version else {
-        let text = "could not create admission objects: webhook does not accept known AdmissionReview versions (v1, v1beta1)";
-        return Err(Failure::Calling(text.to_owned()));
+    let version = match &hook.version {
+        Ok(version) => *version,
+        Err(why) => return Err(Failure::Calling(why.clone())),
     };
     let object = match &request.object {
         Some(object) => Some(view.object(entry, object).await.map_err(refused)?),

@@ -15,6 +15,7 @@ use windlass_core::Object;
 const TIMEOUT: u64 = 10;
 /// Versions of reviews that are spoken.
 const VERSIONS: [&str; 2] = ["v1", "v1beta1"];
+const UNSPOKEN: &str = "could not create admission objects: webhook does not accept known AdmissionReview versions (v1, v1beta1)";
 
 /// A webhook.
 pub(super) struct Hook {
@@ -31,8 +32,8 @@ pub(super) struct Hook {
     pub(super) timeout: Duration,
     /// Whether it wants to see what others change after it.
     pub(super) reinvoke: bool,
-    /// The version of reviews it understands; none if it understands none of ours.
-    pub(super) version: Option<&'static str>,
+    /// The version of reviews it understands; or why it can't be asked.
+    pub(super) version: Result<&'static str, String>,
     pub(super) client: Arc<Webhook>,
     config: ClientConfig,
 }
@@ -80,21 +81,24 @@ impl Hooks {
             let before = self.known.remove(name);
             let hooks = match before {
                 Some((known, hooks)) if known == version => hooks,
-                before => self.read(object, &before.map(|(_, hooks)| hooks).unwrap_or_default()),
+                before => self.read(object, before.map(|(_, hooks)| hooks)),
             };
             self.known.insert(name.clone(), (version, hooks));
         }
         self.known.values().flat_map(|(_, hooks)| hooks.iter().cloned()).collect()
     }
 
-    fn read(&self, object: &Object, before: &[Arc<Hook>]) -> Vec<Arc<Hook>> {
+    /// What can't be read stays as it was before; with nothing before, nobody gets past it.
+    fn read(&self, object: &Object, before: Option<Vec<Arc<Hook>>>) -> Vec<Arc<Hook>> {
         let configuration: Configuration = match object.view() {
             Ok(configuration) => configuration,
             Err(error) => {
                 tracing::error!(name = object.name(), %error, "a webhook configuration can't be read");
-                return Vec::new();
+                return before
+                    .unwrap_or_else(|| vec![Arc::new(self.refusing(object.name(), &error))]);
             }
         };
+        let before = before.unwrap_or_default();
         let mut hooks: Vec<Arc<Hook>> = Vec::with_capacity(configuration.webhooks.len());
         for (at, described) in configuration.webhooks.into_iter().enumerate() {
             let same = before.iter().find(|hook| hook.config == described.client_config);
@@ -108,6 +112,19 @@ impl Hooks {
             hooks.push(Arc::new(Hook::new(object.name(), at, described, client)));
         }
         hooks
+    }
+
+    /// A hook in the place of a configuration that can't be read.
+    fn refusing(&self, configuration: &str, error: &windlass_core::Error) -> Hook {
+        let client = Arc::new(Webhook::new(ClientConfig::default(), self.objects.clone()));
+        let all = Described {
+            name: configuration.to_owned(),
+            matching: MatchResources::everything(),
+            side_effects: Some("None".into()),
+            ..Described::default()
+        };
+        let version = Err(format!("its configuration can't be read: {error}"));
+        Hook { version, ..Hook::new(configuration, 0, all, client) }
     }
 }
 
@@ -127,7 +144,11 @@ impl Hook {
             dry_run,
             timeout: Duration::from_secs(given.timeout_seconds.unwrap_or(TIMEOUT)),
             reinvoke: given.reinvocation_policy.as_deref() == Some("IfNeeded"),
-            version: given.admission_review_versions.iter().find_map(spoken),
+            version: given
+                .admission_review_versions
+                .iter()
+                .find_map(spoken)
+                .ok_or_else(|| UNSPOKEN.to_owned()),
             name: given.name,
             client,
             config: given.client_config,

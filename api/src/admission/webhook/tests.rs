@@ -1,5 +1,12 @@
 use super::answer::{read, refusal};
+use super::hook::Hooks;
+use crate::admission::testing::Ask;
+use crate::admission::view::View;
+use crate::server::ApiServer;
 use serde_json::{Value, json};
+use std::sync::Arc;
+use windlass_core::Object;
+use windlass_core::scheme::PODS;
 
 fn v1(response: Value) -> Vec<u8> {
     json!({"kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1", "response": response})
@@ -80,4 +87,34 @@ fn refusals_are_failures() {
         (status.code, status.message.as_str()),
         (418, "admission webhook \"a.b.c\" denied the request: tea")
     );
+}
+
+#[tokio::test]
+async fn nobody_gets_past_a_configuration_that_cannot_be_read() {
+    let server = ApiServer::builder().build().await.unwrap();
+    let mut hooks = Hooks::new(server.objects().clone());
+    let mut make = |version: &str, webhooks: Value| {
+        let object = json!({"apiVersion": "v1", "kind": "X", "webhooks": webhooks,
+            "metadata": {"name": "c", "resourceVersion": version}});
+        let object = Arc::new(Object::from_wire(object.to_string().into()).unwrap());
+        hooks.make(&[("c".to_owned(), object)].into())
+    };
+    let unread = make("1", json!(5));
+    assert_eq!(unread.len(), 1);
+    let why = unread[0].version.as_ref().expect_err("it can't be asked");
+    assert!(unread[0].fail && why.contains("can't be read"), "{why}");
+    let binding = Ask::create(PODS, &json!({"metadata": {"name": "x"}})).through("binding");
+    let taken = binding.with(&server, async |request| {
+        let view = View::of(request).unwrap();
+        unread[0].matcher.takes(&view, request).await.unwrap().is_some()
+    });
+    assert!(taken.await, "it is about everything");
+
+    let names = |hooks: &[Arc<super::hook::Hook>]| {
+        hooks.iter().map(|hook| hook.name.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(names(&make("2", json!([{"name": "a.b.c"}]))), ["a.b.c"]);
+    assert_eq!(names(&make("3", json!(5))), ["a.b.c"], "as it was before");
+    assert!(make("4", json!([])).is_empty());
+    assert!(make("5", json!(5)).is_empty(), "as it was before");
 }
