@@ -53,6 +53,11 @@ impl Asked {
         check_node_usages(usages, "server auth")
     }
 
+    fn check_client(&self, usages: &[String]) -> Result<(), String> {
+        check_client_usages(usages)?;
+        refuse_if(self.common_name().is_empty(), || "subject common name is required".into())
+    }
+
     fn check_node(&self) -> Result<(), String> {
         refuse_if(self.0.organizations != [NODES], || {
             "subject organization is not system:nodes".into()
@@ -65,7 +70,7 @@ impl Asked {
     /// Whether a signer takes it; why not otherwise. `None` when it is none of Kubernetes' signers.
     pub(super) fn check(&self, signer: &str, usages: &[String]) -> Option<Result<(), String>> {
         Some(match signer {
-            CLIENT => check_client_usages(usages),
+            CLIENT => self.check_client(usages),
             KUBELET_CLIENT => self.check_kubelet_client(usages),
             KUBELET_SERVING => self.check_kubelet_serving(usages),
             // All is as it ever was there.

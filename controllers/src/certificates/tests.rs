@@ -9,6 +9,7 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 const CLIENT: &str = include_str!("tests/client.csr");
+const CLIENT_NO_NAME: &str = include_str!("tests/clientnoname.csr");
 const NODE: &str = include_str!("tests/node.csr");
 const NODE_TWO: &str = include_str!("tests/nodetwo.csr");
 const NODE_NAME: &str = include_str!("tests/nodename.csr");
@@ -51,6 +52,7 @@ fn signers_take_what_kubernetes_signers_take() {
             &["digital signature"],
             "missing required usage for client certificate: client auth",
         ),
+        ("kube-apiserver-client", CLIENT_NO_NAME, client, "subject common name is required"),
         ("kube-apiserver-client", "rubbish", client, "PEM block type must be CERTIFICATE REQUEST"),
         (kubelet, NODE, client, ""),
         (kubelet, NODE, &["client auth", "key encipherment", "digital signature"], ""),

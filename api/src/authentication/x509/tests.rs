@@ -14,6 +14,18 @@ impl Clock for Set {
 }
 
 #[tokio::test]
+async fn a_certificate_without_a_name_is_nobodys() {
+    let now = Timestamp::from_second(1_800_000_000).unwrap();
+    let authority = Authority::ephemeral("ca", now).unwrap();
+    let authenticator = ClientCertificate::new(Arc::new(Set(Mutex::new(now))));
+    let own = authority.client("", &["system:masters"], now).unwrap();
+    let own = CertificateDer::from_pem_slice(own.certificate.as_bytes()).unwrap();
+    let (mut request, ()) = http::Request::new(()).into_parts();
+    request.extensions.insert(PeerCertificates::new(Arc::from([own])));
+    assert_eq!(authenticator.authenticate(&request).await, Ok(None));
+}
+
+#[tokio::test]
 async fn a_connection_outlives_no_certificate() {
     let now = Timestamp::from_second(1_800_000_000).unwrap();
     let hour = SignedDuration::from_hours(1);
