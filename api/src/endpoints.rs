@@ -67,10 +67,8 @@ async fn route(
         .await
     {
         Ok(known) => known,
-        Err((sender, status)) => {
-            if let Some(record) = visit.record(server, &sender, None, (id, &parts)) {
-                record.complete(status.code, Some(&status));
-            }
+        Err(refusal) => {
+            let status = refusal.record(server, &visit, (id, &parts));
             return respond::refuse(&accepted, &status);
         }
     };

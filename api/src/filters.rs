@@ -23,6 +23,38 @@ use tokio::time::Instant;
 use windlass_core::meta::{Reason, Status, parse_duration};
 use windlass_core::request::{RequestInfo, Target, Verb};
 
+/// One who is not let in.
+pub(crate) struct Refusal {
+    pub(crate) status: Status,
+    /// Who sent the request, if that is known.
+    sender: User,
+    /// Whom he may not be, and why.
+    decided: Option<(User, String)>,
+}
+
+// === impl Refusal ===
+
+impl Refusal {
+    /// Records it; of one who may not be another, with the other and the decision.
+    pub(crate) fn record(
+        self,
+        server: &ApiServer,
+        visit: &Visit<'_>,
+        from: (&str, &Parts),
+    ) -> Status {
+        let Self { status, sender, decided } = self;
+        let (user, sender, why) = match decided {
+            Some((wanted, why)) => (wanted, Some(sender), Some(why)),
+            None => (sender, None, None),
+        };
+        if let Some(record) = visit.record(server, &user, sender, from) {
+            why.iter().for_each(|why| record.decided(false, why));
+            record.complete(status.code, Some(&status));
+        }
+        status
+    }
+}
+
 /// Who sent a request; and who really did, when he is somebody else for it.
 ///
 /// # Errors
@@ -30,12 +62,15 @@ use windlass_core::request::{RequestInfo, Target, Verb};
 pub(crate) async fn authenticate(
     server: &ApiServer,
     parts: &Parts,
-) -> Result<(User, Option<User>), (User, Status)> {
-    let user = recognize(server, parts).await.map_err(|status| (User::default(), status))?;
+) -> Result<(User, Option<User>), Refusal> {
+    let unknown = |status| Refusal { status, sender: User::default(), decided: None };
+    let user = recognize(server, parts).await.map_err(unknown)?;
     match impersonation::apply(server, &user, &parts.headers).await {
         Ok(None) => Ok((user, None)),
         Ok(Some(wanted)) => Ok((wanted, Some(user))),
-        Err(status) => Err((user, status)),
+        Err(impersonation::Refused { status, decided }) => {
+            Err(Refusal { status, sender: user, decided })
+        }
     }
 }
 

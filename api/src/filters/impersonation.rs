@@ -1,7 +1,7 @@
 //! Being somebody else for one request, if one may (API reference, "User impersonation").
 
 use crate::authentication::{ANONYMOUS, AUTHENTICATED, UNAUTHENTICATED, User};
-use crate::authorization::Attributes;
+use crate::authorization::{Attributes, Decision};
 use crate::server::ApiServer;
 use http::{HeaderMap, HeaderValue};
 use percent_encoding::percent_decode_str;
@@ -16,16 +16,30 @@ const EXTRA: &str = "impersonate-extra-";
 const SERVICE_ACCOUNT: &str = "system:serviceaccount:";
 const AUTHENTICATION: &str = "authentication.k8s.io";
 
+/// Why one may not be another.
+pub(super) struct Refused {
+    pub(super) status: Status,
+    /// Whom he may not be, and why; none when it can't be read who is meant.
+    pub(super) decided: Option<(User, String)>,
+}
+
 /// The user that the headers name, if they do and the one who sent them may be him.
 pub(super) async fn apply(
     server: &ApiServer,
     user: &User,
     headers: &HeaderMap,
-) -> Result<Option<User>, Status> {
-    let Some(wanted) = wanted(headers)? else { return Ok(None) };
+) -> Result<Option<User>, Refused> {
+    let wanted = wanted(headers).map_err(|status| Refused { status, decided: None })?;
+    let Some(wanted) = wanted else { return Ok(None) };
     for target in targets(&wanted) {
         let attributes = Attributes::of(user, "impersonate", &target);
-        server.handler.authorize(&attributes).await?;
+        match server.handler.authorizer.authorize(&attributes).await {
+            Decision::Allow(_) => {}
+            Decision::Deny(why) | Decision::NoOpinion(why) => {
+                let status = attributes.forbidden(&why);
+                return Err(Refused { status, decided: Some((completed(wanted), why)) });
+            }
+        }
     }
     Ok(Some(completed(wanted)))
 }

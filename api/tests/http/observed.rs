@@ -11,7 +11,7 @@ use std::sync::Arc;
 use windlass_api::admission::{ValidatingPolicies, ValidatingWebhooks};
 use windlass_api::audit::{Audit, AuditSink, Policy};
 use windlass_api::authentication::{InProcess, User};
-use windlass_api::authorization::AlwaysAllow;
+use windlass_api::authorization::{AlwaysAllow, AlwaysDeny};
 use windlass_api::local::LocalClient;
 use windlass_api::server::ApiServer;
 use windlass_core::client::{ClientExt, Key};
@@ -127,6 +127,24 @@ async fn nobody_hides_behind_whom_he_impersonates() {
         assert_eq!(last["user"]["username"], "jane", "{last}");
         assert_eq!(last["responseStatus"]["code"], code);
     }
+}
+
+#[tokio::test]
+async fn who_may_not_be_another_is_recorded_with_him() {
+    let kept = Arc::new(Kept::default());
+    let audit = Audit::new(Policy::parse(POLICY).expect("a policy"), kept.clone());
+    let builder = ApiServer::builder().audit(audit).authenticator(Arc::new(InProcess));
+    let builder = builder.authorizer(Arc::new(AlwaysDeny));
+    let http = Http { server: builder.build().await.expect("a server") };
+    let request = Request::get(CONFIGMAPS).header("impersonate-user", "root");
+    let read = http.ask(request.extension(User::new("jane", [])), String::new()).await;
+    assert_eq!(read.code, 403, "{}", read.text());
+    let events = kept.take_all();
+    let last = events.last().expect("it is recorded");
+    assert_eq!(last["user"]["username"], "jane", "{last}");
+    assert_eq!(last["impersonatedUser"]["username"], "root", "{last}");
+    assert_eq!(last["annotations"]["authorization.k8s.io/decision"], "forbid", "{last}");
+    assert_eq!(last["responseStatus"]["code"], 403);
 }
 
 #[tokio::test]
