@@ -62,6 +62,11 @@ pub enum Decision {
 pub trait Authorizer: Send + Sync {
     /// Whether it may be done.
     async fn authorize(&self, attributes: &Attributes<'_>) -> Decision;
+
+    /// Why it may let a user do more than his roles say, as lists of rules do not show it; none when it does not.
+    fn unlisted(&self, _: &User) -> Option<String> {
+        Some("authorizer does not support user rule resolution".into())
+    }
 }
 
 /// Lets nobody do what those before it did not allow.
@@ -83,6 +88,10 @@ impl Authorizer for AlwaysAllow {
 impl Authorizer for AlwaysDeny {
     async fn authorize(&self, _: &Attributes<'_>) -> Decision {
         Decision::NoOpinion("Everything is forbidden.".into())
+    }
+
+    fn unlisted(&self, _: &User) -> Option<String> {
+        None
     }
 }
 

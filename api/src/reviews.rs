@@ -29,8 +29,9 @@ impl Reviews {
     #[must_use]
     pub fn creaters(&self) -> Vec<(GroupVersionResource, &'static str, Arc<dyn Creater>)> {
         let mut all = AccessReviews(self.authorizer.clone()).creaters();
+        let rules = rules::Rules { rbac: self.rbac.clone(), authorizer: self.authorizer.clone() };
         let more: [(_, _, Arc<dyn Creater>); 4] = [
-            (scheme::SELFSUBJECTRULESREVIEWS, "", Arc::new(rules::Rules(self.rbac.clone()))),
+            (scheme::SELFSUBJECTRULESREVIEWS, "", Arc::new(rules)),
             (scheme::SELFSUBJECTREVIEWS, "", Arc::new(who::Oneself)),
             (scheme::TOKENREVIEWS, "", Arc::new(who::TokenReview(self.tokens.clone()))),
             (scheme::SERVICEACCOUNTS, "token", Arc::new(token::TokenRequest(self.keys.clone()))),

@@ -26,6 +26,8 @@ impl Admission for NamespaceLifecycle {
         }
         if request.namespace.is_empty()
             || *request.resource == scheme::NAMESPACES
+            // Who asks what he may do does not learn which namespaces there are.
+            || *request.resource == scheme::LOCALSUBJECTACCESSREVIEWS
             || !request.objects.serves(&scheme::NAMESPACES)
         {
             return Ok(());
@@ -72,4 +74,25 @@ fn terminating(request: &AdmissionRequest<'_>) -> Status {
         field: "metadata.namespace".into(),
     }];
     status
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::admission::testing::Ask;
+    use crate::server::ApiServer;
+    use serde_json::json;
+
+    #[tokio::test]
+    async fn a_review_does_not_tell_which_namespaces_there_are() {
+        let server = ApiServer::builder().build().await.unwrap();
+        let object = json!({"metadata": {"name": "x", "namespace": "missing"}});
+        for (resource, made) in
+            [(scheme::LOCALSUBJECTACCESSREVIEWS, true), (scheme::CONFIGMAPS, false)]
+        {
+            let ask = Ask::create(resource.clone(), &object).within("missing");
+            let answer = ask.of(&NamespaceLifecycle, &server).await;
+            assert_eq!(answer.result.is_ok(), made, "{}", resource.resource);
+        }
+    }
 }

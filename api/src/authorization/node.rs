@@ -6,6 +6,7 @@ mod graph;
 mod pod;
 
 use super::{Attributes, Authorizer, Decision, Rule};
+use crate::authentication::User;
 use crate::bootstrap::node_rules;
 use async_trait::async_trait;
 use graph::{Graph, Kind, Vertex};
@@ -167,6 +168,11 @@ impl Authorizer for NodeAuthorizer {
             Ok(()) => Decision::allow(),
             Err(why) => Decision::NoOpinion(why),
         }
+    }
+
+    fn unlisted(&self, user: &User) -> Option<String> {
+        let is_node = user.is_in(NODES) && user.name.starts_with(PREFIX);
+        is_node.then(|| "node authorizer does not support user rule resolution".to_owned())
     }
 }
 

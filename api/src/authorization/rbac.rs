@@ -7,6 +7,7 @@ mod rule;
 pub use rule::Rule;
 
 use super::{Attributes, Authorizer, Decision};
+use crate::authentication::User;
 use async_trait::async_trait;
 use index::{Binding, Index, Place};
 use parking_lot::RwLock;
@@ -44,7 +45,7 @@ impl Rbac {
 
     /// All rules that hold for a user in a namespace (for the cluster when it is empty).
     #[must_use]
-    pub fn rules_for(&self, user: &crate::authentication::User, namespace: &str) -> Vec<Rule> {
+    pub fn rules_for(&self, user: &User, namespace: &str) -> Vec<Rule> {
         self.index.read().rules(user, namespace).map(|(rule, _)| rule.clone()).collect()
     }
 
@@ -93,6 +94,10 @@ impl Authorizer for Rbac {
             Some((_, grant)) => Decision::Allow(grant.why.clone()),
             None => Decision::NoOpinion(unknown(&index.missing(user, namespace))),
         }
+    }
+
+    fn unlisted(&self, _: &User) -> Option<String> {
+        None
     }
 }
 

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use windlass_core::meta::{
     FieldRequirement, FieldSelector, LabelOperator, LabelRequirement, LabelSelector, Status,
+    StatusCause,
 };
 use windlass_core::request::ResourceTarget;
 use windlass_core::scheme::GroupVersionResource;
@@ -84,11 +85,36 @@ impl Creater for Access {
         let spec = review.get("spec").cloned().unwrap_or_else(|| json!({}));
         let spec: Spec =
             serde_json::from_value(spec).map_err(|e| Status::bad_request(e.to_string()))?;
+        self.of.check(&spec)?;
         let user = self.subject(&call, &spec);
         review.insert("status".into(), self.decide(&user, &spec, call.namespace()).await?);
         Ok(Created::Object(review))
     }
 }
+
+// === impl Of ===
+
+impl Of {
+    /// Whether a review says of whom it speaks.
+    fn check(self, spec: &Spec) -> Result<(), Status> {
+        let kind = match self {
+            Self::Oneself => return Ok(()),
+            Self::Anyone => "SubjectAccessReview",
+            Self::AnyoneHere => "LocalSubjectAccessReview",
+        };
+        if !spec.user.is_empty() || !spec.groups.is_empty() {
+            return Ok(());
+        }
+        let cause = StatusCause {
+            reason: "FieldValueInvalid".into(),
+            message: "Invalid value: \"\": at least one of user or group must be specified".into(),
+            field: "spec.user".into(),
+        };
+        Err(Status::invalid("authorization.k8s.io", kind, "", vec![cause]))
+    }
+}
+
+// === impl Access ===
 
 impl Access {
     fn subject(&self, call: &Call<'_>, spec: &Spec) -> User {

@@ -37,13 +37,22 @@ impl Creater for TokenReview {
                 json!({"authenticated": true, "user": user, "audiences": known.audiences})
             }
             Ok(None) => json!({"authenticated": false, "error": unauthorized().message}),
-            Err(refusal) => json!({"authenticated": false, "error": refusal.message}),
+            Err(refusal) => json!({"authenticated": false, "error": told(&refusal)}),
         };
         // The token is not shown again.
         review.insert("spec".into(), json!({}));
         review.insert("status".into(), status);
         Ok(Created::Object(review))
     }
+}
+
+/// What is said of a refusal: what went wrong within is the log's.
+fn told(refusal: &Status) -> &str {
+    if refusal.code == unauthorized().code {
+        return &refusal.message;
+    }
+    tracing::warn!(reason = %refusal.message, "a token could not be checked");
+    "the token could not be checked"
 }
 
 fn info(user: &User) -> Value {
@@ -63,4 +72,16 @@ fn completed(mut user: User) -> User {
         user.groups.push(AUTHENTICATED.into());
     }
     user
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_goes_wrong_within_is_not_told() {
+        assert_eq!(told(&unauthorized()), unauthorized().message);
+        let internal = Status::internal("connection to 10.0.0.7 refused");
+        assert_eq!(told(&internal), "the token could not be checked");
+    }
 }

@@ -75,3 +75,16 @@ async fn a_review_of_a_namespace_is_about_nothing_else() {
     assert!(ask(Of::AnyoneHere, pods(json!({}))).await.is_ok());
     assert!(ask(Of::AnyoneHere, pods(json!({"namespace": "there"}))).await.is_err());
 }
+
+#[test]
+fn a_review_says_of_whom_it_speaks() {
+    let check = |of: Of, spec: Value| of.check(&serde_json::from_value(spec).expect("a spec"));
+    for of in [Of::Anyone, Of::AnyoneHere] {
+        assert!(check(of, json!({"user": "ann"})).is_ok());
+        assert!(check(of, json!({"groups": ["devs"]})).is_ok());
+        let refused = check(of, pods(json!({}))).expect_err("of nobody");
+        assert_eq!(refused.code, 422);
+        assert!(refused.message.contains("at least one of user or group"), "{}", refused.message);
+    }
+    assert!(check(Of::Oneself, pods(json!({}))).is_ok());
+}
