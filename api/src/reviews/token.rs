@@ -3,6 +3,7 @@
 use crate::authentication::{Bound, Claims, Private, TokenKeys};
 use crate::registry::{Call, Created, Creater};
 use crate::strategy::Map;
+use crate::strategy::json::str_at;
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
@@ -31,6 +32,8 @@ struct Spec {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Reference {
+    #[serde(default)]
+    api_version: String,
     kind: String,
     name: String,
     #[serde(default)]
@@ -58,6 +61,7 @@ impl Creater for TokenRequest {
             serde_json::from_value(spec).map_err(|e| Status::bad_request(e.to_string()))?;
         let seconds = spec.expiration_seconds.unwrap_or(3600);
         check(seconds, call.name())?;
+        same_name(&request, call.name())?;
         if spec.audiences.is_empty() {
             spec.audiences = self.0.audiences().to_vec();
         }
@@ -119,6 +123,36 @@ fn check(seconds: i64, name: &str) -> Result<(), Status> {
     Err(Status::invalid("authentication.k8s.io", "TokenRequest", name, vec![cause]))
 }
 
+/// Whether a body that names an account names the one of the path.
+fn same_name(request: &Map, name: &str) -> Result<(), Status> {
+    let given = str_at(request, &["metadata", "name"]);
+    if given.is_empty() || given == name {
+        return Ok(());
+    }
+    let cause = StatusCause {
+        reason: "FieldValueInvalid".into(),
+        message: format!(
+            "Invalid value: {given:?}: must match the service account name if specified"
+        ),
+        field: "metadata.name".into(),
+    };
+    Err(Status::invalid("authentication.k8s.io", "TokenRequest", name, vec![cause]))
+}
+
+// === impl Reference ===
+
+impl Reference {
+    /// Its kind, if it is one of the core group: another group may have one of the same name.
+    fn kind(&self) -> Result<&str, Status> {
+        let Self { api_version: version, kind, .. } = self;
+        if matches!(version.as_str(), "" | "v1") {
+            return Ok(kind);
+        }
+        let why = format!("cannot bind token for object of type {version}, Kind={kind}");
+        Err(Status::bad_request(why))
+    }
+}
+
 /// Fills in what the token ends with, and the node of a pod.
 async fn bind(call: &Call<'_>, reference: &Reference, private: &mut Private) -> Result<(), Status> {
     let same = |object: &Object| {
@@ -131,7 +165,7 @@ async fn bind(call: &Call<'_>, reference: &Reference, private: &mut Private) -> 
         );
         Err(Status::conflict("", &reference.kind, &reference.name, &why))
     };
-    match reference.kind.as_str() {
+    match reference.kind()? {
         "Pod" => {
             let pod = find(call, scheme::PODS, &reference.name).await?;
             same(&pod)?;
@@ -196,4 +230,29 @@ async fn find(
 
 fn bound(object: &Object) -> Bound {
     Bound { name: object.name().to_owned(), uid: object.header().uid.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_of_another_group_is_none_of_ours() {
+        for (version, good) in [("v1", true), ("", true), ("example.com/v1", false)] {
+            let given = json!({"apiVersion": version, "kind": "Pod", "name": "x"});
+            let reference: Reference = serde_json::from_value(given).expect("a reference");
+            assert_eq!(reference.kind().is_ok(), good, "{version}");
+        }
+    }
+
+    #[test]
+    fn a_body_names_the_account_of_the_path_or_none() {
+        for (metadata, good) in
+            [(json!({}), true), (json!({"name": "bot"}), true), (json!({"name": "root"}), false)]
+        {
+            let body = json!({"metadata": metadata});
+            let checked = same_name(body.as_object().expect("a map"), "bot");
+            assert_eq!(checked.map_err(|status| status.code), if good { Ok(()) } else { Err(422) });
+        }
+    }
 }
