@@ -1,6 +1,7 @@
 //! Answers that are remembered for a while, so that not every request asks somebody else.
 
 use super::{Recognized, TokenAuthenticator};
+use crate::authentication::unauthorized;
 use crate::expiring::Expiring;
 use async_trait::async_trait;
 use sha2::{Digest, Sha256};
@@ -10,18 +11,19 @@ use windlass_core::meta::Status;
 /// So many answers are remembered.
 const ANSWERS: usize = 4096;
 
-/// Remembers whom a kind of tokens recognized, and what it did not know; errors it does not. Tokens are kept as digests.
+/// Remembers whom a kind of tokens recognized, and what it did not know or refused; other errors it does not. Tokens are kept
+/// as digests.
 pub struct Cached<T> {
     inner: T,
     good: Duration,
     bad: Duration,
-    answers: Expiring<[u8; 32], Option<Recognized>>,
+    answers: Expiring<[u8; 32], Result<Option<Recognized>, Status>>,
 }
 
 // === impl Cached ===
 
 impl<T: TokenAuthenticator> Cached<T> {
-    /// Remembers who was recognized for `good`, and that nobody was for `bad`.
+    /// Remembers who was recognized for `good`, and that nobody was or that it was refused for `bad`.
     #[must_use]
     pub fn new(inner: T, good: Duration, bad: Duration) -> Self {
         Self { inner, good, bad, answers: Expiring::new(ANSWERS) }
@@ -42,11 +44,15 @@ impl<T: TokenAuthenticator> TokenAuthenticator for Cached<T> {
         }
         let key: [u8; 32] = digest.finalize().into();
         if let Some(known) = self.answers.get(&key) {
-            return Ok(known);
+            return known;
         }
-        let answer = self.inner.authenticate(token, audiences).await?;
-        let time = if answer.is_some() { self.good } else { self.bad };
+        let answer = self.inner.authenticate(token, audiences).await;
+        let time = match &answer {
+            Ok(Some(_)) => self.good,
+            Err(status) if status.code != unauthorized().code => return answer,
+            Ok(None) | Err(_) => self.bad,
+        };
         self.answers.insert(key, answer.clone(), time);
-        Ok(answer)
+        answer
     }
 }

@@ -95,6 +95,7 @@ impl TokenAuthenticator for Arc<One> {
         self.0.fetch_add(1, Ordering::Relaxed);
         match token {
             "bad" => Err(unauthorized()),
+            "broken" => Err(Status::internal("away")),
             "ann" => Ok(Some(Recognized { user: User::new("ann", []), audiences: vec![] })),
             _ => Ok(None),
         }
@@ -113,7 +114,10 @@ async fn answers_are_remembered_for_a_while_and_errors_are_not() {
         (9, "x", 3),
         (2, "x", 4),
         (0, "bad", 5),
-        (0, "bad", 6),
+        (9, "bad", 5),
+        (2, "bad", 6),
+        (0, "broken", 7),
+        (0, "broken", 8),
     ] {
         tokio::time::advance(Duration::from_secs(wait)).await;
         assert_eq!(whose(&cached, token).await.is_some(), token == "ann");
