@@ -103,10 +103,15 @@ impl AccessFlags {
             tokens.push(Arc::new(file));
         }
         let configured = self.configuration()?;
+        let service_accounts = self.service_accounts()?;
         for options in self.oidc()?.into_iter().chain(configured.issuers) {
+            let issuer = &options.issuer;
+            if service_accounts.names().any(|own| own == issuer) {
+                let why = "it signs service account tokens, and nobody else does in its name";
+                return Err(format!("issuer {issuer:?}: {why}").into());
+            }
             tokens.push(Arc::new(Oidc::new(options, clock.clone())?));
         }
-        let service_accounts = self.service_accounts()?;
         if let Some(path) = &self.authentication_token_webhook_config_file {
             let audiences = service_accounts.own_audiences();
             let webhook = WebhookTokens::from_kubeconfig(&read(path)?, audiences).await;
@@ -222,4 +227,34 @@ fn read(path: &Path) -> Result<String, String> {
 
 fn named(path: &Path, error: &dyn std::fmt::Display) -> String {
     format!("{}: {error}", path.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+    use windlass_core::clock::Env;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        access: AccessFlags,
+    }
+
+    #[tokio::test]
+    async fn nobody_else_signs_in_the_name_of_service_accounts() {
+        for (provider, own, good) in [
+            ("https://a.example", "https://b.example", true),
+            ("https://a.example", "https://a.example", false),
+            ("https://kubernetes.default.svc.cluster.local", "", false),
+        ] {
+            let mut flags = vec!["x", "--oidc-issuer-url", provider, "--oidc-client-id", "us"];
+            if !own.is_empty() {
+                flags.extend(["--service-account-issuer", own]);
+            }
+            let access = Line::parse_from(flags).access;
+            let opened = access.open(Env::system().clock).await.map(drop);
+            assert_eq!(opened.is_ok(), good, "{provider} {own} {opened:?}");
+        }
+    }
 }

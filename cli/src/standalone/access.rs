@@ -103,6 +103,12 @@ impl Default for Access {
 // === impl ServiceAccountKeys ===
 
 impl ServiceAccountKeys {
+    /// Under which names tokens are signed, and were before.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let usual = self.issuers.is_empty().then_some(ISSUER);
+        self.issuers.iter().map(String::as_str).chain(usual)
+    }
+
     /// For whom tokens are meant when nobody says so: this server.
     #[must_use]
     pub fn own_audiences(&self) -> Vec<String> {
