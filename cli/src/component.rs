@@ -4,7 +4,7 @@ mod access;
 mod admission;
 mod agent;
 mod apiserver;
-mod audit;
+pub(crate) mod audit;
 mod controller_manager;
 mod election;
 mod etcd;

@@ -14,7 +14,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 /// Who did what is written where.
 #[derive(Args)]
 #[command(next_help_heading = "Audit")]
-pub(super) struct AuditFlags {
+pub(crate) struct AuditFlags {
     /// Where requests are recorded, a line of JSON each; - is standard output
     #[arg(long, value_name = "FILE", requires = "audit_policy_file")]
     audit_log_path: Option<PathBuf>,
@@ -34,7 +34,7 @@ pub(super) struct AuditFlags {
 
 impl AuditFlags {
     /// The audit that is asked for, if one is.
-    pub(super) fn open(&self, clock: Arc<dyn Clock>) -> Result<Option<Arc<Audit>>, BoxError> {
+    pub(crate) fn open(&self, clock: Arc<dyn Clock>) -> Result<Option<Arc<Audit>>, BoxError> {
         let (Some(path), Some(policy)) = (&self.audit_log_path, &self.audit_policy_file) else {
             return Ok(None);
         };

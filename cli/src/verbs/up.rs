@@ -1,5 +1,6 @@
 //! `windlass up`
 
+use crate::component::audit::AuditFlags;
 use crate::standalone::{
     Cluster, ClusterDns, DATA_DIR, Encryption, NodeOptions, Options, ProxyMode, RuntimeOptions,
 };
@@ -64,6 +65,8 @@ pub(super) struct Up {
     /// Most pods that the node takes
     #[arg(long, default_value_t = 110, value_name = "COUNT")]
     max_pods: usize,
+    #[command(flatten)]
+    audit: AuditFlags,
     /// Made once all parts are ready, for scripts
     #[arg(long, value_name = "FILE")]
     ready_file: Option<PathBuf>,
@@ -77,8 +80,9 @@ impl Up {
         let mut stopped = std::pin::pin!(async {
             tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
         });
+        let options = self.options()?;
         let mut cluster = tokio::select! {
-            started = Cluster::start(self.options()) => started?,
+            started = Cluster::start(options) => started?,
             () = &mut stopped => return Ok(()),
         };
         self.announce(&cluster)?;
@@ -91,7 +95,8 @@ impl Up {
         failure.map_or(Ok(()), |error| Err(error.into()))
     }
 
-    fn options(&self) -> Options {
+    fn options(&self) -> Result<Options, BoxError> {
+        let base = Options::on_this_machine();
         let node = NodeOptions {
             name: self.node_name.clone(),
             agent_port: self.agent_port,
@@ -100,8 +105,9 @@ impl Up {
             runtime: self.runtime.clone(),
             max_pods: self.max_pods,
         };
-        Options {
+        Ok(Options {
             data_dir: Some(self.data_dir.clone()),
+            audit: self.audit.open(base.env.clock.clone())?,
             encryption: Encryption { own_key: !self.no_encryption, ..self.encryption.clone() },
             listen: Some(self.listen),
             advertise: self.advertise_address,
@@ -111,8 +117,8 @@ impl Up {
             cluster_domain: self.cluster_domain.clone(),
             node: Some(node).filter(|_| !self.no_node),
             progress: Arc::new(tick),
-            ..Options::on_this_machine()
-        }
+            ..base
+        })
     }
 
     fn announce(&self, cluster: &Cluster) -> Result<(), BoxError> {
@@ -131,4 +137,30 @@ impl Up {
 /// A line of the checklist.
 fn tick(part: &str, passed: Duration) {
     println!("  [x] {part:<14} {:>6} ms", passed.as_millis());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        up: Up,
+    }
+
+    #[test]
+    fn requests_are_recorded_where_it_is_asked_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name).display().to_string();
+        let (policy, log) = (path("policy.yaml"), path("audit.log"));
+        let text = "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules:\n- level: Metadata\n";
+        std::fs::write(&policy, text).unwrap();
+        let flags = ["up", "--audit-policy-file", &policy, "--audit-log-path", &log];
+        assert!(Line::parse_from(flags).up.options().unwrap().audit.is_some());
+        assert!(Line::parse_from(["up"]).up.options().unwrap().audit.is_none());
+        std::fs::write(&policy, "rubbish").unwrap();
+        assert!(Line::parse_from(flags).up.options().is_err());
+    }
 }
