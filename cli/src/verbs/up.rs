@@ -65,11 +65,11 @@ pub(super) struct Up {
     /// Most pods that the node takes
     #[arg(long, default_value_t = 110, value_name = "COUNT")]
     max_pods: usize,
-    #[command(flatten)]
-    audit: AuditFlags,
     /// Made once all parts are ready, for scripts
     #[arg(long, value_name = "FILE")]
     ready_file: Option<PathBuf>,
+    #[command(flatten)]
+    audit: AuditFlags,
 }
 
 impl Up {
