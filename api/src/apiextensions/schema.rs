@@ -25,6 +25,7 @@ mod prune;
 mod report;
 mod rules;
 mod structural;
+mod unknown;
 mod validate;
 
 #[cfg(test)]
@@ -36,6 +37,7 @@ use node::Node;
 pub(crate) use number::go_float;
 pub(crate) use ownership::Ownership;
 use serde_json::Value;
+use unknown::Unknown;
 
 const UNCHECKED: &str = "some validation rules were not checked because the object was invalid; correct the existing errors to complete validation";
 
@@ -75,14 +77,15 @@ impl StructuralSchema {
         }
     }
 
-    /// Removes the fields the schema does not know, and says which: `unknown field "spec.nope"`, sorted.
+    /// Removes the fields the schema does not know, and says which: `unknown field "spec.nope"`, sorted,
+    /// a hundred at most.
     /// `apiVersion`, `kind` and `metadata` of the object stay as they are; those of embedded resources are
     /// brought into their form. Doing it again changes nothing.
     pub fn prune(&self, object: &mut Map) -> Vec<String> {
-        let mut unknown = embedded::coerce_object(object, &self.root);
+        let mut unknown = Unknown::default();
+        embedded::coerce_object(object, &self.root, &mut unknown);
         prune::prune(object, &self.root, &mut unknown);
-        unknown.sort_unstable();
-        unknown.into_iter().map(|path| format!("unknown field {path:?}")).collect()
+        unknown.into_errors()
     }
 
     /// Removes nulls where the schema allows none, and fills in the values that are missing. Doing it

@@ -6,10 +6,15 @@ use super::negotiate::{Accepted, Format};
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{HeaderMap, Response, StatusCode};
+use std::collections::HashSet;
 use windlass_core::meta::{Reason, Status};
 use windlass_core::scheme::GroupVersionKind;
 
 const WARNING: HeaderName = HeaderName::from_static("warning");
+/// The warnings of an answer are together about so many characters long at most.
+const WARNINGS: usize = 4096;
+/// When they would be longer, each is cut to so many characters.
+const CUT_WARNING: usize = 256;
 const STATUS: GroupVersionKind = GroupVersionKind::new("", "v1", "Status");
 
 /// An answer of a type that must not be kept.
@@ -68,16 +73,51 @@ pub(super) fn refuse(accepted: &Accepted, refusal: &Status) -> Response<Body> {
     response
 }
 
-/// Adds warnings (RFC 7234, section 5.5). Each is said once.
+/// Adds warnings (RFC 7234, section 5.5).
 pub(super) fn warn(response: &mut Response<Body>, warnings: &[String]) {
-    for (at, warning) in warnings.iter().enumerate() {
-        if warnings[..at].contains(warning) {
-            continue;
-        }
+    for warning in told(warnings) {
         let escaped = warning.replace('\\', "\\\\").replace('"', "\\\"");
         let clean: String = escaped.chars().filter(|c| !c.is_control()).collect();
         if let Ok(value) = HeaderValue::from_str(&format!("299 - \"{clean}\"")) {
             response.headers_mut().append(WARNING, value);
         }
+    }
+}
+
+/// What of the warnings is told, as Kubernetes does: each once; of too many only the first, and those cut short.
+fn told(warnings: &[String]) -> Vec<&str> {
+    let mut seen = HashSet::new();
+    let once = warnings.iter().map(String::as_str).filter(|warning| seen.insert(*warning));
+    let once: Vec<_> = once.collect();
+    let length = |warning: &str| warning.chars().count();
+    if once.iter().map(|warning| length(warning)).sum::<usize>() <= WARNINGS {
+        return once;
+    }
+    let mut written = 0;
+    let fits = |warning: &&str| {
+        written += length(warning);
+        written <= WARNINGS
+    };
+    once.into_iter().map(cut).take_while(fits).collect()
+}
+
+fn cut(warning: &str) -> &str {
+    let end = warning.char_indices().nth(CUT_WARNING).map_or(warning.len(), |(at, _)| at);
+    &warning[..end]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CUT_WARNING, WARNINGS, told};
+
+    #[test]
+    fn warnings_are_told_once_and_cut_when_they_are_long_together() {
+        let few = ["a".to_owned(), "b".repeat(CUT_WARNING + 1), "a".to_owned()];
+        assert_eq!(told(&few), [&few[0], &few[1]]);
+        let many: Vec<_> = (0..50_000).map(|n| format!("{n}{}", "ü".repeat(300))).collect();
+        let told = told(&many);
+        assert_eq!(told.len(), WARNINGS / CUT_WARNING);
+        assert!(told.iter().all(|warning| warning.chars().count() == CUT_WARNING));
+        assert!(told[3].starts_with('3'), "the first of them");
     }
 }

@@ -141,6 +141,7 @@ impl Write<'_> {
     pub(super) fn pruned(&self, mut decoded: Decoded) -> Result<Decoded, String> {
         if let Value::Object(object) = &mut decoded.value {
             decoded.strict.extend(self.entry.strategy.prune(object)?);
+            decoded.strict.truncate(decode::MOST_STRICT);
         }
         Ok(decoded)
     }

@@ -18,6 +18,7 @@ use windlass_core::scheme::{GroupVersion, GroupVersionKind};
 
 pub(super) use assemble::{Slots, assemble};
 use context::Context;
+pub(crate) use context::LIMIT as MOST_STRICT;
 use visit::Node;
 pub(super) use visit::schema_props;
 

@@ -1,6 +1,7 @@
 //! Resources inside of resources have a kind and metadata of their own.
 
 use super::node::Node;
+use super::unknown::Unknown;
 use crate::schema::decode;
 use crate::strategy::Map;
 use crate::strategy::json::{map_of, str_of};
@@ -12,14 +13,12 @@ use windlass_core::scheme::GroupVersionKind;
 const PARTIAL: GroupVersionKind =
     GroupVersionKind::new("meta.k8s.io", "v1", "PartialObjectMetadata");
 
-/// Brings the metadata of embedded resources into their form: what is malformed or unknown goes, and the
-/// paths of what is unknown come back.
-pub(super) fn coerce_object(object: &mut Map, root: &Node) -> Vec<String> {
-    let mut unknown = Vec::new();
+/// Brings the metadata of embedded resources into their form: what is malformed or unknown goes, and
+/// what is unknown is noted.
+pub(super) fn coerce_object(object: &mut Map, root: &Node, unknown: &mut Unknown) {
     if has_embedded(root) {
-        coerce_fields(object, root, &Path::ROOT, &mut unknown);
+        coerce_fields(object, root, &Path::ROOT, unknown);
     }
-    unknown
 }
 
 /// Adds what is wrong with embedded resources.
@@ -43,7 +42,7 @@ fn has_embedded(node: &Node) -> bool {
         || node.additional().is_some_and(has_embedded)
 }
 
-fn coerce(value: &mut Value, node: &Node, path: &Path<'_>, unknown: &mut Vec<String>) {
+fn coerce(value: &mut Value, node: &Node, path: &Path<'_>, unknown: &mut Unknown) {
     match value {
         Value::Object(map) => {
             if node.is_embedded() {
@@ -61,7 +60,7 @@ fn coerce(value: &mut Value, node: &Node, path: &Path<'_>, unknown: &mut Vec<Str
     }
 }
 
-fn coerce_fields(map: &mut Map, node: &Node, path: &Path<'_>, unknown: &mut Vec<String>) {
+fn coerce_fields(map: &mut Map, node: &Node, path: &Path<'_>, unknown: &mut Unknown) {
     for (name, value) in map {
         if let Some(property) = node.property(name) {
             coerce(value, property, &path.child(name), unknown);
@@ -71,14 +70,14 @@ fn coerce_fields(map: &mut Map, node: &Node, path: &Path<'_>, unknown: &mut Vec<
     }
 }
 
-fn coerce_meta(map: &mut Map, path: &Path<'_>, unknown: &mut Vec<String>) {
+fn coerce_meta(map: &mut Map, path: &Path<'_>, unknown: &mut Unknown) {
     map.retain(|name, value| !matches!(name.as_str(), "apiVersion" | "kind") || value.is_string());
     let Some(metadata) = map.get_mut("metadata") else { return };
     let (coerced, strange) = match decoded(metadata.clone()) {
         Ok(done) => done,
         Err(_) => field_by_field(metadata),
     };
-    unknown.extend(strange.into_iter().map(|field| format!("{path}.{field}")));
+    strange.iter().for_each(|field| unknown.add(format_args!("{path}.{field}")));
     *metadata = coerced;
 }
 

@@ -1,6 +1,7 @@
 //! Takes away what a schema does not know.
 
 use super::node::{Flags, Node};
+use super::unknown::Unknown;
 use crate::strategy::Map;
 use crate::validation::Path;
 use serde_json::Value;
@@ -8,14 +9,14 @@ use serde_json::Value;
 pub(super) const META_FIELDS: [&str; 3] = ["apiVersion", "kind", "metadata"];
 
 /// Prunes an object; its metadata stay.
-pub(super) fn prune(object: &mut Map, root: &Node, unknown: &mut Vec<String>) {
+pub(super) fn prune(object: &mut Map, root: &Node, unknown: &mut Unknown) {
     let preserve = root.has(Flags::PRESERVE);
     fields(object, root, Place { resource: true, preserve }, &Path::ROOT, unknown);
 }
 
 /// Prunes a value, as that of a default.
 pub(super) fn value(value: &mut Value, node: &Node) {
-    walk(value, Some(node), &Path::ROOT, &mut Vec::new());
+    walk(value, Some(node), &Path::ROOT, &mut Unknown::default());
 }
 
 #[derive(Clone, Copy)]
@@ -24,14 +25,14 @@ struct Place {
     preserve: bool,
 }
 
-fn walk(value: &mut Value, node: Option<&Node>, path: &Path<'_>, unknown: &mut Vec<String>) {
+fn walk(value: &mut Value, node: Option<&Node>, path: &Path<'_>, unknown: &mut Unknown) {
     let preserve = node.is_some_and(|node| node.has(Flags::PRESERVE));
     if preserve && let Some(node) = node {
         return preserved(value, node, path, unknown);
     }
     match (value, node) {
         (Value::Object(map), None) => {
-            unknown.extend(map.keys().map(|name| path.child(name).to_string()));
+            map.keys().for_each(|name| unknown.add(path.child(name)));
             map.clear();
         }
         (Value::Object(map), Some(node)) => {
@@ -48,7 +49,7 @@ fn walk(value: &mut Value, node: Option<&Node>, path: &Path<'_>, unknown: &mut V
 }
 
 /// Unknown fields stay; those that are known are pruned inside.
-fn preserved(value: &mut Value, node: &Node, path: &Path<'_>, unknown: &mut Vec<String>) {
+fn preserved(value: &mut Value, node: &Node, path: &Path<'_>, unknown: &mut Unknown) {
     match value {
         Value::Object(map) => {
             let place = Place { resource: node.is_embedded(), preserve: true };
@@ -64,7 +65,7 @@ fn preserved(value: &mut Value, node: &Node, path: &Path<'_>, unknown: &mut Vec<
     }
 }
 
-fn fields(map: &mut Map, node: &Node, place: Place, path: &Path<'_>, unknown: &mut Vec<String>) {
+fn fields(map: &mut Map, node: &Node, place: Place, path: &Path<'_>, unknown: &mut Unknown) {
     map.retain(|name, value| {
         let meta = META_FIELDS.contains(&name.as_str());
         if place.resource && meta {
@@ -76,7 +77,7 @@ fn fields(map: &mut Map, node: &Node, place: Place, path: &Path<'_>, unknown: &m
         } else if node.rest.is_some() {
             walk(value, node.additional(), &path, unknown);
         } else if !place.preserve {
-            unknown.push(path.to_string());
+            unknown.add(&path);
             return false;
         }
         true

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::{DecodeError, Mode};
 
 /// The most strict errors that are kept, as in Kubernetes.
-const LIMIT: usize = 100;
+pub(crate) const LIMIT: usize = 100;
 
 /// The state of one decoding.
 pub(super) struct Context {
