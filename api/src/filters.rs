@@ -9,7 +9,7 @@ use crate::audit::Record;
 use crate::authentication::{AUTHENTICATED, User};
 use crate::authorization::{Attributes, Decision};
 use crate::endpoints::Body;
-use crate::handler::{CONVERSATIONS, too_busy};
+use crate::handler::CONVERSATIONS;
 use crate::local::LocalUser;
 use crate::metrics::Asked;
 use crate::server::ApiServer;
@@ -200,7 +200,6 @@ async fn limited(
     if is_long(info) {
         return answer.await;
     }
-    let Ok(_permit) = server.in_flight.try_acquire() else { return plain(&too_busy()) };
     match tokio::time::timeout(time, answer).await {
         Ok(response) => response,
         Err(_) => {

@@ -31,7 +31,7 @@ pub(super) async fn serve(
     (target, seen): (&ResourceTarget, &Seen<'_>),
     user: User,
     request: http::Request<RequestBody>,
-    (admitted, record): (&mut Admitted, Option<&Record>),
+    (admitted, record): (&mut Admitted<'_>, Option<&Record>),
 ) -> Result<Response<Body>, Status> {
     // Only one who may do it is listened to any further: a body is not read before.
     let seen = seen.attributes_of(&user, info.verb.as_str());

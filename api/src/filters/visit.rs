@@ -11,6 +11,7 @@ use crate::server::ApiServer;
 use http::request::Parts;
 use http::{HeaderName, Response};
 use std::time::Duration;
+use tokio::sync::SemaphorePermit;
 use windlass_core::client::ListOptions;
 use windlass_core::request::{RequestInfo, Target, Verb};
 
@@ -25,7 +26,11 @@ pub(crate) struct Visit<'a> {
 }
 
 /// A request that was let in.
-pub(crate) struct Admitted(Option<(Permit, SchemaRef)>);
+pub(crate) struct Admitted<'s> {
+    entered: Option<(Permit, SchemaRef)>,
+    /// Among the requests that the server has at once.
+    _place: Option<SemaphorePermit<'s>>,
+}
 
 // === impl Visit ===
 
@@ -68,19 +73,25 @@ impl<'a> Visit<'a> {
     }
 
     /// Lets it in when its turn comes; else how it is refused.
-    pub(crate) async fn admit(
+    pub(crate) async fn admit<'s>(
         &self,
-        server: &ApiServer,
+        server: &'s ApiServer,
         user: &User,
-    ) -> Result<Admitted, Response<Body>> {
+    ) -> Result<Admitted<'s>, Response<Body>> {
         let info = self.info;
         if is_long(info) && info.verb != Verb::Watch {
-            return Ok(Admitted(None));
+            return Ok(Admitted { entered: None, _place: None });
         }
         let attributes = self.attributes(user);
-        let admitting = server.handler.admit(&attributes, info.verb, self.list.as_ref());
-        match admitting.await {
-            Ok(entered) => Ok(Admitted(Some(entered))),
+        let mut place = None;
+        let enter = || {
+            place = server.in_flight.try_acquire().ok().filter(|_| !is_long(info));
+            is_long(info) || place.is_some()
+        };
+        let handler = &server.handler;
+        let admitted = handler.admit(&attributes, info.verb, self.list.as_ref(), enter).await;
+        match admitted {
+            Ok(entered) => Ok(Admitted { entered: Some(entered), _place: place }),
             Err(refused) => {
                 let schema = refused.schema.clone();
                 let mut response = super::plain(&too_busy());
@@ -95,17 +106,17 @@ impl<'a> Visit<'a> {
 
 // === impl Admitted ===
 
-impl Admitted {
+impl Admitted<'_> {
     /// Charges it for work that showed when it was read.
     pub(crate) fn charge(&mut self, server: &ApiServer, work: &Work) {
-        if let Some((permit, schema)) = &mut self.0 {
+        if let Some((permit, schema)) = &mut self.entered {
             server.flow_control().charge(permit, schema, work);
         }
     }
 
     /// Says in an answer which level it was let in by. A list keeps its seats while it is sent.
     pub(crate) fn mark(self, mut response: Response<Body>, time: Duration) -> Response<Body> {
-        let Some((permit, schema)) = self.0 else { return response };
+        let Some((permit, schema)) = self.entered else { return response };
         name(&mut response, &schema);
         if schema.level.exempt {
             return response;

@@ -120,11 +120,12 @@ impl FlowControl {
         *self.config.write() = Arc::new(config);
     }
 
-    /// Lets a request in when its turn comes. `work` is asked only when it matters.
+    /// Lets a request in when its turn comes. `work` is asked only of one that is not exempt: none when there is no
+    /// place where it could wait.
     pub(crate) async fn admit(
         &self,
         attributes: &Attributes<'_>,
-        work: impl FnOnce() -> Work,
+        work: impl FnOnce() -> Option<Work>,
     ) -> Result<(Permit, SchemaRef), Refused> {
         let config = self.config.read().clone();
         self.lend_when_due(&config);
@@ -132,7 +133,11 @@ impl FlowControl {
             return Err(Refused { schema: None });
         };
         let level = &schema.level;
-        let work = if level.exempt { Work::One } else { work() };
+        let work = if level.exempt { Some(Work::One) } else { work() };
+        let Some(work) = work else {
+            schema.counts.refused("concurrency-limit", Duration::ZERO);
+            return Err(Refused { schema: Some(schema.clone()) });
+        };
         let flow = self.hash(&schema.name, schema.matcher.flow(attributes));
         let width = work.width(level.bounds.nominal);
         let arrived = Instant::now();

@@ -423,11 +423,13 @@ async fn idle_seats_are_lent_when_requests_arrive() {
     assert_eq!(limit(&flow), 25);
     let mut held = Vec::new();
     for _ in 0..25 {
-        held.push(flow.admit(&attributes, Work::default).await.ok().expect("a seat"));
+        held.push(flow.admit(&attributes, || Some(Work::One)).await.ok().expect("a seat"));
     }
     tokio::time::advance(Duration::from_secs(11)).await;
     // This one finds that it is time, and that others do not use theirs.
-    held.push(flow.admit(&attributes, Work::default).await.ok().expect("a seat that was lent"));
+    held.push(
+        flow.admit(&attributes, || Some(Work::One)).await.ok().expect("a seat that was lent"),
+    );
     assert!(limit(&flow) > 25, "{}", limit(&flow));
     let all: u32 = flow.levels().iter().map(|level| level.seats).sum();
     assert!(all <= 63, "{all}");
@@ -443,7 +445,7 @@ async fn the_way_is_short_when_it_is_free() {
     let attributes = Attributes::of(&user, "get", target);
     let start = std::time::Instant::now();
     for _ in 0..10_000 {
-        drop(flow.admit(&attributes, Work::default).await.ok().expect("a seat"));
+        drop(flow.admit(&attributes, || Some(Work::One)).await.ok().expect("a seat"));
     }
     println!("{:?} a request", start.elapsed() / 10_000);
     assert_eq!(flow.schemas().iter().map(|schema| schema.dispatched).sum::<u64>(), 10_000);

@@ -14,14 +14,16 @@ use windlass_core::request::{ResourceTarget, Verb};
 // === impl Handler ===
 
 impl Handler {
-    /// Lets a request in when its turn comes.
+    /// Lets a request in when its turn comes. One that is not exempt must `enter` before, so that not too many wait.
     pub(crate) async fn admit(
         &self,
         attributes: &Attributes<'_>,
         verb: Verb,
         list: Option<&ListOptions>,
+        enter: impl FnOnce() -> bool,
     ) -> Result<(Permit, SchemaRef), Refused> {
-        self.flow.admit(attributes, || self.work(attributes.resource, verb, list)).await
+        let work = || enter().then(|| self.work(attributes.resource, verb, list));
+        self.flow.admit(attributes, work).await
     }
 
     /// The work that a transaction makes.

@@ -6,7 +6,7 @@ use std::time::Duration;
 /// What clients may take up of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Requests at once, those that wait for their turn and exempt ones too, watches not.
+    /// Requests at once, those that wait for their turn too; watches not, and none of an exempt priority level.
     pub requests: usize,
     /// How long a request may take, until its answer begins; one that takes longer by nature not.
     pub request_timeout: Duration,
