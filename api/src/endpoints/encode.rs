@@ -4,7 +4,7 @@ use super::Body;
 use super::negotiate::{Accepted, Format, Shape};
 use super::respond::with_type;
 use crate::registry::Entry;
-use crate::schema::protobuf;
+use crate::schema::{decode, protobuf};
 use crate::strategy::Map;
 use crate::table::{IncludeObject, TableOptions, table};
 use bytes::Bytes;
@@ -17,6 +17,10 @@ use windlass_core::Object;
 use windlass_core::meta::{Reason, Status};
 use windlass_core::object::ListMeta;
 use windlass_core::scheme::{GroupVersion, GroupVersionKind};
+
+/// Metadata alone.
+pub(super) static PARTIAL: GroupVersionKind =
+    GroupVersionKind::new("meta.k8s.io", "v1", "PartialObjectMetadata");
 
 /// How the objects of an answer are shown.
 pub(super) struct View {
@@ -85,6 +89,7 @@ impl View {
     /// The format of the answer: kinds without protobuf are shown as JSON to those who take that.
     pub(super) fn format(&self) -> Format {
         let lacks = self.accepted.format == Format::Protobuf
+            && self.accepted.shape == Shape::Whole
             && self.accepted.json
             && crate::schema::Schema::builtin().kind(&self.entry.served).is_none();
         if lacks { Format::Json } else { self.accepted.format }
@@ -100,7 +105,7 @@ fn kind_of(object: &Object, entry: &Entry) -> GroupVersionKind {
     }
 }
 
-/// Metadata alone (`PartialObjectMetadata`).
+/// Metadata alone.
 pub(super) fn metadata_of(object: &Object) -> Result<Map, Status> {
     #[derive(serde::Deserialize)]
     struct Metadata {
@@ -108,8 +113,8 @@ pub(super) fn metadata_of(object: &Object) -> Result<Map, Status> {
     }
     let Metadata { metadata } = object.view().map_err(Status::internal)?;
     Ok(Map::from_iter([
-        ("kind".to_owned(), "PartialObjectMetadata".into()),
-        ("apiVersion".to_owned(), "meta.k8s.io/v1".into()),
+        ("kind".to_owned(), Value::from(&*PARTIAL.kind)),
+        ("apiVersion".to_owned(), PARTIAL.api_version().into()),
         ("metadata".to_owned(), metadata),
     ]))
 }
@@ -134,10 +139,15 @@ fn unencodable(error: protobuf::EncodeError) -> Status {
     }
 }
 
-/// JSON in a format that can take its place.
+/// An object in JSON, which says its kind, in any format.
 pub(super) fn encode_json(format: Format, json: Bytes) -> Result<Bytes, Status> {
     match format {
-        Format::Json | Format::Protobuf => Ok(json),
+        Format::Json => Ok(json),
+        Format::Protobuf => {
+            let given = decode::type_meta(&json).map_err(Status::internal)?;
+            let kind = given.gvk().ok_or_else(|| Status::internal("an object without a kind"))?;
+            protobuf::transcode_object(&kind, &json).map(Bytes::from).map_err(unencodable)
+        }
         Format::Yaml => {
             let value: Value = serde_json::from_slice(&json).map_err(Status::internal)?;
             yaml(&value)

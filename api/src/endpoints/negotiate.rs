@@ -99,7 +99,7 @@ impl Wish<'_> {
             _ => return None,
         };
         // A table's cells have no type in protobuf.
-        (shape == Shape::Whole || format != Format::Protobuf).then_some((format, shape))
+        (shape != Shape::Table || format != Format::Protobuf).then_some((format, shape))
     }
 }
 

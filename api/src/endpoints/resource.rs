@@ -1,6 +1,6 @@
 //! Requests about objects.
 
-use super::negotiate::{Accepted, Format};
+use super::negotiate::{Accepted, Format, Shape};
 use super::{
     Body, RequestBody, connect as connection, encode, list, negotiate, query, respond, watch,
 };
@@ -58,7 +58,8 @@ pub(super) async fn serve(
     let (parts, body) = request.into_parts();
     let accepted = Accepted::of(&parts.headers)?;
     let lacks_protobuf = server.handler.find(target)?.custom.is_some();
-    if lacks_protobuf && accepted.format == Format::Protobuf && !accepted.json {
+    let whole = accepted.shape == Shape::Whole;
+    if lacks_protobuf && whole && accepted.format == Format::Protobuf && !accepted.json {
         return Err(negotiate::not_acceptable(&[negotiate::JSON, negotiate::YAML]));
     }
     let watches = (server.env(), server.limits.min_request_timeout);
@@ -85,7 +86,7 @@ pub(super) async fn serve(
         Content::List(list) => list::respond(&view, list).await?,
         Content::Watch(events) => {
             let sent = server.metrics.watch_events(&view.entry.served);
-            watch::respond(view, events, sent)
+            watch::respond(view, events, (server.env().clock.clone(), sent))
         }
         Content::Status(status) => respond::status(&accepted, &status),
     };

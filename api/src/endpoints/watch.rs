@@ -1,7 +1,7 @@
 //! Watches: a frame for each event. A frame in the usual forms is made once for all watchers.
 
 use super::Body;
-use super::encode::{View, encode_value};
+use super::encode::{PARTIAL, View, encode_value};
 use super::negotiate::{Format, Shape};
 use super::respond::with_type;
 use crate::schema::protobuf;
@@ -13,21 +13,29 @@ use prometheus_client::metrics::counter::Counter;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use windlass_core::Object;
+use windlass_core::clock::Clock;
 use windlass_core::meta::{INITIAL_EVENTS_END, Status};
 use windlass_core::scheme::GroupVersionKind;
 
 const STATUS: GroupVersionKind = GroupVersionKind::new("", "v1", "Status");
+static TABLE: GroupVersionKind = GroupVersionKind::new("meta.k8s.io", "v1", "Table");
 
 /// Writes the events of one watch.
 struct Frames {
     view: View,
     format: Format,
+    /// A table says how old things are when its frame is sent, not when the watch began.
+    clock: Arc<dyn Clock>,
     /// The columns of a table were sent.
     headed: bool,
 }
 
 /// `sent` counts the events.
-pub(super) fn respond(view: View, events: EventStream, sent: Counter) -> Response<Body> {
+pub(super) fn respond(
+    view: View,
+    events: EventStream,
+    (clock, sent): (Arc<dyn Clock>, Counter),
+) -> Response<Body> {
     // YAML has no frames.
     let format = match view.format() {
         Format::Yaml => Format::Json,
@@ -37,7 +45,7 @@ pub(super) fn respond(view: View, events: EventStream, sent: Counter) -> Respons
         Format::Protobuf => "application/vnd.kubernetes.protobuf;stream=watch",
         _ => "application/json",
     };
-    let mut frames = Frames { view, format, headed: false };
+    let mut frames = Frames { view, format, clock, headed: false };
     let body = events.flat_map(move |batch| {
         let frames = frames.batch(batch);
         sent.inc_by(frames.len() as u64);
@@ -52,11 +60,13 @@ impl Frames {
     fn batch(&mut self, batch: Result<impl IntoIterator<Item = Event>, Status>) -> Vec<Bytes> {
         match batch {
             Ok(events) => {
-                let frame =
-                    |event: Event| self.event(&event).unwrap_or_else(|status| self.error(&status));
+                let frame = |event: Event| {
+                    let format = self.format;
+                    self.event(&event).unwrap_or_else(|status| error_frame(format, &status))
+                };
                 events.into_iter().map(frame).collect()
             }
-            Err(status) => vec![self.error(&status)],
+            Err(status) => vec![error_frame(self.format, &status)],
         }
     }
 
@@ -91,9 +101,9 @@ impl Frames {
 
     fn own_frame(&mut self, word: &str, object: &Arc<Object>) -> Result<Bytes, Status> {
         let no_headers = std::mem::replace(&mut self.headed, true);
-        let json = self.view.encode(object, Format::Json, no_headers)?;
-        // An event is one line.
-        Ok(json_frame(word, json.trim_ascii_end()))
+        self.view.now = self.clock.now();
+        let object = self.view.encode(object, self.format, no_headers)?;
+        Ok(framed(self.format, word, &object))
     }
 
     fn bookmark(&mut self, revision: u64, end: bool) -> Result<Bytes, Status> {
@@ -103,12 +113,13 @@ impl Frames {
         if end {
             metadata["annotations"] = json!({INITIAL_EVENTS_END: "true"});
         }
-        let (kind, version) = match self.view.accepted.shape {
-            Shape::Whole => (served.kind.to_string(), served.api_version()),
-            Shape::Metadata => ("PartialObjectMetadata".into(), "meta.k8s.io/v1".into()),
-            Shape::Table => ("Table".into(), "meta.k8s.io/v1".into()),
+        let shown = match self.view.accepted.shape {
+            Shape::Whole => served,
+            Shape::Metadata => &PARTIAL,
+            Shape::Table => &TABLE,
         };
-        let mut object = json!({"kind": kind, "apiVersion": version, "metadata": metadata});
+        let mut object = json!({
+            "kind": shown.kind, "apiVersion": shown.api_version(), "metadata": metadata});
         if self.view.accepted.shape == Shape::Table {
             object["columnDefinitions"] = Value::Null;
             object["rows"] = json!([{"cells": [], "object": {
@@ -116,26 +127,8 @@ impl Frames {
                 "metadata": object["metadata"],
             }}]);
         }
-        self.value_frame("BOOKMARK", &served.clone(), &object)
-    }
-
-    fn error(&self, status: &Status) -> Bytes {
-        let value = serde_json::to_value(status).unwrap_or_default();
-        let frame = self.value_frame("ERROR", &STATUS, &value);
-        frame.unwrap_or_else(|_| json_frame("ERROR", value.to_string().as_bytes()))
-    }
-
-    fn value_frame(
-        &self,
-        word: &str,
-        gvk: &GroupVersionKind,
-        value: &Value,
-    ) -> Result<Bytes, Status> {
-        let object = encode_value(self.format, gvk, value)?;
-        Ok(match self.format {
-            Format::Protobuf => protobuf::watch_frame(word, &object).into(),
-            _ => json_frame(word, &object),
-        })
+        let object = encode_value(self.format, shown, &object)?;
+        Ok(framed(self.format, "BOOKMARK", &object))
     }
 }
 
@@ -143,14 +136,35 @@ impl Frames {
 fn object_frame(view: &View, format: Format, kind: ChangeKind, object: &Object) -> Bytes {
     if format == Format::Protobuf {
         let object = Arc::new(object.clone());
-        if let Ok(bytes) = view.encode(&object, format, false) {
-            return protobuf::watch_frame(kind.as_str(), &bytes).into();
-        }
+        return match view.encode(&object, format, false) {
+            Ok(bytes) => framed(format, kind.as_str(), &bytes),
+            Err(status) => error_frame(format, &status),
+        };
     }
     json_line(kind.as_str(), object.wire_len(), |frame| object.put_wire(frame))
 }
 
-fn json_frame(word: &str, object: &[u8]) -> Bytes {
+/// Says why there is no event, in the format of the watch.
+fn error_frame(format: Format, status: &Status) -> Bytes {
+    let encoded = serde_json::to_value(status)
+        .map_err(Status::internal)
+        .and_then(|value| encode_value(format, &STATUS, &value));
+    match encoded {
+        Ok(object) => framed(format, "ERROR", &object),
+        Err(error) => {
+            tracing::error!(%error, %status, "a watch can't be told of an error");
+            Bytes::new()
+        }
+    }
+}
+
+/// The frame of an event whose object is encoded already.
+fn framed(format: Format, word: &str, object: &[u8]) -> Bytes {
+    if format == Format::Protobuf {
+        return protobuf::watch_frame(word, object).into();
+    }
+    // An event is one line.
+    let object = object.trim_ascii_end();
     json_line(word, object.len(), |frame| frame.put_slice(object))
 }
 

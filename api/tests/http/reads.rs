@@ -58,8 +58,15 @@ async fn a_list_in_every_form() {
     assert_eq!(gvk, GroupVersionKind::new("", "v1", "ConfigMapList"));
     assert_eq!(names(&value), ["a", "b", "c"]);
     let partial = http.accept(CONFIGMAPS, PARTIAL_LIST).await;
-    assert_eq!(partial.json()["kind"], "PartialObjectMetadataList");
-    assert_eq!(names(&partial.json()), ["a", "b", "c"]);
+    assert_eq!(partial.header("content-type"), "application/vnd.kubernetes.protobuf");
+    let (gvk, value) = protobuf::decode(None, &partial.body).expect("protobuf");
+    assert_eq!(gvk, GroupVersionKind::new("meta.k8s.io", "v1", "PartialObjectMetadataList"));
+    assert_eq!(names(&value), ["a", "b", "c"]);
+    assert_eq!(value["metadata"]["resourceVersion"], list.json()["metadata"]["resourceVersion"]);
+    let json = PARTIAL_LIST.split_once(',').expect("two").1;
+    let partial = http.accept(CONFIGMAPS, json).await.json();
+    assert_eq!(partial["kind"], "PartialObjectMetadataList");
+    assert_eq!(names(&partial), ["a", "b", "c"]);
     let table = http.accept(CONFIGMAPS, TABLE).await.json();
     assert_eq!(table["rows"].as_array().map(Vec::len), Some(3));
     let nothing = http.get("/api/v1/namespaces/none/configmaps").await.json();
