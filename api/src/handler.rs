@@ -211,7 +211,9 @@ impl Handler {
                 Content::Object(Box::pin(registry.update_scale(write, body)).await?)
             }
             Action::Update(body, _) => {
-                Content::Object(Box::pin(registry.update(write, body)).await?)
+                let may_create = self.may_create(entry, write.user, target);
+                let (object, created) = Box::pin(registry.update(write, body, may_create)).await?;
+                return Ok((Content::Object(object), created));
             }
             Action::Patch(patch, _) if is_scale => {
                 Content::Object(Box::pin(registry.patch_scale(write, patch)).await?)
@@ -232,7 +234,7 @@ impl Handler {
         Ok((content, false))
     }
 
-    /// Whether a patch may make what it does not find: not everybody who may change may also make.
+    /// Whether a write may make what it does not find: not everybody who may change may also make.
     async fn may_create(
         &self,
         entry: &Entry,
@@ -267,7 +269,7 @@ impl Handler {
                 let object = Object::from_wire(canonical(object)).map_err(Status::internal)?;
                 Content::Object(Arc::new(object))
             }
-            Created::Done => {
+            Created::Done(_) => {
                 Content::Status(Box::new(Status { code: 201, ..Status::success(None) }))
             }
         };

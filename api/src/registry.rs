@@ -30,7 +30,7 @@ pub use loopback::Loopback;
 pub use subresources::{Call, Created, Creater};
 
 pub(crate) use conversion::{Conversion, convert};
-pub(crate) use delete::Deleted;
+pub(crate) use delete::{Deleted, OPTIONS_KIND};
 pub(crate) use event_leases::EventLeases;
 pub(crate) use loopback::{client_events, unknown_resource};
 pub(crate) use meta::rfc3339;

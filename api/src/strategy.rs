@@ -27,6 +27,7 @@ mod networking;
 mod node;
 mod pod;
 mod policy;
+mod put;
 mod quota;
 mod rbac;
 mod registry;
@@ -86,6 +87,16 @@ pub trait Strategy: Send + Sync {
 
     /// Whether objects go away by themselves some time after their last write, as events do.
     fn expires(&self) -> bool {
+        false
+    }
+
+    /// Whether an object may be put in the place of another by one who does not say which version he saw.
+    fn allows_unconditional_update(&self) -> bool {
+        true
+    }
+
+    /// Whether an object is made when it is put where there is none.
+    fn allows_create_on_update(&self) -> bool {
         false
     }
 

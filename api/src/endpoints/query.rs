@@ -4,10 +4,12 @@ use super::RequestBody;
 use super::body::read;
 use super::negotiate::{body_format, patch_type};
 use crate::handler::Action;
-use crate::registry::{Body as ObjectBody, BodyFormat};
+use crate::registry::{Body as ObjectBody, BodyFormat, OPTIONS_KIND};
 use crate::schema::{Schema, protobuf};
+use crate::validation::Errors;
 use bytes::Bytes;
 use http::{HeaderMap, header};
+use serde_json::Value;
 use std::time::Duration;
 use windlass_core::client::{DeleteOptions, ListOptions, Patch, Propagation, WriteOptions};
 use windlass_core::clock::Env;
@@ -31,7 +33,9 @@ pub(super) async fn action(
             let mut options = list()?;
             let least = least.as_secs().max(1);
             let spread = env.random.next() % least;
-            options.timeout_seconds.get_or_insert(least + spread);
+            // None at all is as good as no end set.
+            let set = options.timeout_seconds.filter(|seconds| *seconds > 0);
+            options.timeout_seconds = set.or(Some(least + spread));
             Action::Watch(options)
         }
         Verb::Create => Action::Create(object(headers, body).await?, write_options(info, headers)?),
@@ -76,12 +80,10 @@ async fn delete_options(
     body: RequestBody,
 ) -> Result<DeleteOptions, Status> {
     let bytes = read(body).await?;
-    let mut options = match (bytes.is_empty(), body_format(headers)) {
-        (true, _) => DeleteOptions::default(),
-        (false, Err(status)) => return Err(status),
-        (false, Ok(BodyFormat::Protobuf)) => from_protobuf(&bytes)?,
-        (false, Ok(BodyFormat::Json)) => serde_json::from_slice(&bytes).map_err(bad_options)?,
-        (false, Ok(BodyFormat::Yaml)) => yaml_serde::from_slice(&bytes).map_err(bad_options)?,
+    let mut options = if bytes.is_empty() {
+        DeleteOptions::default()
+    } else {
+        read_options(&bytes, body_format(headers)?)?
     };
     for (name, value) in &info.query {
         read_option(&mut options, name, value)?;
@@ -96,27 +98,39 @@ fn read_option(options: &mut DeleteOptions, name: &str, value: &str) -> Result<(
             options.grace_period_seconds = Some(value.parse().map_err(|_| bad())?);
         }
         "orphanDependents" => options.orphan_dependents = Some(value.parse().map_err(|_| bad())?),
-        "dryRun" if value == "All" => options.dry_run = Some(vec![value.to_owned()]),
-        "dryRun" if !value.is_empty() => return Err(bad()),
-        "propagationPolicy" => {
-            options.propagation_policy = Some(match value {
-                "Orphan" => Propagation::Orphan,
-                "Background" => Propagation::Background,
-                "Foreground" => Propagation::Foreground,
-                _ => return Err(bad()),
-            });
-        }
+        "dryRun" if !value.is_empty() => options.dry_run = Some(vec![value.to_owned()]),
+        "propagationPolicy" => options.propagation_policy = Some(propagation(value)?),
         _ => {}
     }
     Ok(())
 }
 
-fn from_protobuf(bytes: &Bytes) -> Result<DeleteOptions, Status> {
+fn read_options(bytes: &Bytes, format: BodyFormat) -> Result<DeleteOptions, Status> {
+    let options: Value = match format {
+        BodyFormat::Protobuf => from_protobuf(bytes)?,
+        BodyFormat::Json => serde_json::from_slice(bytes).map_err(bad_options)?,
+        BodyFormat::Yaml => yaml_serde::from_slice(bytes).map_err(bad_options)?,
+    };
+    if let Some(policy) = options.get("propagationPolicy").and_then(Value::as_str) {
+        propagation(policy)?;
+    }
+    serde_json::from_value(options).map_err(bad_options)
+}
+
+fn propagation(policy: &str) -> Result<Propagation, Status> {
+    serde_json::from_value(policy.into()).map_err(|_| {
+        let mut errors = Errors::default();
+        let known = ["Foreground", "Background", "Orphan", "nil"];
+        errors.unsupported("propagationPolicy", &policy.into(), &known);
+        errors.into_status(&OPTIONS_KIND, "")
+    })
+}
+
+fn from_protobuf(bytes: &Bytes) -> Result<Value, Status> {
     let unknown = protobuf::open(bytes).map_err(bad_options)?;
     let message = Schema::builtin().message(DELETE_OPTIONS);
     let message = message.ok_or_else(|| Status::internal("the schema has no DeleteOptions"))?;
-    let value = protobuf::decode_message(message, unknown.raw).map_err(bad_options)?;
-    serde_json::from_value(value).map_err(bad_options)
+    protobuf::decode_message(message, unknown.raw).map_err(bad_options)
 }
 
 fn bad_options(error: impl std::fmt::Display) -> Status {

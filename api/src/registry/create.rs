@@ -2,7 +2,7 @@
 
 use super::commit::Outcome;
 use super::decode::Body;
-use super::meta::{born, generate_name, meta_str};
+use super::meta::{born, generate_name, is_no_version, meta_str};
 use super::write::assemble;
 use super::{Registry, Write};
 use crate::admission::Operation;
@@ -43,7 +43,7 @@ impl Registry {
         ownership: Ownership,
     ) -> Result<Arc<Object>, Status> {
         write.place(&mut object)?;
-        if !meta_str(&object, "resourceVersion").is_empty() {
+        if !is_no_version(meta_str(&object, "resourceVersion")) {
             let text = "resourceVersion should not be set on objects to be created";
             return Err(Status::bad_request(text));
         }

@@ -7,11 +7,17 @@ use super::{Registry, Write};
 use crate::admission::Operation;
 use crate::storage::ReadVersion;
 use crate::strategy::Map;
+use crate::validation::Errors;
 use std::sync::Arc;
 use windlass_core::Object;
 use windlass_core::client::{DeleteOptions, ListOptions};
 use windlass_core::meta::{Reason, Status, StatusDetails};
+use windlass_core::scheme::GroupVersionKind;
 use windlass_store::Precondition;
+
+/// The kind of the options of a deletion.
+pub(crate) const OPTIONS_KIND: GroupVersionKind =
+    GroupVersionKind::new("meta.k8s.io", "v1", "DeleteOptions");
 
 /// What became of an object.
 pub(crate) enum Deleted {
@@ -27,6 +33,7 @@ impl Registry {
         write: &mut Write<'_>,
         options: &DeleteOptions,
     ) -> Result<Deleted, Status> {
+        check(options)?;
         for _ in 0..ATTEMPTS {
             let current = self.stored(write.entry, write.namespace, write.name).await?;
             if let Some(wanted) = &options.preconditions {
@@ -93,6 +100,7 @@ impl Registry {
         list: &ListOptions,
         options: &DeleteOptions,
     ) -> Result<windlass_core::ObjectList, Status> {
+        check(options)?;
         let mut query = write.entry.list_query(write.namespace, list)?;
         let fields = write.entry.split(&mut query.selection);
         if query.start.is_none() && list.resource_version.is_empty() {
@@ -128,6 +136,20 @@ impl Registry {
         let items = write.entry.serve_all(items).await?;
         Ok(windlass_core::ObjectList { meta, items })
     }
+}
+
+/// Whether the options make sense (apimachinery's `ValidateDeleteOptions`).
+pub(super) fn check(options: &DeleteOptions) -> Result<(), Status> {
+    let mut errors = Errors::default();
+    if let (Some(_), Some(policy)) = (options.orphan_dependents, options.propagation_policy) {
+        let why = "orphanDependents and deletionPropagation cannot be both set";
+        errors.invalid("propagationPolicy", format!("{policy:?}"), why);
+    }
+    let stages = options.dry_run.as_deref().unwrap_or_default();
+    if stages.iter().any(|stage| stage != "All") {
+        errors.unsupported("dryRun", &stages.into(), &["All"]);
+    }
+    if errors.is_empty() { Ok(()) } else { Err(errors.into_status(&OPTIONS_KIND, "")) }
 }
 
 // === impl Deleted ===

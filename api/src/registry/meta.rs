@@ -3,6 +3,7 @@
 use super::Write;
 use crate::strategy::Map;
 use crate::strategy::json::{map_mut, str_at};
+use crate::validation::Errors;
 use jiff::Timestamp;
 use windlass_core::Object;
 use windlass_core::client::Preconditions;
@@ -63,12 +64,36 @@ impl Write<'_> {
         }
         let mine = current.resource_version();
         match version {
-            "" | "0" => Ok(()),
+            version if is_no_version(version) => Ok(()),
             version if version.parse() == Ok(mine) => Ok(()),
             version if version.parse::<u64>().is_err() => Err(Status::bad_request(format!(
                 "metadata.resourceVersion: Invalid value: {version:?}: must be a number"
             ))),
             _ => Err(self.conflict(MODIFIED)),
+        }
+    }
+
+    /// An object of some kinds is put in the place of the version only that the writer saw.
+    pub(super) fn check_condition(&self, new: &Map) -> Result<(), Status> {
+        let entry = self.entry;
+        let unconditional = is_no_version(meta_str(new, "resourceVersion"));
+        if !unconditional || entry.strategy.allows_unconditional_update() {
+            return Ok(());
+        }
+        let mut errors = Errors::default();
+        errors.invalid("metadata.resourceVersion", 0, "must be specified for an update");
+        // Kubernetes names the resource here, where else the kind stands.
+        Err(Status::invalid(entry.group(), entry.plural(), self.name, errors.into()))
+    }
+
+    /// There is no object, and the writer means none that was there.
+    pub(super) fn check_absent(&self, new: &Map) -> Result<(), Status> {
+        match (meta_str(new, "uid"), meta_str(new, "resourceVersion")) {
+            ("", version) if is_no_version(version) => Ok(()),
+            ("", _) => Err(self.modified()),
+            (uid, _) => Err(self.conflict(&format!(
+                "uid mismatch: the provided object specified uid {uid}, and no existing object was found"
+            ))),
         }
     }
 
@@ -103,6 +128,11 @@ impl Write<'_> {
             "Precondition failed: UID in precondition: {uid}, UID in object meta: {theirs}"
         ))
     }
+}
+
+/// Whether a resource version stands for any.
+pub(super) fn is_no_version(version: &str) -> bool {
+    matches!(version, "" | "0")
 }
 
 /// What only the server says of a new object.

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use windlass_core::Object;
 use windlass_core::client::{Patch, PatchType};
 use windlass_core::meta::{Reason, Status, StatusCause};
+use windlass_core::scheme::GroupVersionKind;
 
 impl Registry {
     /// Changes an object. An apply makes it when there is none, if `may_create` says so; that is asked only then.
@@ -43,26 +44,14 @@ impl Registry {
         patch: &Patch,
         may_create: impl Future<Output = Result<(), Status>> + Send,
     ) -> Result<(Arc<Object>, bool), Status> {
-        let config = write.apply_config(patch)?;
-        let intent = |write: &mut Write<'_>, old: &Map| self.applied(write, &config, Some(old));
-        match self.change(write, intent).await {
-            Err(status) if status.reason == Reason::NotFound && write.subresource.is_empty() => {}
-            result => return Ok((write.entry.serve(result?).await?, false)),
-        }
-        may_create.await?;
-        let Intent { object, ownership } = self.applied(write, &config, None)?;
-        let created = self.create_object(write, object, ownership).await;
-        match created {
-            // Somebody else made it in between: then it is a change after all.
-            Err(status) if status.reason == Reason::AlreadyExists => {
-                let changed = self.change(write, intent).await?;
-                Ok((write.entry.serve(changed).await?, false))
-            }
-            result => Ok((write.entry.serve(result?).await?, true)),
-        }
+        let kind = write.entry.served.clone();
+        let config = write.apply_config(&kind, patch)?;
+        let intent = |write: &mut Write<'_>, old: Option<&Map>| self.applied(write, &config, old);
+        self.change_or_create(write, intent, Some(may_create)).await
     }
 
-    fn applied(
+    /// What becomes of an object when a configuration of its kind is applied.
+    pub(super) fn applied(
         &self,
         write: &mut Write<'_>,
         config: &Map,
@@ -110,7 +99,12 @@ impl Write<'_> {
         object
     }
 
-    fn apply_config(&mut self, patch: &Patch) -> Result<Map, Status> {
+    /// What is applied: an object of a kind, which may be another than the resource's.
+    pub(super) fn apply_config(
+        &mut self,
+        kind: &GroupVersionKind,
+        patch: &Patch,
+    ) -> Result<Map, Status> {
         if self.options.field_manager.is_empty() {
             let cause = StatusCause {
                 reason: "FieldValueRequired".into(),
@@ -126,8 +120,10 @@ impl Write<'_> {
         let bad = |error: &dyn std::fmt::Display| {
             Status::bad_request(format!("error decoding YAML: {error}"))
         };
-        let decoded = decode::partial(&self.entry.served, &json).map_err(|error| bad(&error))?;
-        let decoded = self.pruned(decoded).map_err(|error| bad(&error))?;
+        let mut decoded = decode::partial(kind, &json).map_err(|error| bad(&error))?;
+        if *kind == self.entry.served {
+            decoded = self.pruned(decoded).map_err(|error| bad(&error))?;
+        }
         let mut config = self.take(decoded, Status::bad_request)?;
         self.place(&mut config)?;
         Ok(config)

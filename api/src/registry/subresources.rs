@@ -4,9 +4,11 @@ mod binding;
 mod eviction;
 mod scale;
 
+use super::meta::meta_str;
 use super::{Body, Registry, Write};
 use crate::admission::Operation;
 use crate::strategy::Map;
+use crate::strategy::json::str_of;
 use async_trait::async_trait;
 use std::sync::Arc;
 use windlass_core::meta::Status;
@@ -32,8 +34,8 @@ pub struct Call<'a> {
 pub enum Created {
     /// An object of the kind that was posted.
     Object(Map),
-    /// It was done.
-    Done,
+    /// It was done; and what the user is told beside.
+    Done(Vec<String>),
 }
 
 /// Resource, subresource (or empty) and who makes it.
@@ -69,6 +71,16 @@ impl Call<'_> {
         self.write.name
     }
 
+    /// What was posted is about the object that the path names, if it names one.
+    pub(super) fn check_name(&self, object: &Map) -> Result<(), Status> {
+        let named = self.write.name;
+        if named.is_empty() || meta_str(object, "name") == named {
+            return Ok(());
+        }
+        let kind = str_of(object, "kind");
+        Err(Status::bad_request(format!("name in URL does not match name in {kind} object")))
+    }
+
     /// Whether nothing is to be kept.
     #[must_use]
     pub fn is_dry_run(&self) -> bool {
@@ -102,8 +114,11 @@ impl Registry {
         let object = write.decode_as(kind, body)?;
         let name = write.name.to_owned();
         let object = self.admit_part(&mut write, kind, &name, object).await?;
-        let warnings = std::mem::take(&mut write.warnings);
-        let created = creater.create(Call { registry: self, write }, object).await?;
+        let mut warnings = std::mem::take(&mut write.warnings);
+        let mut created = creater.create(Call { registry: self, write }, object).await?;
+        if let Created::Done(told) = &mut created {
+            warnings.append(told);
+        }
         Ok((created, warnings))
     }
 

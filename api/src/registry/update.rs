@@ -11,7 +11,7 @@ use crate::strategy::Map;
 use serde_json::Value;
 use std::sync::Arc;
 use windlass_core::Object;
-use windlass_core::meta::Status;
+use windlass_core::meta::{Reason, Status};
 use windlass_store::Precondition;
 
 /// An object as it shall be.
@@ -21,18 +21,52 @@ pub(super) struct Intent {
 }
 
 impl Registry {
+    /// Puts an object in the place of another. Of some kinds it is made when there is none, if `may_create` says so; that
+    /// is asked only then. Whether it was made.
     pub(crate) async fn update(
         &self,
         write: &mut Write<'_>,
         body: &Body,
-    ) -> Result<Arc<Object>, Status> {
+        may_create: impl Future<Output = Result<(), Status>> + Send,
+    ) -> Result<(Arc<Object>, bool), Status> {
         let mut object = write.decode(body)?;
         write.place(&mut object)?;
-        let intent = |_: &mut Write<'_>, _: &Map| {
+        let intent = |write: &mut Write<'_>, old: Option<&Map>| {
+            if old.is_some() {
+                write.check_condition(&object)?;
+            }
             Ok(Intent { object: object.clone(), ownership: Ownership::Track })
         };
-        let updated = self.change(write, intent).await?;
-        write.entry.serve(updated).await
+        let creates = write.entry.strategy.allows_create_on_update();
+        self.change_or_create(write, intent, creates.then_some(may_create)).await
+    }
+
+    /// Changes an object as `intent` says; makes it when there is none, if there is somebody to ask whether that may be.
+    /// Whether it was made.
+    pub(super) async fn change_or_create(
+        &self,
+        write: &mut Write<'_>,
+        intent: impl Fn(&mut Write<'_>, Option<&Map>) -> Result<Intent, Status> + Send + Sync,
+        may_create: Option<impl Future<Output = Result<(), Status>> + Send>,
+    ) -> Result<(Arc<Object>, bool), Status> {
+        let change = |write: &mut Write<'_>, old: &Map| intent(write, Some(old));
+        let changed = self.change(write, change).await;
+        let may_create = may_create.filter(|_| write.subresource.is_empty());
+        let may_create = match (changed, may_create) {
+            (Err(status), Some(may_create)) if status.reason == Reason::NotFound => may_create,
+            (result, _) => return Ok((write.entry.serve(result?).await?, false)),
+        };
+        may_create.await?;
+        let Intent { object, ownership } = intent(write, None)?;
+        write.check_absent(&object)?;
+        match self.create_object(write, object, ownership).await {
+            // Somebody else made it in between: then it is a change after all.
+            Err(status) if status.reason == Reason::AlreadyExists => {
+                let changed = self.change(write, change).await?;
+                Ok((write.entry.serve(changed).await?, false))
+            }
+            result => Ok((write.entry.serve(result?).await?, true)),
+        }
     }
 
     /// Changes an object for a part of the server, which knows what it writes.
@@ -91,8 +125,10 @@ impl Registry {
         };
         write.check(&errors, name)?;
         let new = self.admitted(write, Operation::Update, name, new, Some(old)).await?;
-        let warnings = entry.strategy.warnings(&new);
-        write.warnings.extend(warnings);
+        if write.part().is_empty() {
+            let warnings = entry.strategy.warnings(&new);
+            write.warnings.extend(warnings);
+        }
         self.keep(write, current, old, new).await
     }
 

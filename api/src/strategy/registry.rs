@@ -1,6 +1,7 @@
 //! The list of kinds that have rules of their own.
 
 use super::generic::Generic;
+use super::put::Put;
 use super::{Map, Strategy};
 use crate::authentication::User;
 use crate::validation::meta::validate_finalizer_names;
@@ -17,6 +18,7 @@ struct Registered {
     own: &'static dyn Strategy,
     /// Its finalizers have names of the usual form.
     strict_finalizers: bool,
+    put: Put,
 }
 
 /// A kind with rules of its own, a form of names, or a generation: group, resource, and these.
@@ -87,6 +89,7 @@ static UNKNOWN: Registered = Registered {
     generic: Generic { namespaced: true, status: false, generation: false, name: Subdomain },
     own: &Nothing,
     strict_finalizers: false,
+    put: Put { conditional: false, creates: false },
 };
 
 /// The strategy of a built-in resource. For one that is not built in only the rules for metadata of
@@ -111,7 +114,8 @@ fn build() -> FxHashMap<GroupVersionResource, Registered> {
         let own: &'static dyn Strategy = found.map_or(&Nothing, |entry| entry.4);
         // Definitions and what they define have never had this rule.
         let strict_finalizers = info.gvr.group != "apiextensions.k8s.io";
-        (info.gvr.clone(), Registered { generic, own, strict_finalizers })
+        let put = Put::of(&info.gvr.group, &info.gvr.resource);
+        (info.gvr.clone(), Registered { generic, own, strict_finalizers, put })
     };
     Scheme::builtin().iter().map(|info| registered(info)).collect()
 }
@@ -184,6 +188,14 @@ impl Strategy for Registered {
 
     fn expires(&self) -> bool {
         self.own.expires()
+    }
+
+    fn allows_unconditional_update(&self) -> bool {
+        !self.put.conditional
+    }
+
+    fn allows_create_on_update(&self) -> bool {
+        self.put.creates
     }
 
     fn fields(&self) -> &'static [&'static str] {

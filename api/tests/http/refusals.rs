@@ -1,7 +1,10 @@
-use crate::{CONFIGMAPS, Http, Read, config_map};
+use crate::{CONFIGMAPS, Http, PODS, Read, config_map, pod};
+use bytes::Bytes;
 use http::{Method, Request, StatusCode};
 use serde_json::json;
-use windlass_api::server::Limits;
+use std::sync::Arc;
+use windlass_api::authentication::{InProcess, User};
+use windlass_api::server::{ApiServer, Limits};
 
 fn refused(read: &Read, code: StatusCode, reason: &str) -> String {
     assert_eq!(read.code, code, "{}", read.text());
@@ -125,11 +128,60 @@ async fn options_that_are_wrong() {
 
 #[tokio::test]
 async fn too_much_at_once() {
-    let server = windlass_api::server::ApiServer::builder()
+    let server = ApiServer::builder()
+        .authenticator(Arc::new(InProcess))
         .limits(Limits { requests: 0, ..Limits::default() })
         .build()
         .await;
     let http = Http { server: server.expect("a server") };
-    let read = http.get("/api/v1/nodes").await;
-    refused(&read, StatusCode::TOO_MANY_REQUESTS, "TooManyRequests");
+    let read = async |user: User| {
+        http.ask(Request::get("/api/v1/nodes").extension(user), Bytes::new()).await
+    };
+    let full = read(User::new("jane", [])).await;
+    refused(&full, StatusCode::TOO_MANY_REQUESTS, "TooManyRequests");
+    // The exempt level has room whoever else waits.
+    assert_eq!(read(User::admin()).await.code, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn deletions_that_make_no_sense() {
+    let http = Http::start().await;
+    http.post(CONFIGMAPS, &config_map("a")).await;
+    let path = format!("{CONFIGMAPS}/a");
+    let both = json!({"orphanDependents": true, "propagationPolicy": "Background"});
+    for (query, body, why) in [
+        (
+            "",
+            json!({"dryRun": ["all"]}),
+            "dryRun: Unsupported value: [\"all\"]: supported values: \"All\"",
+        ),
+        (
+            "?dryRun=all",
+            json!({}),
+            "dryRun: Unsupported value: [\"all\"]: supported values: \"All\"",
+        ),
+        (
+            "",
+            both.clone(),
+            "propagationPolicy: Invalid value: \"Background\": orphanDependents and deletionPropagation cannot be both set",
+        ),
+        (
+            "",
+            json!({"propagationPolicy": "Later"}),
+            "propagationPolicy: Unsupported value: \"Later\": supported values: \"Foreground\", \"Background\", \"Orphan\", \"nil\"",
+        ),
+    ] {
+        for at in [path.as_str(), CONFIGMAPS] {
+            let read = http.method(Method::DELETE, &format!("{at}{query}"), &body).await;
+            let text = refused(&read, StatusCode::UNPROCESSABLE_ENTITY, "Invalid");
+            assert_eq!(text, format!("DeleteOptions.meta.k8s.io \"\" is invalid: {why}"));
+        }
+    }
+    http.post(PODS, &pod("p")).await;
+    let eviction = json!({"metadata": {"name": "p"}, "deleteOptions": both});
+    let read = http.method(Method::POST, &format!("{PODS}/p/eviction"), &eviction).await;
+    refused(&read, StatusCode::UNPROCESSABLE_ENTITY, "Invalid");
+    for kept in [path, format!("{PODS}/p")] {
+        assert_eq!(http.get(&kept).await.code, StatusCode::OK);
+    }
 }

@@ -17,7 +17,8 @@ async fn a_pod_is_bound_once() {
     assert!(conditions.iter().any(|c| c["type"] == "PodScheduled" && c["status"] == "True"));
     let again = http.method(Method::POST, &path, &binding).await;
     assert_eq!(again.code, StatusCode::CONFLICT);
-    let nowhere = http.method(Method::POST, &path, &json!({"target": {"name": ""}})).await;
+    let nowhere = json!({"metadata": {"name": "a"}, "target": {"name": ""}});
+    let nowhere = http.method(Method::POST, &path, &nowhere).await;
     assert_eq!(nowhere.code, StatusCode::UNPROCESSABLE_ENTITY);
     let listed = http.get("/api/v1/pods?fieldSelector=spec.nodeName%3Dn").await.json();
     assert_eq!(listed["items"].as_array().map(Vec::len), Some(1));
@@ -47,6 +48,58 @@ async fn a_scale_is_a_view_of_its_object() {
     let negative = json!({"spec": {"replicas": -1}});
     let refused = http.patch(path, "application/merge-patch+json", &negative).await;
     assert_eq!(refused.code, StatusCode::UNPROCESSABLE_ENTITY);
+}
+
+#[tokio::test]
+async fn a_scale_is_applied_to_its_object() {
+    let http = Http::start().await;
+    let labels = json!({"app": "x"});
+    let set = json!({"metadata": {"name": "r"}, "spec": {"replicas": 1, "selector": {"matchLabels": labels},
+        "template": {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "c", "image": "x"}]}}}});
+    let sets = "/apis/apps/v1/namespaces/default/replicasets";
+    http.post(sets, &set).await;
+    let apply = "application/apply-patch+yaml";
+    let scale = json!({"apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": {"name": "r"}, "spec": {"replicas": 4}});
+    let path = format!("{sets}/r/scale?fieldManager=me");
+    let conflict = http.patch(&path, apply, &scale).await;
+    assert_eq!(conflict.code, StatusCode::CONFLICT, "{}", conflict.text());
+    assert_eq!(conflict.json()["details"]["causes"][0]["field"], ".spec.replicas");
+    let forced = http.patch(&format!("{path}&force=true"), apply, &scale).await;
+    assert_eq!((forced.code, &forced.json()["kind"]), (StatusCode::OK, &json!("Scale")));
+    assert_eq!(forced.json()["spec"]["replicas"], 4);
+    let set = http.get(&format!("{sets}/r")).await.json();
+    assert_eq!(set["spec"]["replicas"], 4);
+    let entries = set["metadata"]["managedFields"].as_array().expect("entries");
+    let mine = entries.iter().find(|entry| entry["manager"] == "me").expect("an entry");
+    assert_eq!(
+        (&mine["operation"], &mine["subresource"], &mine["apiVersion"], &mine["fieldsV1"]),
+        (
+            &json!("Apply"),
+            &json!("scale"),
+            &json!("apps/v1"),
+            &json!({"f:spec": {"f:replicas": {}}})
+        )
+    );
+    let other = json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "spec": {"replicas": 4}});
+    assert_eq!(http.patch(&path, apply, &other).await.code, StatusCode::BAD_REQUEST);
+    let none = json!({"apiVersion": "autoscaling/v1", "kind": "Scale", "spec": {"replicas": 4}});
+    let none = http.patch(&format!("{sets}/none/scale?fieldManager=me"), apply, &none).await;
+    assert_eq!(none.code, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn what_is_posted_is_about_the_named_pod() {
+    let http = Http::start().await;
+    http.post(PODS, &pod("a")).await;
+    for (part, kind) in [("binding", "Binding"), ("eviction", "Eviction")] {
+        for metadata in [json!({}), json!({"name": "b"})] {
+            let object = json!({"metadata": metadata});
+            let read = http.method(Method::POST, &format!("{PODS}/a/{part}"), &object).await;
+            assert_eq!(read.code, StatusCode::BAD_REQUEST, "{}", read.text());
+            let text = format!("name in URL does not match name in {kind} object");
+            assert_eq!(read.json()["message"], text);
+        }
+    }
 }
 
 #[tokio::test]

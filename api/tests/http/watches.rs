@@ -3,9 +3,14 @@ use bytes::{Bytes, BytesMut};
 use http::Request;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
+use std::sync::Arc;
 use std::time::Duration;
 use windlass_api::endpoints::Body;
 use windlass_api::schema::protobuf;
+use windlass_api::server::{ApiServer, Limits};
+use windlass_api::strategy::Generic;
+use windlass_core::clock::Env;
+use windlass_core::scheme::{self, GroupVersionResource, ResourceInfo, Scheme};
 
 /// A watch that is read frame by frame.
 struct Frames {
@@ -86,6 +91,61 @@ async fn tables_with_their_columns_once() {
     assert!(second["object"]["columnDefinitions"].as_array().is_none_or(Vec::is_empty));
 }
 
+#[tokio::test(start_paused = true)]
+async fn ages_are_those_at_the_time_of_the_event() {
+    let http = Http::with(ApiServer::builder().env(Env::simulated(1))).await;
+    let accept = "application/json;as=Table;v=v1;g=meta.k8s.io";
+    let mut frames =
+        Frames::start(&http, &format!("{PODS}?watch=1&timeoutSeconds=7200"), accept).await;
+    tokio::time::advance(Duration::from_secs(3600)).await;
+    http.post(PODS, &pod("a")).await;
+    let table = frames.line().await["object"].clone();
+    let columns = table["columnDefinitions"].as_array().expect("columns");
+    let age = columns.iter().position(|column| column["name"] == "Age").expect("an age");
+    assert_eq!(table["rows"][0]["cells"][age], "0s", "{table}");
+}
+
+#[tokio::test]
+async fn metadata_in_protobuf() {
+    let http = Http::start().await;
+    let accept = "application/vnd.kubernetes.protobuf;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
+    let path = format!(
+        "{CONFIGMAPS}?watch=1&sendInitialEvents=true&allowWatchBookmarks=true&resourceVersionMatch=NotOlderThan"
+    );
+    http.post(CONFIGMAPS, &config_map("a")).await;
+    let mut frames = Frames::start(&http, &path, accept).await;
+    let (word, object) = frames.message().await;
+    assert_eq!((word.as_str(), &object["metadata"]["name"]), ("ADDED", &json!("a")));
+    assert_eq!((&object["kind"], &object["data"]), (&json!("PartialObjectMetadata"), &Value::Null));
+    let (word, mark) = frames.message().await;
+    assert_eq!((word.as_str(), &mark["kind"]), ("BOOKMARK", &json!("PartialObjectMetadata")));
+}
+
+#[tokio::test]
+async fn what_has_no_protobuf_is_told_as_an_error_in_protobuf() {
+    let gvr = GroupVersionResource::new("example.com", "v1", "things");
+    let thing = ResourceInfo {
+        storage: gvr.group_version(),
+        gvr,
+        kind: "Thing".into(),
+        singular: "thing".into(),
+        namespaced: false,
+        verbs: ["create", "get", "list", "watch"].map(Into::into).to_vec(),
+        short_names: Vec::new(),
+        categories: Vec::new(),
+        subresources: Vec::new(),
+    };
+    let namespaces = Scheme::builtin().by_gvr(&scheme::NAMESPACES).expect("built in").clone();
+    let builder = ApiServer::builder().resources([namespaces]);
+    let http = Http::with(builder.resource(Arc::new(thing), Arc::new(Generic::default()))).await;
+    let things = "/apis/example.com/v1/things";
+    let accept = "application/vnd.kubernetes.protobuf;stream=watch";
+    let mut frames = Frames::start(&http, &format!("{things}?watch=1"), accept).await;
+    http.post(things, &json!({"metadata": {"name": "a"}})).await;
+    let (word, status) = frames.message().await;
+    assert_eq!((word.as_str(), &status["reason"]), ("ERROR", &json!("NotAcceptable")));
+}
+
 #[tokio::test]
 async fn a_bookmark_after_the_initial_events() {
     let http = Http::start().await;
@@ -128,4 +188,14 @@ async fn it_ends_when_its_time_is_over_or_the_servers() {
         let (body, ()) = tokio::join!(body.collect(), close);
         assert!(body.expect("a clean end").to_bytes().is_empty());
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_time_at_all_is_the_servers_choice() {
+    let limits = Limits { min_request_timeout: Duration::from_secs(2), ..Limits::default() };
+    let http = Http::with(ApiServer::builder().limits(limits)).await;
+    let request = Request::get(format!("{CONFIGMAPS}?watch=1&timeoutSeconds=0"));
+    let body = http.send(request, Bytes::new()).await.into_body();
+    let ended = tokio::time::timeout(Duration::from_secs(10), body.collect()).await;
+    assert!(ended.expect("in time").expect("a clean end").to_bytes().is_empty());
 }

@@ -84,6 +84,49 @@ async fn server_side_apply_makes_and_changes() {
 }
 
 #[tokio::test]
+async fn an_apply_makes_nothing_that_was_there_before() {
+    let http = Http::start().await;
+    let path = format!("{CONFIGMAPS}/s?fieldManager=one");
+    for meant in [json!({"name": "s", "uid": "u"}), json!({"name": "s", "resourceVersion": "5"})] {
+        let mut config = config_map("s");
+        config["metadata"] = meant;
+        let read = http.patch(&path, "application/apply-patch+yaml", &config).await;
+        assert_eq!(read.code, StatusCode::CONFLICT, "{}", read.text());
+    }
+    assert_eq!(http.get(&format!("{CONFIGMAPS}/s")).await.code, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn some_kinds_are_made_when_they_are_put() {
+    let http = Http::start().await;
+    let leases = "/apis/coordination.k8s.io/v1/namespaces/default/leases";
+    let mut lease = json!({"metadata": {"name": "l"}, "spec": {"holderIdentity": "me"}});
+    let path = format!("{leases}/l");
+    let made = http.method(Method::PUT, &path, &lease).await;
+    assert_eq!(made.code, StatusCode::CREATED, "{}", made.text());
+    assert!(made.json()["metadata"]["uid"].is_string());
+    let blind = http.method(Method::PUT, &path, &lease).await;
+    assert_eq!(blind.code, StatusCode::UNPROCESSABLE_ENTITY, "{}", blind.text());
+    let expected = "leases.coordination.k8s.io \"l\" is invalid: metadata.resourceVersion: Invalid value: 0: must be specified for an update";
+    assert_eq!(blind.json()["message"], expected);
+    lease["metadata"]["resourceVersion"] = made.json()["metadata"]["resourceVersion"].clone();
+    lease["spec"]["holderIdentity"] = "you".into();
+    let seen = http.method(Method::PUT, &path, &lease).await;
+    assert_eq!(
+        (seen.code, &seen.json()["spec"]["holderIdentity"]),
+        (StatusCode::OK, &json!("you"))
+    );
+    http.method(Method::DELETE, &path, &json!({})).await;
+    let gone = http.method(Method::PUT, &path, &seen.json()).await;
+    assert_eq!(gone.code, StatusCode::CONFLICT, "{}", gone.text());
+    let other = http.method(Method::PUT, &format!("{CONFIGMAPS}/c"), &config_map("c")).await;
+    assert_eq!(other.code, StatusCode::NOT_FOUND, "{}", other.text());
+    http.post(CONFIGMAPS, &config_map("c")).await;
+    let blind = http.method(Method::PUT, &format!("{CONFIGMAPS}/c"), &config_map("c")).await;
+    assert_eq!(blind.code, StatusCode::OK, "{}", blind.text());
+}
+
+#[tokio::test]
 async fn a_deletion_answers_with_what_is_left() {
     let http = Http::start().await;
     let made = http.post(CONFIGMAPS, &config_map("a")).await;

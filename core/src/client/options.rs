@@ -224,10 +224,10 @@ impl DeleteOptions {
         Self { preconditions: Some(preconditions), ..Self::default() }
     }
 
-    /// Whether nothing shall be kept.
+    /// Whether nothing shall be kept: any stage that is named says so, also one that nobody knows.
     #[must_use]
     pub fn is_dry_run(&self) -> bool {
-        self.dry_run.iter().flatten().any(|stage| stage == "All")
+        self.dry_run.as_ref().is_some_and(|stages| !stages.is_empty())
     }
 }
 

@@ -73,6 +73,10 @@ impl Strategy for CustomResource {
         Ok(unknown)
     }
 
+    fn allows_unconditional_update(&self) -> bool {
+        false
+    }
+
     fn has_field(&self, name: &str) -> bool {
         self.selectable.iter().any(|field| field == name)
     }

@@ -17,6 +17,7 @@ pub(super) struct Binding;
 #[async_trait]
 impl Creater for Binding {
     async fn create(&self, call: Call<'_>, binding: Map) -> Result<Created, Status> {
+        call.check_name(&binding)?;
         let Call { registry, mut write } = call;
         let given = meta_str(&binding, "name").to_owned();
         let name = if write.name.is_empty() { given } else { write.name.to_owned() };
@@ -33,7 +34,7 @@ impl Creater for Binding {
                 Ok(Intent { object, ownership: Ownership::Track })
             })
             .await?;
-        Ok(Created::Done)
+        Ok(Created::Done(write.warnings))
     }
 }
 

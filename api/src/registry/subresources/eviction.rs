@@ -2,6 +2,7 @@
 
 use super::{Call, Created, Creater};
 use crate::registry::create::Ownership;
+use crate::registry::delete::check as check_options;
 use crate::registry::meta::{meta_str, rfc3339};
 use crate::registry::update::Intent;
 use crate::registry::{Registry, Write};
@@ -20,6 +21,7 @@ pub(super) struct Eviction;
 #[async_trait]
 impl Creater for Eviction {
     async fn create(&self, call: Call<'_>, eviction: Map) -> Result<Created, Status> {
+        call.check_name(&eviction)?;
         let Call { registry, mut write } = call;
         let pods = registry.objects.entry(&scheme::PODS)?;
         write.entry = &pods;
@@ -49,18 +51,21 @@ impl Creater for Eviction {
         }
         write.subresource = "";
         registry.delete(&mut write, &options).await?;
-        Ok(Created::Done)
+        Ok(Created::Done(write.warnings))
     }
 }
 
 const TOO_MANY: &str = "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.";
 
 fn delete_options(eviction: &Map) -> Result<DeleteOptions, Status> {
-    match eviction.get("deleteOptions") {
-        None | Some(Value::Null) => Ok(DeleteOptions::default()),
+    let options = match eviction.get("deleteOptions") {
+        None | Some(Value::Null) => DeleteOptions::default(),
         Some(options) => serde_json::from_value(options.clone())
-            .map_err(|error| Status::bad_request(format!("deleteOptions: {error}"))),
-    }
+            .map_err(|error| Status::bad_request(format!("deleteOptions: {error}")))?,
+    };
+    // Before a budget is asked.
+    check_options(&options)?;
+    Ok(options)
 }
 
 /// A pod that is over, on its way, or never ran is not missed.

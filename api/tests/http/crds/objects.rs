@@ -49,6 +49,33 @@ async fn unknown_fields_are_ignored_told_or_refused() {
 }
 
 #[tokio::test]
+async fn of_many_unknown_fields_the_first_are_told() {
+    let http = with_cars().await;
+    let mut spec = json!({"color": "red"});
+    for n in 0..1000 {
+        spec[format!("nope{n}")] = json!(n);
+    }
+    let path = format!("{CARS}?fieldValidation=Strict");
+    let refused = http.ask(Request::post(path), car("bad", spec).to_string()).await;
+    assert_eq!(refused.code, StatusCode::BAD_REQUEST);
+    assert_eq!(refused.text().matches("unknown field").count(), 100);
+}
+
+#[tokio::test]
+async fn a_car_is_put_in_the_place_of_the_one_that_was_seen() {
+    let http = with_cars().await;
+    let made = http.post(CARS, &car("a", json!({"color": "red"}))).await;
+    let path = format!("{CARS}/a");
+    let mut green = car("a", json!({"color": "green"}));
+    for part in ["", "/status"] {
+        let blind = http.method(Method::PUT, &format!("{path}{part}"), &green).await;
+        assert_eq!(blind.code, StatusCode::UNPROCESSABLE_ENTITY, "{}", blind.text());
+    }
+    green["metadata"]["resourceVersion"] = made["metadata"]["resourceVersion"].clone();
+    assert_eq!(http.method(Method::PUT, &path, &green).await.code, StatusCode::OK);
+}
+
+#[tokio::test]
 async fn objects_are_validated() {
     let http = with_cars().await;
     for (spec, expected) in [
@@ -101,6 +128,9 @@ async fn formats_that_they_have_not_are_refused() {
     assert_eq!(read.code, StatusCode::NOT_ACCEPTABLE, "{}", read.text());
     let either = http.accept(CARS, &format!("{protobuf},application/json")).await;
     assert_eq!((either.code, either.header("content-type")), (StatusCode::OK, "application/json"));
+    let metadata = format!("{protobuf};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1");
+    let metadata = http.accept(CARS, &metadata).await;
+    assert_eq!((metadata.code, metadata.header("content-type")), (StatusCode::OK, protobuf));
     let request = Request::post(CARS).header("content-type", protobuf);
     let posted = http.ask(request, &b"k8s\0"[..]).await;
     assert_eq!(posted.code, StatusCode::UNSUPPORTED_MEDIA_TYPE, "{}", posted.text());
