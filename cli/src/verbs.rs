@@ -35,7 +35,7 @@ pub struct Program {
 
 #[derive(Subcommand)]
 enum Verb {
-    Up(up::Up),
+    Up(Box<up::Up>),
     Image(image::Image),
     Kubeconfig(kubeconfig::KubeconfigFor),
     Get(get::Get),

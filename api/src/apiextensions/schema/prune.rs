@@ -77,7 +77,7 @@ fn fields(map: &mut Map, node: &Node, place: Place, path: &Path<'_>, unknown: &m
         } else if node.rest.is_some() {
             walk(value, node.additional(), &path, unknown);
         } else if !place.preserve {
-            unknown.add(&path);
+            unknown.add(path);
             return false;
         }
         true
