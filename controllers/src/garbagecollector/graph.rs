@@ -24,11 +24,18 @@ pub(super) enum Source {
     Behind,
 }
 
+/// Where an object is. Small, as there is one of each object.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Place {
+    kind: Arc<Kind>,
+    namespace: Str,
+    name: Box<str>,
+}
+
 /// An object as the graph knows it.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Node {
-    pub(super) key: Key,
-    pub(super) kind: Str,
+    pub(super) place: Place,
     pub(super) source: Source,
     pub(super) owners: Box<[Owner]>,
     pub(super) deleting: bool,
@@ -67,13 +74,24 @@ struct State {
     gone: FxHashSet<Gone>,
 }
 
+// === impl Place ===
+
+impl Place {
+    pub(super) fn key(&self) -> Key {
+        Key::new(self.kind.resource.clone(), &*self.namespace, &*self.name)
+    }
+}
+
 // === impl Node ===
 
 impl Node {
-    pub(super) fn new(kind: &Kind, source: Source, header: &Header) -> Self {
+    pub(super) fn new(kind: &Arc<Kind>, source: Source, header: &Header) -> Self {
         Self {
-            key: Key::new(kind.resource.clone(), &*header.namespace, &*header.name),
-            kind: intern(&kind.kind),
+            place: Place {
+                kind: kind.clone(),
+                namespace: header.namespace.clone(),
+                name: header.name.clone(),
+            },
             source,
             owners: header.owners.clone(),
             deleting: header.deleting,
@@ -84,20 +102,20 @@ impl Node {
 
     /// Whether an object in this namespace means it when it names this owner.
     pub(super) fn is(&self, owner: &Owner, namespace: &str) -> bool {
-        let Key { resource, namespace: own, name, .. } = &self.key;
-        *owner.name == **name
-            && resource.group == group_of(owner)
-            && *self.kind == *owner.kind
-            && own.as_deref().is_none_or(|own| own == namespace)
+        let Place { kind, namespace: own, name } = &self.place;
+        owner.name == *name
+            && kind.resource.group == group_of(owner)
+            && *kind.kind == *owner.kind
+            && (own.is_empty() || **own == *namespace)
     }
 
     fn gone(&self, uid: &str) -> Gone {
         Gone {
             uid: uid.into(),
-            group: intern(&self.key.resource.group),
-            kind: self.kind.clone(),
-            namespace: intern(self.key.namespace.as_deref().unwrap_or_default()),
-            name: self.key.name.as_str().into(),
+            group: intern(&self.place.kind.resource.group),
+            kind: intern(&self.place.kind.kind),
+            namespace: self.place.namespace.clone(),
+            name: self.place.name.clone(),
         }
     }
 
@@ -114,9 +132,9 @@ impl Graph {
         self.0.lock().observe(uid.into(), node)
     }
 
-    /// What was under this key with this uid is gone.
-    pub(super) fn forget(&self, uid: &str, key: &Key) -> Vec<Uid> {
-        self.0.lock().forget(uid, key)
+    /// What was at this place with this uid is gone.
+    pub(super) fn forget(&self, uid: &str, place: &Place) -> Vec<Uid> {
+        self.0.lock().forget(uid, place)
     }
 
     pub(super) fn get(&self, uid: &str) -> Option<Node> {
@@ -131,10 +149,9 @@ impl Graph {
         let dependent = |child: &Uid| {
             let node = state.nodes.get(child)?;
             let owner = node.owner(uid)?;
-            let namespace = node.key.namespace.as_deref().unwrap_or_default();
             let blocks = owner.block_owner_deletion;
-            let means_it = it.is_none_or(|it| it.is(owner, namespace));
-            means_it.then(|| Dependent { uid: child.clone(), key: node.key.clone(), blocks })
+            let means_it = it.is_none_or(|it| it.is(owner, &node.place.namespace));
+            means_it.then(|| Dependent { uid: child.clone(), key: node.place.key(), blocks })
         };
         named.filter_map(dependent).collect()
     }
@@ -179,7 +196,7 @@ pub(super) fn waits(header: &Header, finalizer: &str) -> bool {
 
 impl State {
     fn observe(&mut self, uid: Uid, node: Node) -> Vec<Uid> {
-        let taken = self.nodes.get(&uid).is_some_and(|known| known.key != node.key);
+        let taken = self.nodes.get(&uid).is_some_and(|known| known.place != node.place);
         if taken && node.source == Source::Behind {
             return vec![];
         }
@@ -204,17 +221,16 @@ impl State {
 
     /// Whether an owner is not there, or goes, so that the node may have to go as well.
     fn is_doubtful(&self, node: &Node, had: &[Owner]) -> bool {
-        let namespace = node.key.namespace.as_deref().unwrap_or_default();
         let well = |owner: &Owner| {
             let known = self.nodes.get(&*owner.uid);
-            known.is_some_and(|known| !known.foreground && known.is(owner, namespace))
+            known.is_some_and(|it| !it.foreground && it.is(owner, &node.place.namespace))
         };
         let changed = !had.is_empty() && !node.owners.is_empty() && *had != *node.owners;
         !node.deleting && (changed || !node.owners.iter().all(well))
     }
 
-    fn forget(&mut self, uid: &str, key: &Key) -> Vec<Uid> {
-        if self.nodes.get(uid).is_none_or(|node| node.key != *key) {
+    fn forget(&mut self, uid: &str, place: &Place) -> Vec<Uid> {
+        if self.nodes.get(uid).is_none_or(|node| node.place != *place) {
             return vec![];
         }
         let Some(node) = self.nodes.remove(uid) else { return vec![] };

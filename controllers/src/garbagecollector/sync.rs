@@ -164,9 +164,9 @@ impl Reconciler for Sync {
         let Some(node) = self.graph.get(uid) else { return Ok(Action::Done) };
         if node.deleting {
             let dependents = self.graph.dependents(uid);
-            self.end(uid, &node.key, end(&node, dependents)).await?;
+            self.end(uid, &node.place.key(), end(&node, dependents)).await?;
         } else {
-            self.consider(uid, &node.key).await?;
+            self.consider(uid, &node.place.key()).await?;
         }
         Ok(Action::Done)
     }

@@ -4,6 +4,7 @@ use crate::support::kinds::Kind;
 use crate::support::testing::{cases, entry};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::sync::Arc;
 use windlass_core::cache::HeaderOnly;
 use windlass_core::object::Owner;
 use windlass_core::scheme::{GroupVersionResource, PODS};
@@ -13,7 +14,7 @@ fn object(
     name: &str,
     owners: &[&str],
     finalizers: &[&str],
-) -> std::sync::Arc<windlass_core::cache::Entry<HeaderOnly>> {
+) -> Arc<windlass_core::cache::Entry<HeaderOnly>> {
     let owner = |name: &&str| json!({"apiVersion": "v1", "kind": "Pod", "name": name, "uid": name, "blockOwnerDeletion": true});
     let owners: Vec<Value> = owners.iter().map(owner).collect();
     let deleted = (!finalizers.is_empty()).then_some("2027-01-15T08:00:00Z");
@@ -24,7 +25,7 @@ fn object(
 }
 
 fn node(name: &str, owners: &[&str], finalizers: &[&str]) -> Node {
-    let kind = Kind { resource: PODS, kind: "Pod".into(), namespaced: true };
+    let kind = Arc::new(Kind { resource: PODS, kind: "Pod".into(), namespaced: true });
     Node::new(&kind, Source::Own, object(name, owners, finalizers).object.header())
 }
 
@@ -47,12 +48,12 @@ fn the_graph_tells_who_is_to_be_looked_at() {
     assert_eq!(see("pod3", &["set"], &[]), ["pod3"], "its owner goes");
     assert_eq!(see("pod3", &[], &[]), ["set"], "one less to wait for");
     assert_eq!(
-        names(graph.forget("pod2", &node("pod2", &[], &[]).key)),
+        names(graph.forget("pod2", &node("pod2", &[], &[]).place)),
         ["set"],
         "another one less"
     );
     assert_eq!(
-        names(graph.forget("set", &node("set", &[], &[]).key)),
+        names(graph.forget("set", &node("set", &[], &[]).place)),
         ["pod"],
         "who is left has lost the owner"
     );
@@ -70,11 +71,11 @@ fn owner(name: &str) -> Owner {
 #[test]
 fn what_another_server_says_of_a_uid_proves_nothing() {
     let graph = Graph::default();
-    let kind = Kind {
+    let kind = Arc::new(Kind {
         resource: GroupVersionResource::new("a.b", "v1", "ships"),
         kind: "Ship".into(),
         namespaced: true,
-    };
+    });
     let spoofed = |name: &str, finalizers: &[&str]| {
         Node::new(&kind, Source::Behind, object(name, &[], finalizers).object.header())
     };
@@ -82,8 +83,8 @@ fn what_another_server_says_of_a_uid_proves_nothing() {
     graph.observe("pod", node("pod", &["set"], &[]));
     // It shows a uid that is somebody else's, lets it go in the foreground, and lets it be gone.
     assert!(graph.observe("set", spoofed("set", &[FOREGROUND])).is_empty());
-    assert!(graph.get("set").is_some_and(|node| *node.kind == *"Pod" && !node.foreground));
-    assert!(graph.forget("set", &spoofed("set", &[]).key).is_empty());
+    assert!(graph.get("set").is_some_and(|node| node.place.key().resource == PODS && !node.foreground));
+    assert!(graph.forget("set", &spoofed("set", &[]).place).is_empty());
     assert!(graph.get("set").is_some());
     // Also when it was first, nobody takes it for the owner.
     graph.observe("late", spoofed("late", &[]));
@@ -96,7 +97,7 @@ fn what_another_server_says_of_a_uid_proves_nothing() {
     // Of what is its own, each one who depends on it is looked at, and asks.
     graph.observe("ship", spoofed("ship", &[]));
     graph.observe("crew", node("crew", &["ship"], &[]));
-    assert_eq!(names(graph.forget("ship", &spoofed("ship", &[]).key)), ["crew"]);
+    assert_eq!(names(graph.forget("ship", &spoofed("ship", &[]).place)), ["crew"]);
     let named = Owner { api_version: "a.b/v1".into(), kind: "Ship".into(), ..owner("ship") };
     assert!(!graph.is_gone(&named, "ns"));
 }
@@ -104,7 +105,7 @@ fn what_another_server_says_of_a_uid_proves_nothing() {
 #[test]
 fn an_object_that_goes_waits_as_asked() {
     let blocking =
-        |blocks| vec![Dependent { uid: "d".into(), key: node("d", &[], &[]).key, blocks }];
+        |blocks| vec![Dependent { uid: "d".into(), key: node("d", &[], &[]).place.key(), blocks }];
     let cases = [
         (&[FOREGROUND][..], blocking(true), EndStep::Wait(blocking(true))),
         (&[FOREGROUND], blocking(false), EndStep::Release),

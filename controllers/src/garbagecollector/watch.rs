@@ -21,11 +21,11 @@ pub(super) fn follow(
     graph: &Arc<Graph>,
     queue: &Queue,
 ) {
-    let (kind, graph, queue) = (kind.clone(), graph.clone(), queue.clone());
+    let (kind, graph, queue) = (Arc::new(kind.clone()), graph.clone(), queue.clone());
     cache.on_change(move |change| {
         let header = change.object().header();
         let node = Node::new(&kind, source, header);
-        let forget = |uid: &str| graph.forget(uid, &node.key);
+        let forget = |uid: &str| graph.forget(uid, &node.place);
         let old = match change {
             Change::Updated { old, .. } => Some(&*old.object.header().uid),
             _ => None,
