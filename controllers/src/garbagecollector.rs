@@ -8,6 +8,7 @@
 mod behind;
 mod graph;
 mod owners;
+mod pending;
 mod plan;
 mod sync;
 mod watch;
@@ -44,7 +45,10 @@ fn build(context: &Context, kinds: Vec<Kind>, shutdown: &Shutdown) -> Box<dyn Co
         watch::follow(&cache, (&kind, graph::Source::Own), &graph, &queue);
         controller = controller.after(cache.synced());
     }
-    behind.follow(context, &graph, &queue, shutdown);
+    controller = controller.after(definitions.synced());
+    for services in behind.follow(context, &graph, &queue, shutdown) {
+        controller = controller.after(services);
+    }
     watch::follow_definitions(context, &definitions, &graph, &queue, shutdown);
     Box::new(controller)
 }

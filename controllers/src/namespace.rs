@@ -9,7 +9,7 @@ mod sync;
 mod tests;
 
 use crate::Context;
-use crate::support::kinds::{Definition, Kind, WithKinds};
+use crate::support::kinds::{Kind, WithKinds};
 use crate::support::wiring::{self, Queue};
 use crate::views::Headers;
 use windlass_core::cache::{Change, HeaderOnly};
@@ -27,9 +27,8 @@ fn build(context: &Context, kinds: Vec<Kind>, _: &Shutdown) -> Box<dyn Component
     let headers = |resource| context.informers.informer::<HeaderOnly>(resource);
     let namespaces = headers(scheme::NAMESPACES);
     let namespaced: Vec<Kind> = kinds.into_iter().filter(|kind| kind.namespaced).collect();
-    let definitions = context.informers.informer::<Definition>(scheme::CUSTOMRESOURCEDEFINITIONS);
     let caches: Vec<_> = namespaced.iter().map(|kind| headers(kind.resource.clone())).collect();
-    let sync = sync::Sync::new(context, namespaces.clone(), namespaced, definitions);
+    let sync = sync::Sync::new(context, namespaces.clone(), namespaced);
     let controller = Controller::new("namespace", sync)
         .workers(context.settings.workers)
         .after(namespaces.synced());

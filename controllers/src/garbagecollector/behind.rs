@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
 use windlass_core::client::{Client, Discovery};
-use windlass_core::component::Shutdown;
+use windlass_core::component::{Ready, Shutdown};
 use windlass_core::scheme::{self, GroupVersion, ResourceInfo};
 
 /// Waiting time after a server did not say what it serves.
@@ -94,15 +94,15 @@ impl Service {
 // === impl Behind ===
 
 impl Behind {
-    /// Follows what other servers serve, from when they are first there.
+    /// Follows what other servers serve, from when they are first there. Says when it is known which servers there are.
     pub(super) fn follow(
         self: &Arc<Self>,
         context: &Context,
         graph: &Arc<Graph>,
         queue: &Queue,
         shutdown: &Shutdown,
-    ) {
-        let Some(discovery) = context.settings.discovery.clone() else { return };
+    ) -> Option<Ready> {
+        let discovery = context.settings.discovery.clone()?;
         let services = context.informers.informer::<Service>(scheme::APISERVICES);
         let (client, graph, queue) = (context.client.clone(), graph.clone(), queue.clone());
         let means = Means { discovery, client, graph, queue };
@@ -126,16 +126,20 @@ impl Behind {
             let new = Followed { stop: stop.clone(), changed: changed.clone(), kinds: Vec::new() };
             followed.insert(name.to_owned(), new);
             let (this, name, means) = (this.clone(), name.to_owned(), means.clone());
+            let asked = Ready::default();
+            means.graph.pending().begin(&asked, &stop);
             let keep = async move {
                 loop {
                     let kinds = kinds(&*means.discovery, &version).await;
                     this.take(&name, kinds, &means);
+                    asked.set();
                     // Either way it is time to ask again.
                     let _ = tokio::time::timeout(REFRESH, changed.notified()).await;
                 }
             };
             tokio::spawn(async move { stop.run_until_cancelled(keep).await });
         });
+        Some(services.synced())
     }
 
     /// Follows what a server serves now, and nothing else of it.

@@ -1,5 +1,6 @@
 //! Who owns whom.
 
+use super::pending::Pending;
 use crate::support::kinds::Kind;
 use parking_lot::Mutex;
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -65,7 +66,7 @@ struct Gone {
 
 /// All nodes by uid, and for each uid those that name it as an owner. Changes give back who is to be looked at.
 #[derive(Default)]
-pub(super) struct Graph(Mutex<State>);
+pub(super) struct Graph(Mutex<State>, Pending);
 
 #[derive(Default)]
 struct State {
@@ -135,6 +136,16 @@ impl Graph {
     /// What was at this place with this uid is gone.
     pub(super) fn forget(&self, uid: &str, place: &Place) -> Vec<Uid> {
         self.0.lock().forget(uid, place)
+    }
+
+    /// What was at this place may be there still, but nobody tells of it any more.
+    pub(super) fn unfollow(&self, uid: &str, place: &Place) -> Vec<Uid> {
+        self.0.lock().unfollow(uid, place)
+    }
+
+    /// What it does not know all of yet.
+    pub(super) fn pending(&self) -> &Pending {
+        &self.1
     }
 
     pub(super) fn get(&self, uid: &str) -> Option<Node> {
@@ -230,13 +241,18 @@ impl State {
     }
 
     fn forget(&mut self, uid: &str, place: &Place) -> Vec<Uid> {
+        let known = self.nodes.get(uid).filter(|node| node.place == *place);
+        if let Some(node) = known.filter(|node| node.source == Source::Own) {
+            self.set_gone(node.gone(uid));
+        }
+        self.unfollow(uid, place)
+    }
+
+    fn unfollow(&mut self, uid: &str, place: &Place) -> Vec<Uid> {
         if self.nodes.get(uid).is_none_or(|node| node.place != *place) {
             return vec![];
         }
         let Some(node) = self.nodes.remove(uid) else { return vec![] };
-        if node.source == Source::Own {
-            self.set_gone(node.gone(uid));
-        }
         let mut look: Vec<Uid> = self.dependents.get(uid).into_iter().flatten().cloned().collect();
         for owner in &node.owners {
             self.unlink(&owner.uid, uid);

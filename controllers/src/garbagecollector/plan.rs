@@ -1,8 +1,12 @@
 //! What to do about one object.
 
 use super::graph::{Dependent, FOREGROUND, Node, ORPHAN};
+use std::time::Duration;
 use windlass_core::client::Propagation;
 use windlass_core::object::{Header, Owner};
+
+/// So long Kubernetes' collector waits for kinds that can't be listed, too.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How it is with an owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +41,12 @@ pub(super) enum Step {
     Strip(Vec<Box<str>>),
     /// Nobody needs it.
     Delete(Propagation),
+}
+
+/// How long the end of an object waits for kinds whose objects are not known yet. Dependents that were overlooked lose
+/// nothing when they only go later, but all when they should have stayed.
+pub(super) fn patience(node: &Node) -> Duration {
+    if node.orphaning { Duration::MAX } else { PATIENCE }
 }
 
 /// For an object that goes.

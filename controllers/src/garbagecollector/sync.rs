@@ -3,18 +3,22 @@
 use super::behind::Behind;
 use super::graph::{Dependent, FOREGROUND, Graph, ORPHAN, Uid};
 use super::owners::Owners;
-use super::plan::{EndStep, Step, end, step};
+use super::plan::{EndStep, Step, end, patience, step};
 use crate::Context;
 use crate::support::kinds::Definition;
 use crate::support::ops::{self, Op};
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::time::Duration;
 use windlass_core::cache::Informer;
 use windlass_core::client::{DeleteOptions, Key, Preconditions, Propagation};
 use windlass_core::controller::{Action, Reconciler};
 use windlass_core::object::{Header, Owner};
 use windlass_core::{Error, Object, Result};
+
+/// While not all dependents are known, it is looked again after this time.
+const AGAIN: Duration = Duration::from_secs(1);
 
 pub(super) struct Sync {
     context: Context,
@@ -163,8 +167,15 @@ impl Reconciler for Sync {
     async fn reconcile(&self, uid: &Uid) -> Result<Action> {
         let Some(node) = self.graph.get(uid) else { return Ok(Action::Done) };
         if node.deleting {
+            // First whether all are known, then who they are.
+            let known = self.graph.pending().is_over(patience(&node));
             let dependents = self.graph.dependents(uid);
-            self.end(uid, &node.place.key(), end(&node, dependents)).await?;
+            match end(&node, dependents) {
+                EndStep::Orphan(_) | EndStep::Release if !known => {
+                    return Ok(Action::RequeueAfter(AGAIN));
+                }
+                step => self.end(uid, &node.place.key(), step).await?,
+            }
         } else {
             self.consider(uid, &node.place.key()).await?;
         }

@@ -1,5 +1,5 @@
 use super::graph::{Dependent, FOREGROUND, Graph, Node, ORPHAN, Source, Uid};
-use super::plan::{EndStep, OwnerState, Step, end, step};
+use super::plan::{EndStep, OwnerState, Step, end, patience, step};
 use crate::support::kinds::Kind;
 use crate::support::testing::{cases, entry};
 use serde::Deserialize;
@@ -61,6 +61,29 @@ fn the_graph_tells_who_is_to_be_looked_at() {
     let elsewhere = Owner { name: "other".into(), ..owner("set") };
     assert!(!graph.is_gone(&elsewhere, "ns"), "the uid alone says nothing");
     assert!(!graph.is_gone(&owner("set"), "other"));
+}
+
+#[test]
+fn what_is_followed_no_more_is_not_gone() {
+    let graph = Graph::default();
+    graph.observe("owner", node("owner", &[], &[FOREGROUND]));
+    graph.observe("it", node("it", &["owner"], &[]));
+    graph.observe("child", node("child", &["it"], &[]));
+    let place = node("it", &[], &[]).place;
+    assert_eq!(names(graph.unfollow("it", &place)), ["child", "owner"], "both ask the server");
+    assert!(graph.get("it").is_none() && graph.dependents("owner").is_empty());
+    assert!(!graph.is_gone(&owner("it"), "ns"));
+    // Under another version it is there again already.
+    graph.observe("child", node("child", &[], &[]));
+    let other = Kind { resource: GroupVersionResource::new("", "v2", "pods"), kind: "Pod".into(), namespaced: true };
+    let old = Node::new(&Arc::new(other), Source::Own, object("child", &[], &[]).object.header());
+    assert!(graph.unfollow("child", &old.place).is_empty() && graph.get("child").is_some());
+}
+
+#[test]
+fn orphans_are_waited_for_until_all_are_known() {
+    assert_eq!(patience(&node("o", &[], &[ORPHAN])), std::time::Duration::MAX);
+    assert_eq!(patience(&node("o", &[], &[FOREGROUND])).as_secs(), 30);
 }
 
 /// As a dependent names it.

@@ -49,22 +49,24 @@ pub(super) fn follow_definitions(
     queue: &Queue,
     shutdown: &Shutdown,
 ) {
-    let followed: Mutex<FxHashMap<String, Shutdown>> = Mutex::default();
+    let followed: Mutex<FxHashMap<String, (Kind, Shutdown)>> = Mutex::default();
     let (client, graph, queue, shutdown) =
         (context.client.clone(), graph.clone(), queue.clone(), shutdown.clone());
     definitions.on_change(move |change| {
         let name = change.object().name();
         let mut followed = followed.lock();
         if matches!(change, Change::Deleted(_)) {
-            followed.remove(name).into_iter().for_each(|stop| stop.cancel());
+            followed.remove(name).into_iter().for_each(|(_, stop)| stop.cancel());
             return;
         }
         let Some(kind) = change.entry().view.kind() else { return };
-        if followed.contains_key(name) {
+        if followed.get(name).is_some_and(|(known, _)| *known == kind) {
             return;
         }
         let stop = shutdown.child_token();
-        followed.insert(name.to_owned(), stop.clone());
+        // Another version, say: the one that was followed may be served no longer.
+        let before = followed.insert(name.to_owned(), (kind.clone(), stop.clone()));
+        before.into_iter().for_each(|(_, stop)| stop.cancel());
         follow_until(&client, (&kind, Source::Own), &graph, &queue, stop);
     });
 }
@@ -79,7 +81,16 @@ pub(super) fn follow_until(
 ) {
     let scope = Scope::all(kind.resource.clone());
     let cache = Arc::new(Informer::<HeaderOnly>::new(scope, ListOptions::default()));
+    graph.pending().begin(&cache.synced(), &stop);
     follow(&cache, (kind, source), graph, queue);
-    let client = client.clone();
-    tokio::spawn(async move { cache.run(client, stop).await });
+    let (client, graph, queue) = (client.clone(), graph.clone(), queue.clone());
+    let kind = Arc::new(kind.clone());
+    tokio::spawn(async move {
+        cache.run(client, stop).await;
+        for entry in cache.list(None) {
+            let header = entry.object.header();
+            let place = Node::new(&kind, source, header).place;
+            graph.unfollow(&header.uid, &place).into_iter().for_each(|uid| queue.add(uid));
+        }
+    });
 }

@@ -8,10 +8,8 @@ use crate::support::owner::uid_of;
 use crate::support::{status, time};
 use crate::views::Headers;
 use async_trait::async_trait;
-use std::sync::Arc;
 use std::time::Duration;
 use windlass_core::apis::core::v1::Namespace;
-use windlass_core::cache::Informer;
 use windlass_core::client::{DeleteOptions, Key, ListOptions, Propagation, Scope};
 use windlass_core::controller::{Action, ObjectKey, Reconciler};
 use windlass_core::{Error, Object, ObjectList, Result, scheme};
@@ -23,29 +21,26 @@ pub(super) struct Sync {
     context: Context,
     namespaces: Headers,
     kinds: Vec<Kind>,
-    definitions: Arc<Informer<Definition>>,
 }
 
 impl Sync {
-    pub(super) fn new(
-        context: &Context,
-        namespaces: Headers,
-        kinds: Vec<Kind>,
-        definitions: Arc<Informer<Definition>>,
-    ) -> Self {
-        Self { context: context.clone(), namespaces, kinds, definitions }
+    pub(super) fn new(context: &Context, namespaces: Headers, kinds: Vec<Kind>) -> Self {
+        Self { context: context.clone(), namespaces, kinds }
     }
 
-    /// Pods alone, and all other kinds. Pods go first: they may need what else is in the namespace to end well.
-    fn stages(&self) -> [Vec<Kind>; 2] {
-        let added = self.definitions.list(None).into_iter().filter_map(|entry| entry.view.kind());
-        let all = self.kinds.iter().cloned().chain(added.filter(|kind| kind.namespaced));
-        let (pods, rest) = all.partition(|kind| kind.resource == scheme::PODS);
-        [pods, rest]
+    /// Pods alone, and all other kinds. Pods go first: they may need what else is in the namespace to end well. Which kinds
+    /// definitions add the server says: what a cache does not know would be left behind for good.
+    async fn stages(&self) -> Result<[Vec<Kind>; 2]> {
+        let mut all = self.kinds.clone();
+        for object in self.list(&Scope::all(scheme::CUSTOMRESOURCEDEFINITIONS), 0).await?.items {
+            all.extend(object.view::<Definition>()?.kind().filter(|kind| kind.namespaced));
+        }
+        let (pods, rest) = all.into_iter().partition(|kind| kind.resource == scheme::PODS);
+        Ok([pods, rest])
     }
 
-    async fn empty(&self, namespace: &str) -> Remains {
-        for stage in self.stages() {
+    async fn empty(&self, namespace: &str) -> Result<Remains> {
+        for stage in self.stages().await? {
             let mut remains = Remains::default();
             for kind in &stage {
                 if let Err(error) = self.delete_all(namespace, kind, &mut remains).await {
@@ -53,10 +48,10 @@ impl Sync {
                 }
             }
             if !remains.is_empty() {
-                return remains;
+                return Ok(remains);
             }
         }
-        Remains::default()
+        Ok(Remains::default())
     }
 
     async fn delete_all(&self, namespace: &str, kind: &Kind, remains: &mut Remains) -> Result<()> {
@@ -145,7 +140,7 @@ impl Reconciler for Sync {
         if !live.header().deleting || !ours {
             return Ok(Action::Done);
         }
-        let remains = self.empty(&request.name).await;
+        let remains = self.empty(&request.name).await?;
         if remains.is_empty() {
             self.finalize(namespace).await?;
             return Ok(Action::Done);

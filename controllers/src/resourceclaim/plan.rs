@@ -9,6 +9,8 @@ use windlass_core::apis::resource::v1::{
 };
 use windlass_core::object::{Header, Owner};
 
+/// Who gives a claim devices holds it with this until they are given back.
+const PROTECTION: &str = "resource.kubernetes.io/delete-protection";
 /// Which of the pod's claims a claim was made for.
 pub(super) const FOR: &str = "resource.kubernetes.io/pod-claim-name";
 
@@ -19,6 +21,8 @@ pub(super) enum Step {
     Keep,
     /// Fewer need it: this is its new status.
     Reserve(Value),
+    /// It has no devices, so nothing holds it any more: these are its finalizers then.
+    Unprotect(Vec<String>),
     /// It was made for a pod that is over.
     Delete,
 }
@@ -76,8 +80,11 @@ pub(super) fn step(
             || find(&consumer.name)
                 .is_some_and(|pod| *pod.object.header().uid == *consumer.uid && !is_over(&pod))
     };
+    let goes = claim.metadata.deletion_timestamp.is_some();
     let left: Vec<_> = reserved.iter().filter(|consumer| needs(consumer)).cloned().collect();
-    if left != reserved {
+    // What goes gives its devices back also when nobody had reserved it.
+    let unused = goes && left.is_empty() && status.allocation.is_some();
+    if left != reserved || unused {
         let free = left.is_empty();
         let mut status = json!(status);
         status["reservedFor"] = if free { Value::Null } else { json!(left) };
@@ -86,8 +93,22 @@ pub(super) fn step(
         }
         return Step::Reserve(status);
     }
+    // While it stays, who gives it devices next may have put it there just now.
+    if goes
+        && status.allocation.is_none()
+        && let Some(left) = unprotected(claim)
+    {
+        return Step::Unprotect(left);
+    }
     let over = made_for_pod && owner.is_none_or(is_over) && reserved.is_empty();
-    if over && claim.metadata.deletion_timestamp.is_none() { Step::Delete } else { Step::Keep }
+    if over && !goes { Step::Delete } else { Step::Keep }
+}
+
+/// A claim's finalizers without the one that holds its devices; none when it is not among them.
+pub(super) fn unprotected(claim: &Claim) -> Option<Vec<String>> {
+    let has = claim.metadata.finalizers.as_ref()?;
+    let left: Vec<_> = has.iter().filter(|one| **one != PROTECTION).cloned().collect();
+    (left.len() < has.len()).then_some(left)
 }
 
 /// Its containers will use nothing any more: it has ended, or goes without ever having been bound.

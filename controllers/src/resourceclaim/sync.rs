@@ -1,7 +1,7 @@
 //! Reads caches, applies the plan.
 
 use super::POD;
-use super::plan::{FOR, Step, claim, missing, step, users};
+use super::plan::{FOR, Step, claim, missing, step, unprotected, users};
 use crate::Context;
 use crate::support::ops::{self, Op};
 use crate::support::owner::reference_of;
@@ -9,7 +9,7 @@ use crate::support::writes::{Writes, ask};
 use crate::views::{BY_CONTROLLER, Headers, Pod, Pods};
 use async_trait::async_trait;
 use rustc_hash::FxHashMap;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::sync::Arc;
 use windlass_core::apis::resource::v1::{ResourceClaim, ResourceClaimTemplate};
 use windlass_core::cache::Entry;
@@ -113,16 +113,37 @@ impl Sync {
         let pod = owner
             .and_then(|owner| find(&owner.name).filter(|pod| pod.object.header().uid == owner.uid));
         let path = Key::new(scheme::RESOURCECLAIMS, &key.namespace, &key.name);
-        let op = match step(&claim, owner.is_some(), pod.as_ref(), find) {
-            Step::Keep => return Ok(()),
-            Step::Delete => Op::Delete(path, DeleteOptions::uid(&*header.uid)),
-            Step::Reserve(status) => {
-                let version = header.resource_version.to_string();
-                let patch = json!({"metadata": {"uid": header.uid, "resourceVersion": version}, "status": status});
-                Op::Patch(path.subresource("status"), patch)
+        let version = header.resource_version;
+        match step(&claim, owner.is_some(), pod.as_ref(), find) {
+            Step::Keep => Ok(()),
+            Step::Delete => {
+                self.apply(vec![Op::Delete(path, DeleteOptions::uid(&*header.uid))]).await.map(drop)
             }
-        };
-        self.apply(vec![op]).await
+            Step::Unprotect(left) => self.unprotect(path, header, version, left).await,
+            Step::Reserve(status) => {
+                let free = status["allocation"].is_null();
+                let patch = json!({"metadata": meta(header, version), "status": status});
+                let patch = Op::Patch(path.clone().subresource("status"), patch);
+                let version = self.apply(vec![patch]).await?;
+                // Unless somebody gives it devices again at this moment.
+                match unprotected(&claim).filter(|_| free && version > 0) {
+                    Some(left) => self.unprotect(path, header, version, left).await,
+                    None => Ok(()),
+                }
+            }
+        }
+    }
+
+    async fn unprotect(
+        &self,
+        path: Key,
+        header: &Header,
+        version: u64,
+        left: Vec<String>,
+    ) -> Result<()> {
+        let mut meta = meta(header, version);
+        meta["finalizers"] = json!(left);
+        self.apply(vec![Op::Patch(path, json!({"metadata": meta}))]).await.map(drop)
     }
 
     /// The pods of these names and uids. A cache may not show a pod yet that has the claim already, so the server is asked for
@@ -153,9 +174,14 @@ impl Sync {
         }
     }
 
-    async fn apply(&self, ops: Vec<Op>) -> Result<()> {
-        ops::apply(&*self.context.client, &self.recorder, ops).await.map(drop)
+    async fn apply(&self, ops: Vec<Op>) -> Result<u64> {
+        ops::apply(&*self.context.client, &self.recorder, ops).await
     }
+}
+
+/// That a patch is of this very version.
+fn meta(header: &Header, version: u64) -> Value {
+    json!({"uid": header.uid, "resourceVersion": version.to_string()})
 }
 
 #[async_trait]

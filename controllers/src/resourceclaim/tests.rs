@@ -20,6 +20,12 @@ struct Case {
     made: bool,
     #[serde(default)]
     gone: bool,
+    /// The claim goes.
+    #[serde(default)]
+    goes: bool,
+    /// It has no devices.
+    #[serde(default)]
+    free: bool,
     reserved: Vec<(String, String)>,
     does: String,
 }
@@ -32,7 +38,10 @@ fn a_claim_is_kept_for_those_who_need_it() {
         let reserved: Vec<_> = reserved
             .map(|(name, uid)| json!({"resource": "pods", "name": name, "uid": uid}))
             .collect();
-        let claim = json!({"metadata": {"name": "c"}, "spec": {}, "status": {"allocation": {}, "reservedFor": reserved}});
+        let deleted = case.goes.then_some("2027-01-15T08:00:00Z");
+        let meta = json!({"name": "c", "deletionTimestamp": deleted, "finalizers": ["a/b", "resource.kubernetes.io/delete-protection"]});
+        let allocation = (!case.free).then(|| json!({}));
+        let claim = json!({"metadata": meta, "spec": {}, "status": {"allocation": allocation, "reservedFor": reserved}});
         let claim: ResourceClaim = serde_json::from_value(claim).unwrap();
         assert_eq!(users(&claim, None), case.reserved, "{}", case.name);
         let find = |name: &str| pod.clone().filter(|_| name == "p");
@@ -40,6 +49,7 @@ fn a_claim_is_kept_for_those_who_need_it() {
         let found = match step(&claim, case.made, owner, find) {
             Step::Keep => "keep".to_owned(),
             Step::Delete => "delete".to_owned(),
+            Step::Unprotect(left) => format!("leave {}", left.join(" ")),
             Step::Reserve(status) if status["allocation"].is_null() => "free".to_owned(),
             Step::Reserve(status) => {
                 let left = status["reservedFor"].as_array().unwrap();
