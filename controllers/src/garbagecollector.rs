@@ -46,7 +46,7 @@ fn build(context: &Context, kinds: Vec<Kind>, shutdown: &Shutdown) -> Box<dyn Co
         controller = controller.after(cache.synced());
     }
     controller = controller.after(definitions.synced());
-    for services in behind.follow(context, &graph, &queue, shutdown) {
+    if let Some(services) = behind.follow(context, &graph, &queue, shutdown) {
         controller = controller.after(services);
     }
     watch::follow_definitions(context, &definitions, &graph, &queue, shutdown);

@@ -59,13 +59,14 @@ pub fn component(context: &Context) -> Box<dyn Component> {
     volumes.on_change(move |change| {
         let (name, view) = (change.object().name(), &change.entry().view);
         queue.add(Request::Volume(name.to_owned()));
+        // Before it may go to others.
+        for claim in claims.by_index(BY_VOLUME, name) {
+            queue.add(Request::Claim(ObjectKey::of(&claim.object)));
+        }
         let free = matches!(change, Change::Added(_))
             || matches!(change, Change::Updated { old, .. } if old.view.spec.claim_ref.is_some());
         if free && view.spec.claim_ref.is_none() {
             queue.add(Request::Class(view.spec.storage_class_name.to_string()));
-        }
-        for claim in claims.by_index(BY_VOLUME, name) {
-            queue.add(Request::Claim(ObjectKey::of(&claim.object)));
         }
         view.claim().into_iter().for_each(|claim| queue.add(Request::Claim(claim)));
     });

@@ -68,8 +68,8 @@ pub(super) struct Attached {
     pub(super) name: String,
     pub(super) uid: String,
     pub(super) driver: String,
-    /// Empty when the volume is gone.
-    pub(super) handle: String,
+    /// None when the volume is not known (any more).
+    pub(super) handle: Option<String>,
     pub(super) attached: bool,
     pub(super) deleting: bool,
     /// Since when no pod needs it.
@@ -110,6 +110,22 @@ impl AttachmentView {
     }
 }
 
+// === impl Attached ===
+
+impl Attached {
+    fn unique_name(&self) -> Option<String> {
+        self.handle.as_ref().map(|handle| unique_name(&self.driver, handle))
+    }
+
+    /// Whether a name in a node's status is its own. Of an unknown volume any of its driver's may be.
+    fn may_be(&self, name: &str) -> bool {
+        match self.unique_name() {
+            Some(own) => own == name,
+            None => name.starts_with(&unique_name(&self.driver, "")),
+        }
+    }
+}
+
 /// Namespace and name of the claim a volume is for.
 pub(super) fn claim_of(volume: &Object) -> Option<String> {
     let view: Value = volume.view().ok()?;
@@ -128,14 +144,14 @@ pub(super) fn plan(at: &Snapshot<'_>) -> Plan {
                 matches!(wanted.place, Place::Promised(_)).then_some(PATIENCE).or(plan.again);
         }
     }
+    let mut detached = vec![];
     for (volume, attached) in &at.attached {
         if at.wanted.contains_key(volume) || attached.deleting {
             continue;
         }
         match hold(at, attached) {
             None => {
-                let key = Key::cluster(scheme::VOLUMEATTACHMENTS, &attached.name);
-                plan.ops.push(Op::Delete(key, DeleteOptions::uid(&attached.uid)));
+                detached.push(attached);
             }
             Some(Hold::Mounted) => {}
             Some(Hold::Lost(left)) => {
@@ -143,7 +159,12 @@ pub(super) fn plan(at: &Snapshot<'_>) -> Plan {
             }
         }
     }
-    plan.ops.extend(tell(at));
+    // An agent mounts what the node's status shows, so that is taken back first.
+    plan.ops.extend(tell(at, &detached));
+    plan.ops.extend(detached.into_iter().map(|one| {
+        let key = Key::cluster(scheme::VOLUMEATTACHMENTS, &one.name);
+        Op::Delete(key, DeleteOptions::uid(&one.uid))
+    }));
     plan
 }
 
@@ -199,8 +220,7 @@ fn hold(at: &Snapshot<'_>, attached: &Attached) -> Option<Hold> {
 }
 
 fn is_in_use(node: &NodeView, attached: &Attached) -> bool {
-    let name = unique_name(&attached.driver, &attached.handle);
-    node.status.volumes_in_use.iter().flatten().any(|one| *one == name)
+    node.status.volumes_in_use.iter().flatten().any(|one| attached.may_be(one))
 }
 
 /// Whether somebody has said that nothing runs on the node any more.
@@ -209,15 +229,19 @@ pub(super) fn is_out_of_service(node: &NodeView) -> bool {
 }
 
 /// Tells the node what is attached to it, and pods that theirs is.
-fn tell(at: &Snapshot<'_>) -> Vec<Op> {
+fn tell(at: &Snapshot<'_>, detached: &[&Attached]) -> Vec<Op> {
     let Some(view) = at.view else { return vec![] };
-    let attached = at.attached.iter().filter(|(_, one)| one.attached && !one.deleting);
-    let shown = attached.clone().map(|(_, one)| unique_name(&one.driver, &one.handle));
-    let mut names: Vec<String> = shown.collect();
-    names.sort_unstable();
+    let goes = |one: &Attached| one.deleting || detached.iter().any(|gone| gone.uid == one.uid);
+    let attached = at.attached.iter().filter(|(_, one)| one.attached && !goes(one));
     let before = view.status.volumes_attached.iter().flatten().map(|one| one.name.clone());
     // Volumes of other kinds are not attached here.
     let before: Vec<String> = before.collect();
+    let unknown =
+        |name: &&String| attached.clone().any(|(_, one)| one.handle.is_none() && one.may_be(name));
+    let known = attached.clone().filter_map(|(_, one)| one.unique_name());
+    let mut names: Vec<String> = known.chain(before.iter().filter(unknown).cloned()).collect();
+    names.sort_unstable();
+    names.dedup();
     if names == before {
         return vec![];
     }
@@ -226,7 +250,7 @@ fn tell(at: &Snapshot<'_>) -> Vec<Op> {
     let key = Key::cluster(scheme::NODES, at.node).subresource("status");
     let mut ops = vec![Op::Patch(key, json!({"status": {"volumesAttached": list}}))];
     for (volume, one) in attached {
-        if before.contains(&unique_name(&one.driver, &one.handle)) {
+        if one.unique_name().is_none_or(|name| before.contains(&name)) {
             continue;
         }
         let message = format!("AttachVolume.Attach succeeded for volume \"{volume}\" ");

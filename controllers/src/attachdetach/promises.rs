@@ -57,8 +57,11 @@ impl Promises {
         if let Some(other) = shown.on.into_iter().next() {
             return Place::On(other);
         }
-        match promises.get(volume) {
-            Some(known) if known.node == node => {}
+        match promises.get_mut(volume) {
+            Some(known) if known.node == node => {
+                // It came and went: the next one is not known yet.
+                known.made = known.made.filter(|version| *version > shown.version);
+            }
             Some(known) if known.made.is_none_or(|version| version > shown.version) => {
                 return Place::Promised(known.node.clone());
             }
@@ -115,6 +118,10 @@ mod tests {
         promises.forget(6);
         assert_eq!(take("b", 6, &[]), Place::Promised("a".into()));
         assert_eq!(take("b", 7, &[]), Place::Here, "it came and went");
+        promises.settle("v", Some(9));
+        assert_eq!(take("b", 9, &[]), Place::Here, "once more");
+        assert_eq!(promises.open("b").len(), 1, "nothing is known of the second");
+        assert_eq!(take("a", 9, &[]), Place::Promised("b".into()));
         promises.settle("v", None);
         assert_eq!(take("a", 7, &[]), Place::Here, "nothing came of it");
     }

@@ -149,7 +149,7 @@ impl Sync {
                 name: header.name.to_string(),
                 uid,
                 driver: entry.view.spec.attacher.clone(),
-                handle: source.map(|source| source.volume_handle).unwrap_or_default(),
+                handle: source.map(|source| source.volume_handle),
                 attached: entry.view.status.attached,
                 deleting: header.deleting,
                 unwanted: since,

@@ -22,6 +22,9 @@ struct Case {
     attached: String,
     #[serde(default)]
     in_use: bool,
+    /// Nobody knows the volume of the attachment.
+    #[serde(default)]
+    unknown: bool,
     /// The node was told that it is attached.
     #[serde(default)]
     told: bool,
@@ -61,7 +64,7 @@ fn volumes_are_attached_where_pods_need_them() {
             name: "csi-x".into(),
             uid: "u".into(),
             driver: "d".into(),
-            handle: "h".into(),
+            handle: (!case.unknown).then(|| "h".into()),
             attached: case.attached == "yes",
             deleting: case.attached == "goes",
             unwanted: at(0),

@@ -45,6 +45,24 @@ pub(super) fn plan(
     (status, again)
 }
 
+/// The status while it can't be told how many pods there should be: none of them may go.
+pub(super) fn fail_safe(
+    budget: &PodDisruptionBudget,
+    error: &str,
+    now: Timestamp,
+) -> PodDisruptionBudgetStatus {
+    let mut status = budget.status.clone().unwrap_or_default();
+    let generation = status.observed_generation;
+    let new = condition("DisruptionAllowed", false, "SyncFailed", error, generation, time(now).0);
+    set(status.conditions.get_or_insert_default(), new);
+    for number in
+        [&mut status.current_healthy, &mut status.desired_healthy, &mut status.expected_pods]
+    {
+        number.get_or_insert(0);
+    }
+    PodDisruptionBudgetStatus { disruptions_allowed: Some(0), ..status }
+}
+
 /// How many pods must stay healthy.
 fn desired(budget: &PodDisruptionBudget, expected: i32) -> i32 {
     let Some(spec) = &budget.spec else { return 0 };

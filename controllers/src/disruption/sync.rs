@@ -1,6 +1,6 @@
 //! Reads caches, applies the plan.
 
-use super::plan::plan;
+use super::plan::{fail_safe, plan};
 use super::stale;
 use crate::Context;
 use crate::support::kinds::Definition;
@@ -156,14 +156,18 @@ impl Sync {
         pods.retain(|pod| {
             !pod.view.is_terminal() && selector.matches_or_all(&pod.object.header().labels)
         });
-        let expected = self.expected(&request.namespace, &budget, &pods).await?;
-        let (new, again) = plan(&budget, &pods, expected, time::now(&self.context.env));
+        let now = time::now(&self.context.env);
+        let expected = self.expected(&request.namespace, &budget, &pods).await;
+        let (new, again) = match &expected {
+            Ok(expected) => plan(&budget, &pods, *expected, now),
+            Err(error) => (fail_safe(&budget, &error.to_string(), now), None),
+        };
         if Some(&new) != budget.status.as_ref() {
             let key = Key::new(scheme::PODDISRUPTIONBUDGETS, &request.namespace, &request.name);
             let op = status::replace(key, &entry.object, &new)?;
             ops::apply(&*self.context.client, &self.context.recorder, vec![op]).await?;
         }
-        Ok(again.map_or(Action::Done, Action::RequeueAfter))
+        expected.map(|_| again.map_or(Action::Done, Action::RequeueAfter))
     }
 
     async fn pod(&self, key: &ObjectKey) -> Result<Action> {

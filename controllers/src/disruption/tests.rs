@@ -1,4 +1,4 @@
-use super::plan::plan;
+use super::plan::{fail_safe, plan};
 use super::stale;
 use crate::support::ops::Op;
 use crate::support::testing::{at, cases, merged, pod, ready};
@@ -49,6 +49,16 @@ fn a_budget_allows_what_is_left_over() {
         (2, None),
         "it was not evicted after all"
     );
+}
+
+#[test]
+fn nothing_is_allowed_while_nobody_knows_how_many_there_should_be() {
+    let status = json!({"currentHealthy": 3, "desiredHealthy": 1, "disruptionsAllowed": 2, "expectedPods": 3});
+    let found = fail_safe(&budget(json!({}), status), "no answer", at(0));
+    assert_eq!((found.disruptions_allowed, found.current_healthy), (Some(0), Some(3)));
+    let condition = &found.conditions.unwrap()[0];
+    assert_eq!((&*condition.status, &*condition.reason), ("False", "SyncFailed"));
+    assert_eq!(fail_safe(&budget(json!({}), Value::Null), "", at(0)).expected_pods, Some(0));
 }
 
 #[test]

@@ -75,7 +75,11 @@ fn what_is_followed_no_more_is_not_gone() {
     assert!(!graph.is_gone(&owner("it"), "ns"));
     // Under another version it is there again already.
     graph.observe("child", node("child", &[], &[]));
-    let other = Kind { resource: GroupVersionResource::new("", "v2", "pods"), kind: "Pod".into(), namespaced: true };
+    let other = Kind {
+        resource: GroupVersionResource::new("", "v2", "pods"),
+        kind: "Pod".into(),
+        namespaced: true,
+    };
     let old = Node::new(&Arc::new(other), Source::Own, object("child", &[], &[]).object.header());
     assert!(graph.unfollow("child", &old.place).is_empty() && graph.get("child").is_some());
 }
@@ -106,7 +110,9 @@ fn what_another_server_says_of_a_uid_proves_nothing() {
     graph.observe("pod", node("pod", &["set"], &[]));
     // It shows a uid that is somebody else's, lets it go in the foreground, and lets it be gone.
     assert!(graph.observe("set", spoofed("set", &[FOREGROUND])).is_empty());
-    assert!(graph.get("set").is_some_and(|node| node.place.key().resource == PODS && !node.foreground));
+    assert!(
+        graph.get("set").is_some_and(|node| node.place.key().resource == PODS && !node.foreground)
+    );
     assert!(graph.forget("set", &spoofed("set", &[]).place).is_empty());
     assert!(graph.get("set").is_some());
     // Also when it was first, nobody takes it for the owner.

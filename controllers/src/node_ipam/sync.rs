@@ -20,7 +20,8 @@ pub(super) struct Sync {
     context: Context,
     ranges: Ranges,
     nodes: Nodes,
-    /// What was given to nodes and the cache does not show yet.
+    /// What was given to nodes and the cache does not show yet. A write that failed may have been done all the same, so
+    /// what was chosen for a node stays the node's, and is written again.
     given: Mutex<BTreeMap<String, Vec<String>>>,
 }
 
@@ -35,7 +36,8 @@ impl Sync {
         Self { context: context.clone(), ranges, nodes, given: Mutex::default() }
     }
 
-    fn free(&self) -> Option<Vec<String>> {
+    /// The ranges of a node: once chosen, the same each time.
+    fn give(&self, node: &str) -> Option<Vec<String>> {
         let mut given = self.given.lock();
         let nodes = self.nodes.list(None);
         given.retain(|name, _| {
@@ -45,8 +47,13 @@ impl Sync {
             let spec = &node.view.spec;
             spec.pod_cidrs.iter().chain([&spec.pod_cidr]).cloned()
         });
+        if let Some(chosen) = given.get(node) {
+            return Some(chosen.clone());
+        }
         let taken: Vec<String> = shown.chain(given.values().flatten().cloned()).collect();
-        self.ranges.free(&taken)
+        let chosen = self.ranges.free(&taken)?;
+        given.insert(node.to_owned(), chosen.clone());
+        Some(chosen)
     }
 }
 
@@ -58,12 +65,10 @@ impl Reconciler for Sync {
     async fn reconcile(&self, request: &ObjectKey) -> Result<Action> {
         let node = self.nodes.get("", &request.name).filter(|_| !self.ranges.is_empty());
         let Some(node) = node else { return Ok(Action::Done) };
-        let has =
-            !node.view.spec.pod_cidr.is_empty() || self.given.lock().contains_key(&request.name);
-        if has || node.object.header().deleting {
+        if !node.view.spec.pod_cidr.is_empty() || node.object.header().deleting {
             return Ok(Action::Done);
         }
-        let Some(cidrs) = self.free() else {
+        let Some(cidrs) = self.give(&request.name) else {
             let about = reference_of(&NODE, node.object.header());
             let message = format!("Node {} status is now: CIDRNotAvailable", request.name);
             let event = Op::warning(about, "CIDRNotAvailable", message);
@@ -72,11 +77,7 @@ impl Reconciler for Sync {
         };
         let patch = json!({"metadata": {"uid": node.object.header().uid}, "spec": {"podCIDR": cidrs[0], "podCIDRs": cidrs}});
         let op = Op::Patch(Key::cluster(scheme::NODES, &request.name), patch);
-        self.given.lock().insert(request.name.clone(), cidrs);
-        let done = ops::apply(&*self.context.client, &self.context.recorder, vec![op]).await;
-        if done.is_err() {
-            self.given.lock().remove(&request.name);
-        }
-        done.map(|_| Action::Done)
+        ops::apply(&*self.context.client, &self.context.recorder, vec![op]).await?;
+        Ok(Action::Done)
     }
 }

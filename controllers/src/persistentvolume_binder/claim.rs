@@ -39,10 +39,16 @@ pub(super) fn plan(
     if !is_completed(claim) {
         return volume.map_or_else(|| waits(claim, named, around), |volume| bind(claim, volume));
     }
-    match volume.filter(|volume| is_reserved_for(volume, claim)) {
-        Some(volume) => bound(claim, volume),
-        None => lost(claim, named),
+    match volume {
+        Some(volume) if is_reserved_for(volume, claim) => bound(claim, volume),
+        // Somebody freed it, and it is here still.
+        Some(volume) if is_free(volume) => bind(claim, volume),
+        _ => lost(claim, named),
     }
+}
+
+fn is_free(volume: &PersistentVolume) -> bool {
+    volume.spec.as_ref().is_some_and(|spec| spec.claim_ref.is_none())
 }
 
 pub(super) fn is_completed(claim: &PersistentVolumeClaim) -> bool {

@@ -82,16 +82,18 @@ impl<'a> Wish<'a> {
         if header.deleting || !(self.volume.is_empty() || *header.name == *self.volume) {
             return false;
         }
+        let fits = self.filesystem == is_filesystem(has.volume_mode.as_deref())
+            && self.size.is_none_or(|size| has.capacity.storage >= size);
         if is_set_aside(volume, self.claim) {
-            return true;
+            // When each names the other, nobody asks more.
+            return fits || !self.volume.is_empty();
         }
         let phase = volume.view.status.phase.as_str();
         has.claim_ref.is_none()
             && matches!(phase, "" | "Pending" | "Available")
             && has.storage_class_name == self.class
             && self.modes.iter().all(|mode| has.access_modes.iter().any(|has| has == mode))
-            && self.filesystem == is_filesystem(has.volume_mode.as_deref())
-            && self.size.is_none_or(|size| has.capacity.storage >= size)
+            && fits
             && self.selector.as_ref().is_none_or(|selector| selector.matches(&header.labels))
     }
 }

@@ -69,21 +69,16 @@ impl Sync {
             Some(name) => volumes.extend(self.caches.volumes.get("", &name)),
             None => volumes.extend(self.free(class_of(&claim))),
         }
-        self.choose(&claim, &volumes).await.map(drop)
+        self.choose(&claim, &volumes).await
     }
 
-    /// Binds a claim to one of these volumes, if one fits. Which one.
-    async fn choose(
-        &self,
-        claim: &PersistentVolumeClaim,
-        volumes: &[Volume],
-    ) -> Result<Option<Volume>> {
+    /// Binds a claim to one of these volumes, if one fits.
+    async fn choose(&self, claim: &PersistentVolumeClaim, volumes: &[Volume]) -> Result<()> {
         let class = self.caches.classes.get("", class_of(claim));
         let chosen = choose(claim, volumes, class.as_ref().map(|class| &class.view));
         let volume: Option<PersistentVolume> =
             chosen.map(|volume| volume.object.view()).transpose()?;
-        self.bind(claim, volume.as_ref()).await?;
-        Ok(chosen.cloned())
+        self.bind(claim, volume.as_ref()).await
     }
 
     async fn bind(
@@ -140,7 +135,7 @@ impl Sync {
 
     /// Gives what is free of a class to those that wait for it, each volume once.
     async fn class(&self, class: &str) -> Result<()> {
-        let mut free = self.free(class);
+        let (mut free, mut result) = (self.free(class), Ok(()));
         for entry in self.caches.claims.by_index(WAITING, class) {
             if free.is_empty() {
                 break;
@@ -151,14 +146,13 @@ impl Sync {
             // One that was set aside for it before a crash, say, comes first.
             let mut volumes = self.caches.volumes.by_index(BY_RESERVATION, &key);
             volumes.extend(free.iter().cloned());
-            if choose(&claim, &volumes, view.as_ref().map(|class| &class.view)).is_none() {
-                continue;
-            }
-            if let Some(taken) = self.choose(&claim, &volumes).await? {
-                free.retain(|volume| volume.object.name() != taken.object.name());
-            }
+            let taken = choose(&claim, &volumes, view.as_ref().map(|class| &class.view));
+            let Some(taken) = taken else { continue };
+            // A failure is this claim's alone; whether it has the volume all the same is not known.
+            result = result.and(self.choose(&claim, &volumes).await);
+            free.retain(|volume| volume.object.name() != taken.object.name());
         }
-        Ok(())
+        result
     }
 
     async fn ask<T: View>(&self, key: &Key) -> Result<Option<T>> {

@@ -66,6 +66,12 @@ fn a_claim_takes_the_smallest_that_fits() {
     }
     let set_aside = [pv("small", "1Gi", json!({})), pv("mine", "9Gi", reserved(""))];
     assert_eq!(best(&pvc("1Gi", json!({})), &set_aside).as_deref(), Some("mine"));
+    let unfit = |more: Value| [pv("mine", "1Gi", merged(reserved(""), more))];
+    assert_eq!(best(&pvc("2Gi", json!({})), &unfit(json!({}))), None, "too small");
+    let block = json!({"spec": {"volumeMode": "Block"}});
+    assert_eq!(best(&pvc("1Gi", json!({})), &unfit(block)), None);
+    let named = json!({"spec": {"volumeName": "mine"}});
+    assert!(best(&pvc("2Gi", named), &unfit(json!({}))).is_some(), "both ask for each other");
 }
 
 #[test]
@@ -90,6 +96,11 @@ fn both_sides_name_each_other() {
     assert_eq!(
         keys(&plan(&named, &[pv("v", "1Gi", reserved("u"))])),
         ["persistentvolumeclaims/ns/want/status \"Bound\""]
+    );
+    assert_eq!(
+        keys(&plan(&named, &[pv("v", "1Gi", json!({}))])),
+        ["persistentvolumes/v null", "persistentvolumeclaims/ns/want null"],
+        "its volume was freed"
     );
     assert_eq!(keys(&plan(&named, &[])), ["persistentvolumeclaims/ns/want/status \"Lost\""]);
     assert_eq!(

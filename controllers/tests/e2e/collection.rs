@@ -4,9 +4,9 @@ use crate::cluster::{Cluster, NS, key, workload};
 use serde_json::json;
 use std::sync::Arc;
 use windlass_controllers::{Settings, TokenSigner};
-use windlass_core::client::{DeleteOptions, Propagation};
+use windlass_core::client::{ClientExt, DeleteOptions, Key, Propagation};
 use windlass_core::component::BoxError;
-use windlass_core::scheme;
+use windlass_core::scheme::{self, GroupVersionResource};
 
 const ALL: &[&str] =
     &["garbage-collector-controller", "replicaset-controller", "deployment-controller"];
@@ -159,4 +159,59 @@ async fn owners_of_each_other_go_together() {
     };
     cluster.delete(&key(scheme::CONFIGMAPS, "a"), first).await;
     cluster.until_count(scheme::CONFIGMAPS, "", 0).await;
+}
+
+fn widgets(name: &str) -> Key {
+    Key::new(GroupVersionResource::new("example.com", "v1", "widgets"), NS, name)
+}
+
+async fn define_widgets(cluster: &Cluster) {
+    let schema = json!({"openAPIV3Schema": {"type": "object"}});
+    let definition = json!({"metadata": {"name": "widgets.example.com"}, "spec": {
+        "group": "example.com", "scope": "Namespaced",
+        "names": {"plural": "widgets", "singular": "widget", "kind": "Widget", "listKind": "WidgetList"},
+        "versions": [{"name": "v1", "served": true, "storage": true, "schema": schema}]}});
+    cluster.create(scheme::CUSTOMRESOURCEDEFINITIONS, definition).await;
+    let served = |all: &[serde_json::Value]| {
+        let conditions = all[0]["status"]["conditions"].as_array();
+        conditions.is_some_and(|all| {
+            all.iter().any(|one| one["type"] == "Established" && one["status"] == "True")
+        })
+    };
+    cluster.until("served", scheme::CUSTOMRESOURCEDEFINITIONS, "", served).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_collector_that_starts_anew_knows_orphans_of_defined_kinds() {
+    let cluster = Cluster::start(&[]).await;
+    define_widgets(&cluster).await;
+    let owner = cluster.create(scheme::CONFIGMAPS, json!({"metadata": {"name": "owner"}})).await;
+    let owner = json!([{"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": owner["metadata"]["uid"]}]);
+    for name in ["a", "b"] {
+        let widget = json!({"apiVersion": "example.com/v1", "kind": "Widget",
+            "metadata": {"name": name, "ownerReferences": owner}});
+        cluster.client.create_from(&widgets(""), &widget).await.unwrap();
+    }
+    cluster.delete(&key(scheme::CONFIGMAPS, "owner"), policy(Propagation::Orphan)).await;
+    cluster.run(windlass_controllers::garbagecollector::component).await;
+    cluster.until_count(scheme::CONFIGMAPS, "", 0).await;
+    cluster.pass(60).await;
+    for name in ["a", "b"] {
+        let widget = cluster.client.get(&widgets(name)).await.expect("it stays");
+        assert!(widget.header().owners.is_empty(), "{name}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_definitions_add_goes_with_its_namespace() {
+    let cluster = Cluster::start(&[]).await;
+    define_widgets(&cluster).await;
+    let widget =
+        json!({"apiVersion": "example.com/v1", "kind": "Widget", "metadata": {"name": "a"}});
+    cluster.client.create_from(&widgets(""), &widget).await.unwrap();
+    cluster.delete(&key(scheme::NAMESPACES, NS), DeleteOptions::default()).await;
+    cluster.run(windlass_controllers::namespace::component).await;
+    cluster.until_count(scheme::NAMESPACES, "", 0).await;
+    let left = cluster.client.get(&widgets("a")).await;
+    assert!(left.is_err_and(|error| error.is_not_found()));
 }
