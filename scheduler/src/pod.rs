@@ -36,6 +36,8 @@ pub struct PodInfo {
     pub terminal: bool,
     /// Its end has been asked for.
     pub deleting: bool,
+    /// The scheduler has ended it to make room (condition `DisruptionTarget`).
+    pub preempted: bool,
     /// Since when it runs, in seconds of Unix time, once an agent has said so.
     pub started: Option<i64>,
     /// What it demands and is.
@@ -113,6 +115,15 @@ struct Status {
     nominated_node_name: String,
     resource_claim_statuses: Vec<ClaimStatus>,
     start_time: Option<Timestamp>,
+    conditions: Vec<Condition>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Condition {
+    r#type: String,
+    status: String,
+    reason: String,
 }
 
 #[derive(Deserialize)]
@@ -259,6 +270,7 @@ impl PodInfo {
             nominated_node_name: intern(&status.nominated_node_name),
             terminal: matches!(status.phase.as_str(), "Succeeded" | "Failed"),
             deleting: header.deleting,
+            preempted: status.conditions.iter().any(Condition::says_preempted),
             started: status.start_time.map(Timestamp::as_second),
             class: share(class),
         })
@@ -288,6 +300,15 @@ impl Deref for PodInfo {
 
     fn deref(&self) -> &PodClass {
         &self.class
+    }
+}
+
+// === impl Condition ===
+
+impl Condition {
+    fn says_preempted(&self) -> bool {
+        (&*self.r#type, &*self.status, &*self.reason)
+            == ("DisruptionTarget", "True", "PreemptionByScheduler")
     }
 }
 

@@ -116,7 +116,10 @@ fn must_not(failed: &Failed<'_>) -> Option<Room> {
     }
     let promised = failed.nominated.node(&failed.pod.uid);
     let node = failed.snapshot.id(promised.unwrap_or(&failed.pod.nominated_node_name))?;
-    let leaving = |other: &Arc<PodInfo>| other.deleting && other.priority < failed.pod.priority;
+    // One that ends for another reason may take its time, or leave too little.
+    let leaving = |other: &Arc<PodInfo>| {
+        other.deleting && other.preempted && other.priority < failed.pod.priority
+    };
     // Were the node itself the reason, waiting for the pods there would be in vain.
     if failed.feasible.resolvable().contains(node)
         && failed.snapshot.pods_on(node).iter().any(leaving)

@@ -55,7 +55,7 @@ pub enum ClusterEvent {
 pub struct QueuedPod {
     /// The pod.
     pub pod: Arc<PodInfo>,
-    /// When it came, compared with others.
+    /// When it came, or was tried last, compared with others: who was tried goes behind those that wait.
     pub sequence: u64,
     /// How often it was tried in vain.
     pub attempts: u32,
@@ -168,8 +168,7 @@ impl Queue {
 
     /// A pod got no node: it waits for an event that may help.
     pub fn park(&mut self, mut queued: QueuedPod, why: &Unschedulable, now: Instant) {
-        queued.attempts += 1;
-        queued.tried = now;
+        self.tried(&mut queued, now);
         queued.refused_by = why.plugins.iter().copied().collect();
         self.join_group(&queued.pod);
         self.unschedulable.insert(Some(now + FLUSH_AFTER), queued);
@@ -177,8 +176,7 @@ impl Queue {
 
     /// A pod could not be bound: it is tried again after a while.
     pub fn retry(&mut self, mut queued: QueuedPod, now: Instant) {
-        queued.attempts += 1;
-        queued.tried = now;
+        self.tried(&mut queued, now);
         self.join_group(&queued.pod);
         self.back_off(queued, now);
     }
@@ -253,6 +251,13 @@ impl Queue {
             refused_by: SmallVec::new(),
             gated: false,
         }
+    }
+
+    fn tried(&mut self, queued: &mut QueuedPod, now: Instant) {
+        self.sequence += 1;
+        queued.sequence = self.sequence;
+        queued.attempts += 1;
+        queued.tried = now;
     }
 
     /// The wait counts from the last try, so a pod that was parked for long goes at once.

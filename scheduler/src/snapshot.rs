@@ -50,7 +50,6 @@ pub struct Snapshot {
     waiting: FxHashMap<Str, Vec<Box<str>>>,
     journal: Journal,
     listeners: Listeners,
-    objects_changed: u64,
     // How many pods of which priority there are on nodes.
     priorities: BTreeMap<i32, usize>,
 }

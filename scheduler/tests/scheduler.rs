@@ -1,5 +1,6 @@
 //! The scheduler against an API server in the same process, in virtual time.
 
+use bytes::Bytes;
 use futures::StreamExt;
 use futures::future::join_all;
 use serde_json::{Value, json};
@@ -11,15 +12,19 @@ use windlass_api::local::LocalClient;
 use windlass_api::server::ApiServer;
 use windlass_core::cache::InformerFactory;
 use windlass_core::client::{
-    Client, ClientExt, DeleteOptions, Key, ListOptions, Patch, Scope, WatchEvent, WriteOptions,
+    Client, ClientExt, DeleteOptions, Key, ListOptions, Patch, Reader, Scope, WatchEvent,
+    WatchStream, Watcher, WriteOptions, Writer,
 };
 use windlass_core::clock::Env;
 use windlass_core::component::{Component, Ready, Shutdown};
 use windlass_core::events::Recorder;
+use windlass_core::object::{Object, ObjectList};
 use windlass_core::scheme::{self, GroupVersionResource};
 use windlass_scheduler::framework::{Bind, Placement};
 use windlass_scheduler::plugins::DefaultBinder;
 use windlass_scheduler::{PodInfo, Scheduler};
+
+type Answer = windlass_core::Result<Arc<Object>>;
 
 /// In virtual time.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -349,4 +354,79 @@ async fn pods_are_bound_together_where_the_server_can() {
 async fn one_that_is_not_bound_does_not_keep_the_others() {
     let server = ApiServer::builder().env(Env::simulated(7)).transactions().build().await;
     bind_twenty(server.expect("a server"), Some(7)).await;
+}
+
+/// Does what it is asked for, and loses the answer to each creation.
+struct LosesAnswers(Arc<dyn Client>);
+
+#[async_trait::async_trait]
+impl Reader for LosesAnswers {
+    async fn get(&self, key: &Key) -> windlass_core::Result<Arc<Object>> {
+        self.0.get(key).await
+    }
+
+    async fn list(&self, scope: &Scope, o: &ListOptions) -> windlass_core::Result<ObjectList> {
+        self.0.list(scope, o).await
+    }
+}
+
+#[async_trait::async_trait]
+impl Watcher for LosesAnswers {
+    async fn watch(&self, scope: &Scope, o: &ListOptions) -> windlass_core::Result<WatchStream> {
+        self.0.watch(scope, o).await
+    }
+}
+
+#[async_trait::async_trait]
+impl Writer for LosesAnswers {
+    async fn create(&self, key: &Key, body: Bytes, o: &WriteOptions) -> Answer {
+        self.0.create(key, body, o).await?;
+        Err(windlass_core::Error::Transport("the connection broke".into()))
+    }
+
+    async fn update(&self, key: &Key, body: Bytes, o: &WriteOptions) -> Answer {
+        self.0.update(key, body, o).await
+    }
+
+    async fn patch(&self, key: &Key, patch: Patch, o: &WriteOptions) -> Answer {
+        self.0.patch(key, patch, o).await
+    }
+
+    async fn delete(
+        &self,
+        key: &Key,
+        o: &DeleteOptions,
+    ) -> windlass_core::Result<Option<Arc<Object>>> {
+        self.0.delete(key, o).await
+    }
+
+    async fn delete_collection(
+        &self,
+        scope: &Scope,
+        list: &ListOptions,
+        o: &DeleteOptions,
+    ) -> windlass_core::Result<()> {
+        self.0.delete_collection(scope, list, o).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn pods_that_were_bound_are_bound_also_when_the_answer_gets_lost() {
+    let server = ApiServer::builder().env(Env::simulated(7)).transactions().build().await;
+    let client: Arc<dyn Client> =
+        Arc::new(LocalClient::new(server.expect("a server"), User::admin()));
+    let cluster = Cluster { client: client.clone(), shutdown: Shutdown::new() };
+    cluster.create(scheme::NAMESPACES, json!({"metadata": {"name": "ns"}})).await;
+    let mut placements = Vec::new();
+    for name in ["p", "q"] {
+        let spec = json!({"containers": [{"name": "c", "image": "i"}]});
+        let pod = json!({"metadata": {"name": name}, "spec": spec});
+        placements.push(placement(&cluster.create(scheme::PODS, pod).await));
+    }
+    let binder = DefaultBinder::new(Arc::new(LosesAnswers(client)));
+    for bound in join_all(placements.iter().map(|placement| binder.bind(placement))).await {
+        bound.expect("it is on its node");
+    }
+    placements[0].node = "b".into();
+    assert!(binder.bind(&placements[0]).await.is_err(), "it is on another node");
 }

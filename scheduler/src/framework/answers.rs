@@ -33,7 +33,6 @@ pub(super) struct Answer {
     used: u64,
     reaches: Reaches,
     version: Version,
-    objects: u64,
     fits: NodeSet,
     /// Weighted scores that are final, by node.
     fixed: Vec<i64>,
@@ -112,7 +111,6 @@ impl Answer {
             used: 0,
             reaches: Reaches::new(),
             version: Version::default(),
-            objects: 0,
             fits: NodeSet::default(),
             fixed: Vec::new(),
             scaled: Vec::new(),
@@ -169,7 +167,6 @@ impl Answer {
     fn refresh(&mut self, pod: &PodInfo, snapshot: &Snapshot, seed: u64) -> Result<(), Refused> {
         let reaches = reaches(&self.profile, &self.class, snapshot);
         let same = reaches == self.reaches
-            && self.objects == snapshot.objects_changed()
             && self.fixed.len() == snapshot.capacity()
             && (snapshot.version().same_nodes(self.version) || !reaches.contains(&Reach::Nodes));
         let changed = if same { self.changed(snapshot) } else { None };
@@ -180,7 +177,6 @@ impl Answer {
             None => self.make(pod, snapshot, seed)?,
         }
         self.version = snapshot.version();
-        self.objects = snapshot.objects_changed();
         Ok(())
     }
 

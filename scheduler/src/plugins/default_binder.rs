@@ -1,19 +1,27 @@
 //! Binds through the API: what comes while a binding travels goes together after it.
 
 use crate::framework::{Bind, Extensions, Placement, Plugin, Reach};
-use crate::{PodClass, Snapshot};
+use crate::{PodClass, PodInfo, Snapshot};
 use async_trait::async_trait;
 use futures::future::join_all;
 use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep};
 use windlass_core::client::{Action, Client, ClientExt, Key, Operation, WriteOptions};
-use windlass_core::{Error, scheme};
+use windlass_core::meta::Reason;
+use windlass_core::workqueue::Backoff;
+use windlass_core::{Error, Object, scheme};
 
 /// A transaction binds no more pods.
 const MOST: usize = 128;
+/// A server without transactions is asked again after so long: it may have been replaced, or the right been given.
+const ASK_AGAIN: Duration = Duration::from_secs(5 * 60);
+/// For so long it is asked what became of a binding without an answer.
+const LOOK_FOR: Duration = Duration::from_secs(2 * 60);
+const LOOKS: Backoff = Backoff { first: Duration::from_millis(200), max: Duration::from_secs(10) };
 
 /// Binds pods: those that are ready at the same time in one transaction, each as a `Binding` posted to its pod where the
 /// server has no transactions. One that is refused does not keep the others from their nodes.
@@ -22,7 +30,15 @@ pub struct DefaultBinder {
     waiting: Mutex<Vec<Waiting>>,
     /// Held by who sends for all that wait.
     sending: tokio::sync::Mutex<()>,
-    one_by_one: AtomicBool,
+    one_by_one: Mutex<OneByOne>,
+}
+
+/// Whether bindings go by themselves.
+#[derive(Clone, Copy)]
+enum OneByOne {
+    No,
+    Until(Instant),
+    Always,
 }
 
 struct Waiting {
@@ -34,14 +50,22 @@ impl DefaultBinder {
     /// Binds through this client.
     #[must_use]
     pub fn new(client: Arc<dyn Client>) -> Self {
-        let one_by_one = AtomicBool::new(false);
+        let one_by_one = OneByOne::No.into();
         Self { client, waiting: Mutex::default(), sending: Default::default(), one_by_one }
     }
 
     /// The same, each binding by itself.
     #[must_use]
     pub fn one_by_one(client: Arc<dyn Client>) -> Self {
-        Self { one_by_one: AtomicBool::new(true), ..Self::new(client) }
+        Self { one_by_one: OneByOne::Always.into(), ..Self::new(client) }
+    }
+
+    fn is_one_by_one(&self) -> bool {
+        match *self.one_by_one.lock() {
+            OneByOne::No => false,
+            OneByOne::Until(when) => Instant::now() < when,
+            OneByOne::Always => true,
+        }
     }
 
     fn next(&self) -> Vec<Waiting> {
@@ -60,9 +84,9 @@ impl DefaultBinder {
                     return;
                 }
                 // Of an object that is not there it says which operation means it.
-                Err(error) if error.is_not_found() && !is_about_one(&error) => {
+                Err(error) if has_none(&error) => {
                     tracing::info!("the server has no transactions: pods are bound one by one");
-                    self.one_by_one.store(true, Ordering::Relaxed);
+                    *self.one_by_one.lock() = OneByOne::Until(Instant::now() + ASK_AGAIN);
                 }
                 Err(error) => tracing::debug!(%error, "not bound together, now one by one"),
             }
@@ -74,6 +98,46 @@ impl DefaultBinder {
         .await;
     }
 
+    /// Alone, or with those that are ready just now.
+    async fn bind_once(&self, placement: &Placement) -> Result<(), Error> {
+        if self.is_one_by_one() {
+            return self.post(placement).await;
+        }
+        let (done, mut word) = oneshot::channel();
+        self.waiting.lock().push(Waiting { placement: placement.clone(), done });
+        let sending = self.sending.lock().await;
+        loop {
+            if let Ok(bound) = word.try_recv() {
+                return bound;
+            }
+            // Those that are ready just now come along.
+            tokio::task::yield_now().await;
+            let batch = self.next();
+            if batch.is_empty() {
+                // Who sent it was stopped.
+                drop(sending);
+                return Err(Error::Transport("whether the pod was bound is not known".into()));
+            }
+            self.send(batch).await;
+        }
+    }
+
+    /// Looks whether the pod is on its node in spite of the error. While that can't be known it is not answered.
+    async fn look(&self, placement: &Placement, error: Error) -> Result<(), Error> {
+        let key = Key::new(scheme::PODS, &*placement.pod.namespace, &*placement.pod.name);
+        let deadline = Instant::now() + LOOK_FOR;
+        for attempt in 0.. {
+            match self.client.get(&key).await {
+                Ok(pod) if is_bound(&pod, placement) => return Ok(()),
+                Err(unsure) if is_unsure(&unsure) && Instant::now() < deadline => {
+                    sleep(LOOKS.wait(attempt)).await;
+                }
+                _ => break,
+            }
+        }
+        Err(error)
+    }
+
     async fn post(&self, placement: &Placement) -> Result<(), Error> {
         let pod = &placement.pod;
         let key = Key::new(scheme::PODS, &*pod.namespace, &*pod.name).subresource("binding");
@@ -82,8 +146,26 @@ impl DefaultBinder {
     }
 }
 
-fn is_about_one(error: &Error) -> bool {
-    error.to_string().starts_with("operations[")
+/// Whether the server has no transactions, or none for this user. Of a group that it does not know it says, by who asks,
+/// that it is not there or that it is forbidden; what is about one operation says which.
+fn has_none(error: &Error) -> bool {
+    let none = matches!(
+        error.reason(),
+        Some(Reason::NotFound | Reason::Forbidden | Reason::MethodNotAllowed)
+    );
+    none && !error.to_string().starts_with("operations[")
+}
+
+/// Whether what was asked for may have been done.
+fn is_unsure(error: &Error) -> bool {
+    let reasons =
+        [Reason::Timeout, Reason::ServerTimeout, Reason::InternalError, Reason::ServiceUnavailable];
+    matches!(error, Error::Transport(_)) || error.reason().is_some_and(|r| reasons.contains(&r))
+}
+
+fn is_bound(pod: &Object, placement: &Placement) -> bool {
+    let bound = PodInfo::new(pod);
+    bound.is_ok_and(|pod| pod.uid == placement.pod.uid && pod.node_name == placement.node)
 }
 
 fn binding(Placement { pod, node, .. }: &Placement) -> Value {
@@ -119,25 +201,12 @@ impl Plugin for DefaultBinder {
 #[async_trait]
 impl Bind for DefaultBinder {
     async fn bind(&self, placement: &Placement) -> Result<(), Error> {
-        if self.one_by_one.load(Ordering::Relaxed) {
-            return self.post(placement).await;
-        }
-        let (done, mut word) = oneshot::channel();
-        self.waiting.lock().push(Waiting { placement: placement.clone(), done });
-        let sending = self.sending.lock().await;
-        loop {
-            if let Ok(bound) = word.try_recv() {
-                return bound;
+        match self.bind_once(placement).await {
+            // What was done is done, also when the answer got lost.
+            Err(error) if error.is_conflict() || is_unsure(&error) => {
+                self.look(placement, error).await
             }
-            // Those that are ready just now come along.
-            tokio::task::yield_now().await;
-            let batch = self.next();
-            if batch.is_empty() {
-                // Who sent it was stopped.
-                drop(sending);
-                return Err(Error::Transport("whether the pod was bound is not known".into()));
-            }
-            self.send(batch).await;
+            other => other,
         }
     }
 }

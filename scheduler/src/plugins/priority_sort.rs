@@ -6,7 +6,7 @@ use crate::{PodClass, Snapshot};
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-/// Higher priority first, then who came first.
+/// Higher priority first, then who came first, or was tried longest ago.
 pub struct PrioritySort;
 
 impl Plugin for PrioritySort {

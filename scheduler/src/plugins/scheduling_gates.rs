@@ -21,8 +21,12 @@ impl Plugin for SchedulingGates {
         Reach::Nothing
     }
 
-    fn may_help(&self, event: &ClusterEvent, _: &PodInfo) -> bool {
+    fn hears(&self, event: &ClusterEvent) -> bool {
         matches!(event, ClusterEvent::PodUpdated { .. })
+    }
+
+    fn may_help(&self, event: &ClusterEvent, pod: &PodInfo) -> bool {
+        matches!(event, ClusterEvent::PodUpdated { new, .. } if new.uid == pod.uid)
     }
 }
 

@@ -121,3 +121,27 @@ fn a_promise_is_heeded_by_those_not_greater() {
         }
     }
 }
+
+#[test]
+fn only_who_was_ended_to_make_room_is_waited_for() {
+    let leaving = |preempted| PodInfo { deleting: true, preempted, ..pod("a", "1", 1).on("n0") };
+    let high = || PodInfo { nominated_node_name: "n0".into(), ..pod("p", "3", 10) };
+    let others = [leaving(true), pod("b", "3", 1).on("n0")];
+    let why = refused(&mut engine(1, &others), high());
+    assert_eq!(victims(&why), (Some("n0"), vec![]));
+    let others = [leaving(false), pod("b", "3", 1).on("n0")];
+    let why = refused(&mut engine(1, &others), high());
+    assert_eq!(victims(&why), (Some("n0"), vec!["b"]));
+}
+
+#[test]
+fn the_condition_says_who_was_ended_to_make_room() {
+    let ended_by = |reason: &str| {
+        let condition = json!({"type": "DisruptionTarget", "status": "True", "reason": reason});
+        let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "uid": "p"},
+            "spec": {"containers": []}, "status": {"conditions": [condition]}});
+        let pod = Object::from_wire(pod.to_string().into()).expect("an object");
+        PodInfo::new(&pod).expect("a pod").preempted
+    };
+    assert!(ended_by("PreemptionByScheduler") && !ended_by("EvictionByEvictionAPI"));
+}

@@ -1,4 +1,5 @@
 use super::*;
+use crate::framework::Plugin;
 use crate::plugins::{NodeResourcesFit, PrioritySort, SchedulingGates, TaintToleration};
 use crate::testing::{node, pod, pod_with};
 use serde_json::json;
@@ -29,6 +30,20 @@ async fn priority_first_then_age() {
         queue.add(Arc::new(pod_with(name, spec)), now);
     }
     assert_eq!(popped(&mut queue), ["b", "d", "a", "c"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_was_tried_goes_behind_those_that_wait() {
+    let (mut queue, now) = (queue(), Instant::now());
+    for name in ["parked", "retried", "new"] {
+        queue.add(Arc::new(pod(name, "1")), now);
+    }
+    refused(&mut queue, "NodeResourcesFit", now);
+    let second = queue.pop().expect("a pod");
+    queue.retry(second, now);
+    queue.wake(&ClusterEvent::PodDeleted(Arc::new(pod("gone", "1"))), now);
+    queue.advance(now + Duration::from_secs(1));
+    assert_eq!(popped(&mut queue), ["new", "parked", "retried"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -106,4 +121,15 @@ async fn a_pod_that_changes_while_it_is_active_is_placed_as_it_is() {
     queue.add(Arc::new(changed.clone()), now);
     assert_eq!(queue.pop().map(|queued| (*queued.pod).clone()), Some(changed));
     assert!(queue.pop().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_pod_opens_no_gate() {
+    let gated = pod_with("p", json!({"containers": [], "schedulingGates": [{"name": "x"}]}));
+    let helps = |other: &PodInfo| {
+        let (old, new) = (Arc::new(other.clone()), Arc::new(other.clone()));
+        SchedulingGates.may_help(&ClusterEvent::PodUpdated { old, new }, &gated)
+    };
+    assert!(helps(&gated) && !helps(&pod("other", "1")));
+    assert!(!SchedulingGates.hears(&ClusterEvent::NodeAdded(Arc::new(node("a", "4", &[])))));
 }

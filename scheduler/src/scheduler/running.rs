@@ -6,7 +6,9 @@ use super::state::{Placed, Turn};
 use crate::extender::{NamedRoom, Objects};
 use crate::framework::{PermitWait, Placement, Reason, Unschedulable};
 use crate::queue::QueuedPod;
+use futures::FutureExt;
 use smallvec::SmallVec;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio::task::{JoinError, JoinSet};
@@ -177,7 +179,10 @@ async fn bind_one(
         drop(slot);
         bound
     };
-    if let Err(reason) = bound.await {
+    // A plugin that panics must not leave the pod without a node and without a turn.
+    let bound = AssertUnwindSafe(bound).catch_unwind().await;
+    let bound = bound.unwrap_or_else(|_| Err("a plugin broke off".into()));
+    if let Err(reason) = bound {
         binder.unreserve(&placement);
         shared.not_bound(queued, &placement, &reason);
     }

@@ -112,6 +112,9 @@ impl State {
         } else if !pod.node_name.is_empty() {
             self.bound(Arc::new(pod), now);
         } else if pod.deleting {
+            if let Some(assumed) = self.assumed.get_mut(&pod.uid) {
+                *assumed = Arc::new(pod.clone());
+            }
             self.queue.remove(&pod.uid);
             self.consulting.remove(&pod.uid);
             self.engine.nominated.remove(&pod.uid);
@@ -166,12 +169,14 @@ impl State {
         Turn::Refused(queued, why)
     }
 
-    /// Placed pods could not be bound. They are tried again, as they are now, unless they have gone or were seen on a node.
+    /// Placed pods could not be bound. They are tried again, as they are now, unless they go or were seen on a node.
     pub(super) fn forget(&mut self, mut queued: QueuedPod, now: Instant) {
         let Some(pod) = self.assumed.remove(&queued.pod.uid) else { return };
         self.engine.snapshot.remove_pod(&pod.uid);
-        queued.pod = pod.clone();
-        self.queue.retry(queued, now);
+        if !pod.deleting {
+            queued.pod = pod.clone();
+            self.queue.retry(queued, now);
+        }
         self.queue.wake(&ClusterEvent::PodDeleted(pod), now);
     }
 

@@ -59,6 +59,17 @@ async fn a_pod_that_ended_while_it_was_bound_is_not_tried_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_pod_whose_end_was_asked_for_is_not_tried_again() {
+    let (mut state, now) = state();
+    state.pod_seen(pod("p", "3"), now);
+    let queued = placed(&mut state, now);
+    state.pod_seen(PodInfo { deleting: true, ..pod("p", "3") }, now);
+    state.forget(queued, now);
+    assert!(state.queue.next_due().is_none() && state.queue.pop().is_none());
+    assert_eq!(state.engine.snapshot.requested(crate::CPU), &[0]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_pod_that_another_one_bound_keeps_its_place() {
     let (mut state, now) = state();
     state.pod_seen(pod("p", "3"), now);

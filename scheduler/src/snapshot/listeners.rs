@@ -53,22 +53,15 @@ impl Snapshot {
         all
     }
 
-    /// Tells of an object of one of those resources that came or changed. All answers given before count no more.
+    /// Tells of an object of one of those resources that came or changed. Plugins that read what
+    /// columns keep of them have [`Reach::Cluster`](crate::framework::Reach::Cluster).
     pub fn set_object(&mut self, resource: &GroupVersionResource, object: &Arc<Object>) {
-        self.objects_changed += 1;
         self.tell(|columns, snapshot| columns.object_set(snapshot, resource, object));
     }
 
     /// Tells of one that went.
     pub fn remove_object(&mut self, resource: &GroupVersionResource, object: &Arc<Object>) {
-        self.objects_changed += 1;
         self.tell(|columns, snapshot| columns.object_removed(snapshot, resource, object));
-    }
-
-    /// How many changes of such objects were told.
-    #[must_use]
-    pub fn objects_changed(&self) -> u64 {
-        self.objects_changed
     }
 
     pub(super) fn tell_node_set(&mut self, id: NodeId, old: Option<&Arc<NodeInfo>>) {

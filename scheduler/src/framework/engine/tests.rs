@@ -126,3 +126,46 @@ fn plugins_that_look_far_have_their_say_beside_kept_answers() {
     let most = (0..10).map(|id| engine.snapshot.pods_on(id).len()).max();
     assert!(most <= Some(8), "they are spread, {most:?}; a score is at most {MAX_SCORE}");
 }
+
+/// Counts how often it is asked.
+#[derive(Default)]
+struct Asked(std::sync::atomic::AtomicUsize);
+
+impl crate::framework::Plugin for Asked {
+    fn name(&self) -> &'static str {
+        "Asked"
+    }
+
+    fn extensions(self: Arc<Self>) -> crate::framework::Extensions {
+        crate::framework::Extensions { filter: Some(self), ..Default::default() }
+    }
+
+    fn reach(&self, _: &crate::PodClass, _: &Snapshot) -> crate::framework::Reach {
+        crate::framework::Reach::Node
+    }
+}
+
+impl crate::framework::Filter for Asked {
+    fn filter(&self, _: &Cycle<'_>, feasible: &mut Feasible) {
+        self.0.fetch_add(feasible.nodes().len(), std::sync::atomic::Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn an_object_of_another_resource_leaves_answers_about_nodes_as_they_are() {
+    let asked = Arc::new(Asked::default());
+    let profile = Arc::new(Profile::builder("test").shared(asked.clone(), 0, |at| at).build());
+    let mut engine = Engine::new(profile.snapshot());
+    engine.snapshot.set_node(node("n0", "4", &[]));
+    let pod = Arc::new(pod_with("p", json!({"containers": []})));
+    let place = |engine: &mut Engine| {
+        engine.place(&pod, &profile, &Seeded::new(3)).expect("there is room");
+        asked.0.load(std::sync::atomic::Ordering::Relaxed)
+    };
+    place(&mut engine);
+    place(&mut engine);
+    let before = place(&mut engine);
+    let object = crate::testing::pod_object("other", json!({"containers": []}));
+    engine.snapshot.set_object(&windlass_core::scheme::REPLICASETS, &object);
+    assert_eq!(place(&mut engine), before);
+}
