@@ -1,6 +1,7 @@
 //! Nodes that run nothing: they renew their Leases, and say of each pod bound to them that it runs.
 
 use crate::scene::Scene;
+use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -9,13 +10,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use tokio::task::JoinHandle;
-use windlass_benches::Result;
-use windlass_core::client::{
-    Client, DeleteOptions, Key, ListOptions, Patch, Scope, WatchEvent, WriteOptions,
-};
-use windlass_core::component::Shutdown;
+use windlass_core::Error;
+use windlass_core::cache::{Entry, Informer};
+use windlass_core::client::{Client, DeleteOptions, Key, Patch, WriteOptions};
+use windlass_core::component::{Component, Ready, Shutdown};
+use windlass_core::controller::{Action, Controller, ObjectKey, Reconciler};
 use windlass_core::scheme;
-use windlass_core::{Error, Object};
 
 /// So many requests of all nodes travel at once.
 const SLOTS: usize = 64;
@@ -46,7 +46,7 @@ struct PodStatus {
 }
 
 /// Registers nodes, each with room for so many pods.
-pub(crate) async fn register(scene: &Scene, nodes: u32, pods: u32) -> Result<()> {
+pub(crate) async fn register(scene: &Scene, nodes: u32, pods: u32) -> windlass_benches::Result<()> {
     let each = |number: u32| async move {
         let (name, now) = (name(number), Timestamp::now());
         let conditions = json!([{"type": "Ready", "status": "True", "reason": "KubeletReady",
@@ -98,52 +98,64 @@ async fn renew(client: &dyn Client, number: u32) {
 
 /// Says of every pod that is bound that it runs, and lets go of those that shall end, until shutdown.
 pub(crate) fn run_pods(scene: &Scene) -> JoinHandle<()> {
-    let (client, shutdown) = (scene.client.clone(), scene.shutdown.clone());
+    let pods = scene.informers.informer::<PodView>(scheme::PODS);
+    let (client, addresses) = (scene.client.clone(), AtomicU32::new(1));
+    let agents = Agents { client, pods: pods.clone(), addresses };
+    let controller = Controller::new("nodes", agents).workers(SLOTS).after(pods.synced());
+    let queue = controller.queue();
+    pods.on_change(move |change| {
+        let entry = change.entry();
+        let (bound, ends) = (!entry.view.spec.node_name.is_empty(), entry.object.header().deleting);
+        if bound && (ends || entry.view.status.phase == "Pending") {
+            queue.add(ObjectKey::of(&entry.object));
+        }
+    });
+    let shutdown = scene.shutdown.clone();
     tokio::spawn(async move {
-        if let Some(Err(error)) = shutdown.run_until_cancelled(follow(client)).await {
+        if let Err(error) = Box::new(controller).run(Ready::default(), shutdown).await {
             eprintln!("the nodes stopped: {error}");
         }
     })
 }
 
-async fn follow(client: Arc<dyn Client>) -> Result<()> {
-    let addresses = AtomicU32::new(1);
-    let events = client.watch(&Scope::all(scheme::PODS), &ListOptions::default()).await?;
-    let pods = events.map_ok(|batch| stream::iter(batch).map(Ok)).try_flatten();
-    let (client, addresses) = (&*client, &addresses);
-    let acted = pods.try_for_each_concurrent(SLOTS, |event| async move {
-        let (WatchEvent::Added(pod) | WatchEvent::Modified(pod)) = event else { return Ok(()) };
-        match act(client, &pod, addresses).await {
-            // It went, or was changed by another in the meantime: that comes as an event.
-            Err(error) if error.is_not_found() || error.is_conflict() => Ok(()),
-            other => other,
-        }
-    });
-    Ok(acted.await?)
+/// What all nodes do with their pods.
+struct Agents {
+    client: Arc<dyn Client>,
+    pods: Arc<Informer<PodView>>,
+    addresses: AtomicU32,
 }
 
-async fn act(
-    client: &dyn Client,
-    pod: &Object,
-    addresses: &AtomicU32,
-) -> windlass_core::Result<()> {
-    let view: PodView = pod.view()?;
-    if view.spec.node_name.is_empty() {
-        return Ok(());
+#[async_trait]
+impl Reconciler for Agents {
+    type Request = ObjectKey;
+    type Error = Error;
+
+    async fn reconcile(&self, pod: &ObjectKey) -> Result<Action, Error> {
+        match self.pods.get(&pod.namespace, &pod.name) {
+            Some(pod) => self.act(&pod).await.map(|()| Action::Done),
+            None => Ok(Action::Done),
+        }
     }
-    let key = Key::new(scheme::PODS, pod.namespace(), pod.name());
-    if pod.header().deleting {
-        let options = DeleteOptions {
-            grace_period_seconds: Some(0),
-            ..DeleteOptions::uid(&*pod.header().uid)
+}
+
+impl Agents {
+    async fn act(&self, pod: &Entry<PodView>) -> Result<(), Error> {
+        let key = Key::new(scheme::PODS, pod.object.namespace(), pod.object.name());
+        let done = if pod.object.header().deleting {
+            let uid = DeleteOptions::uid(&*pod.object.header().uid);
+            let options = DeleteOptions { grace_period_seconds: Some(0), ..uid };
+            self.client.delete(&key, &options).await.map(drop)
+        } else {
+            let number = self.addresses.fetch_add(1, Ordering::Relaxed);
+            let status = Patch::merge(&json!({"status": running(number)}));
+            let options = WriteOptions::default();
+            self.client.patch(&key.subresource("status"), status, &options).await.map(drop)
         };
-        client.delete(&key, &options).await?;
-    } else if view.status.phase == "Pending" {
-        let number = addresses.fetch_add(1, Ordering::Relaxed);
-        let status = Patch::merge(&json!({"status": running(number)}));
-        client.patch(&key.subresource("status"), status, &WriteOptions::default()).await?;
+        // It went, or was changed by another in the meantime: that comes as an event.
+        done.or_else(
+            |error| if error.is_not_found() || error.is_conflict() { Ok(()) } else { Err(error) },
+        )
     }
-    Ok(())
 }
 
 fn running(number: u32) -> serde_json::Value {

@@ -16,7 +16,7 @@ use windlass_core::scheme;
 pub(crate) struct Scene {
     pub(crate) client: Arc<dyn Client>,
     cluster: Cluster,
-    informers: InformerFactory,
+    pub(crate) informers: InformerFactory,
     pub(crate) shutdown: Shutdown,
     process: Process,
 }
