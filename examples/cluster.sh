@@ -17,14 +17,16 @@ start_cluster() {
   export KUBECONFIG=$data/admin.kubeconfig
 }
 
+pods_away() {
+  kubectl delete pods --all --all-namespaces --grace-period=1 --timeout=60s >/dev/null || true
+  local end=$((SECONDS + 60))
+  while [[ -n $(kubectl get pods --all-namespaces -o name) ]] && ((SECONDS < end)); do sleep 0.5; done
+}
+
 # Containers outlive their cluster: with --with-pods they go first.
 stop_cluster() {
   [[ -n ${cluster-} ]] || return 0
-  if [[ ${1-} == --with-pods ]]; then
-    kubectl delete pods --all --all-namespaces --grace-period=1 --timeout=60s >/dev/null || true
-    local end=$((SECONDS + 60))
-    while [[ -n $(kubectl get pods --all-namespaces -o name) ]] && ((SECONDS < end)); do sleep 0.5; done
-  fi
+  [[ ${1-} != --with-pods ]] || pods_away
   kill -TERM "$cluster" 2>/dev/null && wait "$cluster" || true
   cluster=
 }
