@@ -4,8 +4,10 @@
 
 mod access;
 mod autoscaling;
+mod between;
 mod cluster;
 mod collection;
+mod failures;
 mod jobs;
 mod nodes;
 mod quotas;
