@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails where it must")]
 
 mod access;
+mod aggregated;
 mod autoscaling;
 mod between;
 mod cluster;
