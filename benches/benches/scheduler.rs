@@ -6,18 +6,24 @@
 
 mod scheduler {
     pub(crate) mod clock;
-    pub(crate) mod workload;
+    pub(crate) mod cluster;
+    pub(crate) mod plugins;
 }
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use scheduler::clock::CpuClock;
-use scheduler::workload::{Existing, Workload, cluster};
+use scheduler::cluster::{SIZES, pod, snapshot, tried};
+use scheduler::plugins::{cases, furnished};
+use serde_json::json;
+use std::cell::LazyCell;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
+use windlass_benches::workload::{PLACED, Template, Workload};
 use windlass_core::clock::Seeded;
 use windlass_scheduler::framework::{Cycle, Engine, Profile};
 use windlass_scheduler::plugins::simulated_profile;
-use windlass_scheduler::{PodInfo, Simulation, Snapshot};
+use windlass_scheduler::{PodInfo, Queue, Simulation, Snapshot};
 
 /// Places `count` pods on a copy of a cluster, each counted where it lands, and says what that cost.
 fn place_all(
@@ -48,48 +54,54 @@ fn workloads(c: &mut Criterion) {
     let profile = Arc::new(simulated_profile());
     for workload in Workload::all() {
         let mut group = c.benchmark_group(workload.name);
-        for nodes in [500, 5_000, 15_000] {
-            let mut before = profile.snapshot();
-            cluster(&mut before, nodes, &workload);
+        for nodes in SIZES {
+            // Made for those only that are asked for.
+            let before = LazyCell::new(|| snapshot(&profile, nodes, &workload));
             group.bench_function(BenchmarkId::from_parameter(nodes), |b| {
-                b.iter_custom(|count| place_all(&before, &profile, count, &|n| workload.pod(n)));
+                b.iter_custom(|count| {
+                    place_all(&before, &profile, count, &|n| tried(&workload, n))
+                });
             });
         }
         group.finish();
     }
 }
 
-/// Pods of which no two are equal: nothing can be reused.
+/// Pods of which no two are equal, nor ask for the same: nothing can be reused.
 fn distinct(c: &mut Criterion) {
     let profile = Arc::new(simulated_profile());
+    let workload = Workload::basic();
+    let one = |n: u64| {
+        let mut spec = workload.placed.spec.clone();
+        let (cpu, memory) = (format!("{}m", 50 + n % 97), format!("{}Ki", 200_000 + n));
+        spec["containers"][0]["resources"]["requests"] = json!({"cpu": cpu, "memory": memory});
+        let template = Template { labels: json!({"only": n.to_string()}), spec };
+        pod(&template, PLACED, &format!("p{n}"))
+    };
     let mut group = c.benchmark_group("Distinct");
-    for nodes in [500, 5_000, 15_000, 100_000] {
-        let workload = Workload::basic();
-        let mut before = profile.snapshot();
-        cluster(&mut before, nodes, &workload);
+    for nodes in SIZES {
+        let before = LazyCell::new(|| snapshot(&profile, nodes, &workload));
         group.bench_function(BenchmarkId::from_parameter(nodes), |b| {
-            b.iter_custom(|count| place_all(&before, &profile, count, &|n| workload.distinct(n)));
+            b.iter_custom(|count| place_all(&before, &profile, count, &one));
         });
     }
     group.finish();
 }
 
-/// One plugin over 5,000 nodes: its filter, and its score of all nodes.
+/// One plugin: its filter of all nodes, and its score of those it leaves.
 fn plugins(c: &mut Criterion) {
     let profile = simulated_profile();
-    let mut group = c.benchmark_group("Plugins 5000");
-    for workload in Workload::all() {
-        let mut before = profile.snapshot();
-        cluster(&mut before, 5_000, &workload);
-        let pod = workload.pod(0);
-        for plugin in profile.names() {
+    for nodes in SIZES {
+        let before = LazyCell::new(|| furnished(&profile, nodes));
+        let mut group = c.benchmark_group("Plugin");
+        for (plugin, pod) in cases(&profile) {
             let alone = profile.only(plugin);
-            let name = format!("{plugin}/{}", workload.name);
-            group.bench_function(name, |b| {
+            group.bench_function(BenchmarkId::new(plugin, nodes), |b| {
                 b.iter_custom(|count| {
+                    let before = &*before;
                     let clock = CpuClock::start();
                     for _ in 0..count {
-                        let mut cycle = Cycle::new(&pod, &before);
+                        let mut cycle = Cycle::new(&pod, before);
                         if let Ok(feasible) = cycle.filter(&alone) {
                             let nodes: Vec<_> = feasible.nodes().iter().collect();
                             std::hint::black_box(cycle.score(&alone, &nodes));
@@ -99,21 +111,42 @@ fn plugins(c: &mut Criterion) {
                 });
             });
         }
+        group.finish();
+    }
+}
+
+/// Gates and order: a pod's way into the queue and out of it, beside so many others.
+fn queue(c: &mut Criterion) {
+    let mut group = c.benchmark_group("Queue");
+    let workload = Workload::basic();
+    for waiting in [1_000, 100_000] {
+        group.bench_function(BenchmarkId::from_parameter(waiting), |b| {
+            b.iter_custom(|count| {
+                let (mut queue, now) = (Queue::new(Arc::new(simulated_profile())), Instant::now());
+                (0..waiting).for_each(|n| queue.add(tried(&workload, n), now));
+                let pods: Vec<_> = (0..count).map(|n| tried(&workload, waiting + n)).collect();
+                let clock = CpuClock::start();
+                for pod in pods {
+                    queue.add(pod, now);
+                    std::hint::black_box(queue.pop());
+                }
+                clock.elapsed()
+            });
+        });
     }
     group.finish();
 }
 
-/// What-if on 100,000 nodes.
+/// What-if on 100,000 empty nodes.
 fn simulation(c: &mut Criterion) {
+    let profile = simulated_profile();
     let mut group = c.benchmark_group("Simulation");
-    group.sample_size(10);
-    let workload = Workload { existing: Existing::None, ..Workload::basic() };
-    let mut before = simulated_profile().snapshot();
-    cluster(&mut before, 100_000, &workload);
+    let workload = Workload { counts: |_| (0, 0), ..Workload::basic() };
+    let before = LazyCell::new(|| snapshot(&profile, 100_000, &workload));
     group.bench_function("100000", |b| {
         b.iter_custom(|count| {
             let mut simulation = Simulation::new(before.clone());
-            let pods: Vec<_> = (0..count).map(|n| workload.pod(n)).collect();
+            let pods: Vec<_> = (0..count).map(|n| tried(&workload, n)).collect();
             let clock = CpuClock::start();
             std::hint::black_box(simulation.place(pods));
             clock.elapsed()
@@ -129,5 +162,5 @@ fn config() -> Criterion {
         .measurement_time(Duration::from_secs(2))
 }
 
-criterion_group! { name = benches; config = config(); targets = workloads, distinct, plugins, simulation }
+criterion_group! { name = benches; config = config(); targets = workloads, distinct, plugins, queue, simulation }
 criterion_main!(benches);

@@ -1,10 +1,15 @@
 //! What the benches and load generators share.
 
+#[cfg(feature = "cluster")]
+mod nodes;
 mod pace;
 mod report;
 mod usage;
 pub mod wire;
+pub mod workload;
 
+#[cfg(feature = "cluster")]
+pub use nodes::add_node;
 pub use pace::{Numbers, at_rate};
 pub use report::{micros, report};
 pub use usage::Process;

@@ -1,6 +1,12 @@
 //! A client of HTTP/2 (RFC 9113) that costs next to nothing, so that on a small machine the server is measured and not
 //! its client: requests are written by hand, all that is due in one write, and of answers only the body is looked at.
 
+#[cfg(feature = "over-tls")]
+mod server;
+
+#[cfg(feature = "over-tls")]
+pub use server::Server;
+
 use crate::Result;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use std::collections::HashMap;
@@ -50,6 +56,15 @@ pub trait Load: Send + Sync {
     fn enough(&self) -> bool {
         false
     }
+}
+
+/// The header fields of requests that send and want JSON.
+#[must_use]
+pub fn json_fields(method: &str, authority: &str, agent: &str) -> Vec<(&'static str, String)> {
+    let json = "application/json";
+    let own = [(":method", method), (":scheme", "https"), (":authority", authority)];
+    let usual = [("content-type", json), ("accept", json), ("user-agent", agent)];
+    own.into_iter().chain(usual).map(|(name, value)| (name, value.to_owned())).collect()
 }
 
 /// One connection and its clients, each of which asks one thing after the other.

@@ -109,14 +109,7 @@ impl Run {
 impl wire::Load for Run {
     fn fields(&self) -> Vec<(&'static str, String)> {
         let method = if self.what == What::Create { "POST" } else { "GET" };
-        vec![
-            (":method", method.into()),
-            (":scheme", "https".into()),
-            (":authority", self.authority.clone()),
-            ("content-type", "application/json".into()),
-            ("accept", "application/json".into()),
-            ("user-agent", "api-load/1".into()),
-        ]
+        wire::json_fields(method, &self.authority, "api-load/1")
     }
 
     fn longest(&self) -> usize {

@@ -1,16 +1,11 @@
 //! The API server that gets the load.
 
 use clap::Args;
-use http::Uri;
-use kube::client::ConfigExt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
-use tokio_rustls::rustls::pki_types::ServerName;
 use windlass::standalone::{Cluster, Options};
-use windlass_benches::{Process, Result, wire};
+use windlass_benches::wire::Server;
+use windlass_benches::{Process, Result};
 use windlass_core::client::Client;
 use windlass_core::client::remote::RemoteClient;
 
@@ -46,15 +41,7 @@ pub(crate) struct Target {
 
 pub(crate) enum Place {
     Here(Box<Cluster>),
-    There(Arc<Wire>),
-}
-
-/// The way to a server that runs.
-pub(crate) struct Wire {
-    tls: TlsConnector,
-    host: ServerName<'static>,
-    pub(crate) authority: String,
-    connections: usize,
+    There(Arc<Server>),
 }
 
 /// A control plane on which only the load writes.
@@ -66,11 +53,11 @@ pub(crate) fn quiet() -> Options {
 
 impl Which {
     pub(crate) async fn open(&self) -> Result<Target> {
-        if let (Some(kubeconfig), Some(server)) = (&self.kubeconfig, self.server) {
+        if let (Some(kubeconfig), Some(pid)) = (&self.kubeconfig, self.server) {
             let client = Arc::new(RemoteClient::from_kubeconfig(kubeconfig).await?);
-            let wire = Wire::read(kubeconfig, self.connections.max(1)).await?;
-            let place = Place::There(Arc::new(wire));
-            return Ok(Target { process: Process::of(server), client, place });
+            let server = Server::read(kubeconfig, self.connections).await?;
+            let place = Place::There(Arc::new(server));
+            return Ok(Target { process: Process::of(pid), client, place });
         }
         let cluster = Cluster::start(Options { data_dir: self.durable.clone(), ..quiet() }).await?;
         let client = cluster.client();
@@ -86,43 +73,5 @@ impl Target {
         if let Place::Here(cluster) = self.place {
             cluster.stop().await;
         }
-    }
-}
-
-// === impl Wire ===
-
-impl Wire {
-    async fn read(kubeconfig: &PathBuf, connections: usize) -> Result<Self> {
-        let file = kube::config::Kubeconfig::read_from(kubeconfig)?;
-        let config = kube::Config::from_custom_kubeconfig(file, &Default::default()).await?;
-        let mut tls = config.rustls_client_config()?;
-        tls.alpn_protocols = vec![b"h2".to_vec()];
-        let uri: &Uri = &config.cluster_url;
-        let host = uri.host().ok_or("the kubeconfig names no host")?;
-        let authority = format!("{host}:{}", uri.port_u16().unwrap_or(443));
-        let host = ServerName::try_from(host.to_owned())?;
-        Ok(Self { tls: TlsConnector::from(Arc::new(tls)), host, authority, connections })
-    }
-
-    pub(crate) async fn connect(&self) -> Result<TlsStream<TcpStream>> {
-        let socket = TcpStream::connect(&self.authority).await?;
-        socket.set_nodelay(true)?;
-        Ok(self.tls.connect(self.host.clone(), socket).await?)
-    }
-
-    /// Shares clients out to connections, each with a load of its own; how long each request took.
-    pub(crate) async fn run<L: wire::Load + 'static>(
-        self: &Arc<Self>,
-        clients: usize,
-        load: impl Fn(usize) -> Arc<L>,
-    ) -> Result<Vec<u64>> {
-        let connections = self.connections.min(clients);
-        let tasks = (0..connections).map(|n| {
-            let share = clients / connections + usize::from(n < clients % connections);
-            let (wire, load) = (self.clone(), load(share));
-            tokio::spawn(async move { wire::run(wire.connect().await?, share, &*load).await })
-        });
-        let times = futures::future::try_join_all(tasks).await?;
-        Ok(times.into_iter().collect::<Result<Vec<_>>>()?.concat())
     }
 }

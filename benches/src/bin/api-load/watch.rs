@@ -1,7 +1,7 @@
 //! One namespace, many watchers.
 
 use crate::requests::{key, name};
-use crate::target::{Place, Target, Which, Wire};
+use crate::target::{Place, Target, Which};
 use bytes::BytesMut;
 use futures::StreamExt;
 use futures::future::try_join_all;
@@ -122,7 +122,7 @@ async fn begin(
     Ok(streams.map(|(number, stream)| begin((number, stream))).collect())
 }
 
-async fn there(wire: Arc<Wire>, run: Arc<Run>, watchers: usize) -> Result<Vec<u64>> {
+async fn there(wire: Arc<wire::Server>, run: Arc<Run>, watchers: usize) -> Result<Vec<u64>> {
     let connections = parking_lot::Mutex::new(Vec::new());
     let load = |share: usize| {
         let connection = Arc::new(Connection {
@@ -202,13 +202,7 @@ impl Connection {
 
 impl wire::Load for Connection {
     fn fields(&self) -> Vec<(&'static str, String)> {
-        vec![
-            (":method", "GET".into()),
-            (":scheme", "https".into()),
-            (":authority", self.run.authority.clone()),
-            ("accept", "application/json".into()),
-            ("user-agent", "api-load/1".into()),
-        ]
+        wire::json_fields("GET", &self.run.authority, "api-load/1")
     }
 
     fn longest(&self) -> usize {

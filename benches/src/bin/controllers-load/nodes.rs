@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use windlass_core::Error;
 use windlass_core::cache::{Entry, Informer};
-use windlass_core::client::{Client, DeleteOptions, Key, Patch, WriteOptions};
+use windlass_core::client::{Client, ClientExt, DeleteOptions, Key, Patch, WriteOptions};
 use windlass_core::component::{Component, Ready, Shutdown};
 use windlass_core::controller::{Action, Controller, ObjectKey, Reconciler};
 use windlass_core::scheme;
@@ -55,20 +55,16 @@ pub(crate) async fn register(scene: &Scene, nodes: u32, pods: u32) -> windlass_b
         let node = json!({"apiVersion": "v1", "kind": "Node",
             "metadata": {"name": name, "labels": {"kubernetes.io/hostname": name}},
             "status": {"capacity": amounts, "allocatable": amounts, "conditions": conditions}});
-        let options = WriteOptions::default();
-        let key = Key::cluster(scheme::NODES, &name);
-        scene.client.create(&key, node.to_string().into(), &options).await?;
-        let status = Patch::merge(&json!({"status": node["status"]}));
-        scene.client.patch(&key.subresource("status"), status, &options).await?;
+        windlass_benches::add_node(&*scene.client, &node).await?;
         let lease = json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
             "metadata": {"name": name, "namespace": LEASES},
             "spec": {"holderIdentity": name, "leaseDurationSeconds": 40, "renewTime": now.to_string()}});
         let key = Key::new(scheme::LEASES, LEASES, &name);
-        scene.client.create(&key, lease.to_string().into(), &options).await?;
-        Ok::<_, Error>(())
+        scene.client.create_from(&key, &lease).await?;
+        Ok(())
     };
     let nodes = stream::iter(0..nodes).map(each).buffer_unordered(SLOTS);
-    Ok(nodes.try_for_each(|()| async { Ok(()) }).await?)
+    nodes.try_for_each(|()| async { Ok(()) }).await
 }
 
 /// Renews the Leases of all nodes, spread over the period, until shutdown.
