@@ -1,6 +1,5 @@
 //! What several controllers share.
 
-pub(crate) mod aggregated;
 pub(crate) mod backoff;
 pub(crate) mod batch;
 pub(crate) mod claim;

@@ -67,7 +67,6 @@ impl Sync {
             gvk: &GVK,
             meta: &set.metadata,
             selector,
-            finalizer: None,
         };
         owning.claim(|_| true).await
     }

@@ -9,12 +9,10 @@ const CLASS: &str = "volume.beta.kubernetes.io/storage-class";
 /// What a claim uses.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(from = "Claim")]
-pub struct ClaimUsage {
+pub struct ClaimUsage(
     /// The names it uses something of.
-    pub uses: Uses,
-    /// The VolumeAttributesClasses it has, wants and is changed to.
-    pub classes: Vec<String>,
-}
+    pub Uses,
+);
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -34,7 +32,6 @@ struct Metadata {
 #[serde(default, rename_all = "camelCase")]
 struct Spec {
     storage_class_name: Option<String>,
-    volume_attributes_class_name: Option<String>,
     resources: Resources,
 }
 
@@ -48,14 +45,6 @@ struct Resources {
 #[serde(default, rename_all = "camelCase")]
 struct Status {
     allocated_resources: List,
-    current_volume_attributes_class_name: Option<String>,
-    modify_volume_status: Modify,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct Modify {
-    target_volume_attributes_class_name: Option<String>,
 }
 
 impl From<Claim> for ClaimUsage {
@@ -80,11 +69,6 @@ impl From<Claim> for ClaimUsage {
             uses.push((of("persistentvolumeclaims"), one));
             uses.push((of("requests.storage"), asked));
         }
-        let Status { current_volume_attributes_class_name: now, modify_volume_status, .. } =
-            claim.status;
-        let target = modify_volume_status.target_volume_attributes_class_name;
-        let classes = [claim.spec.volume_attributes_class_name, now, target];
-        let classes = classes.into_iter().flatten().filter(|class| !class.is_empty());
-        Self { uses, classes: classes.collect() }
+        Self(uses)
     }
 }
