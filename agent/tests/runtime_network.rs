@@ -30,18 +30,8 @@ struct Node {
 impl Drop for Node {
     /// Cgroups are not in the temporary folder. Shims that are just ending still have theirs for a moment.
     fn drop(&mut self) {
-        let Ok(found) = std::fs::read_dir("/sys/fs/cgroup") else { return };
-        let roots = found.filter_map(Result::ok).map(|h| h.path()).chain(["/sys/fs/cgroup".into()]);
-        for group in roots.map(|r| r.join(cgroup())).filter(|g| g.exists()) {
-            for _ in 0..100 {
-                for below in ["kubepods", "shims", ""] {
-                    std::fs::remove_dir(group.join(below)).ok();
-                }
-                if !group.exists() {
-                    break;
-                }
-                std::thread::sleep(Duration::from_millis(5));
-            }
+        if let Err(error) = testing::remove_cgroup(&cgroup()) {
+            eprintln!("{}: {error}", cgroup());
         }
     }
 }

@@ -15,7 +15,7 @@ mod shared;
 #[cfg(test)]
 mod tests;
 
-use self::inner::remove_tree;
+pub(crate) use self::inner::remove_tree;
 use self::shared::{Guard, Shared, Stamp};
 use super::archive::{ArchiveFile, Found};
 use super::{Credentials, ImageId, ImageStatus, Images, blob, layer, reference};
@@ -354,6 +354,7 @@ pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     write().map_err(|e| io_error(path, e))
 }
 
-fn io_error(path: &Path, source: io::Error) -> Error {
-    Error::Io { context: path.display().to_string(), source }
+/// An error about a path.
+pub(crate) fn io_error(path: &Path, source: impl Into<io::Error>) -> Error {
+    Error::Io { context: path.display().to_string(), source: source.into() }
 }

@@ -23,7 +23,8 @@ mod tasks;
 
 use super::linux::sandboxes::SandboxStore;
 use super::linux::state::{Layout, io_error, make_folder};
-use super::linux::{EVENTS, events as event_stream};
+use super::linux::containers::Shelf;
+use super::linux::events as event_stream;
 use super::{
     AttachRequest, ContainerConfig, ContainerId, ContainerStatus, Containers, Duplex, Error, Event,
     ExecRequest, Result, Runtime, SandboxConfig, SandboxId, SandboxStatus, Sandboxes, Session,
@@ -33,7 +34,7 @@ use crate::images::{Credentials, ImageId, ImageStatus, Images};
 use crate::network::Network;
 use async_trait::async_trait;
 use client::{Connection, call};
-use containers::Entry;
+use containers::Own;
 use futures::stream::BoxStream;
 use images::Known;
 use parking_lot::Mutex;
@@ -41,7 +42,6 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-use tokio::sync::broadcast;
 use tokio_util::task::AbortOnDropHandle;
 use windlass_core::clock::{Clock, SystemClock};
 
@@ -82,10 +82,9 @@ struct Inner {
     connection: Connection,
     version: String,
     sandboxes: SandboxStore,
-    containers: Mutex<HashMap<ContainerId, Arc<Entry>>>,
+    shelf: Shelf<Own>,
     /// Images by the digest that their name leads to.
     images: Mutex<HashMap<String, Arc<Known>>>,
-    events: broadcast::Sender<Event>,
     listener: Mutex<Option<AbortOnDropHandle<()>>>,
 }
 
@@ -145,9 +144,8 @@ impl ContainerdRuntime {
             version,
             options,
             sandboxes,
-            containers: Mutex::default(),
+            shelf: Shelf::default(),
             images: Mutex::default(),
-            events: broadcast::channel(EVENTS).0,
             listener: Mutex::default(),
         });
         // Listened to first, so that no end falls between.
@@ -163,22 +161,6 @@ impl Inner {
     fn now(&self) -> SystemTime {
         self.options.clock.now().into()
     }
-
-    fn container(&self, id: &ContainerId) -> Result<Arc<Entry>> {
-        let found = self.containers.lock().get(id).cloned();
-        found.ok_or_else(|| Error::NotFound(format!("container {}", id.0)))
-    }
-
-    fn containers_of(&self, id: &SandboxId) -> Vec<Arc<Entry>> {
-        let all = self.containers.lock();
-        let mine = all.values().filter(|e| e.record.sandbox == *id);
-        mine.cloned().collect()
-    }
-
-    fn publish(&self, event: Event) {
-        // Nobody listening is no error.
-        self.events.send(event).ok();
-    }
 }
 
 #[async_trait]
@@ -189,7 +171,7 @@ impl Sandboxes for ContainerdRuntime {
 
     async fn stop_sandbox(&self, id: &SandboxId) -> Result<()> {
         let end = async {
-            for entry in self.inner.containers_of(id) {
+            for entry in self.inner.shelf.of(id) {
                 tasks::stop(&self.inner, &entry.record.id, Duration::ZERO).await?;
             }
             Ok(())
@@ -199,7 +181,7 @@ impl Sandboxes for ContainerdRuntime {
 
     async fn remove_sandbox(&self, id: &SandboxId) -> Result<()> {
         self.stop_sandbox(id).await?;
-        for entry in self.inner.containers_of(id) {
+        for entry in self.inner.shelf.of(id) {
             containers::remove(&self.inner, &entry.record.id).await?;
         }
         self.inner.sandboxes.remove(id).await
@@ -233,15 +215,14 @@ impl Containers for ContainerdRuntime {
     }
 
     async fn list_containers(&self) -> Result<Vec<ContainerStatus>> {
-        let all = self.inner.containers.lock();
-        Ok(all.values().map(|e| e.status()).collect())
+        Ok(self.inner.shelf.list())
     }
 }
 
 #[async_trait]
 impl Streams for ContainerdRuntime {
     fn events(&self) -> BoxStream<'static, Event> {
-        event_stream(self.inner.events.subscribe())
+        event_stream(self.inner.shelf.subscribe())
     }
 
     async fn exec(&self, id: &ContainerId, request: ExecRequest) -> Result<Session> {

@@ -14,7 +14,6 @@ use super::{
 use crate::images::{Credentials, ImageId, ImageStatus, Images};
 use async_trait::async_trait;
 use containers::Entry;
-use futures::StreamExt;
 use futures::stream::BoxStream;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
@@ -237,15 +236,7 @@ impl Containers for FakeRuntime {
 #[async_trait]
 impl Streams for FakeRuntime {
     fn events(&self) -> BoxStream<'static, Event> {
-        let receiver = self.inner.events.subscribe();
-        futures::stream::unfold(receiver, |mut receiver| async move {
-            match receiver.recv().await {
-                Ok(event) => Some((event, receiver)),
-                Err(broadcast::error::RecvError::Lagged(_)) => Some((Event::Lost, receiver)),
-                Err(broadcast::error::RecvError::Closed) => None,
-            }
-        })
-        .boxed()
+        super::linux::events(self.inner.events.subscribe())
     }
 
     async fn exec(&self, id: &ContainerId, request: ExecRequest) -> Result<Session> {

@@ -3,6 +3,7 @@
 
 pub(in crate::runtime) mod capabilities;
 pub(in crate::runtime) mod cgroup;
+pub(in crate::runtime) mod containers;
 pub(in crate::runtime) mod describe;
 pub(in crate::runtime) mod log;
 pub(crate) mod namespaces;
@@ -15,9 +16,6 @@ use crate::runtime::{Error, Event};
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use tokio::sync::broadcast;
-
-/// How many events a slow reader may be behind before it is told [`Event::Lost`].
-pub(in crate::runtime) const EVENTS: usize = 1024;
 
 /// Events as a stream.
 pub(in crate::runtime) fn events(

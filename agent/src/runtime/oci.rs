@@ -30,7 +30,8 @@ pub use shim::shim_main_if_asked;
 
 use super::linux::sandboxes::SandboxStore;
 use super::linux::state::{self, Layout};
-use super::linux::{EVENTS, cgroup, events};
+use super::linux::containers::Shelf;
+use super::linux::{cgroup, events};
 use super::{
     AttachRequest, ContainerConfig, ContainerId, ContainerStatus, Containers, Duplex, Error, Event,
     ExecRequest, Result, Runtime, SandboxConfig, SandboxId, SandboxStatus, Sandboxes, Session,
@@ -40,14 +41,11 @@ use crate::images::store::ImageStore;
 use crate::images::{Credentials, ImageId, ImageStatus, Images};
 use crate::network::Network;
 use async_trait::async_trait;
-use containers::Entry;
+use containers::Own;
 use futures::stream::BoxStream;
-use parking_lot::Mutex;
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-use tokio::sync::broadcast;
 use windlass_core::clock::{Clock, SystemClock};
 
 /// What an [`OciRuntime`] stands on.
@@ -79,8 +77,7 @@ struct Inner {
     options: OciOptions,
     layout: Layout,
     sandboxes: SandboxStore,
-    containers: Mutex<HashMap<ContainerId, Arc<Entry>>>,
-    events: broadcast::Sender<Event>,
+    shelf: Shelf<Own>,
     overlay: bool,
 }
 
@@ -136,8 +133,7 @@ impl OciRuntime {
             layout,
             options,
             sandboxes,
-            containers: Mutex::default(),
-            events: broadcast::channel(EVENTS).0,
+            shelf: Shelf::default(),
             overlay,
         });
         containers::recover(&inner).await?;
@@ -149,17 +145,6 @@ impl Inner {
     fn now(&self) -> SystemTime {
         self.options.clock.now().into()
     }
-
-    fn container(&self, id: &ContainerId) -> Result<Arc<Entry>> {
-        let found = self.containers.lock().get(id).cloned();
-        found.ok_or_else(|| Error::NotFound(format!("container {}", id.0)))
-    }
-
-    fn containers_of(&self, id: &SandboxId) -> Vec<Arc<Entry>> {
-        let all = self.containers.lock();
-        let mine = all.values().filter(|e| e.record.sandbox == *id);
-        mine.cloned().collect()
-    }
 }
 
 #[async_trait]
@@ -170,7 +155,7 @@ impl Sandboxes for OciRuntime {
 
     async fn stop_sandbox(&self, id: &SandboxId) -> Result<()> {
         let end = async {
-            for entry in self.inner.containers_of(id) {
+            for entry in self.inner.shelf.of(id) {
                 containers::stop(&self.inner, &entry.record.id, Duration::ZERO).await?;
             }
             Ok(())
@@ -180,7 +165,7 @@ impl Sandboxes for OciRuntime {
 
     async fn remove_sandbox(&self, id: &SandboxId) -> Result<()> {
         self.stop_sandbox(id).await?;
-        for entry in self.inner.containers_of(id) {
+        for entry in self.inner.shelf.of(id) {
             containers::remove(&self.inner, &entry.record.id).await?;
         }
         self.inner.sandboxes.remove(id).await
@@ -214,15 +199,14 @@ impl Containers for OciRuntime {
     }
 
     async fn list_containers(&self) -> Result<Vec<ContainerStatus>> {
-        let all = self.inner.containers.lock();
-        Ok(all.values().map(|e| e.status()).collect())
+        Ok(self.inner.shelf.list())
     }
 }
 
 #[async_trait]
 impl Streams for OciRuntime {
     fn events(&self) -> BoxStream<'static, Event> {
-        events(self.inner.events.subscribe())
+        events(self.inner.shelf.subscribe())
     }
 
     async fn exec(&self, id: &ContainerId, request: ExecRequest) -> Result<Session> {

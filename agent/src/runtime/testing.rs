@@ -107,6 +107,14 @@ impl Program {
     }
 }
 
+/// Removes what a test made in its root control group, and the group; waits for processes that are just ending.
+///
+/// # Errors
+/// When something in it still runs.
+pub fn remove_cgroup(root: &str) -> std::io::Result<()> {
+    super::linux::cgroup::remove(std::path::Path::new(root))
+}
+
 /// A sandbox for one check, and how to make containers in it.
 struct Pod {
     runtime: Arc<dyn Runtime>,

@@ -308,6 +308,15 @@ pub struct ExecRequest {
     pub timeout: Option<std::time::Duration>,
 }
 
+impl ExecRequest {
+    pub(super) fn check(&self) -> Result<()> {
+        match self.command.is_empty() {
+            true => Err(Error::Invalid("you must specify a command".into())),
+            false => Ok(()),
+        }
+    }
+}
+
 /// Which streams of the main program to join.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AttachRequest {

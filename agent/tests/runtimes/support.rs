@@ -157,18 +157,8 @@ impl Drop for Node {
     fn drop(&mut self) {
         self.runtime = None;
         drop(self.daemon.take());
-        let Ok(found) = std::fs::read_dir("/sys/fs/cgroup") else { return };
-        let roots = found.filter_map(Result::ok).map(|h| h.path()).chain(["/sys/fs/cgroup".into()]);
-        for group in roots.map(|r| r.join(&self.cgroup)).filter(|g| g.exists()) {
-            for _ in 0..100 {
-                for below in ["kubepods/besteffort", "kubepods", "shims", ""] {
-                    std::fs::remove_dir(group.join(below)).ok();
-                }
-                if !group.exists() {
-                    break;
-                }
-                std::thread::sleep(Duration::from_millis(5));
-            }
+        if let Err(error) = testing::remove_cgroup(&self.cgroup) {
+            eprintln!("{}: {error}", self.cgroup);
         }
     }
 }

@@ -126,7 +126,7 @@ pub(super) fn empty(folder: &Path) -> Result<()> {
 }
 
 /// Removes a file or a folder with all in it; it may be gone.
-pub(super) fn remove_tree(path: &Path) -> Result<()> {
+pub(crate) fn remove_tree(path: &Path) -> Result<()> {
     let removed = match fs::symlink_metadata(path) {
         Ok(meta) if meta.is_dir() => fs::remove_dir_all(path),
         Ok(_) => fs::remove_file(path),

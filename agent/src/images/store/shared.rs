@@ -52,7 +52,7 @@ impl Shared {
     fn lock(&self, name: &str, how: FlockOperation) -> Result<Guard> {
         let path = self.root.join(name);
         let file = create(&path)?;
-        flock(&file, how).map_err(|errno| io_error(&path, errno.into()))?;
+        flock(&file, how).map_err(|errno| io_error(&path, errno))?;
         Ok(Guard { _file: file })
     }
 }

@@ -5,13 +5,12 @@ use super::io::{Hub, Names};
 use super::snapshots::{Snapshots, chain_id, layers_of};
 use super::{Inner, images, tasks};
 use crate::images::blob::random_hex;
+use crate::runtime::linux::containers::Container;
 use crate::runtime::linux::describe::{Parts, describe, stop_signal};
 use crate::runtime::linux::log::Stream;
 use crate::runtime::linux::state::{self, ContainerRecord, ExitRecord, RunRecord, io_error};
 use crate::runtime::linux::{cgroup, lost};
-use crate::runtime::{
-    ContainerConfig, ContainerId, ContainerState, ContainerStatus, Error, Result, SandboxId,
-};
+use crate::runtime::{ContainerConfig, ContainerId, ContainerState, Error, Result, SandboxId};
 use containerd_client::services::v1::container::Runtime;
 use containerd_client::services::v1::{Container, CreateContainerRequest, DeleteContainerRequest};
 use containerd_client::types::Mount;
@@ -22,7 +21,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 use tonic::Code;
 
@@ -32,16 +30,14 @@ const SPEC: &str = "types.containerd.io/opencontainers/runtime-spec/1/Spec";
 const DRAIN: Duration = Duration::from_secs(5);
 
 /// A container, as this process knows it.
-pub(super) struct Entry {
-    pub(super) record: ContainerRecord,
-    pub(super) folder: PathBuf,
-    pub(super) state: watch::Sender<ContainerState>,
+pub(super) type Entry = Container<Own>;
+
+/// What is its own of a container with a task.
+pub(super) struct Own {
     /// Whether containerd may have a task for it.
     pub(super) task: Mutex<bool>,
     pub(super) hub: Arc<Hub>,
     pumps: Mutex<Vec<AbortOnDropHandle<()>>>,
-    /// One task at a time starts or removes it.
-    pub(super) change: tokio::sync::Mutex<()>,
     /// One task at a time notes its end.
     pub(super) ending: tokio::sync::Mutex<()>,
 }
@@ -49,43 +45,14 @@ pub(super) struct Entry {
 // === impl Entry ===
 
 impl Entry {
-    fn new(inner: &Inner, record: ContainerRecord, state: ContainerState) -> Self {
-        Self {
-            folder: inner.layout.container(&record.id),
-            hub: Arc::new(Hub::new(&record.config, inner.options.clock.clone())),
-            record,
-            state: watch::Sender::new(state),
+    fn with(inner: &Inner, record: ContainerRecord, state: ContainerState) -> Self {
+        let own = Own {
             task: Mutex::new(false),
+            hub: Arc::new(Hub::new(&record.config, inner.options.clock.clone())),
             pumps: Mutex::default(),
-            change: tokio::sync::Mutex::default(),
             ending: tokio::sync::Mutex::default(),
-        }
-    }
-
-    pub(super) fn status(&self) -> ContainerStatus {
-        let r = &self.record;
-        ContainerStatus {
-            id: r.id.clone(),
-            sandbox: r.sandbox.clone(),
-            name: r.config.name.clone(),
-            attempt: r.config.attempt,
-            image: r.config.image.clone(),
-            state: self.state.borrow().clone(),
-            created_at: r.created_at,
-            log_path: r.config.log_path.clone(),
-            labels: r.config.labels.clone(),
-            annotations: r.config.annotations.clone(),
-        }
-    }
-
-    pub(super) fn is_running(&self) -> bool {
-        matches!(*self.state.borrow(), ContainerState::Running { .. })
-    }
-
-    pub(super) async fn wait_exit(&self, within: Duration) -> bool {
-        let mut state = self.state.subscribe();
-        let exited = state.wait_for(|s| !matches!(s, ContainerState::Running { .. }));
-        tokio::time::timeout(within, exited).await.is_ok()
+        };
+        Self::new(&inner.layout, record, state, own)
     }
 
     pub(super) fn pipes(&self) -> Names {
@@ -147,10 +114,7 @@ pub(super) async fn create(
     sandbox: &SandboxId,
     config: ContainerConfig,
 ) -> Result<ContainerId> {
-    let pod = inner.sandboxes.record(sandbox)?;
-    if !pod.ready {
-        return Err(Error::Failed(format!("sandbox {} is stopped", sandbox.0)));
-    }
+    let pod = inner.sandboxes.ready(sandbox)?;
     let image = images::by_id(inner, &config.image).await?;
     let id = ContainerId(random_hex());
     let folder = inner.layout.container(&id);
@@ -163,8 +127,7 @@ pub(super) async fn create(
             tracing::warn!(container = id.0, error = %e, "can't undo a container that failed");
         }
     }
-    let entry = Entry::new(inner, made?, ContainerState::Created);
-    inner.containers.lock().insert(id.clone(), Arc::new(entry));
+    inner.shelf.insert(Entry::with(inner, made?, ContainerState::Created));
     Ok(id)
 }
 
@@ -257,16 +220,14 @@ fn labels(inner: &Inner, record: &ContainerRecord) -> HashMap<String, String> {
 
 /// Removes a container and what it wrote.
 pub(super) async fn remove(inner: &Arc<Inner>, id: &ContainerId) -> Result<()> {
-    let Ok(entry) = inner.container(id) else { return Ok(()) };
+    let Ok(entry) = inner.shelf.get(id) else { return Ok(()) };
     let _one = entry.change.lock().await;
     tasks::stop(inner, id, Duration::ZERO).await?;
     let _end = entry.ending.lock().await;
     tasks::delete(inner, &entry).await?;
-    let group = entry.record.cgroup.clone();
-    let work = move || cgroup::remove(&group).map_err(|e| io_error(&group, e));
-    tokio::task::spawn_blocking(work).await.map_err(lost)??;
+    cgroup::remove_soon(&entry.record.cgroup).await?;
     forget(inner, id, &entry.folder).await?;
-    inner.containers.lock().remove(id);
+    inner.shelf.remove(id);
     Ok(())
 }
 
@@ -305,8 +266,7 @@ async fn recover_one(inner: &Arc<Inner>, record: ContainerRecord, folder: &Path)
         (None, Some(run)) => run.state(),
         (None, None) => ContainerState::Created,
     };
-    let entry = Arc::new(Entry::new(inner, record, known));
-    inner.containers.lock().insert(entry.record.id.clone(), entry.clone());
+    let entry = inner.shelf.insert(Entry::with(inner, record, known));
     *entry.task.lock() = true;
     match exit {
         Some(_) => tasks::delete(inner, &entry).await,

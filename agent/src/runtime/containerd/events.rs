@@ -67,7 +67,7 @@ fn take(inner: &Arc<Inner>, envelope: &Envelope) {
         Ok(_) => return,
         Err(error) => return tracing::warn!(%error, "containerd told something malformed"),
     };
-    let Ok(entry) = inner.container(&ContainerId(exit.container_id)) else { return };
+    let Ok(entry) = inner.shelf.get(&ContainerId(exit.container_id)) else { return };
     let inner = inner.clone();
     tokio::spawn(async move {
         let ended = tasks::ended(&inner, &entry, exit.exit_status, tasks::time(exit.exited_at));
@@ -95,11 +95,10 @@ async fn again(inner: &Weak<Inner>) -> Option<Streaming<Envelope>> {
 }
 
 async fn catch_up(inner: &Arc<Inner>) {
-    let all: Vec<_> = inner.containers.lock().values().cloned().collect();
-    for entry in all.into_iter().filter(|e| e.is_running()) {
+    for entry in inner.shelf.filter(|e| e.is_running()) {
         if let Err(error) = tasks::reconcile(inner, &entry).await {
             tracing::warn!(container = entry.record.id.0, %error, "can't see what a container does");
         }
     }
-    inner.publish(Event::Lost);
+    inner.shelf.publish(Event::Lost);
 }

@@ -43,9 +43,7 @@ pub(super) async fn exec(
     id: &ContainerId,
     request: ExecRequest,
 ) -> Result<Session> {
-    if request.command.is_empty() {
-        return Err(Error::Invalid("you must specify a command".into()));
-    }
+    request.check()?;
     let entry = running(inner, id)?;
     let process = process(&entry, &request)?;
     let name = random_hex();
@@ -115,10 +113,10 @@ pub(super) async fn attach(
 }
 
 fn running(inner: &Inner, id: &ContainerId) -> Result<Arc<Entry>> {
-    let entry = inner.container(id)?;
+    let entry = inner.shelf.get(id)?;
     match entry.is_running() {
         true => Ok(entry),
-        false => Err(Error::Failed(format!("container {} is not running", id.0))),
+        false => Err(entry.not_running()),
     }
 }
 

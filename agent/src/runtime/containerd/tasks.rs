@@ -2,7 +2,7 @@
 
 use super::client::{call, call_unless};
 use super::{Inner, containers::Entry};
-use crate::runtime::linux::state::{self, ExitRecord, RunRecord, io_error};
+use crate::runtime::linux::state::{self, ExitRecord, RunRecord};
 use crate::runtime::linux::{cgroup, lost};
 use crate::runtime::{ContainerId, ContainerState, Error, Event, Result};
 use containerd_client::services::v1::{
@@ -16,24 +16,15 @@ use tonic::Code;
 
 /// How long a container may take to start.
 const START: Duration = Duration::from_secs(60);
-/// How long the kernel may take to end a container that was killed.
-const KILL: Duration = Duration::from_secs(20);
 
 /// Starts a container, unless it runs.
 pub(super) async fn start(inner: &Arc<Inner>, id: &ContainerId) -> Result<()> {
-    let entry = inner.container(id)?;
-    let _one = entry.change.lock().await;
-    match &*entry.state.borrow() {
-        ContainerState::Created => {}
-        ContainerState::Running { .. } => return Ok(()),
-        ContainerState::Exited { .. } => {
-            return Err(Error::Invalid(format!("container {} has ended", id.0)));
-        }
-    }
+    let entry = inner.shelf.get(id)?;
+    let Some(_one) = entry.begin().await? else { return Ok(()) };
     let started = launch(inner, &entry).await;
     if let Err(e) = &started {
         entry.unfollow().await;
-        settle(inner, &entry, lost_record(inner, &entry, &e.to_string())).await?;
+        settle(inner, &entry, entry.lost_record(inner.now(), &e.to_string())).await?;
         if let Err(e) = delete(inner, &entry).await {
             tracing::warn!(container = id.0, error = %e, "a task that did not start stays");
         }
@@ -63,7 +54,7 @@ async fn launch(inner: &Arc<Inner>, entry: &Arc<Entry>) -> Result<()> {
     let run = RunRecord { pid, started_at: inner.now() };
     state::write(&entry.folder.join("run.json"), &run)?;
     entry.state.send_replace(run.state());
-    inner.publish(Event::Started(id.clone()));
+    inner.shelf.publish(Event::Started(id.clone()));
     Ok(())
 }
 
@@ -81,21 +72,8 @@ pub(super) fn start_error(e: Error) -> Error {
 
 /// Asks a container to end, and kills it when it doesn't in time.
 pub(super) async fn stop(inner: &Arc<Inner>, id: &ContainerId, grace: Duration) -> Result<()> {
-    let Ok(entry) = inner.container(id) else { return Ok(()) };
-    if !entry.is_running() {
-        return Ok(());
-    }
-    if !grace.is_zero() {
-        signal(inner, &entry, entry.record.stop_signal).await?;
-        if entry.wait_exit(grace).await {
-            return Ok(());
-        }
-    }
-    signal(inner, &entry, Signal::SIGKILL as i32).await?;
-    if entry.wait_exit(KILL).await {
-        return Ok(());
-    }
-    Err(Error::Failed(format!("container {} does not end", id.0)))
+    let Ok(entry) = inner.shelf.get(id) else { return Ok(()) };
+    entry.stop(grace, |number| signal(inner, &entry, number)).await
 }
 
 async fn signal(inner: &Arc<Inner>, entry: &Arc<Entry>, number: i32) -> Result<()> {
@@ -159,15 +137,9 @@ async fn vanish(inner: &Arc<Inner>, entry: &Arc<Entry>) -> Result<()> {
     }
     entry.unfollow().await;
     let words = "the container's task is gone: the node was started anew, or it was removed";
-    settle(inner, entry, lost_record(inner, entry, words)).await?;
-    inner.publish(Event::Exited(entry.record.id.clone()));
-    let group = entry.record.cgroup.clone();
-    let work = move || {
-        cgroup::kill_all(&group)
-            .and_then(|()| cgroup::remove(&group))
-            .map_err(|e| io_error(&group, e))
-    };
-    tokio::task::spawn_blocking(work).await.map_err(lost)?
+    settle(inner, entry, entry.lost_record(inner.now(), words)).await?;
+    inner.shelf.publish(Event::Exited(entry.record.id.clone()));
+    cgroup::clear(&entry.record.cgroup).await
 }
 
 /// Notes that a container has ended.
@@ -204,7 +176,7 @@ pub(super) async fn ended(
         message: String::new(),
     };
     let noted = settle(inner, entry, exit).await;
-    inner.publish(Event::Exited(entry.record.id.clone()));
+    inner.shelf.publish(Event::Exited(entry.record.id.clone()));
     noted?;
     delete(inner, entry).await
 }
@@ -240,20 +212,6 @@ pub(super) async fn delete(inner: &Inner, entry: &Entry) -> Result<()> {
     call_unless(Code::NotFound, "removing a task", client.delete(request)).await?;
     *entry.task.lock() = false;
     Ok(())
-}
-
-fn lost_record(inner: &Inner, entry: &Entry, why: &str) -> ExitRecord {
-    let (started_at, exit_code, reason) = match &*entry.state.borrow() {
-        ContainerState::Running { started_at, .. } => (Some(*started_at), 137, "Error"),
-        _ => (None, 128, "StartError"),
-    };
-    ExitRecord {
-        started_at,
-        finished_at: inner.now(),
-        exit_code,
-        reason: reason.into(),
-        message: why.into(),
-    }
 }
 
 /// A time that containerd tells.

@@ -3,17 +3,19 @@
 //! With version 1 (also where an empty version 2 hierarchy is mounted beside it) a group is a folder
 //! in each hierarchy; with version 2 it is one folder.
 
-use crate::runtime::Resources;
+use super::lost;
+use super::state::io_error;
+use crate::runtime::{self, Resources};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const ROOT: &str = "/sys/fs/cgroup";
-/// How often a group whose processes are just dying is tried again, and how long apart. The kernel
-/// tells nobody when a version 1 group has become empty.
-const REMOVALS: u32 = 50;
-const REMOVAL_PAUSE: Duration = Duration::from_millis(5);
+/// How long the processes of a group may take to die.
+const DYING: Duration = Duration::from_secs(1);
 
 /// Makes the pod's group and sets its limits.
 pub(in crate::runtime) fn apply(group: &Path, resources: &Resources) -> io::Result<()> {
@@ -47,21 +49,55 @@ pub(in crate::runtime) fn kill_all(group: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Removes a group and those below. One that isn't there is no error.
+/// Removes a group and those below; waits for processes that are just dying, and so blocks its thread. One that isn't
+/// there is no error.
 pub(in crate::runtime) fn remove(group: &Path) -> io::Result<()> {
+    let deadline = Instant::now() + DYING;
     for folder in folders(group) {
-        let mut tries = 0;
         loop {
             match remove_below(&folder) {
-                Err(e) if e.kind() == io::ErrorKind::ResourceBusy && tries < REMOVALS => {
-                    tries += 1;
-                    std::thread::sleep(REMOVAL_PAUSE);
+                Err(e) if e.kind() == io::ErrorKind::ResourceBusy && Instant::now() < deadline => {
+                    await_ends(&folder, deadline)?;
                 }
                 done => break done?,
             }
         }
     }
     Ok(())
+}
+
+/// [`remove`], from a task.
+pub(in crate::runtime) async fn remove_soon(group: &Path) -> runtime::Result<()> {
+    blocking(group, remove).await
+}
+
+/// Kills what is in a group, and removes it, from a task.
+pub(in crate::runtime) async fn clear(group: &Path) -> runtime::Result<()> {
+    blocking(group, |group| kill_all(group).and_then(|()| remove(group))).await
+}
+
+async fn blocking(
+    group: &Path,
+    work: impl FnOnce(&Path) -> io::Result<()> + Send + 'static,
+) -> runtime::Result<()> {
+    let group = group.to_path_buf();
+    let work = move || work(&group).map_err(|e| io_error(&group, e));
+    tokio::task::spawn_blocking(work).await.map_err(lost)?
+}
+
+/// Waits until the processes of a group and of those below have ended. (The kernel tells nobody when a group of
+/// version 1 has become empty, but it tells when a process ends.)
+fn await_ends(folder: &Path, deadline: Instant) -> io::Result<()> {
+    for pid in processes(folder)? {
+        let Ok(process) = pidfd_open(pid, PidfdFlags::empty()) else { continue };
+        let left = deadline.saturating_duration_since(Instant::now());
+        let left = Timespec::try_from(left).map_err(io::Error::other)?;
+        match poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&left)) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(e) => return Err(e.into()),
+        }
+    }
+    children(folder)?.iter().try_for_each(|below| await_ends(below, deadline))
 }
 
 /// How many processes of a group the kernel has killed for want of memory.
@@ -152,18 +188,21 @@ fn set<T: ToString>(file: PathBuf, value: Option<T>) -> io::Result<()> {
 }
 
 fn kill_below(folder: &Path) -> io::Result<()> {
-    let text = match fs::read_to_string(folder.join("cgroup.procs")) {
-        Err(e) if gone(&e) => return Ok(()),
-        text => text?,
-    };
-    for pid in text.lines().filter_map(|l| l.parse().ok()) {
-        let Some(pid) = rustix::process::Pid::from_raw(pid) else { continue };
+    for pid in processes(folder)? {
         match rustix::process::kill_process(pid, rustix::process::Signal::KILL) {
             Ok(()) | Err(rustix::io::Errno::SRCH) => {}
             Err(e) => return Err(e.into()),
         }
     }
     children(folder)?.iter().try_for_each(|c| kill_below(c))
+}
+
+fn processes(folder: &Path) -> io::Result<Vec<Pid>> {
+    let text = match fs::read_to_string(folder.join("cgroup.procs")) {
+        Err(e) if gone(&e) => return Ok(Vec::new()),
+        text => text?,
+    };
+    Ok(text.lines().filter_map(|line| Pid::from_raw(line.parse().ok()?)).collect())
 }
 
 fn remove_below(folder: &Path) -> io::Result<()> {

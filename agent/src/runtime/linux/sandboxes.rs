@@ -56,6 +56,15 @@ impl SandboxStore {
         Ok(self.get(id)?.record.lock().clone())
     }
 
+    /// One that containers can be made in.
+    pub(in crate::runtime) fn ready(&self, id: &SandboxId) -> Result<SandboxRecord> {
+        let record = self.record(id)?;
+        match record.ready {
+            true => Ok(record),
+            false => Err(Error::Failed(format!("sandbox {} is stopped", id.0))),
+        }
+    }
+
     /// All of them.
     pub(in crate::runtime) fn list(&self) -> Vec<SandboxStatus> {
         self.all.lock().values().map(|s| s.record.lock().status()).collect()
@@ -166,8 +175,7 @@ impl SandboxStore {
         };
         // A second try at a pod's sandbox uses the same group.
         if !self.all.lock().values().any(shared) {
-            let work = move || cgroup::remove(&group).map_err(|e| io_error(&group, e));
-            tokio::task::spawn_blocking(work).await.map_err(lost)??;
+            cgroup::remove_soon(&group).await?;
         }
         state::remove(&self.layout.sandbox(id))?;
         self.all.lock().remove(id);

@@ -1,6 +1,7 @@
 //! What is kept on disk.
 
 use crate::images::store::write_atomically;
+pub(in crate::runtime) use crate::images::store::{io_error, remove_tree as remove};
 use crate::runtime::{
     ContainerConfig, ContainerId, ContainerState, Error, LogLimits, Result, SandboxConfig,
     SandboxId, SandboxStatus,
@@ -176,22 +177,4 @@ pub(in crate::runtime) fn write<T: Serialize>(path: &Path, record: &T) -> Result
     let bytes = serde_json::to_vec(record)
         .map_err(|e| Error::Failed(format!("{}: {e}", path.display())))?;
     write_atomically(path, &bytes)
-}
-
-/// Removes a file or a folder with all in it; it may be gone.
-pub(in crate::runtime) fn remove(path: &Path) -> Result<()> {
-    let removed = match fs::symlink_metadata(path) {
-        Ok(meta) if meta.is_dir() => fs::remove_dir_all(path),
-        Ok(_) => fs::remove_file(path),
-        Err(e) => Err(e),
-    };
-    match removed {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(io_error(path, e)),
-        _ => Ok(()),
-    }
-}
-
-/// An error about a path.
-pub(in crate::runtime) fn io_error(path: &Path, source: impl Into<io::Error>) -> Error {
-    Error::Io { context: path.display().to_string(), source: source.into() }
 }

@@ -2,6 +2,7 @@
 
 use super::Inner;
 use super::client::ShimClient;
+use super::containers::connect;
 use super::pipes::{Terminal, from_program, to_program};
 use super::protocol::{Exec, Reply, Request, Which};
 use crate::runtime::{AttachRequest, ContainerId, Error, ExecRequest, Result, Session};
@@ -28,10 +29,8 @@ pub(super) async fn exec(
     id: &ContainerId,
     request: ExecRequest,
 ) -> Result<Session> {
-    if request.command.is_empty() {
-        return Err(Error::Invalid("you must specify a command".into()));
-    }
-    let mut client = inner.container(id)?.connect().await?;
+    request.check()?;
+    let mut client = connect(&*inner.shelf.get(id)?).await?;
     let streams =
         Which { stdin: request.stdin && !request.tty, stdout: !request.tty, stderr: !request.tty };
     let (ours, theirs) = pipes(streams)?;
@@ -58,9 +57,9 @@ pub(super) async fn attach(
     id: &ContainerId,
     request: AttachRequest,
 ) -> Result<Session> {
-    let entry = inner.container(id)?;
+    let entry = inner.shelf.get(id)?;
     let config = &entry.record.config;
-    let mut client = entry.connect().await?;
+    let mut client = connect(&entry).await?;
     let streams = Which {
         stdin: request.stdin && config.stdin,
         stdout: request.stdout || (config.tty && request.stderr),

@@ -2,16 +2,14 @@
 
 use super::super::client::{ANSWER, ShimClient};
 use super::super::protocol::{Reply, Request};
-use super::super::state::{self, io_error};
+use super::super::state;
 use super::super::{Inner, cgroup};
 use super::Entry;
+use crate::runtime::linux::containers::KILL;
 use crate::runtime::linux::lost;
 use crate::runtime::{ContainerId, Error, Result};
 use std::sync::Arc;
 use std::time::Duration;
-
-/// How long the kernel may take to end a container that was killed.
-const KILL: Duration = Duration::from_secs(20);
 
 /// Asks a container to end, and kills it when it doesn't in time.
 pub(in super::super) async fn stop(
@@ -19,21 +17,8 @@ pub(in super::super) async fn stop(
     id: &ContainerId,
     grace: Duration,
 ) -> Result<()> {
-    let Ok(entry) = inner.container(id) else { return Ok(()) };
-    if !entry.is_running() {
-        return Ok(());
-    }
-    if !grace.is_zero() {
-        signal(&entry, entry.record.stop_signal).await?;
-        if entry.wait_exit(grace).await {
-            return Ok(());
-        }
-    }
-    signal(&entry, nix::sys::signal::Signal::SIGKILL as i32).await?;
-    if entry.wait_exit(KILL).await {
-        return Ok(());
-    }
-    Err(Error::Failed(format!("container {} does not end", id.0)))
+    let Ok(entry) = inner.shelf.get(id) else { return Ok(()) };
+    entry.stop(grace, |number| signal(&entry, number)).await
 }
 
 async fn signal(entry: &Entry, number: i32) -> Result<()> {
@@ -52,19 +37,16 @@ async fn signal(entry: &Entry, number: i32) -> Result<()> {
 
 /// Removes a container and what it wrote.
 pub(in super::super) async fn remove(inner: &Arc<Inner>, id: &ContainerId) -> Result<()> {
-    let Ok(entry) = inner.container(id) else { return Ok(()) };
+    let Ok(entry) = inner.shelf.get(id) else { return Ok(()) };
     let _one = entry.change.lock().await;
     stop(inner, id, Duration::ZERO).await?;
     let mut shim = entry.shim.subscribe();
     if tokio::time::timeout(KILL, shim.wait_for(|runs| !runs)).await.is_err() {
         return Err(Error::Failed(format!("the shim of container {} does not end", id.0)));
     }
-    let (folder, group) = (entry.folder.clone(), entry.record.cgroup.clone());
-    let work = move || {
-        cgroup::remove(&group).map_err(|e| io_error(&group, e))?;
-        state::remove(&folder)
-    };
-    tokio::task::spawn_blocking(work).await.map_err(lost)??;
-    inner.containers.lock().remove(id);
+    cgroup::remove_soon(&entry.record.cgroup).await?;
+    let folder = entry.folder.clone();
+    tokio::task::spawn_blocking(move || state::remove(&folder)).await.map_err(lost)??;
+    inner.shelf.remove(id);
     Ok(())
 }

@@ -2,13 +2,13 @@
 
 use super::super::state::{self, ContainerRecord, Launch};
 use super::super::{Inner, rootfs};
-use super::Entry;
+use super::{Entry, Own};
 use crate::images::blob::random_hex;
 use crate::images::store::Pin;
 use crate::runtime::linux::describe::{Parts, describe, stop_signal};
 use crate::runtime::linux::{lost, spec};
 use crate::runtime::{
-    ContainerConfig, ContainerId, ContainerState, Error, Result, SandboxConfig, SandboxId,
+    ContainerConfig, ContainerId, ContainerState, Result, SandboxConfig, SandboxId,
 };
 use std::path::Path;
 use std::sync::Arc;
@@ -19,10 +19,7 @@ pub(in super::super) async fn create(
     sandbox: &SandboxId,
     config: ContainerConfig,
 ) -> Result<ContainerId> {
-    let pod = inner.sandboxes.record(sandbox)?;
-    if !pod.ready {
-        return Err(Error::Failed(format!("sandbox {} is stopped", sandbox.0)));
-    }
+    let pod = inner.sandboxes.ready(sandbox)?;
     let inner = inner.clone();
     let work = move || {
         let id = ContainerId(random_hex());
@@ -32,8 +29,8 @@ pub(in super::super) async fn create(
             state::remove(&folder)?;
         }
         let (record, layers) = made?;
-        let entry = Entry::new(&inner, record, ContainerState::Created, layers);
-        inner.containers.lock().insert(id.clone(), Arc::new(entry));
+        let own = Own::new(layers);
+        inner.shelf.insert(Entry::new(&inner.layout, record, ContainerState::Created, own));
         Ok(id)
     };
     tokio::task::spawn_blocking(work).await.map_err(lost)?

@@ -4,8 +4,8 @@ use super::super::Inner;
 use super::super::client::ShimClient;
 use super::super::protocol::{Reply, Request};
 use super::super::state::{self, ContainerRecord, ExitRecord, RunRecord, io_error};
-use super::Entry;
 use super::run::{follow, settle};
+use super::{Entry, Own};
 use crate::runtime::{ContainerState, Result};
 use std::fs;
 use std::path::Path;
@@ -26,7 +26,6 @@ pub(in super::super) async fn recover(inner: &Arc<Inner>) -> Result<()> {
 }
 
 async fn recover_one(inner: &Arc<Inner>, record: ContainerRecord, folder: &Path) -> Result<()> {
-    let id = record.id.clone();
     let exit = state::read::<ExitRecord>(&folder.join("exit.json"))?;
     let run = state::read::<RunRecord>(&folder.join("run.json"))?;
     let state = match (&exit, &run) {
@@ -34,13 +33,12 @@ async fn recover_one(inner: &Arc<Inner>, record: ContainerRecord, folder: &Path)
         (None, Some(run)) => run.state(),
         (None, None) => ContainerState::Created,
     };
-    let layers = inner.options.images.pin(&record.layers);
-    let entry = Arc::new(Entry::new(inner, record, state, layers));
-    inner.containers.lock().insert(id, entry.clone());
+    let own = Own::new(inner.options.images.pin(&record.layers));
+    let entry = inner.shelf.insert(Entry::new(&inner.layout, record, state, own));
     match ShimClient::connect(folder).await? {
         Some(client) => meet(inner, &entry, client).await,
         None if exit.is_none() && run.is_some() => {
-            settle(inner, &entry, "the container's shim was killed, or the node restarted")
+            settle(inner, &entry, "the container's shim was killed, or the node restarted").await
         }
         None => Ok(()),
     }

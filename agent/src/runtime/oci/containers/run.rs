@@ -5,7 +5,7 @@ use super::super::protocol::{Reply, Request};
 use super::super::state::{self, ExitRecord, RunRecord, io_error};
 use super::super::{Inner, cgroup};
 use super::Entry;
-use crate::runtime::{ContainerId, ContainerState, Error, Event, Result};
+use crate::runtime::{ContainerId, Error, Event, Result};
 use std::fs::{self, File};
 use std::process::Stdio;
 use std::sync::{Arc, Weak};
@@ -19,18 +19,11 @@ const MAX_WORD: u64 = 64 * 1024;
 
 /// Starts a container, unless it runs.
 pub(in super::super) async fn start(inner: &Arc<Inner>, id: &ContainerId) -> Result<()> {
-    let entry = inner.container(id)?;
-    let _one = entry.change.lock().await;
-    match &*entry.state.borrow() {
-        ContainerState::Created => {}
-        ContainerState::Running { .. } => return Ok(()),
-        ContainerState::Exited { .. } => {
-            return Err(Error::Invalid(format!("container {} has ended", id.0)));
-        }
-    }
+    let entry = inner.shelf.get(id)?;
+    let Some(_one) = entry.begin().await? else { return Ok(()) };
     let started = launch(inner, &entry).await;
     if let Err(e) = &started {
-        settle(inner, &entry, &e.to_string())?;
+        settle(inner, &entry, &e.to_string()).await?;
     }
     started
 }
@@ -80,7 +73,7 @@ async fn launch(inner: &Arc<Inner>, entry: &Arc<Entry>) -> Result<()> {
 async fn watch_shim(inner: &Arc<Inner>, entry: &Arc<Entry>, run: RunRecord) -> Result<()> {
     entry.shim.send_replace(true);
     entry.state.send_replace(run.state());
-    publish(inner, Event::Started(entry.record.id.clone()));
+    inner.shelf.publish(Event::Started(entry.record.id.clone()));
     let client = ShimClient::connect(&entry.folder).await?;
     if let Some(client) = &client {
         client.send(&Request::Watch, &[]).await?;
@@ -94,7 +87,7 @@ pub(super) async fn follow(inner: Weak<Inner>, entry: Arc<Entry>, client: Option
     if let Some(mut client) = client {
         loop {
             match client.receive().await {
-                Ok(Some(Reply::Exited(_))) => conclude(&inner, &entry),
+                Ok(Some(Reply::Exited(_))) => conclude(&inner, &entry).await,
                 Ok(Some(_)) => {}
                 Ok(None) => break,
                 Err(e) => {
@@ -105,20 +98,20 @@ pub(super) async fn follow(inner: Weak<Inner>, entry: Arc<Entry>, client: Option
         }
     }
     entry.shim.send_replace(false);
-    conclude(&inner, &entry);
+    conclude(&inner, &entry).await;
 }
 
 /// Notes how a container has ended.
-fn conclude(inner: &Weak<Inner>, entry: &Entry) {
+async fn conclude(inner: &Weak<Inner>, entry: &Entry) {
     let Some(inner) = inner.upgrade().filter(|_| entry.is_running()) else { return };
-    if let Err(e) = settle(&inner, entry, "the container's shim was killed") {
+    if let Err(e) = settle(&inner, entry, "the container's shim was killed").await {
         tracing::error!(container = entry.record.id.0, error = %e, "can't note how a container ended");
     }
-    publish(&inner, Event::Exited(entry.record.id.clone()));
+    inner.shelf.publish(Event::Exited(entry.record.id.clone()));
 }
 
 /// Takes the shim's record of the end; where there is none, kills what is left and writes one.
-pub(super) fn settle(inner: &Inner, entry: &Entry, why: &str) -> Result<()> {
+pub(super) async fn settle(inner: &Inner, entry: &Entry, why: &str) -> Result<()> {
     let path = entry.folder.join("exit.json");
     match state::read::<ExitRecord>(&path) {
         Ok(Some(exit)) => {
@@ -130,31 +123,10 @@ pub(super) fn settle(inner: &Inner, entry: &Entry, why: &str) -> Result<()> {
             tracing::warn!(container = entry.record.id.0, error = %e, "a record is of no use")
         }
     }
-    let group = &entry.record.cgroup;
-    let killed = cgroup::kill_all(group).and_then(|()| cgroup::remove(group));
-    let exit = lost_record(inner, entry, why);
+    let cleared = cgroup::clear(&entry.record.cgroup).await;
+    let exit = entry.lost_record(inner.now(), why);
     // Also when it can't be written down, on a full disk say: the next agent finds it out again.
     entry.state.send_replace(exit.state());
     let written = state::write(&path, &exit);
-    killed.map_err(|e| io_error(group, e))?;
-    written
-}
-
-fn lost_record(inner: &Inner, entry: &Entry, why: &str) -> ExitRecord {
-    let (started_at, exit_code, reason) = match &*entry.state.borrow() {
-        ContainerState::Running { started_at, .. } => (Some(*started_at), 137, "Error"),
-        _ => (None, 128, "StartError"),
-    };
-    ExitRecord {
-        started_at,
-        finished_at: inner.now(),
-        exit_code,
-        reason: reason.into(),
-        message: why.into(),
-    }
-}
-
-fn publish(inner: &Inner, event: Event) {
-    // Nobody listening is no error.
-    inner.events.send(event).ok();
+    cleared.and(written)
 }
