@@ -17,6 +17,7 @@ need containerd containerd
 need runc runc
 need protoc protobuf-compiler
 [[ -e /usr/include/google/protobuf/descriptor.proto ]] || missing+=(libprotobuf-dev)
+[[ -e /usr/include/seccomp.h ]] || missing+=(libseccomp-dev)
 [[ -x /bin/busybox ]] && ! ldd /bin/busybox >/dev/null 2>&1 || missing+=(busybox-static)
 ((${#missing[@]})) || exit 0
 

@@ -28,7 +28,8 @@ pub(super) async fn container_config(
     image: &ImageStatus,
 ) -> Result<ContainerConfig, ConfigError> {
     let (host, pod) = (&effect.host, &*effect.pod);
-    let security = security(pod, container, image)?;
+    let profiles = host.config.root_dir.join("seccomp");
+    let security = security(pod, container, image, &profiles)?;
     let environment = variables(effect, container).await?;
     let message = message_file(effect, start, container).await?;
     let mounts = mounts(effect, container, &environment, &message).await?;

@@ -8,6 +8,7 @@ pub(in crate::runtime) mod describe;
 pub(in crate::runtime) mod log;
 pub(crate) mod namespaces;
 pub(in crate::runtime) mod sandboxes;
+pub(in crate::runtime) mod seccomp;
 pub(in crate::runtime) mod spec;
 pub(in crate::runtime) mod state;
 pub(in crate::runtime) mod users;

@@ -215,6 +215,21 @@ pub struct Security {
     pub add_capabilities: Vec<String>,
     /// Taken from the default set; `ALL` for all.
     pub drop_capabilities: Vec<String>,
+    /// Which system calls they may make. All of them in a privileged container, whatever it says here.
+    #[serde(default)]
+    pub seccomp: Seccomp,
+}
+
+/// Which system calls a container may make.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Seccomp {
+    /// Any.
+    #[default]
+    Unconfined,
+    /// Those that ordinary programs need, and those that its capabilities are for: containerd's and Docker's profile.
+    RuntimeDefault,
+    /// Those that a file of the node says, in the form of the OCI runtime specification.
+    Localhost(PathBuf),
 }
 
 /// A sandbox as it is.

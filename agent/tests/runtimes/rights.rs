@@ -3,7 +3,7 @@
 use super::support::{FOR_EVER, Node};
 use std::path::Path;
 use windlass_agent::runtime::testing::Subject;
-use windlass_agent::runtime::{ContainerConfig, Mount};
+use windlass_agent::runtime::{ContainerConfig, Mount, Seccomp};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rights_and_mounts() {
@@ -105,5 +105,44 @@ async fn containers_of_a_pod_share_what_it_says_on(node: Node) {
         )
         .await;
     assert!(seen.starts_with("here\n") && seen.contains("touch"), "{seen}");
+    node.runtime().remove_sandbox(&pod).await.expect("remove");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn filters_of_system_calls_hold() {
+    let Some(node) = Node::oci().await else { return };
+    filters_of_system_calls_hold_on(node).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn filters_of_system_calls_hold_on_containerd() {
+    let Some(node) = Node::containerd().await else { return };
+    filters_of_system_calls_hold_on(node).await;
+}
+
+async fn filters_of_system_calls_hold_on(node: Node) {
+    let pod = node.pod(|_| {}).await;
+    let with = |seccomp: Seccomp| move |c: &mut ContainerConfig| c.security.seccomp = seccomp;
+    // A new user namespace needs no capability: only a filter keeps one from it.
+    let script = "busybox grep Seccomp: /proc/self/status; busybox unshare -U true 2>/dev/null && echo made; \
+        busybox grep NoNewPrivs /proc/self/status";
+    let seen = async |seccomp| node.run(&pod, script, with(seccomp)).await.2.replace('\t', " ");
+    assert_eq!(seen(Seccomp::Unconfined).await, "Seccomp: 0\nmade\nNoNewPrivs: 0");
+    assert_eq!(seen(Seccomp::RuntimeDefault).await, "Seccomp: 2\nNoNewPrivs: 0");
+    let file = node.folder.join("profile.json");
+    let profile = r#"{"defaultAction": "SCMP_ACT_ALLOW",
+        "syscalls": [{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO"}]}"#;
+    std::fs::write(&file, profile).expect("written");
+    let script = "busybox mkdir /new 2>/dev/null || echo forbidden; echo x >/file && echo written";
+    let (_, _, text) = node.run(&pod, script, with(Seccomp::Localhost(file))).await;
+    assert_eq!(text, "forbidden\nwritten");
+    let strict = |c: &mut ContainerConfig| {
+        c.security.seccomp = Seccomp::RuntimeDefault;
+        c.security.run_as_user = Some(33);
+        c.security.no_new_privileges = true;
+    };
+    let id = node.start(&pod, FOR_EVER, strict).await;
+    let further = node.sh(&id, "busybox grep Seccomp: /proc/self/status").await;
+    assert_eq!(further, "Seccomp:\t2\n", "what is run later in a container is filtered too");
     node.runtime().remove_sandbox(&pod).await.expect("remove");
 }

@@ -2,7 +2,7 @@
 
 use super::spec::{self, Inputs};
 use super::state::io_error;
-use super::{capabilities, users};
+use super::{capabilities, seccomp, users};
 use crate::images::resolve::{Missing, resolve_in};
 use crate::runtime::{ContainerConfig, Error, Resources, Result, SandboxConfig};
 use oci_spec::image::Config as ImageConfig;
@@ -40,12 +40,14 @@ pub(in crate::runtime) fn describe(parts: &Parts<'_>) -> Result<Value> {
         let path = parts.folder.join("resolv.conf");
         fs::write(&path, text).map(|()| path.clone()).map_err(|e| io_error(&path, e))
     });
+    let capabilities = capabilities::of(&config.security, &own)?;
     spec::build(&Inputs {
+        seccomp: seccomp::of(&config.security, &capabilities)?,
         container: config,
         sandbox: parts.pod,
         image: parts.image,
         user,
-        capabilities: capabilities::of(&config.security, &own)?,
+        capabilities,
         namespaces: parts.namespaces.clone(),
         cgroup: parts.cgroup,
         overlay: parts.overlay.clone(),

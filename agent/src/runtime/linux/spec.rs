@@ -30,6 +30,8 @@ pub(in crate::runtime) struct Inputs<'a> {
     pub(in crate::runtime) image: &'a ImageConfig,
     pub(in crate::runtime) user: User,
     pub(in crate::runtime) capabilities: Vec<String>,
+    /// The filter of system calls.
+    pub(in crate::runtime) seccomp: Option<Value>,
     /// Folder of the sandbox's namespaces.
     pub(in crate::runtime) namespaces: PathBuf,
     pub(in crate::runtime) cgroup: &'a Path,
@@ -84,6 +86,9 @@ pub(in crate::runtime) fn build(inputs: &Inputs<'_>) -> Result<Value> {
         linux["maskedPaths"] = json!(MASKED);
         linux["readonlyPaths"] = json!(READ_ONLY);
     }
+    if let Some(filter) = &inputs.seccomp {
+        linux["seccomp"] = filter.clone();
+    }
     Ok(json!({
         "ociVersion": "1.0.2",
         "root": { "path": "rootfs", "readonly": inputs.container.security.read_only_root },
@@ -108,8 +113,11 @@ fn process(inputs: &Inputs<'_>) -> Result<Value> {
             "inheritable": [],
             "ambient": [],
         },
-        "noNewPrivileges": c.security.no_new_privileges,
     });
+    // Left out when it isn't so: what is said at all makes libcontainer load a filter after it has given up its rights.
+    if c.security.no_new_privileges {
+        process["noNewPrivileges"] = json!(true);
+    }
     if let Some(score) = c.resources.oom_score_adj {
         process["oomScoreAdj"] = json!(score.max(inputs.lowest_oom_score));
     }

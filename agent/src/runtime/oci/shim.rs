@@ -2,6 +2,7 @@
 
 mod clients;
 mod executor;
+mod filter;
 mod launch;
 mod pause;
 mod supervisor;

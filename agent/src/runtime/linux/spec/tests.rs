@@ -23,6 +23,7 @@ fn inputs<'a>(
         image,
         user: User { uid: 7, gid: 8, groups: vec![9] },
         capabilities: vec!["CAP_KILL".into()],
+        seccomp: None,
         namespaces: "/run/w/s".into(),
         cgroup: Path::new("/windlass/pod/c"),
         overlay: vec!["lowerdir+=/l".into()],

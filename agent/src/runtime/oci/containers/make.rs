@@ -8,8 +8,9 @@ use crate::images::store::Pin;
 use crate::runtime::linux::describe::{Parts, describe, stop_signal};
 use crate::runtime::linux::{lost, spec};
 use crate::runtime::{
-    ContainerConfig, ContainerId, ContainerState, Result, SandboxConfig, SandboxId,
+    ContainerConfig, ContainerId, ContainerState, Error, Result, SandboxConfig, SandboxId, Seccomp,
 };
+use serde_json::Value;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -20,6 +21,9 @@ pub(in super::super) async fn create(
     config: ContainerConfig,
 ) -> Result<ContainerId> {
     let pod = inner.sandboxes.ready(sandbox)?;
+    if cfg!(not(feature = "seccomp")) && config.security.seccomp != Seccomp::Unconfined {
+        return Err(Error::Invalid("this agent was built without support for seccomp".into()));
+    }
     let inner = inner.clone();
     let work = move || {
         let id = ContainerId(random_hex());
@@ -51,7 +55,7 @@ fn lay_out(
     rootfs::prepare(&folder, &layers, &spec::working_dir(&config, &image), inner.overlay)?;
     let group = Path::new("/").join(&inner.options.root_cgroup);
     let cgroup = group.join(&pod.cgroup_parent).join(&id.0);
-    let spec = describe(&Parts {
+    let mut spec = describe(&Parts {
         pod,
         config: &config,
         image: &image,
@@ -61,6 +65,7 @@ fn lay_out(
         folder: &folder,
         overlay: if inner.overlay { rootfs::overlay_options(&folder, &layers) } else { Vec::new() },
     })?;
+    turn_masks(&mut spec);
     state::write(&folder.join("config.json"), &spec)?;
     let launch = Launch {
         id: id.0.clone(),
@@ -85,4 +90,20 @@ fn lay_out(
     };
     state::write(&folder.join("container.json"), &record)?;
     Ok((record, pin))
+}
+
+/// For OCI `value` is the mask and `valueTwo` what must be left of an argument; libcontainer takes them the other way
+/// round.
+fn turn_masks(spec: &mut Value) {
+    let calls = spec.pointer_mut("/linux/seccomp/syscalls").and_then(Value::as_array_mut);
+    let arguments = calls.into_iter().flatten().filter_map(|call| call.get_mut("args"));
+    let arguments = arguments.filter_map(Value::as_array_mut).flatten();
+    for argument in arguments.filter(|argument| argument["op"] == "SCMP_CMP_MASKED_EQ") {
+        let mask = argument["value"].take();
+        argument["value"] = match argument["valueTwo"].take() {
+            Value::Null => Value::from(0),
+            wanted => wanted,
+        };
+        argument["valueTwo"] = mask;
+    }
 }

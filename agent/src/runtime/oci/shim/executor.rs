@@ -1,5 +1,6 @@
 //! The last step inside a container: finds the program and becomes it.
 
+use super::filter::Filter;
 use libcontainer::workload::{
     Executor, ExecutorError, ExecutorSetEnvsError, ExecutorValidationError,
 };
@@ -18,14 +19,16 @@ use std::rc::Rc;
 #[derive(Clone)]
 pub(super) struct Exec {
     report: Rc<File>,
+    filter: Option<Rc<Filter>>,
     env: Rc<RefCell<HashMap<String, String>>>,
 }
 
 // === impl Exec ===
 
 impl Exec {
-    pub(super) fn new(report: File) -> Self {
-        Self { report: Rc::new(report), env: Rc::default() }
+    /// `filter`: where libcontainer loads none.
+    pub(super) fn new(report: File, filter: Option<Filter>) -> Self {
+        Self { report: Rc::new(report), filter: filter.map(Rc::new), env: Rc::default() }
     }
 
     fn tell(&self, message: &str) -> String {
@@ -50,6 +53,9 @@ impl Executor for Exec {
     fn exec(&self, spec: &Spec) -> Result<(), ExecutorError> {
         let (program, args) =
             find(spec).map_err(|words| ExecutorError::Other(self.tell(&words)))?;
+        if let Some(filter) = &self.filter {
+            filter.load().map_err(|words| ExecutorError::Other(self.tell(&words)))?;
+        }
         // This also gives the program the signal dispositions that a program expects.
         let error = Command::new(&program)
             .arg0(&args[0])

@@ -1,6 +1,7 @@
 //! Makes a container, or a further program in one, with libcontainer.
 
 use super::executor::Exec;
+use super::filter::Filter;
 use super::log::Stream;
 use super::tidy::Before;
 use crate::runtime::oci::protocol;
@@ -88,7 +89,7 @@ impl Process {
 
 /// Makes and starts the container that the current folder describes. The error is in OCI words.
 pub(super) fn start(launch: &Launch) -> Result<Main, String> {
-    let (mut report, exec) = executor().map_err(|e| e.to_string())?;
+    let (mut report, exec) = executor(None).map_err(|e| e.to_string())?;
     let built = build(launch, exec);
     let (mut main, console) = match built {
         Ok(built) => built,
@@ -107,16 +108,17 @@ pub(super) fn start(launch: &Launch) -> Result<Main, String> {
     Err(complaint)
 }
 
-/// Runs a further program in the container of the current folder, as `process` (OCI) says.
+/// Runs a further program in the container of the current folder, as `process` (OCI) says, under `filter`.
 pub(super) fn exec(
     id: &str,
     process: &Path,
+    filter: Option<Filter>,
     tty: bool,
     streams: [Option<OwnedFd>; 3],
 ) -> Result<Further, String> {
     let before = Before::now().map_err(|e| e.to_string())?;
     // Its own descriptors are closed when it returns an error: those that came since are leaks.
-    exec_untidily(id, process, tty, streams).or_else(|words| {
+    exec_untidily(id, process, filter, tty, streams).or_else(|words| {
         before.restore().map_err(|e| e.to_string())?;
         Err(words)
     })
@@ -125,10 +127,11 @@ pub(super) fn exec(
 fn exec_untidily(
     id: &str,
     process: &Path,
+    filter: Option<Filter>,
     tty: bool,
     streams: [Option<OwnedFd>; 3],
 ) -> Result<Further, String> {
-    let (mut report, exec) = executor().map_err(|e| e.to_string())?;
+    let (mut report, exec) = executor(filter).map_err(|e| e.to_string())?;
     let console =
         tty.then(|| Console::listen("exec.tty")).transpose().map_err(|e| e.to_string())?;
     let mut builder = builder(id, exec)?;
@@ -195,9 +198,9 @@ fn builder(id: &str, exec: Exec) -> Result<ContainerBuilder, String> {
         .map_err(|e| chain(&e))
 }
 
-fn executor() -> io::Result<(File, Exec)> {
+fn executor(filter: Option<Filter>) -> io::Result<(File, Exec)> {
     let (read, write) = pipe()?;
-    Ok((File::from(read), Exec::new(File::from(write))))
+    Ok((File::from(read), Exec::new(File::from(write), filter)))
 }
 
 /// What the executor had to say, or else `otherwise`. Returns when no process holds the other end.

@@ -3,6 +3,7 @@
 use super::Supervisor;
 use crate::runtime::oci::protocol::{Exec, Reply, Request, Which};
 use crate::runtime::oci::shim::clients::{Attached, Role};
+use crate::runtime::oci::shim::filter::Filter;
 use crate::runtime::oci::shim::launch;
 use rustix::process::{Signal, pidfd_send_signal};
 use serde_json::{Value, json};
@@ -63,8 +64,8 @@ impl Supervisor {
             .exited
             .map_or(Ok(()), |_| Err("the container has ended".to_string()))
             .and_then(|()| prepare_exec(&exec).map_err(|e| e.to_string()))
-            .and_then(|()| {
-                launch::exec(&self.launch.id, Path::new("exec.json"), exec.tty, streams)
+            .and_then(|filter| {
+                launch::exec(&self.launch.id, Path::new("exec.json"), filter, exec.tty, streams)
             });
         match started {
             Ok(further) => {
@@ -92,8 +93,8 @@ impl Supervisor {
     }
 }
 
-/// Writes the further program's OCI process: the first one's, with other arguments.
-fn prepare_exec(exec: &Exec) -> io::Result<()> {
+/// Writes the further program's OCI process: the first one's, with other arguments. Gives the filter that it needs.
+fn prepare_exec(exec: &Exec) -> io::Result<Option<Filter>> {
     let spec: Value = serde_json::from_slice(&std::fs::read("config.json")?)?;
     let mut process = spec["process"].clone();
     process["args"] = json!(exec.args);
@@ -102,5 +103,7 @@ fn prepare_exec(exec: &Exec) -> io::Result<()> {
         // It is in force already: the program inherits it from the shim.
         all.remove("oomScoreAdj");
     }
-    std::fs::write("exec.json", serde_json::to_vec(&process)?)
+    let filter = Filter::prepare(&spec, &mut process)?;
+    std::fs::write("exec.json", serde_json::to_vec(&process)?)?;
+    Ok(filter)
 }
