@@ -14,6 +14,7 @@ use crate::runtime::Runtime;
 use crate::server::{Server, ServerTls};
 use crate::volumes::VolumeManager;
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -205,6 +206,7 @@ impl Agent {
             cache,
             services,
             bells,
+            ledger: Mutex::default(),
             pulls: Semaphore::new(PULLS),
         }
     }

@@ -123,19 +123,24 @@ pub(crate) fn of_pod(pod: &Pod) -> Resources {
     }
 }
 
-/// The limits of one container.
+/// What one container begins with.
 pub(crate) fn of_container(pod: &Pod, container: &Container, node_memory: i64) -> Resources {
+    let request = request(container.resources.as_ref(), "memory").unwrap_or_default().units();
+    let score = oom_score(qos(pod), request, node_memory);
+    Resources { oom_score_adj: Some(score), ..limits(container) }
+}
+
+/// The limits of one container, which may change while it runs.
+pub(crate) fn limits(container: &Container) -> Resources {
     let resources = container.resources.as_ref();
     let cpu = limit(resources, "cpu");
     let request_cpu = request(resources, "cpu").unwrap_or_default().milli();
-    let request_memory = request(resources, "memory").unwrap_or_default().units();
     Resources {
         cpu_shares: Some(shares(request_cpu)),
         cpu_quota: cpu.map(|q| quota(q.milli())),
         cpu_period: cpu.map(|_| PERIOD),
         memory_limit: limit(resources, "memory").map(Quantity::units),
-        pids_limit: None,
-        oom_score_adj: Some(oom_score(qos(pod), request_memory, node_memory)),
+        ..Resources::default()
     }
 }
 

@@ -1,6 +1,6 @@
 //! The interface between the agent and what runs containers, after the CRI.
 //!
-//! A runtime is four small traits: [`Sandboxes`], [`Containers`], [`Streams`] and
+//! A runtime is five small traits: [`Sandboxes`], [`Containers`], [`Limits`], [`Streams`] and
 //! [`crate::images::Images`]. All calls are idempotent where the contract says so, and may be made from
 //! many tasks at once. What runs survives the agent: a new runtime value over the same state
 //! folder finds it again through `list`.
@@ -51,6 +51,15 @@ pub trait Containers: Send + Sync {
     async fn list_containers(&self) -> Result<Vec<ContainerStatus>>;
 }
 
+/// Other limits for what runs.
+#[async_trait]
+pub trait Limits: Send + Sync {
+    /// Gives a sandbox other limits. Those that are `None` stay as they are.
+    async fn update_sandbox(&self, id: &SandboxId, resources: Resources) -> Result<()>;
+    /// Gives a container that runs other limits, which `list` shows from then on. Those that are `None` stay.
+    async fn update_container(&self, id: &ContainerId, resources: Resources) -> Result<()>;
+}
+
 /// What happens in containers, and entering them.
 #[async_trait]
 pub trait Streams: Send + Sync {
@@ -65,7 +74,7 @@ pub trait Streams: Send + Sync {
 }
 
 /// A whole runtime.
-pub trait Runtime: Sandboxes + Containers + Streams + crate::images::Images {
+pub trait Runtime: Sandboxes + Containers + Limits + Streams + crate::images::Images {
     /// Name and version, as Node status shows it: `oci://0.1.0`.
     fn version(&self) -> String;
 }

@@ -3,6 +3,7 @@
 mod api;
 mod lives;
 mod pods;
+mod resize;
 mod server;
 
 use super::Agent;

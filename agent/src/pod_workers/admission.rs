@@ -17,21 +17,54 @@ pub(super) fn admit(
     config: &Config,
     node_labels: &BTreeMap<String, String>,
 ) -> Option<Rejection> {
-    let others = taken.iter().filter(|(uid, _)| *uid != pod.uid());
-    let count = others.clone().count();
+    let count = taken.keys().filter(|uid| *uid != pod.uid()).count();
     if count >= config.max_pods {
-        return Some(lack("pods", 1, count, config.max_pods));
+        return Some(rejected("pods", &lack("pods", 1, count, config.max_pods)));
     }
+    match lacking(pod, taken, config) {
+        Some((what, message)) => Some(rejected(what, &message)),
+        None => selector_mismatch(pod, config, node_labels),
+    }
+}
+
+/// Whether the node's cpu and memory suffice for what a pod asks for beside what the others have.
+///
+/// # Errors
+/// In words, what does not.
+pub(super) fn resources(pod: &Pod, taken: &Taken, config: &Config) -> Result<(), String> {
+    lacking(pod, taken, config).map_or(Ok(()), |(_, message)| Err(message))
+}
+
+/// Whether a node without any other pod has what a pod asks for.
+///
+/// # Errors
+/// In words, what it has not.
+pub(super) fn can_ever(pod: &Pod, config: &Config) -> Result<(), String> {
+    let (Requests { milli_cpu, memory }, machine) = (requests(pod), &config.machine);
+    let short = |what: &str, asked: i64, has: i64| {
+        Err(format!(
+            "Node didn't have enough capacity: {what}, requested: {asked}, capacity: {has}"
+        ))
+    };
+    match () {
+        () if memory > machine.memory => short("memory", memory, machine.memory),
+        () if milli_cpu > machine.milli_cpu => short("cpu", milli_cpu, machine.milli_cpu),
+        () => Ok(()),
+    }
+}
+
+fn lacking(pod: &Pod, taken: &Taken, config: &Config) -> Option<(&'static str, String)> {
+    let others = taken.iter().filter(|(uid, _)| *uid != pod.uid());
     let used = others.fold(Requests::default(), |sum, (_, own)| sum + *own);
     let Machine { milli_cpu, memory, .. } = config.machine;
     let wanted = requests(pod);
     if wanted.milli_cpu > 0 && used.milli_cpu + wanted.milli_cpu > milli_cpu {
-        return Some(lack("cpu", wanted.milli_cpu, used.milli_cpu, milli_cpu));
+        return Some(("cpu", lack("cpu", wanted.milli_cpu, used.milli_cpu, milli_cpu)));
     }
     if wanted.memory > 0 && used.memory + wanted.memory > memory {
-        return Some(lack("memory", wanted.memory, used.memory, memory));
+        return Some(("memory", lack("memory", wanted.memory, used.memory, memory)));
     }
-    selector_mismatch(pod, config, node_labels)
+    None
 }
 
 fn lack(
@@ -39,11 +72,14 @@ fn lack(
     requested: impl std::fmt::Display,
     used: impl std::fmt::Display,
     capacity: impl std::fmt::Display,
-) -> Rejection {
-    let message = format!(
-        "Pod was rejected: Node didn't have enough resource: {what}, requested: {requested}, used: {used}, capacity: {capacity}"
-    );
-    Rejection { reason: format!("OutOf{what}"), message }
+) -> String {
+    format!(
+        "Node didn't have enough resource: {what}, requested: {requested}, used: {used}, capacity: {capacity}"
+    )
+}
+
+fn rejected(what: &str, message: &str) -> Rejection {
+    Rejection { reason: format!("OutOf{what}"), message: format!("Pod was rejected: {message}") }
 }
 
 fn selector_mismatch(

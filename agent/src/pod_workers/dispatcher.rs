@@ -1,10 +1,8 @@
 //! Gives each pod a worker, and takes away what no pod owns.
 
-use super::admission::{Taken, admit};
 use super::host::Host;
 use super::worker::{Latest, Worker};
 use crate::pod::PodExt;
-use crate::resources::requests;
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -27,7 +25,6 @@ pub(crate) struct PodWorkers {
     workers: HashMap<String, Handle>,
     /// The uid that is worked on under a name.
     names: HashMap<ObjectKey, String>,
-    taken: Taken,
     running: JoinSet<String>,
     /// Which worker works on which uid, should it break off.
     tasks: HashMap<Id, String>,
@@ -49,7 +46,6 @@ impl PodWorkers {
             queue,
             workers: HashMap::new(),
             names: HashMap::new(),
-            taken: Taken::new(),
             running: JoinSet::new(),
             tasks: HashMap::new(),
         }
@@ -99,7 +95,7 @@ impl PodWorkers {
         if let Some(handle) = self.workers.get(&uid) {
             if is_over(&object) {
                 // It stays in the API, perhaps for long, but takes nothing of the node any more.
-                self.taken.remove(&uid);
+                self.host.release(&uid);
             }
             handle.object.send_replace(Latest::Is(object));
             return;
@@ -118,16 +114,14 @@ impl PodWorkers {
         let adopted = !self.host.cache.pod(&uid).sandboxes.is_empty();
         let over = pod.status.as_ref().and_then(|s| s.phase.as_deref());
         let over = over.is_some_and(crate::status::is_terminal) || pod.deletion().is_some();
-        let rejection = if adopted || over {
-            None
-        } else {
-            let labels = self.node_labels(&pod).await;
-            admit(&pod, &self.taken, &self.host.config, &labels)
-        };
+        let labels =
+            if adopted || over { BTreeMap::new() } else { self.node_labels(&pod).await };
+        let config = &self.host.config;
+        let mut ledger = self.host.ledger.lock();
+        let rejection = if over { None } else { ledger.admit(&pod, adopted, config, &labels) };
+        drop(ledger);
         if let Some(rejection) = &rejection {
             self.host.pod_warning(&pod, &rejection.reason, &rejection.message);
-        } else if !over {
-            self.taken.insert(uid.clone(), requests(&pod));
         }
         let (object, receiver) = watch::channel(latest);
         let worker = Worker::new(self.host.clone(), pod, receiver, rejection);
@@ -165,7 +159,7 @@ impl PodWorkers {
 
     fn remove(&mut self, uid: &str) {
         self.host.bells.take_down(uid);
-        self.taken.remove(uid);
+        self.host.release(uid);
         if let Some(handle) = self.workers.remove(uid)
             && self.names.get(&handle.key).is_some_and(|named| named == uid)
         {

@@ -2,13 +2,15 @@
 
 use super::host::Host;
 use super::memory::Waiting;
+use super::resize;
 use super::sandbox_config::sandbox_config;
 use super::snapshot::PodRuntime;
 use super::start::Start;
 use super::stop::Stop;
 use crate::dns;
 use crate::pod::PodExt;
-use crate::runtime::{ContainerId, SandboxId};
+use crate::resources;
+use crate::runtime::{self, ContainerId, SandboxId};
 use jiff::Timestamp;
 use serde_json::Value;
 use std::net::IpAddr;
@@ -31,6 +33,7 @@ const STATUS_WRITE: Duration = Duration::from_secs(30);
 pub(super) enum Outcome {
     Volumes(Result<Option<Timestamp>, String>),
     Sandbox(Result<(), String>),
+    Resized(Result<(), String>),
     SandboxRemoved(SandboxId),
     Started { name: String, result: Result<(), Waiting> },
     Stopped(ContainerId),
@@ -72,6 +75,27 @@ impl Effect {
         }
         self.host.refresh().await;
         Outcome::Sandbox(result)
+    }
+
+    /// Gives the pod's containers the limits they should have: the pod first where that is more, last where it is less.
+    pub(super) async fn resize(self) -> Outcome {
+        let result = self.try_resize().await.map_err(|e| e.to_string());
+        self.host.refresh().await;
+        Outcome::Resized(result)
+    }
+
+    async fn try_resize(&self) -> runtime::Result<()> {
+        let Some(sandbox) = self.runtime.sandbox() else { return Ok(()) };
+        let (runtime, whole) = (&self.host.runtime, resources::of_pod(&self.pod));
+        runtime.update_sandbox(&sandbox.id, whole.widest(&sandbox.config.resources)).await?;
+        let containers = self.pod.containers();
+        for status in self.runtime.running() {
+            let wanted = containers.iter().find(|(_, c)| c.name == status.name);
+            if let (Some((_, wanted)), Some(_)) = (wanted, resize::change(&self.pod, status)) {
+                runtime.update_container(&status.id, resources::limits(wanted)).await?;
+            }
+        }
+        runtime.update_sandbox(&sandbox.id, whole).await
     }
 
     async fn try_sandbox(&self, attempt: u32) -> Result<(), String> {

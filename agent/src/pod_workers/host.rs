@@ -2,6 +2,7 @@
 
 use super::bells::Bells;
 use super::cache::RuntimeCache;
+use super::ledger::Ledger;
 use crate::config::Config;
 use crate::environment::{ServiceView, service_variables};
 use crate::pod::{PodExt, Role, field_path};
@@ -10,6 +11,7 @@ use crate::references::References;
 use crate::runtime::Runtime;
 use crate::volumes::VolumeManager;
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
@@ -36,6 +38,7 @@ pub(crate) struct Host {
     pub(crate) cache: Arc<RuntimeCache>,
     pub(crate) services: Arc<Informer<ServiceView>>,
     pub(crate) bells: Bells,
+    pub(crate) ledger: Mutex<Ledger>,
     /// So many images are fetched at once.
     pub(crate) pulls: Semaphore,
 }
@@ -110,6 +113,12 @@ impl Host {
             Some(folder) => tokio::fs::remove_dir_all(folder).await,
             None => Ok(()),
         }
+    }
+
+    /// Gives back what a pod has of the node's cpu and memory; others may wait for it.
+    pub(crate) fn release(&self, uid: &str) {
+        let waiting = self.ledger.lock().release(uid);
+        waiting.iter().for_each(|uid| self.bells.ring(uid));
     }
 
     /// Looks at the runtime after something was done to it.

@@ -1,6 +1,7 @@
 //! What a worker remembers of its pod beside what the runtime shows. All of it may be lost: a new agent
 //! finds it out again.
 
+use super::resize::Allocated;
 use crate::runtime::{ContainerId, SandboxId};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,6 +21,12 @@ pub(crate) struct Memory {
     pub(crate) waiting: BTreeMap<String, Waiting>,
     /// The last words of containers that ended.
     pub(crate) messages: BTreeMap<ContainerId, String>,
+    /// Which cpu and memory the containers were given.
+    pub(crate) allocated: Allocated,
+    /// Why they have not been given what the pod asks for now.
+    pub(crate) resize: Option<Resize>,
+    /// Why what they were given does not hold yet.
+    pub(crate) resize_failure: Option<Failure>,
     /// Effects that are under way.
     pub(crate) busy: Busy,
     /// That the pod must end: decided once, not taken back.
@@ -41,6 +48,15 @@ pub(crate) struct Memory {
 pub(crate) struct Rejection {
     pub(crate) reason: String,
     pub(crate) message: String,
+}
+
+/// Why other resources were not given, in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Resize {
+    /// Others have them now.
+    Deferred(String),
+    /// The node has not so much.
+    Infeasible(String),
 }
 
 /// Since when a pod must end, and the reason and message to show for it.
@@ -92,6 +108,7 @@ pub(crate) struct Waiting {
 pub(crate) struct Busy {
     pub(crate) volumes: bool,
     pub(crate) sandbox: bool,
+    pub(crate) resize: bool,
     pub(crate) start: Option<String>,
     /// With the time at which they end by force.
     pub(crate) stops: BTreeMap<ContainerId, Timestamp>,

@@ -44,6 +44,8 @@ pub(crate) enum Step {
     MountVolumes,
     /// Make a sandbox.
     RunSandbox { attempt: u32 },
+    /// Give what runs the limits that it should have.
+    Resize,
     /// Stop and remove a sandbox that is of no more use.
     RemoveSandbox(SandboxId),
     /// Get a container to run.
@@ -73,6 +75,8 @@ pub(crate) enum StopReason {
     SandboxGone,
     /// The pod wants another image now.
     Changed,
+    /// It gets other resources, and wants to be started again for that.
+    Resized,
 }
 
 /// What happens to the pod as a whole.

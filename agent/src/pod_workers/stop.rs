@@ -37,6 +37,9 @@ impl Stop {
                 StopReason::Changed => {
                     format!("Container {} definition changed, will be restarted", self.name)
                 }
+                StopReason::Resized => {
+                    format!("Container {} resize requires restart", self.name)
+                }
                 StopReason::PodEnds | StopReason::SandboxGone => {
                     format!("Stopping container {}", self.name)
                 }

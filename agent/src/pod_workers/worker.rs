@@ -5,6 +5,7 @@ use super::effects::{self, Effect, Outcome};
 use super::host::Host;
 use super::memory::{Ending, FIRST_RETRY, Failure, Memory, Rejection, Volumes};
 use super::messages;
+use super::resize;
 use super::plan::{Input, Life, Plan, Step, life, plan};
 use super::snapshot::{PodRuntime, ended};
 use super::status_sync::StatusSync;
@@ -41,6 +42,9 @@ pub(super) struct Worker {
     bell: Arc<Bell>,
     latest: watch::Receiver<Latest>,
     object: Option<Arc<Object>>,
+    /// The pod as it is asked for.
+    asked: Arc<Pod>,
+    /// The pod with the resources that it was given.
     pod: Arc<Pod>,
     memory: Memory,
     status: StatusSync,
@@ -69,13 +73,18 @@ impl Worker {
         host.adopt_probes(pod.uid(), &old);
         let start_time = status::start_time(&old).unwrap_or_else(|| host.now());
         let start_time = Some(status::whole_seconds(start_time).0);
-        let memory = Memory { rejected, start_time, status: old, ..Memory::default() };
+        let runs = !host.cache.pod(pod.uid()).is_quiet();
+        let allocated = if runs { resize::known(&pod) } else { resize::asked(&pod) };
+        let asked = Arc::new(pod);
+        let pod = Arc::new(resize::with(Pod::clone(&asked), &allocated));
+        let memory = Memory { rejected, start_time, status: old, allocated, ..Memory::default() };
         Self {
             bell: host.bells.hang(pod.uid()),
             host,
             latest,
             object,
-            pod: Arc::new(pod),
+            asked,
+            pod,
             memory,
             status: StatusSync::default(),
             effects: JoinSet::new(),
@@ -137,10 +146,30 @@ impl Worker {
                 if meta(&pod) != meta(&self.pod) {
                     self.memory.volumes_stale();
                 }
-                self.pod = Arc::new(pod);
+                self.asked = Arc::new(pod);
+                self.pod = Arc::new(resize::with(Pod::clone(&self.asked), &self.memory.allocated));
                 self.object = Some(object);
             }
             Err(error) => tracing::error!(pod = self.pod.full_name(), %error, "pod can't be read"),
+        }
+    }
+
+    /// Gives the pod what it asks for, where the node has it.
+    fn allocate(&mut self) {
+        self.memory.resize = None;
+        let over = self.memory.rejected.is_some() || self.memory.ending.is_some();
+        if over || !resize::differs(&self.asked, &self.memory.allocated) {
+            return;
+        }
+        let done = self.host.ledger.lock().resize(&self.asked, &self.host.config);
+        match done {
+            Ok(waiting) => {
+                self.memory.allocated = resize::asked(&self.asked);
+                self.memory.resize_failure = None;
+                self.pod = self.asked.clone();
+                waiting.iter().for_each(|uid| self.host.bells.ring(uid));
+            }
+            Err(no) => self.memory.resize = Some(no),
         }
     }
 
@@ -149,6 +178,7 @@ impl Worker {
         if self.bell.references_changed() {
             self.memory.references_changed(self.host.now());
         }
+        self.allocate();
         let runtime = self.host.cache.pod(self.pod.uid());
         self.read_messages(&runtime).await;
         let (plan, ends) = self.plan(&runtime);
@@ -244,6 +274,10 @@ impl Worker {
                 busy.sandbox = true;
                 self.effects.spawn(effect.run_sandbox(attempt));
             }
+            Step::Resize => {
+                busy.resize = true;
+                self.effects.spawn(effect.resize());
+            }
             Step::RemoveSandbox(id) => {
                 busy.sandbox_removals.insert(id.clone());
                 self.effects.spawn(effect.remove_sandbox(id));
@@ -319,6 +353,13 @@ impl Worker {
                         Duration::from_secs(1),
                         message,
                     )
+                });
+            }
+            Outcome::Resized(result) => {
+                memory.busy.resize = false;
+                let old = memory.resize_failure.take();
+                memory.resize_failure = result.err().map(|message| {
+                    Failure::after(old.as_ref(), now, FIRST_RETRY, message)
                 });
             }
             Outcome::SandboxRemoved(id) => drop(memory.busy.sandbox_removals.remove(&id)),

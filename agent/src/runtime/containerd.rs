@@ -27,7 +27,7 @@ use super::linux::containers::Shelf;
 use super::linux::events as event_stream;
 use super::{
     AttachRequest, ContainerConfig, ContainerId, ContainerStatus, Containers, Duplex, Error, Event,
-    ExecRequest, Result, Runtime, SandboxConfig, SandboxId, SandboxStatus, Sandboxes, Session,
+    ExecRequest, Limits, Resources, Result, Runtime, SandboxConfig, SandboxId, SandboxStatus, Sandboxes, Session,
     Streams,
 };
 use crate::images::{Credentials, ImageId, ImageStatus, Images};
@@ -216,6 +216,17 @@ impl Containers for ContainerdRuntime {
 
     async fn list_containers(&self) -> Result<Vec<ContainerStatus>> {
         Ok(self.inner.shelf.list())
+    }
+}
+
+#[async_trait]
+impl Limits for ContainerdRuntime {
+    async fn update_sandbox(&self, id: &SandboxId, resources: Resources) -> Result<()> {
+        self.inner.sandboxes.update(id, resources).await
+    }
+
+    async fn update_container(&self, id: &ContainerId, resources: Resources) -> Result<()> {
+        self.inner.shelf.get(id)?.update(resources).await
     }
 }
 

@@ -8,8 +8,8 @@ mod streams;
 
 use super::{
     AttachRequest, ContainerConfig, ContainerId, ContainerState, ContainerStatus, Containers,
-    Duplex, Error, Event, ExecRequest, Result, Runtime, SandboxConfig, SandboxId, SandboxStatus,
-    Sandboxes, Session, Streams,
+    Duplex, Error, Event, ExecRequest, Limits, Resources, Result, Runtime, SandboxConfig,
+    SandboxId, SandboxStatus, Sandboxes, Session, Streams,
 };
 use crate::images::{Credentials, ImageId, ImageStatus, Images};
 use async_trait::async_trait;
@@ -230,6 +230,27 @@ impl Containers for FakeRuntime {
     async fn list_containers(&self) -> Result<Vec<ContainerStatus>> {
         let state = self.inner.state.lock();
         Ok(state.containers.values().map(|e| e.status()).collect())
+    }
+}
+
+#[async_trait]
+impl Limits for FakeRuntime {
+    async fn update_sandbox(&self, id: &SandboxId, resources: Resources) -> Result<()> {
+        let mut state = self.inner.state.lock();
+        let sandbox = state.sandboxes.get_mut(id);
+        let sandbox = sandbox.ok_or_else(|| Error::NotFound(format!("sandbox {}", id.0)))?;
+        sandbox.config.resources = resources.over(&sandbox.config.resources);
+        Ok(())
+    }
+
+    async fn update_container(&self, id: &ContainerId, resources: Resources) -> Result<()> {
+        let entry = self.inner.container(id)?;
+        if !is_running(&entry.state.borrow()) {
+            return Err(Error::Failed(format!("container {} is not running", id.0)));
+        }
+        let mut has = entry.resources.lock();
+        *has = resources.over(&has);
+        Ok(())
     }
 }
 

@@ -34,7 +34,7 @@ use super::linux::containers::Shelf;
 use super::linux::{cgroup, events};
 use super::{
     AttachRequest, ContainerConfig, ContainerId, ContainerStatus, Containers, Duplex, Error, Event,
-    ExecRequest, Result, Runtime, SandboxConfig, SandboxId, SandboxStatus, Sandboxes, Session,
+    ExecRequest, Limits, Resources, Result, Runtime, SandboxConfig, SandboxId, SandboxStatus, Sandboxes, Session,
     Streams,
 };
 use crate::images::store::ImageStore;
@@ -200,6 +200,17 @@ impl Containers for OciRuntime {
 
     async fn list_containers(&self) -> Result<Vec<ContainerStatus>> {
         Ok(self.inner.shelf.list())
+    }
+}
+
+#[async_trait]
+impl Limits for OciRuntime {
+    async fn update_sandbox(&self, id: &SandboxId, resources: Resources) -> Result<()> {
+        self.inner.sandboxes.update(id, resources).await
+    }
+
+    async fn update_container(&self, id: &ContainerId, resources: Resources) -> Result<()> {
+        self.inner.shelf.get(id)?.update(resources).await
     }
 }
 

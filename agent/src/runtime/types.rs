@@ -119,6 +119,35 @@ pub struct Resources {
     pub oom_score_adj: Option<i32>,
 }
 
+impl Resources {
+    /// Those given here, and of the others those that `old` has.
+    pub(super) fn over(self, old: &Self) -> Self {
+        Self {
+            cpu_shares: self.cpu_shares.or(old.cpu_shares),
+            cpu_quota: self.cpu_quota.or(old.cpu_quota),
+            cpu_period: self.cpu_period.or(old.cpu_period),
+            memory_limit: self.memory_limit.or(old.memory_limit),
+            pids_limit: self.pids_limit.or(old.pids_limit),
+            oom_score_adj: old.oom_score_adj,
+        }
+    }
+
+    /// Limits that neither these nor others exceed.
+    pub(crate) fn widest(&self, other: &Self) -> Self {
+        fn larger<T: Ord>(one: Option<T>, other: Option<T>) -> Option<T> {
+            Some(one?.max(other?))
+        }
+        Self {
+            cpu_shares: larger(self.cpu_shares, other.cpu_shares),
+            cpu_quota: larger(self.cpu_quota, other.cpu_quota),
+            cpu_period: self.cpu_period.or(other.cpu_period),
+            memory_limit: larger(self.memory_limit, other.memory_limit),
+            pids_limit: larger(self.pids_limit, other.pids_limit),
+            oom_score_adj: None,
+        }
+    }
+}
+
 /// What one container runs.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct ContainerConfig {
@@ -264,6 +293,8 @@ pub struct ContainerStatus {
     pub state: ContainerState,
     /// When it was made.
     pub created_at: SystemTime,
+    /// The limits it has.
+    pub resources: Resources,
     /// Its log.
     pub log_path: PathBuf,
     /// The labels it was made with.

@@ -2,7 +2,9 @@
 
 use super::{is_terminal, whole_seconds};
 use crate::pod::{PodExt, Role, init_role};
+use crate::pod_workers::memory::Resize;
 use crate::pod_workers::plan::Input;
+use crate::pod_workers::resize;
 use windlass_core::apis::core::v1::{ContainerStatus, PodCondition, PodStatus};
 
 /// `Err` is the reason and the message why a condition does not hold.
@@ -24,7 +26,28 @@ pub(super) fn generate(input: &Input<'_>, status: &PodStatus) -> Vec<PodConditio
     ]
     .into_iter()
     .map(|(kind, holds)| condition(input, kind, holds))
+    .chain(resize(input))
     .collect()
+}
+
+/// The conditions that are there only as long as a resize is not done (KEP-1287).
+pub(super) const PASSING: [&str; 2] = ["PodResizePending", "PodResizeInProgress"];
+
+fn resize(input: &Input<'_>) -> impl Iterator<Item = PodCondition> {
+    let pending = input.memory.resize.as_ref().map(|why| match why {
+        Resize::Deferred(words) => ("Deferred", words),
+        Resize::Infeasible(words) => ("Infeasible", words),
+    });
+    let under_way = input.runtime.running().any(|c| resize::change(input.pod, c).is_some());
+    let failure = input.memory.resize_failure.as_ref();
+    let failure = failure.map_or(("", ""), |failure| ("Error", failure.message.as_str()));
+    let holds = |kind, (reason, message): (&str, &str)| {
+        let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+        let base = condition(input, kind, Ok(None));
+        PodCondition { reason: some(reason), message: some(message), ..base }
+    };
+    let pending = pending.map(|(reason, words)| holds(PASSING[0], (reason, words)));
+    pending.into_iter().chain(under_way.then(|| holds(PASSING[1], failure)))
 }
 
 fn condition(input: &Input<'_>, kind: &str, holds: Holds) -> PodCondition {

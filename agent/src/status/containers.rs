@@ -4,6 +4,7 @@ use super::{SHOWN_AS_ERROR, time};
 use crate::pod::{PodExt, Role};
 use crate::pod_workers::memory::Waiting;
 use crate::pod_workers::plan::{Input, restart_wait, should_restart};
+use crate::pod_workers::resize;
 use crate::pod_workers::snapshot::{IMAGE_ANNOTATION, IMAGE_ID_ANNOTATION, ended, is_running};
 use crate::runtime::{self, ContainerState as State};
 use windlass_core::apis::core::v1::{
@@ -63,8 +64,31 @@ fn status(input: &Input<'_>, role: Role, container: &Container) -> ContainerStat
         started: Some(started),
         state: Some(state),
         last_state,
+        ..with_resources(input, container, Some(latest))
+    }
+}
+
+/// What a container was given, and what it has: while that differs, what was shown before.
+fn with_resources(
+    input: &Input<'_>,
+    container: &Container,
+    latest: Option<&runtime::ContainerStatus>,
+) -> ContainerStatus {
+    let given = container.resources.clone().unwrap_or_default();
+    let lags = latest.is_some_and(|c| is_running(c) && resize::change(input.pod, c).is_some());
+    let shown = shown(input, &container.name).and_then(|status| status.resources.clone());
+    ContainerStatus {
+        allocated_resources: given.requests.clone().filter(|list| !list.is_empty()),
+        resources: Some(shown.filter(|_| lags).unwrap_or(given)),
         ..ContainerStatus::default()
     }
+}
+
+/// What was shown last of a container.
+fn shown<'a>(input: &'a Input<'_>, name: &str) -> Option<&'a ContainerStatus> {
+    let old = &input.memory.status;
+    let old = old.container_statuses.iter().chain(&old.init_container_statuses).flatten();
+    old.into_iter().find(|status| status.name == name)
 }
 
 fn never_started(
@@ -74,10 +98,8 @@ fn never_started(
     image: String,
 ) -> ContainerStatus {
     // What the API showed of a container that the runtime has lost is all there is to show.
-    let old = input.memory.status.container_statuses.iter().flatten();
-    let old = old.chain(input.memory.status.init_container_statuses.iter().flatten());
-    let mut old = old.filter(|c| c.name == container.name);
-    if let Some(known) = old.find(|c| c.state.as_ref().is_some_and(|s| s.terminated.is_some())) {
+    let ended = |c: &&ContainerStatus| c.state.as_ref().is_some_and(|s| s.terminated.is_some());
+    if let Some(known) = shown(input, &container.name).filter(ended) {
         return ContainerStatus { ready: false, started: Some(false), ..known.clone() };
     }
     let waiting = match input.memory.waiting.get(&container.name) {
@@ -91,7 +113,7 @@ fn never_started(
         started: Some(false),
         state: Some(ContainerState { waiting: Some(waiting), ..Default::default() }),
         last_state: None,
-        ..ContainerStatus::default()
+        ..with_resources(input, container, None)
     }
 }
 

@@ -1,5 +1,6 @@
 //! From one status to the next, as a patch that leaves alone what others write.
 
+use super::conditions::PASSING;
 use serde_json::{Map, Value, json};
 use windlass_core::apis::core::v1::PodStatus;
 
@@ -26,11 +27,16 @@ pub(crate) fn patch(uid: &str, old: Option<&PodStatus>, new: &PodStatus) -> Opti
     let mut status = Map::new();
     for field in OURS.iter().chain(&["startTime"]) {
         let (before, after) = (old.get(*field), new.get(*field));
-        if before == after || only_others(field, before, after) {
+        if before == after || only_others(field, before, after) && passed(before, after).is_empty()
+        {
             continue;
         }
         let value = match (*field, after) {
-            ("conditions", Some(Value::Array(new))) => without_leftovers(before, new),
+            ("conditions", Some(Value::Array(new))) => {
+                let mut list = without_leftovers(before, new);
+                list.extend(passed(before, after));
+                Value::Array(list)
+            }
             ("podIPs", Some(Value::Array(ips))) => replace_list(ips, before.is_some()),
             (_, Some(after)) => after.clone(),
             (_, None) => Value::Null,
@@ -56,8 +62,17 @@ fn only_others(field: &str, before: Option<&Value>, after: Option<&Value>) -> bo
     field == "conditions" && list(after).iter().all(|condition| list(before).contains(condition))
 }
 
+/// Takes away the conditions that hold no longer and are not shown then.
+fn passed(before: Option<&Value>, after: Option<&Value>) -> Vec<Value> {
+    let has = |list: Option<&Value>, kind: &str| {
+        list.and_then(Value::as_array).is_some_and(|list| list.iter().any(|c| c["type"] == kind))
+    };
+    let gone = PASSING.iter().filter(|kind| has(before, kind) && !has(after, kind));
+    gone.map(|kind| json!({"type": kind, "$patch": "delete"})).collect()
+}
+
 /// Conditions are merged by type, field by field: what a condition says no longer must be taken from it.
-fn without_leftovers(before: Option<&Value>, new: &[Value]) -> Value {
+fn without_leftovers(before: Option<&Value>, new: &[Value]) -> Vec<Value> {
     let before = before.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let cleared = |condition: &Value| {
         let mut condition = condition.clone();

@@ -44,3 +44,14 @@ fn a_condition_that_holds_again_keeps_no_old_reason() {
     let cleared = json!({"type": "Ready", "status": "True", "reason": null, "message": null});
     assert_eq!(patch["status"]["conditions"], json!([condition("PodScheduled", "True"), cleared]));
 }
+
+#[test]
+fn a_condition_that_passes_is_taken_away() {
+    let pending = json!({"type": "PodResizePending", "status": "True", "reason": "Deferred"});
+    let gate = condition("example.com/gate", "True");
+    let old = status(json!({"conditions": [condition("Ready", "True"), pending, gate]}));
+    let new = status(json!({"conditions": [condition("Ready", "True")]}));
+    let patch = patch("u", Some(&old), &new).expect("something differs");
+    let gone = json!({"type": "PodResizePending", "$patch": "delete"});
+    assert_eq!(patch["status"]["conditions"], json!([condition("Ready", "True"), gone]));
+}

@@ -3,7 +3,7 @@
 use super::support::{FOR_EVER, Node};
 use std::path::Path;
 use windlass_agent::runtime::testing::Subject;
-use windlass_agent::runtime::{ContainerConfig, Mount, Seccomp};
+use windlass_agent::runtime::{ContainerConfig, Mount, Resources, Seccomp};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rights_and_mounts() {
@@ -141,8 +141,54 @@ async fn filters_of_system_calls_hold_on(node: Node) {
         c.security.run_as_user = Some(33);
         c.security.no_new_privileges = true;
     };
+    // What is run later in a container is filtered too, and keeps no right that the filter took to load.
+    let script =
+        "busybox grep -E 'Cap(Prm|Eff)|Seccomp:' /proc/self/status | busybox tr '\\t\\n' '  '";
     let id = node.start(&pod, FOR_EVER, strict).await;
-    let further = node.sh(&id, "busybox grep Seccomp: /proc/self/status").await;
-    assert_eq!(further, "Seccomp:\t2\n", "what is run later in a container is filtered too");
+    let further = node.sh(&id, script).await;
+    assert_eq!(further, "CapPrm: 0000000000000000 CapEff: 0000000000000000 Seccomp: 2 ");
+    let id = node.start(&pod, FOR_EVER, with(Seccomp::RuntimeDefault)).await;
+    let (further, first) =
+        (node.sh(&id, script).await, node.sh(&id, &script.replace("self", "1")).await);
+    assert_eq!(further, first);
+    assert!(further.ends_with("Seccomp: 2 "), "{further}");
+    node.runtime().remove_sandbox(&pod).await.expect("remove");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn limits_change_while_a_container_runs() {
+    let Some(node) = Node::oci().await else { return };
+    limits_change_while_a_container_runs_on(node).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn limits_change_while_a_container_runs_on_containerd() {
+    let Some(node) = Node::containerd().await else { return };
+    limits_change_while_a_container_runs_on(node).await;
+}
+
+async fn limits_change_while_a_container_runs_on(mut node: Node) {
+    let of = |cores: i64, memory: i64| Resources {
+        cpu_shares: Some(1024),
+        cpu_quota: Some(cores * 100_000),
+        cpu_period: Some(100_000),
+        memory_limit: Some(memory << 20),
+        ..Resources::default()
+    };
+    let pod = node.pod(|p| p.resources = of(1, 64)).await;
+    let id = node.start(&pod, FOR_EVER, |c| c.resources = of(1, 64)).await;
+    let pid = node.pid(&id).await;
+    node.runtime().update_sandbox(&pod, of(2, 128)).await.expect("the pod gets more");
+    node.runtime().update_container(&id, of(2, 128)).await.expect("it gets more");
+    let seen = "cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/cpu/cpu.cfs_quota_us \
+        /sys/fs/cgroup/memory.max 2>/dev/null; cut -d' ' -f1 /sys/fs/cgroup/cpu.max 2>/dev/null; true";
+    let words = node.sh(&id, seen).await;
+    let mut words: Vec<&str> = words.split_whitespace().collect();
+    words.sort_unstable();
+    assert_eq!(words, ["134217728", "200000"]);
+    node.reopen().await;
+    assert_eq!(node.pid(&id).await, pid, "it went on");
+    let all = node.runtime().list_containers().await.expect("list");
+    assert_eq!(all[0].resources.memory_limit, Some(128 << 20), "and that is known after a restart");
     node.runtime().remove_sandbox(&pod).await.expect("remove");
 }

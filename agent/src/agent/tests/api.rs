@@ -258,6 +258,7 @@ pub(super) fn merge(target: &mut Value, patch: &Value) {
 fn by_type(old: &Value, new: &Value) -> Value {
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
     let mut all = list(new);
+    all.retain(|c| c["$patch"] != "delete");
     let kept = list(old).into_iter().filter(|c| !list(new).iter().any(|n| n["type"] == c["type"]));
     all.extend(kept);
     Value::Array(all)

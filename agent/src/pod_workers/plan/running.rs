@@ -3,6 +3,7 @@
 use super::{Input, Plan, Step, StopReason, next_backoff, restart_wait, should_restart};
 use crate::pod::{PodExt, Role, init_role};
 use crate::pod_workers::memory::Volumes;
+use crate::pod_workers::resize::{self, Change};
 use crate::pod_workers::snapshot::{IMAGE_ANNOTATION, ended, is_running};
 use crate::prober::Kind;
 use crate::runtime::{ContainerState, ContainerStatus};
@@ -14,6 +15,7 @@ pub(super) fn plan(input: &Input<'_>, plan: &mut Plan) {
         return;
     }
     stop_unhealthy(input, plan);
+    resize_running(input, plan);
     remove_old(input, plan);
     let mut starter = Starter { input, plan, free: input.memory.busy.start.is_none() };
     starter.ephemeral();
@@ -84,6 +86,24 @@ fn stop_unhealthy(input: &Input<'_>, plan: &mut Plan) {
         if let Some(kind) = input.probes.failed(&container.id) {
             stop(input, plan, container, StopReason::Unhealthy(kind));
         }
+    }
+}
+
+/// Gives containers the resources that the pod was given for them.
+fn resize_running(input: &Input<'_>, plan: &mut Plan) {
+    let busy = &input.memory.busy;
+    let mut in_place = false;
+    for container in input.runtime.running().filter(|c| !busy.stops.contains_key(&c.id)) {
+        match resize::change(input.pod, container) {
+            Some(Change::Restart) => stop(input, plan, container, StopReason::Resized),
+            Some(Change::InPlace) => in_place = true,
+            None => {}
+        }
+    }
+    match &input.memory.resize_failure {
+        _ if !in_place || busy.resize => {}
+        Some(failure) if failure.retry_at > input.now => plan.look_at(Some(failure.retry_at)),
+        _ => plan.step(Step::Resize),
     }
 }
 

@@ -43,6 +43,7 @@ fn container(text: &str) -> ContainerStatus {
         image: crate::images::ImageId("sha256:1".into()),
         state,
         created_at: at(-number(3) - 1),
+        resources: crate::runtime::Resources { cpu_shares: Some(2), ..Default::default() },
         log_path: "/log".into(),
         labels: BTreeMap::new(),
         annotations: BTreeMap::from([(BACKOFF_ANNOTATION.to_owned(), number(4).to_string())]),

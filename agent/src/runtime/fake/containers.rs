@@ -2,7 +2,8 @@
 
 use super::{Inner, Script, is_running, state_of};
 use crate::runtime::{
-    ContainerConfig, ContainerId, ContainerState, ContainerStatus, Error, Event, Result, SandboxId,
+    ContainerConfig, ContainerId, ContainerState, ContainerStatus, Error, Event, Resources, Result,
+    SandboxId,
 };
 use std::fs::File;
 use std::io::Write;
@@ -17,6 +18,8 @@ pub(super) struct Entry {
     pub(super) config: ContainerConfig,
     created_at: SystemTime,
     pub(super) state: watch::Sender<ContainerState>,
+    /// The limits it has now.
+    pub(super) resources: parking_lot::Mutex<Resources>,
     /// What it does, once it is started.
     pub(super) script: parking_lot::Mutex<Script>,
     change: tokio::sync::Mutex<()>,
@@ -34,6 +37,7 @@ impl Entry {
         Self {
             id,
             sandbox,
+            resources: parking_lot::Mutex::new(config.resources.clone()),
             config,
             created_at: now,
             state: watch::Sender::new(ContainerState::Created),
@@ -51,6 +55,7 @@ impl Entry {
             image: self.config.image.clone(),
             state: self.state.borrow().clone(),
             created_at: self.created_at,
+            resources: self.resources.lock().clone(),
             log_path: self.config.log_path.clone(),
             labels: self.config.labels.clone(),
             annotations: self.config.annotations.clone(),

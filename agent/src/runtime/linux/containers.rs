@@ -1,8 +1,9 @@
 //! Containers as a process knows them, whatever runs them.
 
-use super::state::{self, ContainerRecord, ExitRecord};
+use super::state::{self, ContainerRecord, ExitRecord, io_error};
+use super::{cgroup, lost};
 use crate::runtime::{
-    ContainerId, ContainerState, ContainerStatus, Error, Event, Result, SandboxId,
+    ContainerId, ContainerState, ContainerStatus, Error, Event, Resources, Result, SandboxId,
 };
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -24,6 +25,8 @@ pub(in crate::runtime) struct Container<X> {
     pub(in crate::runtime) state: watch::Sender<ContainerState>,
     /// One task at a time starts or removes it.
     pub(in crate::runtime) change: tokio::sync::Mutex<()>,
+    /// The limits it has now.
+    resources: Mutex<Resources>,
     own: X,
 }
 
@@ -44,6 +47,7 @@ impl<X> Container<X> {
     ) -> Self {
         Self {
             folder: layout.container(&record.id),
+            resources: Mutex::new(record.config.resources.clone()),
             record,
             state: watch::Sender::new(state),
             change: tokio::sync::Mutex::default(),
@@ -79,11 +83,14 @@ impl<X> Container<X> {
     }
 
     /// Asks a container that runs to end, and kills it when it doesn't in time. `signal` sends it one.
-    pub(in crate::runtime) async fn stop(
+    pub(in crate::runtime) async fn stop<F>(
         &self,
         grace: Duration,
-        signal: impl AsyncFn(i32) -> Result<()>,
-    ) -> Result<()> {
+        signal: impl Fn(i32) -> F,
+    ) -> Result<()>
+    where
+        F: Future<Output = Result<()>>,
+    {
         if !self.is_running() {
             return Ok(());
         }
@@ -98,6 +105,26 @@ impl<X> Container<X> {
             true => Ok(()),
             false => Err(Error::Failed(format!("container {} does not end", self.record.id.0))),
         }
+    }
+
+    /// Gives it other limits, and notes them.
+    pub(in crate::runtime) async fn update(&self, resources: Resources) -> Result<()> {
+        let _one = self.change.lock().await;
+        if !self.is_running() {
+            return Err(self.not_running());
+        }
+        let mut record = self.record.clone();
+        record.config.resources = resources.over(&self.resources.lock());
+        let now = record.config.resources.clone();
+        let path = self.folder.join("container.json");
+        let work = move || {
+            let (group, resources) = (&record.cgroup, &record.config.resources);
+            cgroup::apply(group, resources).map_err(|e| io_error(group, e))?;
+            state::write(&path, &record)
+        };
+        tokio::task::spawn_blocking(work).await.map_err(lost)??;
+        *self.resources.lock() = now;
+        Ok(())
     }
 
     /// What is noted of a container whose end nobody saw.
@@ -125,6 +152,7 @@ impl<X> Container<X> {
             image: r.config.image.clone(),
             state: self.state.borrow().clone(),
             created_at: r.created_at,
+            resources: self.resources.lock().clone(),
             log_path: r.config.log_path.clone(),
             labels: r.config.labels.clone(),
             annotations: r.config.annotations.clone(),

@@ -5,7 +5,7 @@ use super::state::{self, Layout, SandboxRecord, io_error};
 use super::{cgroup, lost};
 use crate::images::blob::random_hex;
 use crate::network::{Attachment, Network};
-use crate::runtime::{Duplex, Error, Result, SandboxConfig, SandboxId, SandboxStatus};
+use crate::runtime::{Duplex, Error, Resources, Result, SandboxConfig, SandboxId, SandboxStatus};
 use parking_lot::Mutex;
 use rustix::process::{Pid, Signal, kill_process};
 use std::collections::HashMap;
@@ -138,6 +138,20 @@ impl SandboxStore {
             record.ips = self.network.attach(&self.attachment(record)).await?;
         }
         record.ready = true;
+        Ok(())
+    }
+
+    /// Gives a sandbox other limits, and notes them.
+    pub(in crate::runtime) async fn update(&self, id: &SandboxId, new: Resources) -> Result<()> {
+        let sandbox = self.get(id)?;
+        let _one = sandbox.change.lock().await;
+        let mut record = self.ready(id)?;
+        record.config.resources = new.over(&record.config.resources);
+        let (group, resources) = (self.group_of(&record), record.config.resources.clone());
+        let work = move || cgroup::apply(&group, &resources).map_err(|e| io_error(&group, e));
+        tokio::task::spawn_blocking(work).await.map_err(lost)??;
+        self.save(&record).await?;
+        *sandbox.record.lock() = record;
         Ok(())
     }
 

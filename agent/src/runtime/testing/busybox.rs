@@ -9,9 +9,9 @@ use std::io::{self, Write};
 use std::path::Path;
 use tar::{Builder, EntryType, Header};
 
-const APPLETS: [&str; 18] = [
+const APPLETS: [&str; 19] = [
     "sh", "cat", "echo", "sleep", "ls", "id", "env", "hostname", "ip", "wget", "nc", "httpd",
-    "stat", "touch", "dd", "stty", "tty", "true",
+    "stat", "touch", "dd", "stty", "tty", "true", "cut",
 ];
 
 /// Writes an OCI archive with the image `name` (a full name) to `out`, around the static `busybox`.
