@@ -12,6 +12,7 @@ use crate::prober::Prober;
 use crate::references::References;
 use crate::runtime::Runtime;
 use crate::server::{Server, ServerTls};
+use crate::static_pods::{Mirrors, StaticPods};
 use crate::volumes::VolumeManager;
 use async_trait::async_trait;
 use parking_lot::Mutex;
@@ -64,6 +65,7 @@ impl Agent {
         let mut tasks = JoinSet::new();
         let node = self.register().await;
         let uid = node.metadata.uid.clone().unwrap_or_default();
+        let node_uid = uid.clone();
         tasks.spawn(renew_leases(
             self.config.clone(),
             self.client.clone(),
@@ -85,7 +87,12 @@ impl Agent {
             let server = Server::new(host.clone(), pods.clone(), tls);
             tasks.spawn(server.run(listener, shutdown.clone()));
         }
-        tasks.spawn(PodWorkers::new(host, pods).run(shutdown.clone()));
+        let folder = self.config.static_pod_path.clone();
+        let (name, clock) = (&self.config.node_name, self.env.clock.clone());
+        let fixed = Arc::new(StaticPods::new(folder, name, clock));
+        let mirrors =
+            Mirrors { client: self.client.clone(), node: name.clone(), node_uid };
+        tasks.spawn(PodWorkers::new(host, pods, fixed, mirrors).run(shutdown.clone()));
         ready.set();
         // Until shutdown all parts run; without one of them the node would look well and do nothing.
         while let Some(ended) = tasks.join_next().await {

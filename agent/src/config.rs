@@ -15,6 +15,8 @@ pub struct Config {
     pub node_ip: IpAddr,
     /// Where the agent keeps volumes and other state of pods.
     pub root_dir: PathBuf,
+    /// A folder of static pods, one in each file. `None`: there are none.
+    pub static_pod_path: Option<PathBuf>,
     /// Where containers' logs go: `<ns>_<name>_<uid>/<container>/<n>.log`. `None`: `logs` in `root_dir`.
     pub pod_logs_dir: Option<PathBuf>,
     /// How much of each container's log is kept.
@@ -77,6 +79,7 @@ impl Default for Config {
             node_name: "localhost".into(),
             node_ip: Ipv4Addr::LOCALHOST.into(),
             root_dir: "/var/lib/windlass/agent".into(),
+            static_pod_path: None,
             pod_logs_dir: None,
             log_limits: LogLimits::default(),
             max_pods: 110,

@@ -5,6 +5,7 @@
 //! and carries it out; it wakes when the pod, its containers, its probes or what it names change.
 
 mod agent;
+mod changes;
 mod config;
 mod dns;
 mod environment;
@@ -20,6 +21,7 @@ mod resources;
 pub mod runtime;
 mod security;
 mod server;
+mod static_pods;
 mod status;
 mod volumes;
 

@@ -37,6 +37,10 @@ pub(crate) trait PodExt {
     fn name(&self) -> &str;
     fn namespace(&self) -> &str;
     fn uid(&self) -> &str;
+    /// The uid under which its containers run: that of the static pod, where this is its mirror.
+    fn runtime_uid(&self) -> &str;
+    /// Whether a file of the node describes it, not the API.
+    fn is_static(&self) -> bool;
     fn pod_spec(&self) -> &PodSpec;
     fn restart_policy(&self) -> RestartPolicy;
     /// Init containers and sidecars, in order.
@@ -64,6 +68,17 @@ impl PodExt for Pod {
 
     fn uid(&self) -> &str {
         self.metadata.uid.as_deref().unwrap_or_default()
+    }
+
+    fn runtime_uid(&self) -> &str {
+        let annotations = self.metadata.annotations.as_ref();
+        let shows = annotations.and_then(|all| all.get(crate::static_pods::MIRROR));
+        shows.map_or(self.uid(), String::as_str)
+    }
+
+    fn is_static(&self) -> bool {
+        let annotations = self.metadata.annotations.as_ref();
+        annotations.and_then(|all| all.get(crate::static_pods::SOURCE)).is_some_and(|s| s == "file")
     }
 
     fn pod_spec(&self) -> &PodSpec {

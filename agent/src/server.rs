@@ -58,7 +58,7 @@ impl Server {
             Refusal::not_found(format!("pod \"{name}\" not found in namespace \"{namespace}\""))
         })?;
         let pod = entry.object.view::<Pod>().map_err(|e| Refusal::internal(&e))?;
-        let runtime = self.host.cache.pod(pod.uid());
+        let runtime = self.host.cache.pod(pod.runtime_uid());
         Ok((pod, runtime))
     }
 

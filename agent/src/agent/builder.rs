@@ -91,7 +91,10 @@ impl AgentBuilder {
     pub fn build(mut self) -> Result<Agent, BuildError> {
         let config = &mut self.config;
         // What is mounted is known by its absolute path, and containers have working directories of their own.
-        for folder in std::iter::once(&mut config.root_dir).chain(&mut config.pod_logs_dir) {
+        for folder in std::iter::once(&mut config.root_dir)
+            .chain(&mut config.pod_logs_dir)
+            .chain(&mut config.static_pod_path)
+        {
             *folder = std::path::absolute(&*folder)
                 .map_err(|_| BuildError("working directory, or absolute paths"))?;
         }

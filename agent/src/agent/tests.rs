@@ -1,6 +1,7 @@
 //! An agent over the runtime in memory, on virtual time.
 
 mod api;
+mod fixed;
 mod lives;
 mod pods;
 mod resize;
@@ -63,6 +64,7 @@ impl TestNode {
             node_name: "n1".into(),
             root_dir: self.root.path().into(),
             mount_filesystems: false,
+            static_pod_path: Some(self.root.path().join("manifests")),
             ..Config::default()
         };
         let client: Arc<dyn Client> = self.api.clone();

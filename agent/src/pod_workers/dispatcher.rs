@@ -3,11 +3,12 @@
 use super::host::Host;
 use super::worker::{Latest, Worker};
 use crate::pod::PodExt;
+use crate::static_pods::{MirrorStep, Mirrors, StaticPods, is_mirror};
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use tokio::sync::watch;
-use tokio::task::{Id, JoinError, JoinSet};
+use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use windlass_core::Object;
 use windlass_core::apis::core::v1::{Node, Pod};
 use windlass_core::cache::{HeaderOnly, Informer};
@@ -21,11 +22,15 @@ use windlass_core::workqueue::WorkQueue;
 pub(crate) struct PodWorkers {
     host: Arc<Host>,
     pods: Arc<Informer<HeaderOnly>>,
+    fixed: Arc<StaticPods>,
+    mirrors: Mirrors,
     queue: Arc<WorkQueue<ObjectKey>>,
     workers: HashMap<String, Handle>,
     /// The uid that is worked on under a name.
     names: HashMap<ObjectKey, String>,
     running: JoinSet<String>,
+    /// The mirrors that are being made or removed.
+    mirrored: JoinSet<()>,
     /// Which worker works on which uid, should it break off.
     tasks: HashMap<Id, String>,
 }
@@ -36,17 +41,25 @@ struct Handle {
 }
 
 impl PodWorkers {
-    pub(crate) fn new(host: Arc<Host>, pods: Arc<Informer<HeaderOnly>>) -> Self {
+    pub(crate) fn new(
+        host: Arc<Host>,
+        pods: Arc<Informer<HeaderOnly>>,
+        fixed: Arc<StaticPods>,
+        mirrors: Mirrors,
+    ) -> Self {
         let queue = Arc::new(WorkQueue::default());
         let adding = queue.clone();
         pods.on_change(move |change| adding.add(ObjectKey::of(change.object())));
         Self {
             host,
             pods,
+            fixed,
+            mirrors,
             queue,
             workers: HashMap::new(),
             names: HashMap::new(),
             running: JoinSet::new(),
+            mirrored: JoinSet::new(),
             tasks: HashMap::new(),
         }
     }
@@ -57,10 +70,14 @@ impl PodWorkers {
         if shutdown.run_until_cancelled(synced.wait()).await.is_none() {
             return;
         }
+        let following = self.follow_files(&shutdown).await;
         // What is here before the first pod starts is of an earlier life.
         let mut left = what_is_left(&self.host).await;
         for entry in self.pods.list(None) {
             self.dispatch(&ObjectKey::of(&entry.object), &shutdown).await;
+        }
+        for key in self.fixed.keys() {
+            self.dispatch(&key, &shutdown).await;
         }
         left.retain(|uid| !self.workers.contains_key(uid));
         let orphans = tokio::spawn(remove_orphans(self.host.clone(), left));
@@ -75,15 +92,63 @@ impl PodWorkers {
                 Some(ended) = self.running.join_next_with_id(), if !self.running.is_empty() => {
                     self.ended(ended);
                 }
+                Some(_) = self.mirrored.join_next(), if !self.mirrored.is_empty() => {}
             }
         }
         orphans.abort();
+        following.abort();
         while self.running.join_next().await.is_some() {}
     }
 
+    /// Begins to follow the files of static pods; returns when they were read once.
+    async fn follow_files(&self, shutdown: &Shutdown) -> AbortHandle {
+        let (fixed, queue, stop) = (self.fixed.clone(), self.queue.clone(), shutdown.clone());
+        let (read, first) = tokio::sync::oneshot::channel();
+        let follow = async move {
+            // Nobody waits any more at shutdown.
+            let read = move || drop(read.send(()));
+            fixed.follow(read, |key| queue.add(key), stop).await;
+        };
+        let following = tokio::spawn(follow).abort_handle();
+        // Dropped when the task breaks off: then there are none.
+        shutdown.run_until_cancelled(first).await;
+        following
+    }
+
+    /// The pod of this name: a static one with what the API shows of it, or the API's own.
+    fn find(&mut self, key: &ObjectKey) -> Option<Latest> {
+        let seen = self.pods.get(&key.namespace, &key.name).map(|entry| entry.object.clone());
+        let fixed = self.fixed.get(key);
+        let mirror = seen.clone().filter(|seen| is_mirror(seen));
+        let step = match (&fixed, &mirror) {
+            (None, None) => {
+                return seen.map(|seen| Latest::Is { shown: Some(seen.clone()), pod: seen });
+            }
+            // A pod of the API has its name: it runs without a mirror.
+            (Some(_), None) if seen.is_some() => None,
+            _ => MirrorStep::of(fixed.as_deref(), mirror.as_deref()),
+        };
+        // One that must go shows something else.
+        let shown = mirror.filter(|_| step.is_none());
+        if let Some(step) = step {
+            self.mirror(key, step, fixed.clone());
+        }
+        fixed.map(|pod| Latest::Is { pod, shown })
+    }
+
+    fn mirror(&mut self, key: &ObjectKey, step: MirrorStep, pod: Option<Arc<Object>>) {
+        let (mirrors, queue, key) = (self.mirrors.clone(), self.queue.clone(), key.clone());
+        self.mirrored.spawn(async move {
+            if let Err(error) = mirrors.take(&key, step, pod.as_deref()).await {
+                tracing::warn!(pod = %key, %error, "mirror of a static pod not written, will retry");
+                queue.add_rate_limited(key);
+            }
+        });
+    }
+
     async fn dispatch(&mut self, key: &ObjectKey, shutdown: &Shutdown) {
-        let object = self.pods.get(&key.namespace, &key.name).map(|entry| entry.object.clone());
-        let uid = object.as_ref().map(|object| object.header().uid.to_string());
+        let latest = self.find(key);
+        let uid = latest.as_ref().and_then(Latest::uid);
         let known = self.names.get(key).cloned();
         if let Some(old) = known.filter(|old| Some(old) != uid.as_ref())
             && let Some(handle) = self.workers.get(&old)
@@ -91,19 +156,24 @@ impl PodWorkers {
             handle.object.send_replace(Latest::Gone);
             self.names.remove(key);
         }
-        let (Some(object), Some(uid)) = (object, uid) else { return };
+        let (Some(latest), Some(uid)) = (latest, uid) else { return };
         if let Some(handle) = self.workers.get(&uid) {
-            if is_over(&object) {
+            if latest.shown().is_some_and(|shown| is_over(shown)) {
                 // It stays in the API, perhaps for long, but takes nothing of the node any more.
                 self.host.release(&uid);
             }
-            handle.object.send_replace(Latest::Is(object));
+            handle.object.send_replace(latest);
             return;
         }
-        match object.view::<Pod>() {
+        // The files of a static pod may name the same folders and ports: its old form ends first, and tells then.
+        let before = |handle: &Handle| handle.key == *key;
+        if self.fixed.get(key).is_some() && self.workers.values().any(before) {
+            return;
+        }
+        match latest.view() {
             Ok(pod) => {
                 self.names.insert(key.clone(), uid.clone());
-                self.start(key, Latest::Is(object), pod, shutdown).await;
+                self.start(key, latest, pod, shutdown).await;
             }
             Err(error) => tracing::error!(pod = %key, %error, "pod can't be read"),
         }
@@ -151,6 +221,9 @@ impl PodWorkers {
         let Some(uid) = self.tasks.remove(&id) else { return };
         let key = self.workers.get(&uid).map(|handle| handle.key.clone());
         self.remove(&uid);
+        if let Some(key) = key.as_ref().filter(|key| self.fixed.get(key).is_some()) {
+            self.queue.add(key.clone());
+        }
         if let (Err(error), Some(key)) = (ended, key) {
             tracing::error!(pod = %key, %error, "a pod worker broke off; another takes its place");
             self.queue.add_rate_limited(key);

@@ -1,6 +1,5 @@
 //! Keeps the API's status of a pod at what was computed last: one write at a time, so that they stay in order.
 
-use crate::pod::PodExt;
 use crate::status::patch::patch;
 use serde_json::Value;
 use std::sync::Arc;
@@ -28,13 +27,15 @@ pub(super) struct StatusSync {
 impl StatusSync {
     /// The write that is needed now. `seen` is the pod as the cache has it.
     pub(super) fn next(&mut self, pod: &Pod, seen: &Object, status: &PodStatus) -> Option<Value> {
-        let newest =
-            self.written.as_ref().filter(|own| own.resource_version() >= seen.resource_version());
+        // Of a mirror that was made anew nothing was written yet.
+        let same = |own: &&Arc<Object>| own.header().uid == seen.header().uid;
+        let newest = self.written.as_ref().filter(same);
+        let newest = newest.filter(|own| own.resource_version() >= seen.resource_version());
         let base = match newest.map(|own| own.view::<Pod>()) {
             Some(Ok(own)) => own.status,
             _ => pod.status.clone(),
         };
-        let patch = patch(pod.uid(), base.as_ref(), status);
+        let patch = patch(&seen.header().uid, base.as_ref(), status);
         // A server that keeps something else than was written is not asked again and again.
         let useless = newest.is_some() && patch.is_some() && patch == self.last_patch;
         self.in_sync = patch.is_none() || useless;

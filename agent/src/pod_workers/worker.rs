@@ -32,9 +32,41 @@ const VOLUME_RETRY: Duration = Duration::from_millis(500);
 /// The pod's object as it is now.
 #[derive(Clone, Debug)]
 pub(super) enum Latest {
-    Is(Arc<Object>),
+    Is {
+        pod: Arc<Object>,
+        /// What the API shows it by: itself, or the mirror of a static pod.
+        shown: Option<Arc<Object>>,
+    },
     /// It is no more in the API.
     Gone,
+}
+
+impl Latest {
+    pub(super) fn uid(&self) -> Option<String> {
+        match self {
+            Self::Is { pod, .. } => Some(pod.header().uid.to_string()),
+            Self::Gone => None,
+        }
+    }
+
+    pub(super) fn shown(&self) -> Option<&Arc<Object>> {
+        match self {
+            Self::Is { shown, .. } => shown.as_ref(),
+            Self::Gone => None,
+        }
+    }
+
+    /// The pod, with the status that the API shows.
+    pub(super) fn view(&self) -> windlass_core::Result<Pod> {
+        let Self::Is { pod: object, shown } = self else { return Ok(Pod::default()) };
+        let mut pod = object.view::<Pod>()?;
+        match shown {
+            Some(shown) if Arc::ptr_eq(shown, object) => {}
+            Some(shown) => pod.status = shown.view::<Pod>()?.status,
+            None => {}
+        }
+        Ok(pod)
+    }
 }
 
 pub(super) struct Worker {
@@ -65,10 +97,7 @@ impl Worker {
         mut latest: watch::Receiver<Latest>,
         rejected: Option<Rejection>,
     ) -> Self {
-        let object = match &*latest.borrow_and_update() {
-            Latest::Is(object) => Some(object.clone()),
-            Latest::Gone => None,
-        };
+        let object = latest.borrow_and_update().shown().cloned();
         let old = pod.status.clone().unwrap_or_default();
         host.adopt_probes(pod.uid(), &old);
         let start_time = status::start_time(&old).unwrap_or_else(|| host.now());
@@ -135,11 +164,11 @@ impl Worker {
 
     fn look_at_object(&mut self) {
         let latest = self.latest.borrow_and_update().clone();
-        let Latest::Is(object) = latest else {
+        if matches!(latest, Latest::Gone) {
             self.memory.gone = true;
             return;
-        };
-        match object.view::<Pod>() {
+        }
+        match latest.view() {
             Ok(pod) => {
                 let meta =
                     |pod: &Pod| (pod.metadata.labels.clone(), pod.metadata.annotations.clone());
@@ -148,7 +177,7 @@ impl Worker {
                 }
                 self.asked = Arc::new(pod);
                 self.pod = Arc::new(resize::with(Pod::clone(&self.asked), &self.memory.allocated));
-                self.object = Some(object);
+                self.object = latest.shown().cloned();
             }
             Err(error) => tracing::error!(pod = self.pod.full_name(), %error, "pod can't be read"),
         }
@@ -383,7 +412,10 @@ impl Worker {
                     self.retry_end(&error);
                 }
             }
-            Outcome::Status(result) => memory.gone |= self.status.done(result),
+            // A static pod needs no mirror.
+            Outcome::Status(result) => {
+                memory.gone |= self.status.done(result) && !self.pod.is_static();
+            }
             Outcome::Finished(Ok(())) => self.finished = true,
             Outcome::Finished(Err(error)) => {
                 memory.busy.finish = false;

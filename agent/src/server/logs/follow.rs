@@ -1,14 +1,13 @@
 //! Reads a log, and goes on as it grows, until its container has ended.
 
 use super::{Line, LogOptions, tail};
+use crate::changes::Changes;
 use bytes::Bytes;
-use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
+use rustix::fs::inotify::WatchFlags;
 use std::io;
-use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use tokio::fs::File;
-use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncReadExt, AsyncSeekExt, SeekFrom};
 use tokio::sync::mpsc;
 
@@ -68,7 +67,7 @@ impl Reader {
             return self.drain(options, out).await.map(drop);
         }
         // Watched before it is read: what comes in between is not missed.
-        let mut changes = Changes::near(path)?;
+        let mut changes = near(path)?;
         tokio::pin!(ended);
         while self.drain_all(path, options, out).await? {
             tokio::select! {
@@ -158,28 +157,9 @@ impl Reader {
 }
 
 /// Tells when a file, or one beside it, is written to, or takes another's place.
-struct Changes(AsyncFd<OwnedFd>);
-
-impl Changes {
-    fn near(path: &Path) -> io::Result<Self> {
-        let folder = path.parent().unwrap_or(path);
-        let fd = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC)?;
-        inotify::add_watch(&fd, folder, WatchFlags::MODIFY | WatchFlags::CREATE)?;
-        #[allow(
-            deprecated,
-            reason = "its replacement is unsafe; an OwnedFd always names its own file"
-        )]
-        Ok(Self(AsyncFd::new(fd)?))
-    }
-
-    async fn wait(&mut self) -> io::Result<()> {
-        let mut ready = self.0.readable().await?;
-        // Only that something happened counts: events are read to be rid of them.
-        let mut buffer = [0; 4096];
-        while rustix::io::read(ready.get_inner(), &mut buffer).is_ok_and(|read| read > 0) {}
-        ready.clear_ready();
-        Ok(())
-    }
+fn near(path: &Path) -> io::Result<Changes> {
+    let folder = path.parent().unwrap_or(path);
+    Changes::of(folder, WatchFlags::MODIFY | WatchFlags::CREATE)
 }
 
 #[cfg(test)]
