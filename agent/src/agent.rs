@@ -5,6 +5,7 @@ mod builder;
 pub use builder::{AgentBuilder, BuildError};
 
 use crate::config::Config;
+use crate::eviction::{Manager, Verdicts};
 use crate::node_status::{NodeStatus, renew_leases};
 use crate::pod_workers::cache::RuntimeCache;
 use crate::pod_workers::{Bells, Host, PodWorkers};
@@ -63,7 +64,13 @@ impl Agent {
 
     async fn start(mut self, ready: Ready, shutdown: Shutdown) -> Result<(), BoxError> {
         let mut tasks = JoinSet::new();
-        let node = self.register().await;
+        let verdicts = Arc::new(Verdicts::default());
+        let (config, clock) = (self.config.clone(), self.env.clock.clone());
+        let mut defender = Manager::new(config, clock, verdicts.clone());
+        // Before anything is told of the node.
+        defender.look().await;
+        let status = self.node_status(verdicts.clone());
+        let node = status.register().await;
         let uid = node.metadata.uid.clone().unwrap_or_default();
         let node_uid = uid.clone();
         tasks.spawn(renew_leases(
@@ -73,7 +80,7 @@ impl Agent {
             uid,
             shutdown.clone(),
         ));
-        tasks.spawn(self.node_status().keep(node.clone(), shutdown.clone()));
+        tasks.spawn(status.keep(node.clone(), shutdown.clone()));
         if let Some(hook) = self.pod_cidr.take()
             && let Some(cidr) = self.cidr(&node).await
         {
@@ -81,7 +88,8 @@ impl Agent {
         }
         let selector = format!("spec.nodeName={}", self.config.node_name);
         let pods = self.informers.filtered::<HeaderOnly>(PODS, &selector);
-        let host = Arc::new(self.host(&shutdown).await);
+        let host = Arc::new(self.host(verdicts, &shutdown).await);
+        tasks.spawn(defender.run(host.clone(), shutdown.clone()));
         tasks.spawn(follow(host.clone(), shutdown.clone()));
         if let Some((listener, tls)) = self.listener.take() {
             let server = Server::new(host.clone(), pods.clone(), tls);
@@ -102,17 +110,14 @@ impl Agent {
         Ok(())
     }
 
-    fn node_status(&self) -> NodeStatus {
+    fn node_status(&self, verdicts: Arc<Verdicts>) -> NodeStatus {
         NodeStatus {
             config: self.config.clone(),
             client: self.client.clone(),
             env: self.env.clone(),
             runtime: self.runtime.clone(),
+            verdicts,
         }
-    }
-
-    async fn register(&self) -> Node {
-        self.node_status().register().await
     }
 
     /// The node's range of pod addresses: what the cluster gives it, or else the configured one.
@@ -165,7 +170,7 @@ impl Agent {
         })
     }
 
-    async fn host(&self, shutdown: &Shutdown) -> Host {
+    async fn host(&self, verdicts: Arc<Verdicts>, shutdown: &Shutdown) -> Host {
         let bells = Bells::default();
         let (probe_bells, object_bells) = (bells.clone(), bells.clone());
         let (config, client, env) = (self.config.clone(), self.client.clone(), self.env.clone());
@@ -214,6 +219,8 @@ impl Agent {
             services,
             bells,
             ledger: Mutex::default(),
+            pods: Mutex::default(),
+            verdicts,
             pulls: Semaphore::new(PULLS),
         }
     }

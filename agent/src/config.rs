@@ -1,5 +1,6 @@
 //! What an agent must know about its node and cluster.
 
+use crate::eviction::Eviction;
 use crate::runtime::LogLimits;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -42,6 +43,8 @@ pub struct Config {
     /// Mounts file systems in memory for secrets and tokens, and binds sub-paths. Off only in simulations and
     /// tests, where nothing is mounted and the files lie in plain folders.
     pub mount_filesystems: bool,
+    /// When pods go because the node runs short of something.
+    pub eviction: Eviction,
     /// How often Node status is written when nothing changes.
     pub status_period: Duration,
     /// How often the Lease is renewed.
@@ -92,6 +95,7 @@ impl Default for Config {
             node_labels: BTreeMap::new(),
             machine: Machine::default(),
             mount_filesystems: true,
+            eviction: Eviction::default(),
             status_period: Duration::from_secs(300),
             lease_period: Duration::from_secs(10),
         }

@@ -9,6 +9,7 @@ mod changes;
 mod config;
 mod dns;
 mod environment;
+pub mod eviction;
 mod handlers;
 pub mod images;
 pub mod network;

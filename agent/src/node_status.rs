@@ -4,8 +4,8 @@ mod images;
 mod lease;
 mod machine;
 mod object;
-mod pressure;
 mod register;
 
 pub(crate) use lease::renew_leases;
+pub(crate) use machine::{memory, nearest};
 pub(crate) use register::NodeStatus;

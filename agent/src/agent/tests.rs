@@ -1,6 +1,7 @@
 //! An agent over the runtime in memory, on virtual time.
 
 mod api;
+mod evicted;
 mod fixed;
 mod lives;
 mod pods;

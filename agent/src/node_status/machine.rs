@@ -34,12 +34,12 @@ impl Machine {
 }
 
 /// The folder itself, or the first above it that exists.
-pub(super) fn nearest(path: &Path) -> Option<&Path> {
+pub(crate) fn nearest(path: &Path) -> Option<&Path> {
     path.ancestors().find(|path| path.exists())
 }
 
 /// A line of `/proc/meminfo` in bytes.
-pub(super) fn memory(text: &str, name: &str) -> Option<i64> {
+pub(crate) fn memory(text: &str, name: &str) -> Option<i64> {
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     line.trim().strip_suffix("kB")?.trim().parse::<i64>().ok().map(|kib| kib * 1024)
 }

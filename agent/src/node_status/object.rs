@@ -1,7 +1,7 @@
 //! The Node object, as a pure function of what is known about the node.
 
-use super::pressure::Pressure;
 use crate::config::Config;
+use crate::eviction::Pressure;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use windlass_core::apis::Quantity;

@@ -1,7 +1,8 @@
 //! Registers the Node and keeps its status.
 
-use super::{images, object, pressure};
+use super::{images, object};
 use crate::config::Config;
+use crate::eviction::Verdicts;
 use crate::runtime::Runtime;
 use crate::status::whole_seconds;
 use serde_json::json;
@@ -25,6 +26,8 @@ pub(crate) struct NodeStatus {
     pub(crate) client: Arc<dyn Client>,
     pub(crate) env: Env,
     pub(crate) runtime: Arc<dyn Runtime>,
+    /// Tells what the node runs short of.
+    pub(crate) verdicts: Arc<Verdicts>,
 }
 
 impl NodeStatus {
@@ -80,7 +83,7 @@ impl NodeStatus {
             config: &self.config,
             runtime_version: self.runtime.version(),
             images,
-            pressure: pressure::read(&self.config.root_dir),
+            pressure: self.verdicts.pressure(),
             runtime_error,
             now: whole_seconds(self.env.clock.now()).0,
         };
@@ -100,7 +103,10 @@ impl NodeStatus {
     pub(crate) async fn keep(self, mut node: Node, shutdown: Shutdown) {
         let mut written = tokio::time::Instant::now();
         let period = LOOK_PERIOD.min(self.config.status_period);
-        while shutdown.run_until_cancelled(tokio::time::sleep(period)).await.is_some() {
+        let mut pressure = self.verdicts.subscribe();
+        // Another pressure is told at once; that the sender is gone can't be, it is held here.
+        let mut pause = async || _ = tokio::time::timeout(period, pressure.changed()).await;
+        while shutdown.run_until_cancelled(pause()).await.is_some() {
             // As the API shows it: others may have written that the node is silent, which is over then.
             match shutdown.run_until_cancelled(self.client.get_as::<Node>(&self.key())).await {
                 Some(Ok(shown)) => node = shown,

@@ -2,6 +2,7 @@
 
 use super::host::Host;
 use super::worker::{Latest, Worker};
+use crate::eviction;
 use crate::pod::PodExt;
 use crate::static_pods::{MirrorStep, Mirrors, StaticPods, is_mirror};
 use serde::Deserialize;
@@ -188,7 +189,12 @@ impl PodWorkers {
             if adopted || over { BTreeMap::new() } else { self.node_labels(&pod).await };
         let config = &self.host.config;
         let mut ledger = self.host.ledger.lock();
-        let rejection = if over { None } else { ledger.admit(&pod, adopted, config, &labels) };
+        let pressed = || eviction::admit(&pod, self.host.verdicts.pressure());
+        let rejection = match over {
+            true => None,
+            false if adopted => ledger.admit(&pod, adopted, config, &labels),
+            false => pressed().or_else(|| ledger.admit(&pod, adopted, config, &labels)),
+        };
         drop(ledger);
         if let Some(rejection) = &rejection {
             self.host.pod_warning(&pod, &rejection.reason, &rejection.message);
@@ -232,6 +238,7 @@ impl PodWorkers {
 
     fn remove(&mut self, uid: &str) {
         self.host.bells.take_down(uid);
+        self.host.verdicts.forget(uid);
         self.host.release(uid);
         if let Some(handle) = self.workers.remove(uid)
             && self.names.get(&handle.key).is_some_and(|named| named == uid)

@@ -5,6 +5,7 @@ use super::cache::RuntimeCache;
 use super::ledger::Ledger;
 use crate::config::Config;
 use crate::environment::{ServiceView, service_variables};
+use crate::eviction::Verdicts;
 use crate::pod::{PodExt, Role, field_path};
 use crate::prober::Prober;
 use crate::references::References;
@@ -39,6 +40,10 @@ pub(crate) struct Host {
     pub(crate) services: Arc<Informer<ServiceView>>,
     pub(crate) bells: Bells,
     pub(crate) ledger: Mutex<Ledger>,
+    /// The pods that are worked on, by uid.
+    pub(crate) pods: Mutex<HashMap<String, Arc<Pod>>>,
+    /// Which of them must go.
+    pub(crate) verdicts: Arc<Verdicts>,
     /// So many images are fetched at once.
     pub(crate) pulls: Semaphore,
 }
@@ -117,6 +122,7 @@ impl Host {
 
     /// Gives back what a pod has of the node's cpu and memory; others may wait for it.
     pub(crate) fn release(&self, uid: &str) {
+        self.pods.lock().remove(uid);
         let waiting = self.ledger.lock().release(uid);
         waiting.iter().for_each(|uid| self.bells.ring(uid));
     }

@@ -64,7 +64,12 @@ pub(crate) enum Resize {
 pub(crate) struct Ending {
     pub(crate) since: Timestamp,
     pub(crate) why: Option<(String, String)>,
+    /// How long it may take, where that is less than the pod asks for.
+    pub(crate) grace: Option<Duration>,
 }
+
+/// Why a pod goes that the node can't carry any more.
+pub(crate) const EVICTED: &str = "Evicted";
 
 /// A failure, and how many there were in a row.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

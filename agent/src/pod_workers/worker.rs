@@ -3,7 +3,7 @@
 use super::bells::Bell;
 use super::effects::{self, Effect, Outcome};
 use super::host::Host;
-use super::memory::{Ending, FIRST_RETRY, Failure, Memory, Rejection, Volumes};
+use super::memory::{EVICTED, Ending, FIRST_RETRY, Failure, Memory, Rejection, Volumes};
 use super::messages;
 use super::resize;
 use super::plan::{Input, Life, Plan, Step, life, plan};
@@ -105,6 +105,7 @@ impl Worker {
         let runs = !host.cache.pod(pod.uid()).is_quiet();
         let allocated = if runs { resize::known(&pod) } else { resize::asked(&pod) };
         let asked = Arc::new(pod);
+        host.pods.lock().insert(asked.uid().to_owned(), asked.clone());
         let pod = Arc::new(resize::with(Pod::clone(&asked), &allocated));
         let memory = Memory { rejected, start_time, status: old, allocated, ..Memory::default() };
         Self {
@@ -176,6 +177,7 @@ impl Worker {
                     self.memory.volumes_stale();
                 }
                 self.asked = Arc::new(pod);
+                self.host.pods.lock().insert(self.asked.uid().to_owned(), self.asked.clone());
                 self.pod = Arc::new(resize::with(Pod::clone(&self.asked), &self.memory.allocated));
                 self.object = latest.shown().cloned();
             }
@@ -235,10 +237,15 @@ impl Worker {
         let probes = &probes;
         let input =
             Input { pod: &pod, runtime, memory: &self.memory, probes, host_ip, runtime_name, now };
-        let life = life(&input);
+        let mut life = life(&input);
+        let verdict = self.host.verdicts.of(pod.uid()).filter(|_| life == Life::Runs);
+        let grace = verdict.as_ref().map(|verdict| verdict.grace);
+        if let Some(verdict) = verdict {
+            life = Life::Ends(Some((EVICTED.into(), verdict.message)));
+        }
         let ends = life != Life::Runs;
         if let Life::Ends(why) = life {
-            self.memory.ending.get_or_insert(Ending { since: now, why });
+            self.memory.ending.get_or_insert(Ending { since: now, why, grace });
         }
         let input =
             Input { pod: &pod, runtime, memory: &self.memory, probes, host_ip, runtime_name, now };

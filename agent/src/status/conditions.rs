@@ -2,7 +2,7 @@
 
 use super::{is_terminal, whole_seconds};
 use crate::pod::{PodExt, Role, init_role};
-use crate::pod_workers::memory::Resize;
+use crate::pod_workers::memory::{EVICTED, Resize};
 use crate::pod_workers::plan::Input;
 use crate::pod_workers::resize;
 use windlass_core::apis::core::v1::{ContainerStatus, PodCondition, PodStatus};
@@ -27,7 +27,16 @@ pub(super) fn generate(input: &Input<'_>, status: &PodStatus) -> Vec<PodConditio
     .into_iter()
     .map(|(kind, holds)| condition(input, kind, holds))
     .chain(resize(input))
+    .chain(disruption(input))
     .collect()
+}
+
+/// That the node takes the pod away (KEP-3329).
+fn disruption(input: &Input<'_>) -> Option<PodCondition> {
+    let why = input.memory.ending.as_ref()?.why.as_ref();
+    let (_, message) = why.filter(|(reason, _)| reason == EVICTED)?;
+    let base = condition(input, "DisruptionTarget", Ok(Some("TerminationByKubelet")));
+    Some(PodCondition { message: Some(message.clone()), ..base })
 }
 
 /// The conditions that are there only as long as a resize is not done (KEP-1287).

@@ -31,7 +31,8 @@ pub(super) fn plan(input: &Input<'_>, plan: &mut Plan) {
 /// When the last container must have ended.
 fn deadline(input: &Input<'_>) -> Timestamp {
     let since = input.memory.ending.as_ref().map_or(input.now, |ending| ending.since);
-    let own = since + input.pod.grace();
+    let given = input.memory.ending.as_ref().and_then(|ending| ending.grace);
+    let own = since + given.unwrap_or_else(|| input.pod.grace());
     match input.pod.deletion() {
         Some(deletion) => deletion.min(own).max(input.now),
         None => own.max(input.now),

@@ -1,0 +1,128 @@
+//! Looks at the node and its disks.
+
+use super::limits::Disk;
+use super::plan::{Level, Levels};
+use super::threshold::Signal;
+use crate::node_status::{memory, nearest};
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+/// What the node has left. What can't be seen is left out. Reads files, and so blocks.
+pub(super) fn levels(root: &Path) -> Levels {
+    let mut levels = Levels::new();
+    let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    if let (Some(available), Some(capacity)) =
+        (memory(&text, "MemAvailable:"), memory(&text, "MemTotal:"))
+    {
+        levels.insert(Signal::MemoryAvailable, Level { available, capacity });
+    }
+    if let Some(disk) = nearest(root).and_then(|path| rustix::fs::statvfs(path).ok()) {
+        let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+        // Of what can be used at all: some blocks are kept back by the file system.
+        let usable = disk.f_blocks.saturating_sub(disk.f_bfree).saturating_add(disk.f_bavail);
+        let bytes = |blocks: u64| number(blocks.saturating_mul(disk.f_frsize));
+        let level = Level { available: bytes(disk.f_bavail), capacity: bytes(usable) };
+        levels.insert(Signal::NodefsAvailable, level);
+        // Some file systems make inodes as they are needed, and tell of none.
+        if disk.f_files > 0 {
+            let level = Level { available: number(disk.f_favail), capacity: number(disk.f_files) };
+            levels.insert(Signal::NodefsInodesFree, level);
+        }
+    }
+    levels.extend(pids().map(|level| (Signal::PidAvailable, level)));
+    levels
+}
+
+fn pids() -> Option<Level> {
+    let number = |path: &str| fs::read_to_string(path).ok()?.trim().parse::<i64>().ok();
+    let capacity = number("/proc/sys/kernel/pid_max")?.min(number("/proc/sys/kernel/threads-max")?);
+    // `0.00 0.01 0.05 1/234 5678`: of 234 threads one runs.
+    let load = fs::read_to_string("/proc/loadavg").ok()?;
+    let threads: i64 = load.split(' ').nth(3)?.split_once('/')?.1.parse().ok()?;
+    Some(Level { available: capacity - threads, capacity })
+}
+
+/// What a pod has on the node's disk. Walks through it, and so blocks.
+pub(super) fn disk(pod: &Path, logs: &Path) -> Disk {
+    let mut inodes = 0;
+    let mut each = |folder: &Path| -> BTreeMap<String, i64> {
+        let mut all = BTreeMap::new();
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            match tree(&entry.path()) {
+                Ok((bytes, files)) => {
+                    inodes += files;
+                    all.insert(name, bytes);
+                }
+                // What goes while one looks is not there.
+                Err(error) => {
+                    tracing::debug!(path = %entry.path().display(), %error, "not measured")
+                }
+            }
+        }
+        all
+    };
+    let volumes = each(&pod.join("volumes/kubernetes.io~empty-dir"));
+    Disk { volumes, logs: each(logs), inodes }
+}
+
+/// Bytes, and files and folders, of a tree on one file system; none of one that is another file system's root.
+fn tree(path: &Path) -> io::Result<(i64, i64)> {
+    let device =
+        path.parent().map_or(Ok(None), |above| fs::metadata(above).map(|m| Some(m.dev())))?;
+    let (mut bytes, mut files) = (0, 0);
+    let mut todo = vec![path.to_path_buf()];
+    while let Some(path) = todo.pop() {
+        let meta = match fs::symlink_metadata(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            meta => meta?,
+        };
+        if device.is_some_and(|device| device != meta.dev()) {
+            continue;
+        }
+        bytes += i64::try_from(meta.blocks().saturating_mul(512)).unwrap_or(i64::MAX);
+        files += 1;
+        if meta.is_dir() {
+            for entry in fs::read_dir(&path)? {
+                todo.push(entry?.path());
+            }
+        }
+    }
+    Ok((bytes, files))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_node_has_something_left() {
+        let levels = levels(Path::new("/no/such/folder"));
+        for signal in [Signal::MemoryAvailable, Signal::NodefsAvailable, Signal::PidAvailable] {
+            let level = levels[&signal];
+            assert!(
+                level.available > 0 && level.available <= level.capacity,
+                "{signal:?} {level:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn volumes_and_logs_are_measured() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (pod, logs) = (folder.path().join("pod"), folder.path().join("logs"));
+        let volume = pod.join("volumes/kubernetes.io~empty-dir/v/deep");
+        fs::create_dir_all(&volume).expect("made");
+        fs::write(volume.join("file"), vec![1; 100_000]).expect("written");
+        std::os::unix::fs::symlink("/usr", volume.join("link")).expect("a link");
+        fs::create_dir_all(logs.join("c")).expect("made");
+        fs::write(logs.join("c/0.log"), vec![1; 50_000]).expect("written");
+        let disk = disk(&pod, &logs);
+        assert!((100_000..200_000).contains(&disk.volumes["v"]), "{disk:?}");
+        assert!((50_000..100_000).contains(&disk.logs["c"]), "{disk:?}");
+        assert_eq!(disk.inodes, 6);
+    }
+}
