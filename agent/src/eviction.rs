@@ -12,7 +12,7 @@ mod plan;
 mod rank;
 mod threshold;
 
-pub use threshold::{Amount, Eviction, Signal, Threshold, ThresholdError};
+pub use threshold::{Amount, Eviction, Signal, Threshold, ThresholdError, period};
 
 pub(crate) use admit::admit;
 pub(crate) use manager::Manager;

@@ -54,11 +54,16 @@ pub struct Eviction {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ThresholdError {
     /// It is no `SIGNAL<AMOUNT`, or the signal is not known.
-    #[error("invalid eviction threshold \"{0}\": expected SIGNAL<QUANTITY or SIGNAL<PERCENTAGE%, with SIGNAL one of memory.available, nodefs.available, nodefs.inodesFree, pid.available")]
+    #[error(
+        "invalid eviction threshold \"{0}\": expected SIGNAL<QUANTITY or SIGNAL<PERCENTAGE%, with SIGNAL one of memory.available, nodefs.available, nodefs.inodesFree, pid.available"
+    )]
     Invalid(String),
     /// A signal has two thresholds of a kind.
     #[error("duplicate eviction threshold for {0}")]
     Duplicate(String),
+    /// It is no length of time.
+    #[error("invalid period \"{0}\"")]
+    Period(String),
     /// A soft threshold has no grace period.
     #[error("grace period must be specified for the soft eviction threshold {0}")]
     NoGrace(String),
@@ -120,7 +125,8 @@ impl Amount {
             Some(percent) => {
                 let percent: f64 = percent.parse().ok()?;
                 // Checked to fit.
-                (percent > 0.0 && percent < 100.0).then(|| Self::Part((percent * 100.0).round() as u32))
+                (percent > 0.0 && percent < 100.0)
+                    .then(|| Self::Part((percent * 100.0).round() as u32))
             }
         }
     }
@@ -157,15 +163,13 @@ impl Eviction {
         Ok(())
     }
 
-    /// Takes soft thresholds in the place of those that there are, each with the grace period of its signal.
+    /// Takes soft thresholds in the place of those that there are, each with the grace period of its signal:
+    /// `memory.available=1m30s`.
     ///
     /// # Errors
     /// When they can't be understood, or one has no grace period.
-    pub fn set_soft(
-        &mut self,
-        words: &str,
-        graces: &BTreeMap<String, Duration>,
-    ) -> Result<(), ThresholdError> {
+    pub fn set_soft(&mut self, words: &str, graces: &str) -> Result<(), ThresholdError> {
+        let graces = periods(graces)?;
         let soft = parse(words, |name| match graces.get(name) {
             Some(grace) => Ok(Some(*grace)),
             None => Err(ThresholdError::NoGrace(name.to_owned())),
@@ -194,6 +198,27 @@ fn parse(
     Ok(all)
 }
 
+/// A length of time as Kubernetes writes it: `1m30s`.
+///
+/// # Errors
+/// When it is none, or below zero.
+pub fn period(text: &str) -> Result<Duration, ThresholdError> {
+    let parsed = text.trim().parse::<jiff::SignedDuration>().ok();
+    let parsed = parsed.and_then(|parsed| Duration::try_from(parsed).ok());
+    parsed.ok_or_else(|| ThresholdError::Period(text.to_owned()))
+}
+
+fn periods(words: &str) -> Result<BTreeMap<&str, Duration>, ThresholdError> {
+    let words = words.split(',').map(str::trim).filter(|word| !word.is_empty());
+    words
+        .map(|word| {
+            let (name, text) =
+                word.split_once('=').ok_or_else(|| ThresholdError::Period(word.to_owned()))?;
+            Ok((name, period(text)?))
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -208,8 +233,7 @@ mod tests {
             hard(Signal::NodefsAvailable, Amount::Part(750)),
         ];
         assert_eq!(eviction.thresholds, wanted);
-        let graces = BTreeMap::from([("pid.available".to_owned(), Duration::from_secs(90))]);
-        eviction.set_soft("pid.available<10", &graces).expect("fine");
+        eviction.set_soft("pid.available<10", "pid.available=1m30s").expect("fine");
         assert_eq!(eviction.thresholds[2].grace, Some(Duration::from_secs(90)));
         eviction.set_hard("").expect("fine");
         assert_eq!(eviction.thresholds.len(), 1, "the soft one stays");
@@ -218,13 +242,16 @@ mod tests {
     #[test]
     fn what_cant_be_meant_is_refused() {
         let hard = |words: &str| Eviction::default().set_hard(words).expect_err(words);
-        for words in ["memory<1Gi", "memory.available>1Gi", "memory.available<x", "pid.available<100%"] {
+        for words in
+            ["memory<1Gi", "memory.available>1Gi", "memory.available<x", "pid.available<100%"]
+        {
             assert_eq!(hard(words), ThresholdError::Invalid(words.into()));
         }
         let twice = hard("memory.available<1Gi,memory.available<2Gi");
         assert_eq!(twice, ThresholdError::Duplicate("memory.available".into()));
-        let soft = Eviction::default().set_soft("memory.available<1Gi", &BTreeMap::new());
+        let soft = Eviction::default().set_soft("memory.available<1Gi", "");
         assert_eq!(soft, Err(ThresholdError::NoGrace("memory.available".into())));
+        assert_eq!(period("-1s"), Err(ThresholdError::Period("-1s".into())));
     }
 
     #[test]

@@ -190,10 +190,12 @@ impl PodWorkers {
         let config = &self.host.config;
         let mut ledger = self.host.ledger.lock();
         let pressed = || eviction::admit(&pod, self.host.verdicts.pressure());
-        let rejection = match over {
-            true => None,
-            false if adopted => ledger.admit(&pod, adopted, config, &labels),
-            false => pressed().or_else(|| ledger.admit(&pod, adopted, config, &labels)),
+        let rejection = if over {
+            None
+        } else if adopted {
+            ledger.admit(&pod, adopted, config, &labels)
+        } else {
+            pressed().or_else(|| ledger.admit(&pod, adopted, config, &labels))
         };
         drop(ledger);
         if let Some(rejection) = &rejection {

@@ -5,7 +5,7 @@ mod entry;
 
 use super::remote::{Connected, Remote};
 use crate::standalone::node_agent::{self, Place};
-use crate::standalone::{RuntimeOptions, make_private_dir};
+use crate::standalone::{KubeletOptions, RuntimeOptions, make_private_dir};
 use certificates::{For, NodeCertificate};
 use clap::Parser;
 use std::net::IpAddr;
@@ -44,6 +44,8 @@ pub struct Agent {
     /// Most pods that the node takes
     #[arg(long, default_value_t = 110, value_name = "COUNT")]
     max_pods: usize,
+    #[command(flatten)]
+    kubelet: KubeletOptions,
     /// Port for logs, exec and port-forward
     #[arg(long, default_value_t = 10250)]
     port: u16,
@@ -89,6 +91,7 @@ impl Agent {
             data_dir: &self.data_dir,
             runtime: &self.runtime,
             max_pods: self.max_pods,
+            kubelet: &self.kubelet,
             name: &self.node_name,
             address: self.node_ip,
             port: self.port,

@@ -65,6 +65,7 @@ pub(super) async fn start(
         data_dir,
         runtime: &node.runtime,
         max_pods: node.max_pods,
+        kubelet: &node.kubelet,
         name: &name,
         address,
         port: node.agent_port,

@@ -1,6 +1,6 @@
 //! What can be chosen.
 
-use super::{Access, ClusterDns, DATA_DIR};
+use super::{Access, ClusterDns, DATA_DIR, KubeletOptions};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -90,6 +90,8 @@ pub struct NodeOptions {
     pub runtime: RuntimeOptions,
     /// Most pods that it takes.
     pub max_pods: usize,
+    /// How its agent treats it.
+    pub kubelet: KubeletOptions,
 }
 
 /// What runs containers, and where that is.
@@ -185,6 +187,7 @@ impl Default for NodeOptions {
             network_policies: true,
             runtime: RuntimeOptions::default(),
             max_pods: windlass_agent::Config::default().max_pods,
+            kubelet: KubeletOptions::default(),
         }
     }
 }

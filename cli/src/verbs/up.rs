@@ -2,7 +2,8 @@
 
 use crate::component::audit::AuditFlags;
 use crate::standalone::{
-    Cluster, ClusterDns, DATA_DIR, Encryption, NodeOptions, Options, ProxyMode, RuntimeOptions,
+    Cluster, ClusterDns, DATA_DIR, Encryption, KubeletOptions, NodeOptions, Options, ProxyMode,
+    RuntimeOptions,
 };
 use clap::Args;
 use std::net::{IpAddr, SocketAddr};
@@ -65,6 +66,8 @@ pub(super) struct Up {
     /// Most pods that the node takes
     #[arg(long, default_value_t = 110, value_name = "COUNT")]
     max_pods: usize,
+    #[command(flatten)]
+    kubelet: KubeletOptions,
     /// Made once all parts are ready, for scripts
     #[arg(long, value_name = "FILE")]
     ready_file: Option<PathBuf>,
@@ -104,6 +107,7 @@ impl Up {
             network_policies: !self.no_network_policy,
             runtime: self.runtime.clone(),
             max_pods: self.max_pods,
+            kubelet: self.kubelet.clone(),
         };
         Ok(Options {
             data_dir: Some(self.data_dir.clone()),

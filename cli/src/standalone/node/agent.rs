@@ -3,7 +3,7 @@
 use super::network::LateNetwork;
 use super::runtime;
 use crate::standalone::identity::make_private_dir;
-use crate::standalone::{Error, RuntimeOptions};
+use crate::standalone::{Error, KubeletOptions, RuntimeOptions};
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
@@ -26,6 +26,8 @@ pub struct Place<'a> {
     pub runtime: &'a RuntimeOptions,
     /// Most pods that the node takes.
     pub max_pods: usize,
+    /// How it treats the node.
+    pub kubelet: &'a KubeletOptions,
     /// The node's name.
     pub name: &'a str,
     /// The node's address; the agent listens there.
@@ -65,7 +67,7 @@ pub async fn build(place: Place<'_>) -> Result<Agent, Error> {
     let network = LateNetwork::new(root_dir.join("network"), place.pod_cidr, place.service_cidr)?;
     let network = Arc::new(network);
     let runtime = runtime::open(place.runtime, place.data_dir, &root_dir, network.clone()).await?;
-    let config = Config {
+    let mut config = Config {
         node_name: place.name.to_owned(),
         node_ip: place.address,
         root_dir,
@@ -76,6 +78,7 @@ pub async fn build(place: Place<'_>) -> Result<Agent, Error> {
         machine: Machine::read(place.data_dir),
         ..Config::default()
     };
+    place.kubelet.apply(&mut config).map_err(|error| Error::part("agent", error))?;
     let config_tls = Arc::new(server_tls_with(place.own, place.authority, true)?);
     let clients = vec![API_SERVER.to_owned()];
     let tls = ServerTls { config: config_tls, clients, organization: MASTERS.to_owned() };
