@@ -6,6 +6,7 @@ pub use builder::{AgentBuilder, BuildError};
 
 use crate::config::Config;
 use crate::eviction::{Manager, Verdicts};
+use crate::node_shutdown::NodeShutdown;
 use crate::node_status::{NodeStatus, renew_leases};
 use crate::pod_workers::cache::RuntimeCache;
 use crate::pod_workers::{Bells, Host, PodWorkers};
@@ -51,6 +52,7 @@ pub struct Agent {
     runtime: Arc<dyn Runtime>,
     listener: Option<(TcpListener, Option<ServerTls>)>,
     pod_cidr: Option<PodCidrHook>,
+    node_shutdown: NodeShutdown,
 }
 
 // === impl Agent ===
@@ -90,6 +92,7 @@ impl Agent {
         let pods = self.informers.filtered::<HeaderOnly>(PODS, &selector);
         let host = Arc::new(self.host(verdicts, &shutdown).await);
         tasks.spawn(defender.run(host.clone(), shutdown.clone()));
+        tasks.spawn(self.node_shutdown.clone().serve(host.clone(), shutdown.clone()));
         tasks.spawn(follow(host.clone(), shutdown.clone()));
         if let Some((listener, tls)) = self.listener.take() {
             let server = Server::new(host.clone(), pods.clone(), tls);
@@ -98,8 +101,7 @@ impl Agent {
         let folder = self.config.static_pod_path.clone();
         let (name, clock) = (&self.config.node_name, self.env.clock.clone());
         let fixed = Arc::new(StaticPods::new(folder, name, clock));
-        let mirrors =
-            Mirrors { client: self.client.clone(), node: name.clone(), node_uid };
+        let mirrors = Mirrors { client: self.client.clone(), node: name.clone(), node_uid };
         tasks.spawn(PodWorkers::new(host, pods, fixed, mirrors).run(shutdown.clone()));
         ready.set();
         // Until shutdown all parts run; without one of them the node would look well and do nothing.

@@ -1,6 +1,7 @@
 //! What an agent must know about its node and cluster.
 
 use crate::eviction::Eviction;
+use crate::node_shutdown::PriorityGrace;
 use crate::runtime::LogLimits;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -45,6 +46,8 @@ pub struct Config {
     pub mount_filesystems: bool,
     /// When pods go because the node runs short of something.
     pub eviction: Eviction,
+    /// How long pods may take to end when the machine goes down, by their priority. None at all: they are not ended.
+    pub shutdown_grace: Vec<PriorityGrace>,
     /// How often Node status is written when nothing changes.
     pub status_period: Duration,
     /// How often the Lease is renewed.
@@ -96,6 +99,7 @@ impl Default for Config {
             machine: Machine::default(),
             mount_filesystems: true,
             eviction: Eviction::default(),
+            shutdown_grace: Vec::new(),
             status_period: Duration::from_secs(300),
             lease_period: Duration::from_secs(10),
         }

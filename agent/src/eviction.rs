@@ -11,6 +11,7 @@ mod observe;
 mod plan;
 mod rank;
 mod threshold;
+mod usage;
 
 pub use threshold::{Amount, Eviction, Signal, Threshold, ThresholdError, period};
 
@@ -20,11 +21,13 @@ pub(crate) use plan::Pressure;
 
 use parking_lot::Mutex;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// That a pod must go, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Verdict {
+    pub(crate) reason: &'static str,
     pub(crate) message: String,
     /// How long its containers may take, if it is given less than it asks for.
     pub(crate) grace: Duration,
@@ -35,7 +38,11 @@ pub(crate) struct Verdict {
 pub(crate) struct Verdicts {
     all: Mutex<HashMap<String, Verdict>>,
     pressure: tokio::sync::watch::Sender<Pressure>,
+    closed: AtomicBool,
 }
+
+/// What status says of a pod that the node can't carry any more.
+pub(crate) const EVICTED: &str = "Evicted";
 
 impl Verdicts {
     pub(crate) fn of(&self, uid: &str) -> Option<Verdict> {
@@ -56,7 +63,18 @@ impl Verdicts {
         self.pressure.subscribe()
     }
 
-    fn set(&self, uid: &str, verdict: Verdict) {
+    /// The node goes down: it takes no pods any more.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        // Who follows how the node is looks again.
+        self.pressure.send_modify(|_| {});
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set(&self, uid: &str, verdict: Verdict) {
         self.all.lock().insert(uid.to_owned(), verdict);
     }
 

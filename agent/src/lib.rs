@@ -13,6 +13,7 @@ pub mod eviction;
 mod handlers;
 pub mod images;
 pub mod network;
+mod node_shutdown;
 mod node_status;
 mod pod;
 mod pod_workers;
@@ -28,4 +29,5 @@ mod volumes;
 
 pub use agent::{Agent, AgentBuilder, BuildError, PodCidrHook};
 pub use config::{Config, Machine};
+pub use node_shutdown::{NodeShutdown, PriorityGrace};
 pub use server::ServerTls;

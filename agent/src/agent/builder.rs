@@ -2,6 +2,7 @@
 
 use super::{Agent, PodCidrHook};
 use crate::config::Config;
+use crate::node_shutdown::NodeShutdown;
 use crate::runtime::Runtime;
 use crate::server::ServerTls;
 use std::sync::Arc;
@@ -21,6 +22,7 @@ pub struct AgentBuilder {
     runtime: Option<Arc<dyn Runtime>>,
     listener: Option<(TcpListener, Option<ServerTls>)>,
     pod_cidr: Option<PodCidrHook>,
+    node_shutdown: NodeShutdown,
 }
 
 /// Something an agent can't do without was not given.
@@ -83,6 +85,13 @@ impl AgentBuilder {
         self
     }
 
+    /// How the agent is told that the machine goes down.
+    #[must_use]
+    pub fn node_shutdown(mut self, handle: NodeShutdown) -> Self {
+        self.node_shutdown = handle;
+        self
+    }
+
     /// The agent.
     ///
     /// # Errors
@@ -106,6 +115,7 @@ impl AgentBuilder {
             runtime: self.runtime.ok_or(BuildError("runtime"))?,
             listener: self.listener,
             pod_cidr: self.pod_cidr,
+            node_shutdown: self.node_shutdown,
         })
     }
 }

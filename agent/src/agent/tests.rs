@@ -7,9 +7,11 @@ mod lives;
 mod pods;
 mod resize;
 mod server;
+mod shut_down;
 
 use super::Agent;
 use crate::config::Config;
+use crate::node_shutdown::{NodeShutdown, PriorityGrace};
 use crate::runtime::fake::{Director, FakeRuntime};
 use crate::runtime::{ContainerConfig, Runtime};
 use api::MemoryApi;
@@ -30,6 +32,7 @@ struct TestNode {
     api: Arc<MemoryApi>,
     runtime: FakeRuntime,
     shutdown: Shutdown,
+    down: NodeShutdown,
     root: tempfile::TempDir,
     env: Env,
 }
@@ -52,6 +55,7 @@ impl TestNode {
             api: Arc::new(MemoryApi::default()),
             runtime,
             shutdown: Shutdown::new(),
+            down: NodeShutdown::default(),
             root: tempfile::tempdir().expect("a folder"),
             env,
         };
@@ -65,6 +69,7 @@ impl TestNode {
             node_name: "n1".into(),
             root_dir: self.root.path().into(),
             mount_filesystems: false,
+            shutdown_grace: PriorityGrace::usual(Duration::from_secs(30), Duration::from_secs(10)),
             static_pod_path: Some(self.root.path().join("manifests")),
             ..Config::default()
         };
@@ -78,6 +83,7 @@ impl TestNode {
             .client(client.clone())
             .informers(InformerFactory::new(client, shutdown.clone()))
             .env(self.env.clone())
+            .node_shutdown(self.down.clone())
             .runtime(Arc::new(self.runtime.clone()))
             .build()
             .expect("all is given");

@@ -1,6 +1,6 @@
 //! Which pods a node under pressure still takes.
 
-use super::Pressure;
+use super::{Pressure, Verdicts};
 use crate::pod::PodExt;
 use crate::pod_workers::memory::Rejection;
 use crate::resources::{Qos, qos};
@@ -15,8 +15,18 @@ pub(crate) fn is_critical(pod: &Pod) -> bool {
     pod.is_static() || pod.pod_spec().priority.is_some_and(|priority| priority >= CRITICAL)
 }
 
-/// Why a node under this pressure does not take a pod, if so.
-pub(crate) fn admit(pod: &Pod, pressure: Pressure) -> Option<Rejection> {
+/// Why the node does not take a pod as it is now, if so.
+pub(crate) fn admit(pod: &Pod, verdicts: &Verdicts) -> Option<Rejection> {
+    match verdicts.is_closed() {
+        true => Some(Rejection {
+            reason: "NodeShutdown".into(),
+            message: "Pod was rejected as the node is shutting down.".into(),
+        }),
+        false => under(pod, verdicts.pressure()),
+    }
+}
+
+fn under(pod: &Pod, pressure: Pressure) -> Option<Rejection> {
     let only_memory = pressure.memory && !pressure.disk && !pressure.pid;
     let tolerates = || pod.pod_spec().tolerations.iter().flatten().any(tolerates_memory);
     let fits = pressure == Pressure::default()
@@ -51,14 +61,15 @@ mod tests {
 
     fn refused(spec: &Value, pressure: Pressure) -> bool {
         let pod = json!({"metadata": {"name": "p"}, "spec": spec});
-        admit(&serde_json::from_value(pod).expect("a pod"), pressure).is_some()
+        under(&serde_json::from_value(pod).expect("a pod"), pressure).is_some()
     }
 
     #[test]
     fn want_of_memory_refuses_those_that_ask_for_nothing() {
         let memory = Pressure { memory: true, ..Pressure::default() };
         let best_effort = json!({"containers": [{"name": "c"}]});
-        let burstable = json!({"containers": [{"name": "c", "resources": {"requests": {"cpu": "1"}}}]});
+        let burstable =
+            json!({"containers": [{"name": "c", "resources": {"requests": {"cpu": "1"}}}]});
         let tolerant = json!({"containers": [{"name": "c"}], "tolerations": [{"key": MEMORY_TAINT, "operator": "Exists"}]});
         assert!(!refused(&best_effort, Pressure::default()));
         assert!(refused(&best_effort, memory));
@@ -68,7 +79,8 @@ mod tests {
     #[test]
     fn want_of_disk_refuses_all_but_those_that_must_be() {
         let disk = Pressure { disk: true, ..Pressure::default() };
-        let burstable = json!({"containers": [{"name": "c", "resources": {"requests": {"cpu": "1"}}}]});
+        let burstable =
+            json!({"containers": [{"name": "c", "resources": {"requests": {"cpu": "1"}}}]});
         let critical = json!({"containers": [{"name": "c"}], "priority": CRITICAL});
         assert!(refused(&burstable, disk) && !refused(&critical, disk));
     }

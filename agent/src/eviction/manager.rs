@@ -5,14 +5,13 @@ use super::limits::{self, Disk};
 use super::plan::{self, Crossed, Decision};
 use super::rank::{self, PodUsage, Use};
 use super::threshold::Signal;
-use super::{Verdict, Verdicts, message, observe};
+use super::usage::{self, Used};
+use super::{EVICTED, Verdict, Verdicts, message, observe};
 use crate::config::Config;
 use crate::pod::PodExt;
 use crate::pod_workers::Host;
 use crate::resources::{amount, requests};
-use crate::runtime::SandboxUsage;
 use jiff::Timestamp;
-use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 use windlass_core::apis::core::v1::Pod;
@@ -39,11 +38,7 @@ pub(crate) struct Manager {
 // === impl Manager ===
 
 impl Manager {
-    pub(crate) fn new(
-        config: Arc<Config>,
-        clock: Arc<dyn Clock>,
-        verdicts: Arc<Verdicts>,
-    ) -> Self {
+    pub(crate) fn new(config: Arc<Config>, clock: Arc<dyn Clock>, verdicts: Arc<Verdicts>) -> Self {
         Self { config, clock, verdicts, memory: plan::Memory::default(), last: None }
     }
 
@@ -83,23 +78,19 @@ impl Manager {
 
     async fn relieve(&mut self, host: &Host, pods: &[Arc<Pod>], crossed: &Crossed) {
         let signal = crossed.threshold.signal;
-        let used: HashMap<_, _> = match host.runtime.usage().await {
-            Ok(used) => used.into_iter().map(|usage| (usage.id.clone(), usage)).collect(),
-            Err(error) => return tracing::warn!(%error, "can't see what pods use"),
-        };
         let mut all = Vec::new();
         for pod in pods {
-            let runtime = host.cache.pod(pod.uid());
-            let usage = runtime.sandbox().and_then(|sandbox| used.get(&sandbox.id));
             let disk = match signal {
                 Signal::NodefsAvailable | Signal::NodefsInodesFree => measure(host, pod).await,
                 _ => Disk::default(),
             };
-            let names = runtime.running().map(|c| (c.id.0.as_str(), c.name.as_str())).collect();
-            all.push(usage_of(pod, usage, &names, &disk));
+            all.push(usage_of(pod, used(host, pod).await, &disk));
         }
         let Some(first) = rank::first(signal, &all) else {
-            return tracing::warn!(signal = signal.as_str(), "the node runs short, and no pod can go");
+            return tracing::warn!(
+                signal = signal.as_str(),
+                "the node runs short, and no pod can go"
+            );
         };
         let Some(pod) = pods.iter().find(|pod| pod.uid() == first.uid) else { return };
         let grace = match crossed.threshold.grace {
@@ -149,41 +140,39 @@ async fn measure(host: &Host, pod: &Pod) -> Disk {
 fn evict(host: &Host, pod: &Pod, message: String, grace: Duration) {
     tracing::warn!(pod = pod.full_name(), message, "evicting a pod");
     host.pod_warning(pod, "Evicted", &message);
-    host.verdicts.set(pod.uid(), Verdict { message, grace });
+    host.verdicts.set(pod.uid(), Verdict { reason: EVICTED, message, grace });
     host.bells.ring(pod.uid());
 }
 
-/// What a pod uses beside what it asks for; `names` are those of its containers by their ids.
-fn usage_of(
-    pod: &Pod,
-    usage: Option<&SandboxUsage>,
-    names: &BTreeMap<&str, &str>,
-    disk: &Disk,
-) -> PodUsage {
-    let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+async fn used(host: &Host, pod: &Arc<Pod>) -> Used {
+    let (runtime, pod) = (host.cache.pod(pod.uid()), pod.clone());
+    let look = move || usage::of(&runtime, |name| requested(&pod, name, "memory"));
+    tokio::task::spawn_blocking(look).await.unwrap_or_else(|error| {
+        tracing::error!(%error, "the look at a pod's containers broke off");
+        Used::default()
+    })
+}
+
+/// What one container asks for.
+fn requested(pod: &Pod, name: &str, what: &str) -> i64 {
+    let container = pod.pod_spec().containers.iter().find(|c| c.name == name);
+    let list = container.and_then(|c| c.resources.as_ref()).map(|r| &r.requests);
+    list.and_then(|list| amount(list, what)).map_or(0, |quantity| quantity.units())
+}
+
+/// What a pod uses beside what it asks for.
+fn usage_of(pod: &Pod, used: Used, disk: &Disk) -> PodUsage {
     let spec = pod.pod_spec();
-    let requested = |name: &str, what: &str| {
-        let container = spec.containers.iter().find(|c| c.name == name);
-        let list = container.and_then(|c| c.resources.as_ref()).map(|r| &r.requests);
-        list.and_then(|list| amount(list, what)).map_or(0, |quantity| quantity.units())
-    };
-    let containers = usage.iter().flat_map(|usage| &usage.containers).filter_map(|(id, used)| {
-        let name = names.get(id.0.as_str())?;
-        let used = Use { used: number(used.working_set), requested: requested(name, "memory") };
-        Some(((*name).to_owned(), used))
-    });
-    let storage = spec.containers.iter().map(|c| requested(&c.name, "ephemeral-storage")).sum();
+    let storage = spec.containers.iter().map(|c| requested(pod, &c.name, "ephemeral-storage"));
+    let memory = used.memory.values().map(|usage| usage.used).sum();
     PodUsage {
         uid: pod.uid().to_owned(),
         priority: spec.priority.unwrap_or_default(),
         critical: is_critical(pod),
-        memory: Use {
-            used: usage.map_or(0, |usage| number(usage.pod.working_set)),
-            requested: requests(pod).memory,
-        },
-        disk: Use { used: disk.total(), requested: storage },
+        memory: Use { used: memory, requested: requests(pod).memory },
+        disk: Use { used: disk.total(), requested: storage.sum() },
         inodes: disk.inodes,
-        processes: usage.map_or(0, |usage| number(usage.pod.processes)),
-        containers: containers.collect(),
+        processes: used.processes,
+        containers: used.memory,
     }
 }

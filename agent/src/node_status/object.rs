@@ -44,8 +44,8 @@ pub(super) struct Facts<'a> {
     pub(super) runtime_version: String,
     pub(super) images: Vec<ContainerImage>,
     pub(super) pressure: Pressure,
-    /// Why the runtime does not work, if it does not.
-    pub(super) runtime_error: Option<String>,
+    /// Why the node does not work, if it does not.
+    pub(super) trouble: Option<String>,
     pub(super) now: Timestamp,
 }
 
@@ -129,7 +129,7 @@ fn conditions(facts: &Facts<'_>, old: Option<&NodeStatus>) -> Vec<NodeCondition>
             )
         })
         .collect();
-    list.push(match &facts.runtime_error {
+    list.push(match &facts.trouble {
         None => condition(
             facts,
             old,
@@ -137,10 +137,7 @@ fn conditions(facts: &Facts<'_>, old: Option<&NodeStatus>) -> Vec<NodeCondition>
             true,
             ("KubeletReady", "kubelet is posting ready status"),
         ),
-        Some(error) => {
-            let message = format!("container runtime is down: {error}");
-            condition(facts, old, "Ready", false, ("KubeletNotReady", &message))
-        }
+        Some(error) => condition(facts, old, "Ready", false, ("KubeletNotReady", error)),
     });
     list
 }

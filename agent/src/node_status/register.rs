@@ -75,16 +75,19 @@ impl NodeStatus {
     }
 
     async fn look(&self, old: Option<&Status>) -> Status {
-        let (images, runtime_error) = match self.runtime.list_images().await {
+        let (images, mut trouble) = match self.runtime.list_images().await {
             Ok(list) => (images::listed(list), None),
-            Err(error) => (Vec::new(), Some(error.to_string())),
+            Err(error) => (Vec::new(), Some(format!("container runtime is down: {error}"))),
         };
+        if self.verdicts.is_closed() {
+            trouble = Some("node is shutting down".into());
+        }
         let facts = object::Facts {
             config: &self.config,
             runtime_version: self.runtime.version(),
             images,
             pressure: self.verdicts.pressure(),
-            runtime_error,
+            trouble,
             now: whole_seconds(self.env.clock.now()).0,
         };
         object::status(facts, old)

@@ -107,7 +107,7 @@ impl PodWorkers {
         let (read, first) = tokio::sync::oneshot::channel();
         let follow = async move {
             // Nobody waits any more at shutdown.
-            let read = move || drop(read.send(()));
+            let read = move || read.send(()).unwrap_or_default();
             fixed.follow(read, |key| queue.add(key), stop).await;
         };
         let following = tokio::spawn(follow).abort_handle();
@@ -185,11 +185,10 @@ impl PodWorkers {
         let adopted = !self.host.cache.pod(&uid).sandboxes.is_empty();
         let over = pod.status.as_ref().and_then(|s| s.phase.as_deref());
         let over = over.is_some_and(crate::status::is_terminal) || pod.deletion().is_some();
-        let labels =
-            if adopted || over { BTreeMap::new() } else { self.node_labels(&pod).await };
+        let labels = if adopted || over { BTreeMap::new() } else { self.node_labels(&pod).await };
         let config = &self.host.config;
         let mut ledger = self.host.ledger.lock();
-        let pressed = || eviction::admit(&pod, self.host.verdicts.pressure());
+        let pressed = || eviction::admit(&pod, &self.host.verdicts);
         let rejection = if over {
             None
         } else if adopted {

@@ -19,8 +19,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use windlass_core::apis::core::v1::Pod;
+use windlass_core::apis::node::v1::RuntimeClass;
 use windlass_core::client::{DeleteOptions, Key, Patch, WriteOptions};
-use windlass_core::scheme::PODS;
+use windlass_core::scheme::{PODS, RUNTIMECLASSES};
 use windlass_core::{Error, Object};
 
 /// How long a removal that failed rests: whoever planned it plans it again as soon as it is told.
@@ -104,11 +105,26 @@ impl Effect {
             tracing::warn!(%error, "can't read the node's resolver configuration");
             String::new()
         });
-        let config = sandbox_config(&self.pod, &self.host.config, &resolver, attempt);
+        let handler = self.handler().await?;
+        let config = sandbox_config(&self.pod, &self.host.config, &resolver, handler, attempt);
         let logs = self.logs_dir();
         tokio::fs::create_dir_all(&logs).await.map_err(|e| format!("{}: {e}", logs.display()))?;
         let status = self.host.runtime.run_sandbox(config).await.map_err(|e| e.to_string())?;
         self.write_hosts(&status.ips).await.map_err(|e| format!("hosts file: {e}"))
+    }
+
+    /// The handler of the pod's RuntimeClass; empty without one.
+    async fn handler(&self) -> Result<String, String> {
+        let name = self.pod.pod_spec().runtime_class_name.as_deref().unwrap_or_default();
+        if name.is_empty() {
+            return Ok(String::new());
+        }
+        let found = self.host.references.get(self.pod.uid(), RUNTIMECLASSES, "", name).await;
+        let class = found.map_err(|e| e.to_string())?.ok_or_else(|| {
+            format!("failed to get runtime class: RuntimeClass.node.k8s.io \"{name}\" not found")
+        })?;
+        let class = class.view::<RuntimeClass>().map_err(|e| e.to_string())?;
+        Ok(class.handler)
     }
 
     async fn write_hosts(&self, ips: &[IpAddr]) -> std::io::Result<()> {

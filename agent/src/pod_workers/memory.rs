@@ -68,9 +68,6 @@ pub(crate) struct Ending {
     pub(crate) grace: Option<Duration>,
 }
 
-/// Why a pod goes that the node can't carry any more.
-pub(crate) const EVICTED: &str = "Evicted";
-
 /// A failure, and how many there were in a row.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Failure {

@@ -7,11 +7,13 @@ use crate::resources;
 use crate::runtime::{HostNamespaces, PortMapping, SandboxConfig};
 use windlass_core::apis::core::v1::{Container, ContainerPort, Pod};
 
-/// The configuration of a pod's sandbox; `resolver` is the node's resolver configuration.
+/// The configuration of a pod's sandbox; `resolver` is the node's resolver configuration, `handler` that of
+/// its RuntimeClass.
 pub(super) fn sandbox_config(
     pod: &Pod,
     config: &Config,
     resolver: &str,
+    handler: String,
     attempt: u32,
 ) -> SandboxConfig {
     let spec = pod.pod_spec();
@@ -41,6 +43,7 @@ pub(super) fn sandbox_config(
         sysctls: sysctls.map(|s| (s.name.clone(), s.value.clone())).collect(),
         cgroup_parent: resources::cgroup_parent(pod),
         resources: resources::of_pod(pod),
+        runtime_handler: handler,
         labels: labels.map(|(k, v)| (k.clone(), v.clone())).chain(own).collect(),
         annotations: pod.metadata.annotations.clone().unwrap_or_default(),
     }

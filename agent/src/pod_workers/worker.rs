@@ -3,10 +3,10 @@
 use super::bells::Bell;
 use super::effects::{self, Effect, Outcome};
 use super::host::Host;
-use super::memory::{EVICTED, Ending, FIRST_RETRY, Failure, Memory, Rejection, Volumes};
+use super::memory::{Ending, FIRST_RETRY, Failure, Memory, Rejection, Volumes};
 use super::messages;
-use super::resize;
 use super::plan::{Input, Life, Plan, Step, life, plan};
+use super::resize;
 use super::snapshot::{PodRuntime, ended};
 use super::status_sync::StatusSync;
 use crate::pod::PodExt;
@@ -241,7 +241,7 @@ impl Worker {
         let verdict = self.host.verdicts.of(pod.uid()).filter(|_| life == Life::Runs);
         let grace = verdict.as_ref().map(|verdict| verdict.grace);
         if let Some(verdict) = verdict {
-            life = Life::Ends(Some((EVICTED.into(), verdict.message)));
+            life = Life::Ends(Some((verdict.reason.into(), verdict.message)));
         }
         let ends = life != Life::Runs;
         if let Life::Ends(why) = life {
@@ -394,9 +394,9 @@ impl Worker {
             Outcome::Resized(result) => {
                 memory.busy.resize = false;
                 let old = memory.resize_failure.take();
-                memory.resize_failure = result.err().map(|message| {
-                    Failure::after(old.as_ref(), now, FIRST_RETRY, message)
-                });
+                memory.resize_failure = result
+                    .err()
+                    .map(|message| Failure::after(old.as_ref(), now, FIRST_RETRY, message));
             }
             Outcome::SandboxRemoved(id) => drop(memory.busy.sandbox_removals.remove(&id)),
             Outcome::Started { name, result } => {

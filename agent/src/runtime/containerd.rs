@@ -21,14 +21,14 @@ mod snapshots;
 mod streams;
 mod tasks;
 
-use super::linux::sandboxes::SandboxStore;
-use super::linux::state::{Layout, io_error, make_folder};
 use super::linux::containers::Shelf;
 use super::linux::events as event_stream;
+use super::linux::sandboxes::SandboxStore;
+use super::linux::state::{Layout, io_error, make_folder};
 use super::{
     AttachRequest, ContainerConfig, ContainerId, ContainerStatus, Containers, Duplex, Error, Event,
-    ExecRequest, Limits, Resources, Result, Runtime, SandboxConfig, SandboxId, SandboxStatus, Sandboxes, Session,
-    Streams,
+    ExecRequest, Limits, Resources, Result, Runtime, SandboxConfig, SandboxId, SandboxStatus,
+    Sandboxes, Session, Streams,
 };
 use crate::images::{Credentials, ImageId, ImageStatus, Images};
 use crate::network::Network;
@@ -38,7 +38,7 @@ use containers::Own;
 use futures::stream::BoxStream;
 use images::Known;
 use parking_lot::Mutex;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -55,6 +55,8 @@ pub struct ContainerdOptions {
     pub snapshotter: String,
     /// Runs the containers: `io.containerd.runc.v2`.
     pub runtime: String,
+    /// Runs those of pods whose RuntimeClass names a handler.
+    pub handlers: BTreeMap<String, Handler>,
     /// Keeps what must survive a restart of the agent.
     pub state_dir: PathBuf,
     /// Keeps what must not survive a restart of the machine: `/run/windlass`.
@@ -67,6 +69,15 @@ pub struct ContainerdOptions {
     pub helper: PathBuf,
     /// Tells when things are made.
     pub clock: Arc<dyn Clock>,
+}
+
+/// What runs containers in the place of the usual.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Handler {
+    /// The shim: `io.containerd.runc.v2`.
+    pub runtime: String,
+    /// The OCI runtime that the shim takes, by name or path; its usual one when `None`.
+    pub binary: Option<String>,
 }
 
 /// Runs containers on containerd. Cheap to clone; all clones are one runtime. One process at a time may have a
@@ -102,6 +113,7 @@ impl ContainerdOptions {
             namespace: "k8s.io".into(),
             snapshotter: "overlayfs".into(),
             runtime: "io.containerd.runc.v2".into(),
+            handlers: BTreeMap::from(["runc", "crun"].map(|name| (name.into(), Handler::of(name)))),
             state_dir: state_dir.into(),
             run_dir: "/run/windlass".into(),
             root_cgroup: "windlass".into(),
@@ -109,6 +121,15 @@ impl ContainerdOptions {
             helper: "/proc/self/exe".into(),
             clock: Arc::new(SystemClock),
         }
+    }
+}
+
+// === impl Handler ===
+
+impl Handler {
+    /// An OCI runtime with runc's command line.
+    pub fn of(binary: &str) -> Self {
+        Self { runtime: "io.containerd.runc.v2".into(), binary: Some(binary.into()) }
     }
 }
 
@@ -166,6 +187,7 @@ impl Inner {
 #[async_trait]
 impl Sandboxes for ContainerdRuntime {
     async fn run_sandbox(&self, config: SandboxConfig) -> Result<SandboxStatus> {
+        containers::handler(&self.inner, &config.runtime_handler)?;
         self.inner.sandboxes.run(config).await
     }
 

@@ -28,14 +28,14 @@ mod shim;
 
 pub use shim::shim_main_if_asked;
 
+use super::linux::containers::Shelf;
 use super::linux::sandboxes::SandboxStore;
 use super::linux::state::{self, Layout};
-use super::linux::containers::Shelf;
 use super::linux::{cgroup, events};
 use super::{
     AttachRequest, ContainerConfig, ContainerId, ContainerStatus, Containers, Duplex, Error, Event,
-    ExecRequest, Limits, Resources, Result, Runtime, SandboxConfig, SandboxId, SandboxStatus, Sandboxes, Session,
-    Streams,
+    ExecRequest, Limits, Resources, Result, Runtime, SandboxConfig, SandboxId, SandboxStatus,
+    Sandboxes, Session, Streams,
 };
 use crate::images::store::ImageStore;
 use crate::images::{Credentials, ImageId, ImageStatus, Images};
@@ -47,6 +47,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use windlass_core::clock::{Clock, SystemClock};
+
+/// The only handler that a RuntimeClass may name here.
+const HANDLER: &str = "oci";
 
 /// What an [`OciRuntime`] stands on.
 pub struct OciOptions {
@@ -129,13 +132,8 @@ impl OciRuntime {
             options.helper.clone(),
             options.clock.clone(),
         )?;
-        let inner = Arc::new(Inner {
-            layout,
-            options,
-            sandboxes,
-            shelf: Shelf::default(),
-            overlay,
-        });
+        let inner =
+            Arc::new(Inner { layout, options, sandboxes, shelf: Shelf::default(), overlay });
         containers::recover(&inner).await?;
         Ok(Self { inner })
     }
@@ -150,6 +148,10 @@ impl Inner {
 #[async_trait]
 impl Sandboxes for OciRuntime {
     async fn run_sandbox(&self, config: SandboxConfig) -> Result<SandboxStatus> {
+        if !["", HANDLER].contains(&config.runtime_handler.as_str()) {
+            let name = &config.runtime_handler;
+            return Err(Error::Invalid(format!("no runtime for \"{name}\" is configured")));
+        }
         self.inner.sandboxes.run(config).await
     }
 

@@ -72,6 +72,9 @@ pub struct SandboxConfig {
     pub cgroup_parent: String,
     /// Limits of the whole pod.
     pub resources: Resources,
+    /// The handler that its RuntimeClass names; empty for the usual one.
+    #[serde(default)]
+    pub runtime_handler: String,
     /// Labels, kept and given back by `list`.
     pub labels: BTreeMap<String, String>,
     /// Annotations, kept and given back by `list`.

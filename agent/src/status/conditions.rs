@@ -1,8 +1,10 @@
 //! The conditions of a pod (Pod lifecycle, "Pod conditions").
 
 use super::{is_terminal, whole_seconds};
+use crate::eviction::EVICTED;
+use crate::node_shutdown::TERMINATED;
 use crate::pod::{PodExt, Role, init_role};
-use crate::pod_workers::memory::{EVICTED, Resize};
+use crate::pod_workers::memory::Resize;
 use crate::pod_workers::plan::Input;
 use crate::pod_workers::resize;
 use windlass_core::apis::core::v1::{ContainerStatus, PodCondition, PodStatus};
@@ -34,7 +36,8 @@ pub(super) fn generate(input: &Input<'_>, status: &PodStatus) -> Vec<PodConditio
 /// That the node takes the pod away (KEP-3329).
 fn disruption(input: &Input<'_>) -> Option<PodCondition> {
     let why = input.memory.ending.as_ref()?.why.as_ref();
-    let (_, message) = why.filter(|(reason, _)| reason == EVICTED)?;
+    let (_, message) =
+        why.filter(|(reason, _)| [EVICTED, TERMINATED].contains(&reason.as_str()))?;
     let base = condition(input, "DisruptionTarget", Ok(Some("TerminationByKubelet")));
     Some(PodCondition { message: Some(message.clone()), ..base })
 }

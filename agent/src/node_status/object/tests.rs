@@ -6,7 +6,7 @@ fn facts(config: &Config, second: i64, error: Option<&str>) -> NodeStatus {
         runtime_version: "fake://1".into(),
         images: Vec::new(),
         pressure: Pressure { disk: true, ..Pressure::default() },
-        runtime_error: error.map(ToOwned::to_owned),
+        trouble: error.map(ToOwned::to_owned),
         now: Timestamp::from_second(second).expect("a time"),
     };
     status(facts, None)
@@ -41,7 +41,7 @@ fn a_condition_keeps_the_time_of_its_change() {
             runtime_version: String::new(),
             images: Vec::new(),
             pressure: Pressure::default(),
-            runtime_error: error.map(ToOwned::to_owned),
+            trouble: error.map(ToOwned::to_owned),
             now: Timestamp::from_second(20).expect("a time"),
         };
         let new = status(facts, Some(&old));

@@ -5,7 +5,7 @@ use super::io::{Hub, Names};
 use super::snapshots::{Snapshots, chain_id, layers_of};
 use super::{Inner, images, tasks};
 use crate::images::blob::random_hex;
-use crate::runtime::linux::containers::Container;
+use crate::runtime::linux::containers;
 use crate::runtime::linux::describe::{Parts, describe, stop_signal};
 use crate::runtime::linux::log::Stream;
 use crate::runtime::linux::state::{self, ContainerRecord, ExitRecord, RunRecord, io_error};
@@ -15,10 +15,11 @@ use containerd_client::services::v1::container::Runtime;
 use containerd_client::services::v1::{Container, CreateContainerRequest, DeleteContainerRequest};
 use containerd_client::types::Mount;
 use parking_lot::Mutex;
+use prost::Message;
 use prost_types::Any;
 use std::collections::HashMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::task::AbortOnDropHandle;
@@ -26,11 +27,13 @@ use tonic::Code;
 
 /// How a container's configuration is called on the wire.
 const SPEC: &str = "types.containerd.io/opencontainers/runtime-spec/1/Spec";
+/// How the options of runc's shim are called on the wire.
+const RUNC_OPTIONS: &str = "containerd.runc.v1.Options";
 /// How long the last words of a container that has ended may take to come out of its pipes.
 const DRAIN: Duration = Duration::from_secs(5);
 
 /// A container, as this process knows it.
-pub(super) type Entry = Container<Own>;
+pub(super) type Entry = containers::Container<Own>;
 
 /// What is its own of a container with a task.
 pub(super) struct Own {
@@ -147,6 +150,7 @@ async fn make(
         }
         done => done?,
     };
+    let runtime = handler(inner, &pod.config.runtime_handler)?;
     let (inner, id, pod) = (inner.clone(), id.clone(), pod.clone());
     let words = image.config.config().clone().unwrap_or_default();
     let write = {
@@ -158,7 +162,7 @@ async fn make(
         id: record.id.0.clone(),
         labels: labels(&inner, &record),
         image: record.config.image.0.clone(),
-        runtime: Some(Runtime { name: inner.options.runtime.clone(), options: None }),
+        runtime: Some(runtime),
         spec: Some(Any { type_url: SPEC.into(), value: spec }),
         snapshotter: inner.options.snapshotter.clone(),
         snapshot_key: record.id.0.clone(),
@@ -168,6 +172,28 @@ async fn make(
     let mut client = inner.connection.containers();
     call("making a container", client.create(request)).await?;
     Ok(record)
+}
+
+/// What runs the containers of pods with this handler.
+pub(super) fn handler(inner: &Inner, name: &str) -> Result<Runtime> {
+    if name.is_empty() {
+        return Ok(Runtime { name: inner.options.runtime.clone(), options: None });
+    }
+    let handler = inner.options.handlers.get(name);
+    let handler = handler
+        .ok_or_else(|| Error::Invalid(format!("no runtime for \"{name}\" is configured")))?;
+    let options = handler.binary.as_ref().map(|binary| {
+        let options = RuncOptions { binary_name: binary.clone() };
+        Any { type_url: RUNC_OPTIONS.into(), value: options.encode_to_vec() }
+    });
+    Ok(Runtime { name: handler.runtime.clone(), options })
+}
+
+/// Of the options of runc's shim the one that is needed here.
+#[derive(Clone, PartialEq, prost::Message)]
+struct RuncOptions {
+    #[prost(string, tag = "6")]
+    binary_name: String,
 }
 
 fn lay_out(
