@@ -30,6 +30,6 @@ pub fn component(context: &Context) -> Box<dyn Component> {
         .after(jobs.synced());
     let queue = controller.queue();
     wiring::itself(&crons, &queue);
-    wiring::owners_of(&jobs, &crons, GVK, &queue);
+    wiring::owners_of(&jobs, &crons, GVK, &queue, wiring::at_once);
     Box::new(controller)
 }

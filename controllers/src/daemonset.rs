@@ -38,8 +38,8 @@ pub fn component(context: &Context) -> Box<dyn Component> {
         .after(revisions.synced());
     let queue = controller.queue();
     wiring::itself(&sets, &queue);
-    wiring::owners_of(&pods, &sets, GVK, &queue);
-    wiring::owners_of(&revisions, &sets, GVK, &queue);
+    wiring::owners_of(&pods, &sets, GVK, &queue, wiring::at_once);
+    wiring::owners_of(&revisions, &sets, GVK, &queue, wiring::at_once);
     nodes.on_change(move |change| {
         if let Change::Updated { old, new } = change
             && old.object.header().labels == new.object.header().labels

@@ -34,6 +34,6 @@ pub fn component(context: &Context) -> Box<dyn Component> {
         .after(sets.synced());
     let queue = controller.queue();
     wiring::itself(&deployments, &queue);
-    wiring::owners_of(&sets, &deployments, GVK, &queue);
+    wiring::owners_of(&sets, &deployments, GVK, &queue, wiring::at_once);
     Box::new(controller)
 }

@@ -18,7 +18,7 @@ mod tests;
 
 use crate::Context;
 use crate::support::kinds::{Definition, Kind, WithKinds};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use windlass_core::cache::HeaderOnly;
 use windlass_core::component::{Component, Shutdown};
 use windlass_core::controller::Controller;
@@ -34,10 +34,12 @@ fn build(context: &Context, kinds: Vec<Kind>, shutdown: &Shutdown) -> Box<dyn Co
     let graph = Arc::new(graph::Graph::default());
     let definitions = context.informers.informer::<Definition>(scheme::CUSTOMRESOURCEDEFINITIONS);
     let behind = Arc::new(behind::Behind::default());
-    let sync = sync::Sync::new(context, graph.clone(), definitions.clone(), behind.clone());
+    let wake = Arc::new(OnceLock::new());
+    let (known, servers) = (graph.clone(), behind.clone());
+    let sync = sync::Sync::new(context, known, definitions.clone(), servers, wake.clone());
     let mut controller =
         Controller::new("garbagecollector", sync).workers(context.settings.workers * 4);
-    let queue = controller.queue();
+    let queue = wake.get_or_init(|| controller.queue()).clone();
     // Events own nothing and are owned by nothing.
     for kind in kinds.into_iter().filter(|kind| kind.resource != scheme::EVENTS) {
         // Without the indexes that other controllers need: all objects there are go through here.

@@ -64,6 +64,6 @@ fn of_kind(context: &Context, kind: &'static Kind) -> Box<dyn Component> {
         .after(pods.synced());
     let queue = controller.queue();
     wiring::itself(&sets, &queue);
-    wiring::owners_of(&pods, &sets, kind.gvk.clone(), &queue);
+    wiring::owners_of(&pods, &sets, kind.gvk.clone(), &queue, wiring::at_once);
     Box::new(controller)
 }

@@ -37,12 +37,12 @@ pub fn component(context: &Context) -> Box<dyn Component> {
         .after(claims.synced());
     let queue = controller.queue();
     wiring::itself(&sets, &queue);
-    wiring::owners_of(&pods, &sets, GVK, &queue);
-    wiring::owners_of(&revisions, &sets, GVK, &queue);
+    wiring::owners_of(&pods, &sets, GVK, &queue, wiring::at_once);
+    wiring::owners_of(&revisions, &sets, GVK, &queue, wiring::at_once);
     // A claim that goes may be what a new pod waits for.
     claims.on_change(move |change| {
         if matches!(change, Change::Deleted(_)) {
-            wiring::selecting(&sets, change.object(), &queue);
+            wiring::selecting(&sets, change.object(), |key| queue.add(key));
         }
     });
     Box::new(controller)

@@ -1,5 +1,6 @@
 //! What several controllers share.
 
+pub(crate) mod aggregated;
 pub(crate) mod backoff;
 pub(crate) mod batch;
 pub(crate) mod claim;

@@ -12,5 +12,5 @@ mod tests;
 
 pub use amount::Amount;
 pub use names::{Source, is_extended, is_native, source};
-pub use scopes::Scopes;
-pub use usage::{ClaimUsage, PodUsage, ServiceUsage, Uses};
+pub use scopes::{Scoped, Scopes};
+pub use usage::{ClaimUsage, DeviceUsage, PodUsage, ServiceUsage, Uses};

@@ -74,6 +74,12 @@ pub trait Plugin: Send + Sync + 'static {
         Reach::Cluster
     }
 
+    /// Of a plugin that looks at other nodes ([`Reach::Nodes`]): changes when something does that it looks at there for pods
+    /// of this class. What it said before counts until then, but for nodes that changed themselves.
+    fn stamp(&self, _pod: &PodClass, snapshot: &Snapshot) -> u64 {
+        snapshot.version().nodes()
+    }
+
     /// Whether [`Plugin::may_help`] can say yes to such an event for any pod at all: asked once, where that is asked
     /// for each pod this plugin refused.
     fn hears(&self, _event: &ClusterEvent) -> bool {
@@ -94,7 +100,7 @@ pub enum Reach {
     Nothing,
     /// At the pod's class and this one node with its pods.
     Node,
-    /// And at other nodes, but not at the pods on them: good until any node itself changes.
+    /// And at other nodes, but not at the pods on them: good until its [stamp](Plugin::stamp) changes.
     Nodes,
     /// At all there is.
     Cluster,
@@ -198,6 +204,8 @@ pub trait Score: Send + Sync {
 
 /// Told of a placement before it is bound, and before the next pod is looked at.
 pub trait Reserve: Send + Sync {
+    /// The pod has just been put on its node in the snapshot: the moment to note what columns say that it gets there.
+    fn assumed(&self, _placement: &Placement, _snapshot: &Snapshot) {}
     /// Sets something aside.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! What the scheduler knows of a pod.
 
 mod affinity;
+mod requests;
 mod shared;
 mod spread;
 mod volumes;
@@ -9,8 +10,9 @@ pub use affinity::{PodTerm, PodTerms};
 pub use spread::SpreadConstraint;
 pub use volumes::{Disk, PodClaim};
 
-use crate::snapshot::{Resources, resource_amounts};
+use crate::snapshot::Resources;
 use jiff::Timestamp;
+use requests::{Amounts, ContainerStatus, DEFAULT_REQUESTS, Requests};
 use serde::Deserialize;
 use shared::share;
 use std::collections::BTreeMap;
@@ -18,7 +20,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 use volumes::Volume;
 use windlass_core::apis::core::v1::{Affinity, NodeAffinity, Toleration, TopologySpreadConstraint};
-use windlass_core::meta::{Quantity, Str, intern};
+use windlass_core::meta::{Str, intern};
 use windlass_core::object::{Labels, Object};
 
 /// A pod as filters and scores see it: what is its own, and the [class](PodClass) it is of, to which it derefs.
@@ -116,6 +118,8 @@ struct Status {
     resource_claim_statuses: Vec<ClaimStatus>,
     start_time: Option<Timestamp>,
     conditions: Vec<Condition>,
+    container_statuses: Vec<ContainerStatus>,
+    init_container_statuses: Vec<ContainerStatus>,
 }
 
 #[derive(Default, Deserialize)]
@@ -189,8 +193,6 @@ struct ClaimStatus {
     resource_claim_name: Option<String>,
 }
 
-type Amounts = BTreeMap<String, String>;
-
 #[derive(Deserialize)]
 struct Gate {
     name: String,
@@ -199,16 +201,11 @@ struct Gate {
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Container {
+    name: String,
     image: String,
     resources: Requests,
     ports: Vec<Port>,
     restart_policy: String,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Requests {
-    requests: Amounts,
 }
 
 #[derive(Default, Deserialize)]
@@ -221,9 +218,6 @@ struct Port {
     protocol: String,
 }
 
-/// Milli-CPU and bytes that scores assume of a container that asks for none (Kubernetes' `NonZeroRequests`).
-const DEFAULT_REQUESTS: [(&str, &str); 2] = [("cpu", "100m"), ("memory", "200Mi")];
-
 // === impl PodInfo ===
 
 impl PodInfo {
@@ -235,7 +229,8 @@ impl PodInfo {
         let View { spec, status } = object.view()?;
         let header = object.header();
         let resource_claims = spec.resource_claims(&status);
-        let (requests, non_zero_requests) = (spec.total(&[]), spec.total(&DEFAULT_REQUESTS));
+        let requests = spec.total(&status, &[]);
+        let non_zero_requests = spec.total(&status, &DEFAULT_REQUESTS);
         let (host_ports, images) = (spec.host_ports(), spec.images());
         let affinity = spec.affinity.map(|affinity| *affinity).unwrap_or_default();
         let (with, apart) = (affinity.pod_affinity, affinity.pod_anti_affinity);
@@ -307,41 +302,17 @@ impl Deref for PodInfo {
 
 impl Condition {
     fn says_preempted(&self) -> bool {
-        (&*self.r#type, &*self.status, &*self.reason)
-            == ("DisruptionTarget", "True", "PreemptionByScheduler")
+        self.says("DisruptionTarget", "PreemptionByScheduler")
+    }
+
+    fn says(&self, kind: &str, reason: &str) -> bool {
+        (&*self.r#type, &*self.status, &*self.reason) == (kind, "True", reason)
     }
 }
 
 // === impl Spec ===
 
 impl Spec {
-    /// What the pod needs at most at any time (KEP-753): sidecars run beside all that starts after them,
-    /// other init containers run alone, containers run together.
-    fn total(&self, defaults: &[(&str, &str)]) -> Resources {
-        let mut running: BTreeMap<String, Quantity> = BTreeMap::new();
-        let mut highest: BTreeMap<String, Quantity> = BTreeMap::new();
-        for container in &self.init_containers {
-            let asked = container.amounts(defaults);
-            if container.restart_policy == "Always" {
-                add(&mut running, asked);
-                raise(&mut highest, running.clone());
-            } else {
-                let mut during = running.clone();
-                add(&mut during, asked);
-                raise(&mut highest, during);
-            }
-        }
-        self.containers.iter().for_each(|container| add(&mut running, container.amounts(defaults)));
-        raise(&mut running, highest);
-        // Resources of the pod as a whole take the place of the sum (KEP-2837).
-        if let Some(pod) = &self.resources {
-            running.extend(parse(&pod.requests));
-        }
-        add(&mut running, parse(&self.overhead));
-        running.insert("pods".into(), Quantity::from_units(1));
-        resource_amounts(running)
-    }
-
     fn resource_claims(&self, status: &Status) -> Box<[Option<Str>]> {
         let made = |name: &str| status.resource_claim_statuses.iter().find(|s| s.name == name);
         let claim = |claim: &ResourceClaim| match (&claim.resource_claim_name, made(&claim.name)) {
@@ -373,41 +344,11 @@ impl Spec {
     }
 }
 
-impl Container {
-    fn amounts(&self, defaults: &[(&str, &str)]) -> BTreeMap<String, Quantity> {
-        let mut amounts = parse(&self.resources.requests);
-        for (name, least) in defaults {
-            let least = least.parse().expect("a constant quantity");
-            amounts.entry((*name).to_owned()).or_insert(least);
-        }
-        amounts
-    }
-}
-
 /// The name under which a node lists an image: a name without a tag means the latest.
 fn tagged(image: &str) -> std::borrow::Cow<'_, str> {
     let name = image.rfind('/').map_or(0, |slash| slash + 1);
     match image[name..].contains(':') {
         true => image.into(),
         false => format!("{image}:latest").into(),
-    }
-}
-
-/// The API server has checked the quantities; one that still can't be read asks for nothing.
-fn parse(amounts: &Amounts) -> BTreeMap<String, Quantity> {
-    amounts.iter().filter_map(|(name, amount)| Some((name.clone(), amount.parse().ok()?))).collect()
-}
-
-fn add(to: &mut BTreeMap<String, Quantity>, more: BTreeMap<String, Quantity>) {
-    for (name, amount) in more {
-        let sum = to.entry(name).or_default();
-        *sum = *sum + amount;
-    }
-}
-
-fn raise(to: &mut BTreeMap<String, Quantity>, least: BTreeMap<String, Quantity>) {
-    for (name, amount) in least {
-        let highest = to.entry(name).or_default();
-        *highest = amount.max(*highest);
     }
 }

@@ -3,11 +3,16 @@
 //! An event wakes only the pods it may help: those refused by a plugin that says so ([`crate::framework::Plugin::may_help`]).
 //! Pure: the caller says what time it is, and sleeps until [`Queue::next_due`].
 
+mod event;
+mod groups;
 mod waiting;
 
+pub use event::ClusterEvent;
+pub(crate) use groups::{GroupKey, group_of};
+
+use crate::PodInfo;
 use crate::extender;
 use crate::framework::{Enabled, Profile, Profiles, Unschedulable};
-use crate::{NodeInfo, PodInfo};
 use jiff::Timestamp;
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
@@ -18,37 +23,13 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 use waiting::Waiting;
-use windlass_core::Object;
 use windlass_core::meta::Str;
-use windlass_core::scheme::GroupVersionResource;
 use windlass_core::workqueue::Backoff;
 
 /// A pod is tried again after so long even if nothing seems to help it.
 const FLUSH_AFTER: Duration = Duration::from_secs(5 * 60);
-
-/// Something that may make a pod schedulable.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum ClusterEvent {
-    /// A node came.
-    NodeAdded(Arc<NodeInfo>),
-    /// A node changed.
-    #[allow(missing_docs, reason = "they say it")]
-    NodeUpdated { old: Arc<NodeInfo>, new: Arc<NodeInfo> },
-    /// A node went.
-    NodeDeleted(Arc<NodeInfo>),
-    /// A pod is on a node.
-    PodAdded(Arc<PodInfo>),
-    /// A pod on a node changed, or the pod itself that waits.
-    #[allow(missing_docs, reason = "they say it")]
-    PodUpdated { old: Arc<PodInfo>, new: Arc<PodInfo> },
-    /// A pod left its node.
-    PodDeleted(Arc<PodInfo>),
-    /// An object of another resource, which a plugin's columns watch, came or changed.
-    ObjectSet(GroupVersionResource, Arc<Object>),
-    /// It went.
-    ObjectDeleted(GroupVersionResource, Arc<Object>),
-}
+/// When more happens while a pod is being looked at, it is tried again in any case.
+const MOST_MISSED: usize = 1024;
 
 /// A pod in the queue.
 #[derive(Clone, Debug)]
@@ -85,11 +66,12 @@ pub struct Queue {
     backing_off: Waiting,
     unschedulable: Waiting,
     groups: FxHashMap<GroupKey, FxHashSet<Box<str>>>,
+    /// Pods that have no turn whatever happens.
+    held: FxHashSet<Box<str>>,
+    /// What has happened while somebody outside looked at a pod.
+    missed: FxHashMap<Box<str>, Vec<ClusterEvent>>,
     sequence: u64,
 }
-
-/// Namespace and name of a PodGroup.
-pub(crate) type GroupKey = (Str, Str);
 
 impl Queue {
     /// An empty queue. A pod that failed waits 1 s, then longer, at most 10 s, before it may be tried again.
@@ -110,21 +92,19 @@ impl Queue {
             backing_off: Waiting::default(),
             unschedulable: Waiting::default(),
             groups: FxHashMap::default(),
+            held: FxHashSet::default(),
+            missed: FxHashMap::default(),
             sequence: 0,
         }
     }
 
-    /// Takes a new or changed pod in. Others of its group, which may have waited for it, are tried again with it.
+    /// Takes a new or changed pod in.
     pub fn add(&mut self, pod: Arc<PodInfo>, now: Instant) {
         let queued = match self.remove(&pod.uid) {
             Some(known) => QueuedPod { pod, ..known },
             None => self.fresh(pod, now),
         };
-        let group = group_of(&queued.pod);
         self.enqueue(queued);
-        if let Some(group) = group {
-            self.activate_group(&group);
-        }
     }
 
     /// Whether a pod is new to the queue, or asks for something else than what waits here. A change of its status
@@ -142,6 +122,7 @@ impl Queue {
 
     /// Takes a pod out.
     pub fn remove(&mut self, uid: &str) -> Option<QueuedPod> {
+        self.missed.remove(uid);
         let waited = self.backing_off.remove(uid).or_else(|| self.unschedulable.remove(uid));
         let queued = waited.or_else(|| self.deactivate(uid))?;
         self.leave_group(&queued.pod);
@@ -156,26 +137,43 @@ impl Queue {
         Some(first)
     }
 
-    /// All pods of a group that wait and have no gate, in the order they came.
-    pub(crate) fn take_group(&mut self, group: &GroupKey) -> Vec<QueuedPod> {
-        let uids = self.groups.get(group).cloned().unwrap_or_default();
-        let open = |uid: &str| self.get(uid).is_some_and(|queued| !queued.gated);
-        let uids: Vec<_> = uids.into_iter().filter(|uid| open(uid)).collect();
-        let mut taken: Vec<_> = uids.iter().filter_map(|uid| self.remove(uid)).collect();
-        taken.sort_by_key(|queued| queued.sequence);
-        taken
+    /// What happens from now on counts for a pod that was popped, when it is [parked](Self::park).
+    pub(crate) fn listen(&mut self, uid: &str) {
+        self.missed.entry(uid.into()).or_default();
+    }
+
+    /// From now on a pod has no turn, until it is [released](Self::release).
+    pub(crate) fn hold(&mut self, uid: &str) {
+        self.held.insert(uid.into());
+    }
+
+    /// A pod may have turns again. What happened meanwhile has counted for it.
+    pub(crate) fn release(&mut self, uid: &str, now: Instant) {
+        if self.held.remove(uid) && self.unschedulable.get(uid).is_some_and(|queued| queued.gated) {
+            self.rouse(uid, now);
+        }
     }
 
     /// A pod got no node: it waits for an event that may help.
     pub fn park(&mut self, mut queued: QueuedPod, why: &Unschedulable, now: Instant) {
+        let missed = self.missed.remove(&queued.pod.uid).unwrap_or_default();
         self.tried(&mut queued, now);
         queued.refused_by = why.plugins.iter().copied().collect();
         self.join_group(&queued.pod);
-        self.unschedulable.insert(Some(now + FLUSH_AFTER), queued);
+        let profile = self.profiles.of(&queued.pod);
+        let helps = |event: &ClusterEvent| {
+            queued.helped_by(event, profile, |enabled| enabled.plugin.hears(event))
+        };
+        if missed.len() >= MOST_MISSED || missed.iter().any(helps) {
+            self.back_off(queued, now);
+        } else {
+            self.unschedulable.insert(Some(now + FLUSH_AFTER), queued);
+        }
     }
 
     /// A pod could not be bound: it is tried again after a while.
     pub fn retry(&mut self, mut queued: QueuedPod, now: Instant) {
+        self.missed.remove(&queued.pod.uid);
         self.tried(&mut queued, now);
         self.join_group(&queued.pod);
         self.back_off(queued, now);
@@ -183,8 +181,10 @@ impl Queue {
 
     /// Something happened: wakes the pods it may help.
     pub fn wake(&mut self, event: &ClusterEvent, now: Instant) {
+        let lists = self.missed.values_mut().filter(|events| events.len() < MOST_MISSED);
+        lists.for_each(|events| events.push(event.clone()));
         let helped = {
-            let profiles = &self.profiles;
+            let (profiles, held) = (&self.profiles, &self.held);
             // Most events help with few plugins: who never hears of one is asked once, not once a pod.
             let mut heard: SmallVec<[(*const Profile, &'static str, bool); 16]> = SmallVec::new();
             let mut hears = move |profile: &Arc<Profile>, enabled: &Enabled| {
@@ -198,14 +198,8 @@ impl Queue {
             };
             self.unschedulable.select(|queued| {
                 let profile = profiles.of(&queued.pod);
-                queued.refused_by.is_empty()
-                    // What helps with an extender nobody knows.
-                    || queued.refused_by.contains(&extender::NAME)
-                    || profile.plugins().iter().any(|enabled| {
-                        queued.refused_by.contains(&enabled.plugin.name())
-                            && hears(profile, enabled)
-                            && enabled.plugin.may_help(event, &queued.pod)
-                    })
+                !(queued.gated && held.contains(&queued.pod.uid))
+                    && queued.helped_by(event, profile, |enabled| hears(profile, enabled))
             })
         };
         for uid in helped {
@@ -216,7 +210,7 @@ impl Queue {
     /// Lets a pod that waits be tried again, after its back-off.
     pub fn rouse(&mut self, uid: &str, now: Instant) {
         if let Some(queued) = self.unschedulable.remove(uid) {
-            if queued.gated { self.enqueue(queued) } else { self.back_off(queued, now) }
+            self.back_off(queued, now);
         }
     }
 
@@ -273,14 +267,14 @@ impl Queue {
     /// The one way to the active pods: past the gates. A pod that must wait at one is looked at again
     /// when it changes, or when the plugin says that something may help.
     fn enqueue(&mut self, mut queued: QueuedPod) {
-        self.join_group(&queued.pod);
-        let gates = self.profiles.of(&queued.pod).at(|at| at.pre_enqueue.as_ref());
-        let closed = gates.filter(|(_, gate)| gate.pre_enqueue(&queued.pod).is_err());
-        queued.refused_by = closed.map(|(enabled, _)| enabled.plugin.name()).collect();
-        queued.gated = !queued.refused_by.is_empty();
+        let closed = self.profiles.of(&queued.pod).closed(&queued.pod);
+        queued.refused_by = closed.map(|(plugin, _)| plugin).collect();
+        queued.gated = !queued.refused_by.is_empty() || self.held.contains(&queued.pod.uid);
         if queued.gated {
+            self.leave_group(&queued.pod);
             self.unschedulable.insert(None, queued);
         } else {
+            self.join_group(&queued.pod);
             self.activate(queued);
         }
     }
@@ -306,38 +300,27 @@ impl Queue {
             None => a.sequence.cmp(&b.sequence),
         }
     }
-
-    fn activate_group(&mut self, group: &GroupKey) {
-        let uids = self.groups.get(group).cloned().unwrap_or_default();
-        for uid in uids {
-            if self.unschedulable.get(&uid).is_some_and(|queued| !queued.gated)
-                && let Some(queued) = self.unschedulable.remove(&uid)
-            {
-                self.enqueue(queued);
-            }
-        }
-    }
-
-    fn join_group(&mut self, pod: &PodInfo) {
-        if let Some(group) = group_of(pod) {
-            self.groups.entry(group).or_default().insert(pod.uid.clone());
-        }
-    }
-
-    fn leave_group(&mut self, pod: &PodInfo) {
-        let Some(group) = group_of(pod) else { return };
-        if let Some(uids) = self.groups.get_mut(&group) {
-            uids.remove(&pod.uid);
-            if uids.is_empty() {
-                self.groups.remove(&group);
-            }
-        }
-    }
 }
 
-/// The group that a pod belongs to.
-pub(crate) fn group_of(pod: &PodInfo) -> Option<GroupKey> {
-    (!pod.pod_group.is_empty()).then(|| (pod.namespace.clone(), pod.pod_group.clone()))
+// === impl QueuedPod ===
+
+impl QueuedPod {
+    /// Whether an event may help it, by the plugins that refused it and `hears` of such.
+    fn helped_by(
+        &self,
+        event: &ClusterEvent,
+        profile: &Profile,
+        mut hears: impl FnMut(&Enabled) -> bool,
+    ) -> bool {
+        self.refused_by.is_empty()
+            // What helps with an extender nobody knows.
+            || self.refused_by.contains(&extender::NAME)
+            || profile.plugins().iter().any(|enabled| {
+                self.refused_by.contains(&enabled.plugin.name())
+                    && hears(enabled)
+                    && enabled.plugin.may_help(event, &self.pod)
+            })
+    }
 }
 
 #[cfg(test)]

@@ -11,10 +11,11 @@ pub use outcome::{Outcome, Preempted};
 pub use templates::pods_of;
 pub use undo::Mark;
 
-use crate::framework::{Engine, Explanation, Placement, Plugin, Profile, Unschedulable};
+use crate::framework::{Engine, Explanation, Placement, Plugin, Profile, Profiles, Unschedulable};
 use crate::gang::{GangScheduling, PodGroups, Policy};
-use crate::queue::group_of;
+use crate::queue::{GroupKey, group_of};
 use crate::{NodeInfo, PodInfo, Snapshot};
+use rustc_hash::FxHashMap;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -26,9 +27,17 @@ use windlass_core::scheme::GroupVersionResource;
 /// A copy of the cluster to try things on.
 pub struct Simulation {
     engine: Engine,
-    profile: Arc<Profile>,
+    profiles: Profiles,
     random: Seeded,
     log: Vec<Step>,
+}
+
+/// Pods that are to be placed.
+#[derive(Default)]
+struct Waiting {
+    by_priority: BTreeMap<Reverse<i32>, VecDeque<Arc<PodInfo>>>,
+    /// Those of each gang: the first of them that has its turn takes them all.
+    gangs: FxHashMap<GroupKey, Vec<Arc<PodInfo>>>,
 }
 
 // === impl Simulation ===
@@ -40,11 +49,12 @@ impl Simulation {
         Self::with_profile(snapshot, Arc::new(crate::plugins::simulated_profile()))
     }
 
-    /// The same with other plugins.
+    /// The same with other plugins: one profile, or several, each for the pods that name it.
     #[must_use]
-    pub fn with_profile(mut snapshot: Snapshot, profile: Arc<Profile>) -> Self {
-        profile.attach(&mut snapshot);
-        Self { engine: Engine::new(snapshot), profile, random: Seeded::new(0), log: Vec::new() }
+    pub fn with_profile(mut snapshot: Snapshot, profiles: impl Into<Profiles>) -> Self {
+        let profiles = profiles.into();
+        profiles.attach(&mut snapshot);
+        Self { engine: Engine::new(snapshot), profiles, random: Seeded::new(0), log: Vec::new() }
     }
 
     /// The cluster as it would be by now.
@@ -54,42 +64,55 @@ impl Simulation {
     }
 
     /// Places pods, greater priority first, then in their order. A pod whose room others must leave gets it; these are
-    /// placed anew after it, as their owners would make them anew.
+    /// placed anew after it, as their owners would make them anew. Pods whose end has been asked for are none that
+    /// anybody places; those that have a gate, or that another scheduler shall place, wait.
     pub fn place(&mut self, pods: impl IntoIterator<Item = Arc<PodInfo>>) -> Outcome {
         let mut outcome = Outcome::default();
-        let mut waiting: BTreeMap<Reverse<i32>, VecDeque<Arc<PodInfo>>> = BTreeMap::new();
-        let wait = |waiting: &mut BTreeMap<_, VecDeque<_>>, pod: Arc<PodInfo>| {
-            waiting.entry(Reverse(pod.priority)).or_default().push_back(pod);
-        };
-        pods.into_iter().for_each(|pod| wait(&mut waiting, unbound(pod)));
-        let gangs = self.profile.has(GangScheduling.name());
-        while let Some(mut first) = waiting.first_entry() {
-            let Some(pod) = first.get_mut().pop_front() else {
-                first.remove();
-                continue;
-            };
-            if gangs && let Some(needed) = self.gang(&pod) {
-                let group = group_of(&pod);
-                let mut members = vec![pod];
-                for others in waiting.values_mut() {
-                    let (mine, rest) = others.drain(..).partition(|p| group_of(p) == group);
-                    *others = rest;
-                    members.extend::<VecDeque<_>>(mine);
+        let mut waiting = Waiting::default();
+        pods.into_iter().for_each(|pod| self.wait(pod, &mut waiting, &mut outcome));
+        while let Some(pod) = waiting.next() {
+            let Some(profile) = self.profiles.named(&pod.scheduler_name).cloned() else { continue };
+            if let Some((group, needed)) = self.gang(&pod, &profile) {
+                // None: their turn was that of one before.
+                if let Some(members) = waiting.gangs.remove(&group) {
+                    self.place_gang(&members, needed, &profile, &mut outcome);
                 }
-                self.place_gang(&members, needed, &mut outcome);
                 continue;
             }
-            for evicted in self.place_one(pod, &mut outcome) {
-                wait(&mut waiting, evicted);
+            for evicted in self.place_one(pod, &profile, &mut outcome) {
+                self.wait(evicted, &mut waiting, &mut outcome);
             }
         }
         outcome
     }
 
+    /// Puts a pod to those that wait, if anybody may place it.
+    fn wait(&self, pod: Arc<PodInfo>, waiting: &mut Waiting, outcome: &mut Outcome) {
+        if pod.deleting || pod.terminal {
+            return;
+        }
+        let pod = unbound(pod);
+        let Some(profile) = self.profiles.named(&pod.scheduler_name) else {
+            let message = format!("no profile for schedulerName {:?}", &*pod.scheduler_name);
+            let why = Unschedulable { message, ..Unschedulable::default() };
+            return outcome.unschedulable.push((pod, why));
+        };
+        let closed = profile.closed(&pod).next();
+        if let Some((plugin, reason)) = closed {
+            let (message, plugins) = (reason.into_owned(), vec![plugin]);
+            let why = Unschedulable { message, plugins, ..Unschedulable::default() };
+            return outcome.unschedulable.push((pod, why));
+        }
+        if let Some((group, _)) = self.gang(&pod, profile) {
+            waiting.gangs.entry(group).or_default().push(pod.clone());
+        }
+        waiting.by_priority.entry(Reverse(pod.priority)).or_default().push_back(pod);
+    }
+
     /// What each plugin says of a pod, node by node. Changes nothing.
     #[must_use]
     pub fn explain(&self, pod: &PodInfo) -> Explanation {
-        Explanation::new(pod, &self.engine.snapshot, &self.profile)
+        Explanation::new(pod, &self.engine.snapshot, self.profiles.of(pod))
     }
 
     /// Adds nodes, or changes those of the same name.
@@ -99,7 +122,14 @@ impl Simulation {
 
     /// Cordons a node and places its pods anew, but for those of DaemonSets. Nothing happens when there is no such node.
     pub fn drain(&mut self, node: &str) -> Outcome {
-        let Some(id) = self.engine.snapshot.id(node) else { return Outcome::default() };
+        let pods = self.empty(node);
+        self.place(pods)
+    }
+
+    /// Cordons a node and takes its pods off, but for those of DaemonSets: to be placed anew together with others.
+    /// None when there is no such node.
+    pub fn empty(&mut self, node: &str) -> Vec<Arc<PodInfo>> {
+        let Some(id) = self.engine.snapshot.id(node) else { return Vec::new() };
         let cordoned =
             NodeInfo { unschedulable: true, ..(**self.engine.snapshot.node(id)).clone() };
         self.set_node(Arc::new(cordoned));
@@ -107,7 +137,7 @@ impl Simulation {
         let mut pods: Vec<_> = pods.filter(|pod| !of_daemon_set(pod)).cloned().collect();
         pods.sort_by(|a, b| a.uid.cmp(&b.uid));
         pods.iter().for_each(|pod| self.take_off(pod));
-        self.place(pods)
+        pods
     }
 
     /// Drains a node and takes it away, with the DaemonSet pods on it.
@@ -136,8 +166,13 @@ impl Simulation {
     }
 
     /// Places one; returns who had to go for it.
-    fn place_one(&mut self, pod: Arc<PodInfo>, outcome: &mut Outcome) -> Vec<Arc<PodInfo>> {
-        let why = match self.engine.place(&pod, &self.profile, &self.random) {
+    fn place_one(
+        &mut self,
+        pod: Arc<PodInfo>,
+        profile: &Arc<Profile>,
+        outcome: &mut Outcome,
+    ) -> Vec<Arc<PodInfo>> {
+        let why = match self.engine.place(&pod, profile, &self.random) {
             Ok(node) => {
                 self.settle(pod, node, outcome);
                 return Vec::new();
@@ -157,11 +192,17 @@ impl Simulation {
             outcome.preempted.push(Preempted { pod: victim.clone(), from, by });
         }
         self.settle(pod, node, outcome);
-        why.victims.into_iter().map(unbound).collect()
+        why.victims
     }
 
-    fn place_gang(&mut self, members: &[Arc<PodInfo>], needed: usize, outcome: &mut Outcome) {
-        let together = self.engine.place_together(members, needed, &self.profile, &self.random);
+    fn place_gang(
+        &mut self,
+        members: &[Arc<PodInfo>],
+        needed: usize,
+        profile: &Arc<Profile>,
+        outcome: &mut Outcome,
+    ) {
+        let together = self.engine.place_together(members, needed, profile, &self.random);
         for (at, node) in together.placed {
             self.settle(members[at].clone(), node, outcome);
         }
@@ -169,12 +210,16 @@ impl Simulation {
         outcome.unschedulable.extend(refused.map(|(at, why)| (members[at].clone(), why)));
     }
 
-    /// How many more pods of its gang must be placed with this one; none when it goes alone.
-    fn gang(&self, pod: &PodInfo) -> Option<usize> {
-        let (group, groups) = (group_of(pod)?, self.engine.snapshot.columns::<PodGroups>()?);
+    /// A pod's gang, and how many more of it must be placed with this one; none when it goes alone.
+    fn gang(&self, pod: &PodInfo, profile: &Profile) -> Option<(GroupKey, usize)> {
+        let group = group_of(pod).filter(|_| profile.has(GangScheduling.name()))?;
+        let groups = self.engine.snapshot.columns::<PodGroups>()?;
         match groups.policy(&group)? {
             Policy::Basic => None,
-            Policy::Gang(min_count) => Some(min_count.saturating_sub(groups.placed(&group))),
+            Policy::Gang(min_count) => {
+                let missing = min_count.saturating_sub(groups.placed(&group));
+                Some((group, missing))
+            }
         }
     }
 
@@ -198,6 +243,20 @@ impl Simulation {
         let old = known.map(|id| self.engine.snapshot.node(id).clone());
         self.log.push(Step::NodeSet(node.name.clone(), old));
         self.engine.snapshot.set_node(node);
+    }
+}
+
+// === impl Waiting ===
+
+impl Waiting {
+    fn next(&mut self) -> Option<Arc<PodInfo>> {
+        loop {
+            let mut first = self.by_priority.first_entry()?;
+            match first.get_mut().pop_front() {
+                Some(pod) => return Some(pod),
+                None => drop(first.remove()),
+            }
+        }
     }
 }
 

@@ -34,12 +34,14 @@ pub(super) struct Caches {
     pub(super) attachments: Arc<Informer<AttachmentView>>,
 }
 
+type Unwanted = FxHashMap<String, Timestamp>;
+
 pub(super) struct Sync {
     context: Context,
     recorder: Recorder,
     caches: Caches,
-    /// Since when each attachment is of no use, by uid.
-    unwanted: Mutex<FxHashMap<String, Timestamp>>,
+    /// By node: since when each attachment is of no use, by uid.
+    unwanted: Mutex<FxHashMap<String, Unwanted>>,
     promises: Promises,
 }
 
@@ -126,21 +128,19 @@ impl Sync {
         wanted: &BTreeMap<String, Wanted>,
         now: Timestamp,
     ) -> Result<BTreeMap<String, Attached>> {
-        let mut unwanted = self.unwanted.lock();
-        let mut all = BTreeMap::new();
+        let before = self.unwanted.lock().remove(node).unwrap_or_default();
+        let (mut all, mut unwanted) = (BTreeMap::new(), Unwanted::default());
         for entry in self.caches.attachments.by_index(BY_NODE, node) {
             let (header, volume) = (entry.object.header(), entry.view.volume());
             if volume.is_empty() {
                 continue;
             }
             let uid = header.uid.to_string();
-            if wanted.contains_key(volume) {
-                unwanted.remove(&uid);
+            let mut since = now;
+            if !wanted.contains_key(volume) {
+                since = before.get(&uid).copied().unwrap_or(now);
+                unwanted.insert(uid.clone(), since);
             }
-            let since = match wanted.contains_key(volume) {
-                true => now,
-                false => *unwanted.entry(uid.clone()).or_insert(now),
-            };
             let source = self.caches.volumes.get("", volume);
             let source =
                 source.map(|volume| volume.object.view::<PersistentVolume>()).transpose()?;
@@ -156,16 +156,10 @@ impl Sync {
             };
             all.insert(volume.to_owned(), attached);
         }
-        Ok(all)
-    }
-
-    /// Forgets attachments that are gone.
-    fn forget(&self) {
-        let here = self.caches.attachments.list(None);
-        let mut unwanted = self.unwanted.lock();
-        if unwanted.len() > here.len() {
-            unwanted.retain(|uid, _| here.iter().any(|one| *one.object.header().uid == **uid));
+        if !unwanted.is_empty() {
+            self.unwanted.lock().insert(node.to_owned(), unwanted);
         }
+        Ok(all)
     }
 }
 
@@ -184,7 +178,6 @@ impl Reconciler for Sync {
         let applied = ops::apply(&*self.context.client, &self.recorder, plan.ops).await;
         self.settle(&request.name).await?;
         applied?;
-        self.forget();
         Ok(plan.again.map_or(Action::Done, Action::RequeueAfter))
     }
 }

@@ -1,4 +1,3 @@
-use super::signature::detached;
 use super::signing::plan;
 use super::token::Token;
 use crate::support::testing::{at, cases, entry};
@@ -47,24 +46,21 @@ fn a_token_signs_in_its_time() {
     assert!(!token.is_over(at(59)) && token.is_over(at(60)));
 }
 
+#[derive(Deserialize)]
+struct Signature {
+    name: String,
+    data: BTreeMap<String, String>,
+    #[serde(default)]
+    token: bool,
+    change: Option<Value>,
+}
+
 #[test]
 fn signatures_follow_the_tokens() {
-    // As `openssl dgst -sha256 -hmac` makes it.
-    let signed = detached("payload", "abcdef", "0123456789abcdef");
-    assert_eq!(
-        signed,
-        "eyJhbGciOiJIUzI1NiIsImtpZCI6ImFiY2RlZiJ9..pQpAf41KnbpDpf53Otu_ufAeAbWD9CSytTS_WpoG4Mc"
-    );
-    let data = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
-        pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
-    };
     let token = token("bootstrap-token-abcdef", &[]);
-    let bare = data(&[("kubeconfig", "payload"), ("jws-kubeconfig-gone00", "x")]);
-    let change = plan(&bare, &[&token]).unwrap();
-    let expected =
-        json!({"data": {"jws-kubeconfig-abcdef": signed, "jws-kubeconfig-gone00": Value::Null}});
-    assert_eq!(change, expected);
-    let right = data(&[("kubeconfig", "payload"), ("jws-kubeconfig-abcdef", &signed)]);
-    assert_eq!(plan(&right, &[&token]), None);
-    assert_eq!(plan(&data(&[]), &[&token]), None, "there is nothing to sign");
+    for case in cases::<Signature>(include_str!("tests/signatures.yaml")) {
+        let tokens: Vec<_> = case.token.then_some(&token).into_iter().collect();
+        let wanted = case.change.map(|change| json!({"data": change}));
+        assert_eq!(plan(&case.data, &tokens), wanted, "{}", case.name);
+    }
 }

@@ -67,6 +67,7 @@ impl Sync {
             gvk: &GVK,
             meta: &set.metadata,
             selector,
+            finalizer: None,
         };
         owning.claim(|_| true).await
     }

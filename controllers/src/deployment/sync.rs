@@ -3,7 +3,7 @@
 use super::plan::{Plan, Snapshot, hash_of, plan};
 use super::{GVK, model};
 use crate::Context;
-use crate::support::claim::{self, Claimant};
+use crate::support::claim::{self, Claimant, Tie};
 use crate::support::ops::{self, Op};
 use crate::support::owner::{controller_ref, uid_of};
 use crate::support::{status, time};
@@ -39,14 +39,9 @@ impl Sync {
         let candidates = views::claimable(&self.sets, &request.namespace, uid);
         let claimed = claim::claim(&Claimant { uid, deleting, selector }, candidates, |_| true);
         let reference = controller_ref(&GVK, &request.name, uid);
-        claim::settle(
-            &*self.context.client,
-            &key(request),
-            &reference,
-            &scheme::REPLICASETS,
-            &claimed,
-        )
-        .await?;
+        let tie = Tie { reference, finalizer: None };
+        claim::settle(&*self.context.client, &key(request), &tie, &scheme::REPLICASETS, &claimed)
+            .await?;
         // What was adopted just now comes back as a change.
         claimed.owned.iter().map(|set| set.object.view()).collect()
     }

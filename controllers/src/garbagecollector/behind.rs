@@ -3,56 +3,22 @@
 use super::graph::{Graph, Source};
 use super::watch::{Queue, follow_until};
 use crate::Context;
+use crate::support::aggregated::{self, Service};
 use crate::support::kinds::Kind;
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
-use serde::Deserialize;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
 use windlass_core::client::{Client, Discovery};
 use windlass_core::component::{Ready, Shutdown};
-use windlass_core::scheme::{self, GroupVersion, ResourceInfo};
+use windlass_core::scheme::{self, GroupVersion};
 
 /// Waiting time after a server did not say what it serves.
 const AGAIN: Duration = Duration::from_secs(10);
 /// So often a server is asked anew, besides when something changes about its APIService: nobody tells of a kind more.
 /// (Kubernetes asks all of them every 30 seconds.)
 const REFRESH: Duration = Duration::from_secs(60);
-
-/// What is read of an APIService.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Service {
-    spec: Spec,
-    status: Status,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-struct Spec {
-    group: String,
-    version: String,
-    service: Option<Reference>,
-}
-
-/// Only that there is one matters here.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(default)]
-struct Reference {}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-struct Status {
-    conditions: Vec<Condition>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-struct Condition {
-    r#type: String,
-    status: String,
-}
 
 /// The kinds that are followed, each as long as its APIService leads to another server.
 #[derive(Default)]
@@ -72,23 +38,6 @@ struct Means {
     client: Arc<dyn Client>,
     graph: Arc<Graph>,
     queue: Queue,
-}
-
-// === impl Service ===
-
-impl Service {
-    /// The group version that another server serves.
-    fn elsewhere(&self) -> Option<GroupVersion> {
-        let Spec { group, version, service } = &self.spec;
-        let (group, version) = (group.clone().into(), version.clone().into());
-        service.map(|Reference {}| GroupVersion { group, version })
-    }
-
-    fn is_available(&self) -> bool {
-        let is =
-            |condition: &Condition| condition.r#type == "Available" && condition.status == "True";
-        self.status.conditions.iter().any(is)
-    }
 }
 
 // === impl Behind ===
@@ -171,57 +120,26 @@ impl Behind {
 /// What can be collected of a group version; asked for until the server says.
 async fn kinds(discovery: &dyn Discovery, version: &GroupVersion) -> Vec<Kind> {
     loop {
-        match discovery.resources(version).await {
-            Ok(infos) => return infos.iter().filter_map(|info| collectable(info)).collect(),
+        match aggregated::kinds(discovery, version).await {
+            Ok(kinds) => return kinds,
             Err(error) => tracing::warn!(%version, %error, "a server does not say what it serves"),
         }
         tokio::time::sleep(AGAIN).await;
     }
 }
 
-fn collectable(info: &ResourceInfo) -> Option<Kind> {
-    let can = ["list", "watch", "delete"].iter().all(|verb| info.has_verb(verb));
-    can.then(|| Kind {
-        resource: info.gvr.clone(),
-        kind: info.kind.to_string(),
-        namespaced: info.namespaced,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::{Value, json};
-
-    fn service(value: Value) -> Service {
-        serde_json::from_value(value).expect("an APIService")
-    }
+    use windlass_core::scheme::GroupVersionResource;
 
     #[test]
-    fn only_what_others_serve_counts_once_it_is_there() {
-        let local = service(json!({"spec": {"group": "apps", "version": "v1"}}));
-        assert_eq!(local.elsewhere(), None);
-        let conditions = json!({"conditions": [{"type": "Available", "status": "True"}]});
-        let spec = json!({"group": "a.b", "version": "v1", "service": {"name": "x"}});
-        let other = service(json!({"spec": spec, "status": conditions}));
-        let version = other.elsewhere().expect("another server's");
-        assert_eq!((version.to_string().as_str(), other.is_available()), ("a.b/v1", true));
-        assert!(!service(json!({"spec": spec})).is_available());
-    }
-
-    #[test]
-    fn what_can_not_be_watched_or_deleted_is_not_collected() {
-        let version = GroupVersion { group: "a.b".into(), version: "v1".into() };
-        let list = json!({"resources": [
-            {"name": "ships", "kind": "Ship", "namespaced": true, "verbs": ["delete", "list", "watch"]},
-            {"name": "sights", "kind": "Sight", "verbs": ["get", "list"]},
-        ]});
-        let infos = scheme::read_resources(&version, list.to_string().as_bytes()).expect("a list");
-        let kinds: Vec<Kind> = infos.iter().filter_map(|info| collectable(info)).collect();
-        assert_eq!(kinds.iter().map(|kind| &*kind.kind).collect::<Vec<_>>(), ["Ship"]);
-        let behind = Behind::default();
-        let kinds = kinds.into_iter().map(|kind| (kind, Shutdown::new())).collect();
+    fn a_kind_is_found_by_its_group() {
+        let resource = GroupVersionResource::new("a.b", "v1", "ships");
+        let ship = Kind { resource, kind: "Ship".into(), namespaced: true };
+        let kinds = vec![(ship, Shutdown::new())];
         let new = Followed { stop: Shutdown::new(), changed: Arc::default(), kinds };
+        let behind = Behind::default();
         behind.0.lock().insert("v1.a.b".into(), new);
         assert!(behind.find("a.b", "Ship").is_some_and(|kind| kind.namespaced));
         assert!(behind.find("c.d", "Ship").is_none());

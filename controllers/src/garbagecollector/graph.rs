@@ -52,6 +52,8 @@ pub(super) struct Dependent {
     pub(super) uid: Uid,
     pub(super) key: Key,
     pub(super) blocks: bool,
+    /// It goes already.
+    pub(super) deleting: bool,
 }
 
 /// An object that is gone. Its uid alone says nothing: who refers to an owner may write any, and be wrong about the rest.
@@ -162,7 +164,8 @@ impl Graph {
             let owner = node.owner(uid)?;
             let blocks = owner.block_owner_deletion;
             let means_it = it.is_none_or(|it| it.is(owner, &node.place.namespace));
-            means_it.then(|| Dependent { uid: child.clone(), key: node.place.key(), blocks })
+            let (uid, key, deleting) = (child.clone(), node.place.key(), node.deleting);
+            means_it.then_some(Dependent { uid, key, blocks, deleting })
         };
         named.filter_map(dependent).collect()
     }
@@ -217,13 +220,13 @@ impl State {
             return look;
         }
         let had = before.as_ref().map(|before| before.owners.clone()).unwrap_or_default();
-        for owner in had.iter().filter(|owner| node.owner(&owner.uid) != Some(owner)) {
-            look.extend(self.waiting(&owner.uid));
-            self.unlink(&owner.uid, &uid);
-        }
+        let lost: Vec<_> =
+            had.iter().filter(|owner| node.owner(&owner.uid) != Some(owner)).collect();
+        lost.iter().for_each(|owner| self.unlink(&owner.uid, &uid));
         for owner in &node.owners {
             self.dependents.entry((*owner.uid).into()).or_default().insert(uid.clone());
         }
+        look.extend(lost.iter().filter_map(|owner| self.unblocked(&owner.uid)));
         if node.orphaning || node.foreground || self.is_doubtful(&node, &had) {
             look.push(uid);
         }
@@ -256,15 +259,21 @@ impl State {
         let mut look: Vec<Uid> = self.dependents.get(uid).into_iter().flatten().cloned().collect();
         for owner in &node.owners {
             self.unlink(&owner.uid, uid);
-            look.extend(self.waiting(&owner.uid));
+            look.extend(self.unblocked(&owner.uid));
         }
         look
     }
 
-    /// An owner, if it waits for its dependents to go.
-    fn waiting(&self, owner: &str) -> Option<Uid> {
-        let (uid, node) = self.nodes.get_key_value(owner)?;
-        node.foreground.then(|| uid.clone())
+    /// An owner that waits for its dependents to go, when none is left that blocks it.
+    fn unblocked(&self, owner: &str) -> Option<Uid> {
+        let (uid, node) = self.nodes.get_key_value(owner).filter(|(_, node)| node.foreground)?;
+        let blocks = |child: &Uid| {
+            let child = self.nodes.get(child)?;
+            let owner = child.owner(owner).filter(|owner| owner.block_owner_deletion)?;
+            Some(node.is(owner, &child.place.namespace))
+        };
+        let mut dependents = self.dependents.get(owner).into_iter().flatten();
+        (!dependents.any(|child| blocks(child) == Some(true))).then(|| uid.clone())
     }
 
     fn unlink(&mut self, owner: &str, child: &str) {

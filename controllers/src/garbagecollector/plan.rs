@@ -24,7 +24,7 @@ pub(super) enum OwnerState {
 pub(super) enum EndStep {
     /// Take it from its dependents, then let it go: remove the finalizer.
     Orphan(Vec<Dependent>),
-    /// Look at its dependents: they have to go.
+    /// Have its dependents looked at: they have to go.
     Wait(Vec<Dependent>),
     /// Nothing blocks it: remove the finalizer.
     Release,

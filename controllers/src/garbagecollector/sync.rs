@@ -4,12 +4,14 @@ use super::behind::Behind;
 use super::graph::{Dependent, FOREGROUND, Graph, ORPHAN, Uid};
 use super::owners::Owners;
 use super::plan::{EndStep, Step, end, patience, step};
+use super::watch::Queue;
 use crate::Context;
 use crate::support::kinds::Definition;
 use crate::support::ops::{self, Op};
 use async_trait::async_trait;
+use futures::{TryStreamExt, stream};
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use windlass_core::cache::Informer;
 use windlass_core::client::{DeleteOptions, Key, Preconditions, Propagation};
@@ -20,10 +22,14 @@ use windlass_core::{Error, Object, Result};
 /// While not all dependents are known, it is looked again after this time.
 const AGAIN: Duration = Duration::from_secs(1);
 
+/// So many dependents are made orphans at the same time.
+const AT_ONCE: usize = 16;
+
 pub(super) struct Sync {
     context: Context,
     graph: Arc<Graph>,
     owners: Owners,
+    queue: Arc<OnceLock<Queue>>,
 }
 
 impl Sync {
@@ -32,34 +38,33 @@ impl Sync {
         graph: Arc<Graph>,
         definitions: Arc<Informer<Definition>>,
         behind: Arc<Behind>,
+        queue: Arc<OnceLock<Queue>>,
     ) -> Self {
         let (known, client) = (graph.clone(), context.client.clone());
         let owners = Owners { graph: known, definitions, behind, client };
-        Self { context: context.clone(), graph, owners }
+        Self { context: context.clone(), graph, owners, queue }
     }
 
     async fn end(&self, uid: &str, key: &Key, step: EndStep) -> Result<()> {
         match step {
             EndStep::Nothing => Ok(()),
             EndStep::Release => self.release(uid, key, FOREGROUND).await,
-            EndStep::Wait(dependents) => self.delete_dependents(dependents).await,
+            EndStep::Wait(dependents) => {
+                // Each is a request of its own; the last one to go brings this one back.
+                let there = dependents.into_iter().filter(|one| !one.deleting);
+                let queue = self.queue.get().expect("the queue is there before the first request");
+                there.for_each(|one| queue.add(one.uid));
+                Ok(())
+            }
             EndStep::Orphan(dependents) => {
-                for dependent in dependents {
-                    self.strip(&dependent.uid, &dependent.key, &[uid.into()]).await?;
-                }
+                let strip = |one: Dependent| async move {
+                    self.strip(&one.uid, &one.key, &[uid.into()]).await
+                };
+                let all = stream::iter(dependents.into_iter().map(Ok));
+                all.try_for_each_concurrent(AT_ONCE, strip).await?;
                 self.release(uid, key, ORPHAN).await
             }
         }
-    }
-
-    /// All of them are tried; the first error is told.
-    async fn delete_dependents(&self, dependents: Vec<Dependent>) -> Result<()> {
-        let mut result = Ok(());
-        for dependent in dependents {
-            let one = self.consider(&dependent.uid, &dependent.key).await;
-            result = result.and(one);
-        }
-        result
     }
 
     /// Looks at an object that stays so far: its owners may be gone.

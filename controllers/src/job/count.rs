@@ -1,7 +1,7 @@
 //! Counting ends of pods, each once.
 
 use super::indexes;
-use super::pods::{FINALIZER, index};
+use super::pods::{has_finalizer, index};
 use crate::views::Pod;
 use std::collections::BTreeSet;
 use windlass_core::apis::batch::v1::{Job, JobStatus, UncountedTerminatedPods};
@@ -114,8 +114,4 @@ impl Count {
             failed: list(&self.failed),
         });
     }
-}
-
-pub(super) fn has_finalizer(pod: &Pod) -> bool {
-    pod.object.header().finalizers.iter().any(|finalizer| **finalizer == *FINALIZER)
 }

@@ -1,7 +1,7 @@
 //! Jobs that count the failures of each index for itself (KEP-3850).
 
-use super::count::{Count, has_finalizer};
-use super::pods::{Failures, failures, index, limit_per_index};
+use super::count::Count;
+use super::pods::{Failures, failures, has_finalizer, index, limit_per_index};
 use crate::views::Pod;
 use std::collections::BTreeMap;
 use windlass_core::apis::batch::v1::Job;

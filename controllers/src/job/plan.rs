@@ -1,10 +1,10 @@
 //! What to do next about a Job.
 
 use super::GVK;
-use super::count::{Count, Ending, has_finalizer};
+use super::count::{Count, Ending};
 use super::finish::{self, Finish, condition};
 use super::per_index::{self, Last, Verdict};
-use super::pods::{index, is_indexed, limit_per_index, pod, pod_after, spec};
+use super::pods::{has_finalizer, index, is_indexed, limit_per_index, pod, pod_after, spec};
 use crate::support::ops::Op;
 use crate::support::owner::reference;
 use crate::support::pods::deletion_order;
@@ -29,7 +29,8 @@ pub(super) struct Snapshot<'a> {
     pub(super) now: Timestamp,
 }
 
-/// What comes of it, in this order: the status is written, finalizers go, pods are made and deleted.
+/// What comes of it, in this order: the status is written, as if all pods were made; finalizers go, pods are deleted and
+/// made.
 #[derive(Debug, Default)]
 pub(super) struct Plan {
     pub(super) status: JobStatus,
@@ -284,9 +285,10 @@ impl<'a> Planner<'a> {
         let ready = self.active.iter().filter(|pod| pod.view.is_ready()).count();
         let terminating = self.at.pods.iter().filter(|pod| pod.view.is_terminating()).count();
         let left = number(self.active.len().saturating_sub(deleted));
+        let active = left.saturating_add(number(self.plan.create.len()));
         let status = &mut self.plan.status;
         self.count.write(status);
-        status.active = Some(left).filter(|active| *active > 0);
+        status.active = Some(active).filter(|active| *active > 0);
         status.ready = Some(number(ready).min(left));
         status.terminating = Some(number(terminating));
     }

@@ -3,13 +3,17 @@
 use super::GVK;
 use crate::support::owner::name_of;
 use crate::support::pods::from_template;
-use crate::views::Pod;
+use crate::views::{Pod, PodView};
 use windlass_core::apis::batch::v1::{Job, JobSpec};
 use windlass_core::apis::core::v1::{
     Container, EnvVar, EnvVarSource, ObjectFieldSelector, Pod as ApiPod,
 };
+use windlass_core::cache::Entry;
+use windlass_core::controller::ObjectKey;
 
 pub(super) const FINALIZER: &str = "batch.kubernetes.io/job-tracking";
+/// Index of the pods that wait until their end is counted: by their Job.
+pub(super) const TRACKED: &str = "job-tracking";
 const INDEX: &str = "batch.kubernetes.io/job-completion-index";
 /// How often pods of the same index failed before this one, and how often that did not count (KEP-3850).
 const FAILURES: &str = "batch.kubernetes.io/job-index-failure-count";
@@ -21,6 +25,22 @@ pub(super) fn spec(job: &Job) -> &JobSpec {
 
 pub(super) fn is_indexed(job: &Job) -> bool {
     spec(job).completion_mode.as_deref() == Some("Indexed")
+}
+
+/// It waits until its end is counted.
+pub(super) fn has_finalizer(pod: &Entry<PodView>) -> bool {
+    pod.object.header().finalizers.iter().any(|finalizer| **finalizer == *FINALIZER)
+}
+
+/// The Job that a pod waits for until its end is counted. One without a name when nobody controls the pod; none when it
+/// does not wait, or another kind controls it.
+pub(super) fn tracked(pod: &Entry<PodView>) -> Option<ObjectKey> {
+    let job = match pod.object.header().controller() {
+        Some(owner) if owner.is_of(&GVK) => &*owner.name,
+        Some(_) => return None,
+        None => "",
+    };
+    has_finalizer(pod).then(|| ObjectKey::new(pod.object.namespace(), job))
 }
 
 /// The index of a pod, if it has one.

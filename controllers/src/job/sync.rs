@@ -1,20 +1,20 @@
 //! Reads caches, applies the plan.
 
 use super::GVK;
-use super::count::has_finalizer;
 use super::plan::{Plan, Snapshot, plan};
-use super::pods::FINALIZER;
+use super::pods::{FINALIZER, TRACKED, has_finalizer};
 use crate::Context;
 use crate::support::batch;
 use crate::support::claim;
 use crate::support::ops::{self, Op};
 use crate::support::owner::reference;
 use crate::support::writes::Writes;
-use crate::support::{status, time, wiring};
+use crate::support::{status, time};
 use crate::views::{Pod, Pods, Selector, Workloads};
 use async_trait::async_trait;
 use serde_json::json;
-use windlass_core::apis::batch::v1::Job;
+use std::sync::Arc;
+use windlass_core::apis::batch::v1::{Job, JobStatus};
 use windlass_core::client::Key;
 use windlass_core::controller::{Action, ObjectKey, Reconciler};
 use windlass_core::events::Recorder;
@@ -46,6 +46,7 @@ impl Sync {
             gvk: &GVK,
             meta: &job.metadata,
             selector,
+            finalizer: Some(FINALIZER),
         };
         owning.claim(|_| true).await
     }
@@ -58,10 +59,10 @@ impl Sync {
         plan: Plan,
     ) -> Result<()> {
         let (client, recorder, writes) = (&*self.context.client, &self.recorder, &self.writes);
-        if Some(&plan.status) != job.status.as_ref() {
-            let own = &self.statuses;
-            status::write(client, own, request, key(request), object, &plan.status).await?;
-        }
+        let written = match Some(&plan.status) != job.status.as_ref() {
+            true => Some(self.write(request, object, &plan.status).await?),
+            false => None,
+        };
         self.release(request, &plan.release).await?;
         let batch = batch::Pods {
             client,
@@ -71,11 +72,28 @@ impl Sync {
             request,
         };
         batch.delete(&plan.delete).await.map_err(|failure| failure.error)?;
-        batch.create(plan.create).await.map_err(|failure| failure.error)?;
+        let wanted = plan.create.len();
+        if let Err(failure) = batch.create(plan.create).await {
+            let missing = i32::try_from(wanted - failure.made).unwrap_or(i32::MAX);
+            let mut status = plan.status;
+            status.active = status.active.map(|active| active - missing).filter(|left| *left > 0);
+            self.write(request, written.as_deref().unwrap_or(object), &status).await?;
+            return Err(failure.error);
+        }
         ops::apply(client, recorder, plan.events).await.map(drop)
     }
 
-    /// Takes the finalizer from pods whose end is noted.
+    async fn write(
+        &self,
+        request: &ObjectKey,
+        object: &Object,
+        status: &JobStatus,
+    ) -> Result<Arc<Object>> {
+        let (client, own) = (&*self.context.client, &self.statuses);
+        status::write(client, own, request, key(request), object, status).await
+    }
+
+    /// Takes the finalizer from pods whose end is noted, or that wait in vain.
     async fn release(&self, request: &ObjectKey, pods: &[Pod]) -> Result<()> {
         for pod in pods {
             let header = pod.object.header();
@@ -94,16 +112,24 @@ impl Sync {
         Ok(())
     }
 
-    /// Lets the pods of a Job go that is gone.
-    async fn release_orphans(&self, request: &ObjectKey) -> Result<()> {
-        let mut pods = self.pods.list(Some(&request.namespace));
-        pods.retain(|pod| {
-            let owner = pod.object.header().controller();
-            has_finalizer(pod)
-                && owner
-                    .is_some_and(|owner| *owner.name == *request.name && wiring::is_of(owner, &GVK))
-        });
-        self.release(request, &pods).await
+    /// Lets the pods go that wait for a Job of this name and another uid, or that nobody controls: no one counts their end.
+    async fn release_strays(&self, request: &ObjectKey) -> Result<()> {
+        let mut strays = self.pods.by_index(TRACKED, &request.to_string());
+        if request.name.is_empty() {
+            return self.release(request, &strays).await;
+        }
+        let known = self.jobs.get(&request.namespace, &request.name);
+        strays.retain(|pod| known.as_ref().is_none_or(|job| !is_controlled_by(pod, &job.object)));
+        if strays.is_empty() {
+            return Ok(());
+        }
+        // The cache may not have come as far as the pods' Job.
+        match self.context.client.get(&key(request)).await {
+            Ok(live) => strays.retain(|pod| !is_controlled_by(pod, &live)),
+            Err(error) if error.is_not_found() => {}
+            Err(error) => return Err(error),
+        }
+        self.release(request, &strays).await
     }
 }
 
@@ -118,8 +144,8 @@ impl Reconciler for Sync {
         {
             return Ok(Writes::wait());
         }
+        self.release_strays(request).await?;
         let Some(entry) = self.jobs.get(&request.namespace, &request.name) else {
-            self.release_orphans(request).await?;
             return Ok(Action::Done);
         };
         let job: Job = entry.object.view()?;
@@ -140,6 +166,10 @@ impl Reconciler for Sync {
         self.apply(request, &entry.object, &job, plan).await?;
         Ok(again.map_or(Action::Done, Action::RequeueAfter))
     }
+}
+
+fn is_controlled_by(pod: &Pod, job: &Object) -> bool {
+    pod.object.header().controller().is_some_and(|owner| *owner.uid == *job.header().uid)
 }
 
 fn key(request: &ObjectKey) -> Key {

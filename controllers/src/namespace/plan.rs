@@ -17,11 +17,18 @@ pub(super) struct Remains {
     pub(super) finalizers: BTreeMap<String, usize>,
     /// What could not be deleted, and why.
     pub(super) failures: Vec<String>,
+    /// Group versions whose server does not say what it serves, and why: there may be more of them.
+    pub(super) undiscovered: Vec<String>,
 }
 
 impl Remains {
     pub(super) fn is_empty(&self) -> bool {
-        self.objects.is_empty() && self.failures.is_empty()
+        !self.has_more() && self.undiscovered.is_empty()
+    }
+
+    /// There is something left of the kinds that are known.
+    pub(super) fn has_more(&self) -> bool {
+        !self.objects.is_empty() || !self.failures.is_empty()
     }
 }
 
@@ -57,12 +64,7 @@ type Fact = (&'static str, bool, &'static str, String);
 
 fn facts(remains: &Remains) -> [Fact; 5] {
     [
-        (
-            "NamespaceDeletionDiscoveryFailure",
-            false,
-            "ResourcesDiscovered",
-            "All resources successfully discovered".into(),
-        ),
+        discovered(&remains.undiscovered),
         (
             "NamespaceDeletionGroupVersionParsingFailure",
             false,
@@ -73,6 +75,20 @@ fn facts(remains: &Remains) -> [Fact; 5] {
         left(&remains.objects),
         waiting(&remains.finalizers),
     ]
+}
+
+fn discovered(undiscovered: &[String]) -> Fact {
+    let kind = "NamespaceDeletionDiscoveryFailure";
+    if undiscovered.is_empty() {
+        let message = "All resources successfully discovered".into();
+        return (kind, false, "ResourcesDiscovered", message);
+    }
+    let message = format!(
+        "Discovery failed for some groups, {} failing: unable to retrieve the complete list of server APIs: {}",
+        undiscovered.len(),
+        undiscovered.join(", ")
+    );
+    (kind, true, "DiscoveryFailed", message)
 }
 
 fn failed(failures: &[String]) -> Fact {

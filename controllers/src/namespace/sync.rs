@@ -2,6 +2,7 @@
 
 use super::plan::{FINALIZER, Remains, conditions};
 use crate::Context;
+use crate::support::aggregated::{self, Service};
 use crate::support::kinds::{Definition, Kind};
 use crate::support::ops::{self, Op};
 use crate::support::owner::uid_of;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use windlass_core::apis::core::v1::Namespace;
 use windlass_core::client::{DeleteOptions, Key, ListOptions, Propagation, Scope};
 use windlass_core::controller::{Action, ObjectKey, Reconciler};
+use windlass_core::meta::Reason;
 use windlass_core::{Error, Object, ObjectList, Result, scheme};
 
 /// The end of the last object brings the namespace back; should that be missed, it is looked at again after this time.
@@ -28,30 +30,45 @@ impl Sync {
         Self { context: context.clone(), namespaces, kinds }
     }
 
-    /// Pods alone, and all other kinds. Pods go first: they may need what else is in the namespace to end well. Which kinds
-    /// definitions add the server says: what a cache does not know would be left behind for good.
-    async fn stages(&self) -> Result<[Vec<Kind>; 2]> {
+    /// All kinds there are. Which ones definitions and other servers add the server says: what a cache does not know would be
+    /// left behind for good.
+    async fn kinds(&self, remains: &mut Remains) -> Result<Vec<Kind>> {
         let mut all = self.kinds.clone();
         for object in self.list(&Scope::all(scheme::CUSTOMRESOURCEDEFINITIONS), 0).await?.items {
-            all.extend(object.view::<Definition>()?.kind().filter(|kind| kind.namespaced));
+            all.extend(object.view::<Definition>()?.kind());
         }
-        let (pods, rest) = all.into_iter().partition(|kind| kind.resource == scheme::PODS);
-        Ok([pods, rest])
+        if let Some(discovery) = &self.context.settings.discovery {
+            for object in self.list(&Scope::all(scheme::APISERVICES), 0).await?.items {
+                let Some(version) = object.view::<Service>()?.elsewhere() else { continue };
+                match aggregated::kinds(&**discovery, &version).await {
+                    Ok(kinds) => all.extend(kinds),
+                    Err(error) => remains.undiscovered.push(format!("{version}: {error}")),
+                }
+            }
+        }
+        all.retain(|kind| kind.namespaced);
+        Ok(all)
     }
 
+    /// Pods go first: they may need what else is in the namespace to end well.
     async fn empty(&self, namespace: &str) -> Result<Remains> {
-        for stage in self.stages().await? {
-            let mut remains = Remains::default();
+        let mut remains = Remains::default();
+        let (pods, rest): (Vec<_>, Vec<_>) = self
+            .kinds(&mut remains)
+            .await?
+            .into_iter()
+            .partition(|kind| kind.resource == scheme::PODS);
+        for stage in [pods, rest] {
             for kind in &stage {
                 if let Err(error) = self.delete_all(namespace, kind, &mut remains).await {
                     remains.failures.push(format!("{}: {error}", kind.resource.group_resource()));
                 }
             }
-            if !remains.is_empty() {
-                return Ok(remains);
+            if remains.has_more() {
+                break;
             }
         }
-        Ok(Remains::default())
+        Ok(remains)
     }
 
     async fn delete_all(&self, namespace: &str, kind: &Kind, remains: &mut Remains) -> Result<()> {
@@ -64,7 +81,13 @@ impl Sync {
             ..DeleteOptions::default()
         };
         let client = &self.context.client;
-        client.delete_collection(&scope, &ListOptions::default(), &options).await?;
+        match client.delete_collection(&scope, &ListOptions::default(), &options).await {
+            // Not every server can.
+            Err(error) if error.reason() == Some(Reason::MethodNotAllowed) => {
+                self.delete_each(&scope, &options).await?;
+            }
+            other => other?,
+        }
         let left = self.list(&scope, 0).await?;
         if left.items.is_empty() {
             return Ok(());
@@ -72,6 +95,14 @@ impl Sync {
         remains.objects.insert(kind.resource.group_resource().to_string(), left.items.len());
         for finalizer in left.items.iter().flat_map(|object| object.header().finalizers.iter()) {
             *remains.finalizers.entry(finalizer.to_string()).or_default() += 1;
+        }
+        Ok(())
+    }
+
+    async fn delete_each(&self, scope: &Scope, options: &DeleteOptions) -> Result<()> {
+        for object in self.list(scope, 0).await?.items {
+            let key = Key::new(scope.resource.clone(), object.namespace(), object.name());
+            self.apply(Op::Delete(key, options.clone())).await?;
         }
         Ok(())
     }

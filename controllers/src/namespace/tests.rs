@@ -13,14 +13,16 @@ struct Case {
     finalizers: BTreeMap<String, usize>,
     #[serde(default)]
     failures: Vec<String>,
+    #[serde(default)]
+    undiscovered: Vec<String>,
     told: Vec<String>,
 }
 
 #[test]
 fn conditions_are_true_of_what_is_left() {
     for case in cases::<Case>(include_str!("tests/remains.yaml")) {
-        let Case { name, objects, finalizers, failures, told } = case;
-        let remains = Remains { objects, finalizers, failures };
+        let Case { name, objects, finalizers, failures, undiscovered, told } = case;
+        let remains = Remains { objects, finalizers, failures, undiscovered };
         let found = conditions(&Namespace::default(), &remains, at(0));
         let found = found.iter().filter(|condition| condition.status == "True");
         let found: Vec<String> = found
@@ -35,7 +37,7 @@ fn conditions_tell_what_is_left() {
     let remains = Remains {
         objects: [("pods".to_owned(), 2)].into(),
         finalizers: [("a/b".to_owned(), 1)].into(),
-        failures: vec![],
+        ..Remains::default()
     };
     let first = conditions(&Namespace::default(), &remains, at(0));
     let told: Vec<_> = first

@@ -30,7 +30,10 @@ impl Ranges {
     }
 
     /// A free part of each family, in the order of the ranges. None when a family has no room left.
-    pub(super) fn free(&self, taken: &[String]) -> Option<Vec<String>> {
+    pub(super) fn free<'a>(
+        &self,
+        taken: impl Iterator<Item = &'a str> + Clone,
+    ) -> Option<Vec<String>> {
         let mut families: Vec<u8> = vec![];
         for range in &self.0 {
             if !families.contains(&range.bits) {
@@ -39,7 +42,7 @@ impl Ranges {
         }
         let of_family = |bits: &u8| {
             let mut ranges = self.0.iter().filter(|range| range.bits == *bits);
-            ranges.find_map(|range| range.free(taken.iter().map(String::as_str)))
+            ranges.find_map(|range| range.free(taken.clone()))
         };
         families.iter().map(of_family).collect()
     }

@@ -39,19 +39,17 @@ impl Sync {
     /// The ranges of a node: once chosen, the same each time.
     fn give(&self, node: &str) -> Option<Vec<String>> {
         let mut given = self.given.lock();
-        let nodes = self.nodes.list(None);
         given.retain(|name, _| {
             self.nodes.get("", name).is_some_and(|node| node.view.spec.pod_cidr.is_empty())
-        });
-        let shown = nodes.iter().flat_map(|node| {
-            let spec = &node.view.spec;
-            spec.pod_cidrs.iter().chain([&spec.pod_cidr]).cloned()
         });
         if let Some(chosen) = given.get(node) {
             return Some(chosen.clone());
         }
-        let taken: Vec<String> = shown.chain(given.values().flatten().cloned()).collect();
-        let chosen = self.ranges.free(&taken)?;
+        let nodes = self.nodes.list(None);
+        let specs = nodes.iter().map(|node| &node.view.spec);
+        let shown = specs.flat_map(|spec| spec.pod_cidrs.iter().chain([&spec.pod_cidr]));
+        let taken = shown.chain(given.values().flatten()).map(String::as_str);
+        let chosen = self.ranges.free(taken)?;
         given.insert(node.to_owned(), chosen.clone());
         Some(chosen)
     }

@@ -45,6 +45,7 @@ impl Sync {
             gvk: &self.kind.gvk,
             meta: &set.metadata,
             selector: &set.spec.selector,
+            finalizer: None,
         };
         owning.claim(|pod| pod.view.is_active()).await
     }

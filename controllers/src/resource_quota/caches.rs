@@ -14,7 +14,7 @@ use windlass_core::cache::{Change, Entry, HeaderOnly, Informer};
 use windlass_core::client::{ListOptions, Scope, VersionMatch};
 use windlass_core::component::Ready;
 use windlass_core::controller::ObjectKey;
-use windlass_core::quota::{ClaimUsage, PodUsage, ServiceUsage, Source};
+use windlass_core::quota::{ClaimUsage, DeviceUsage, PodUsage, ServiceUsage, Source};
 use windlass_core::scheme::{self, GroupVersionResource};
 use windlass_core::{Result, View};
 
@@ -28,6 +28,7 @@ pub(super) struct Caches {
     pods: OnceLock<Arc<Informer<PodUsage>>>,
     services: OnceLock<Arc<Informer<ServiceUsage>>>,
     claims: OnceLock<Arc<Informer<ClaimUsage>>>,
+    devices: OnceLock<Arc<Informer<DeviceUsage>>>,
     definitions: OnceLock<Arc<Informer<Definition>>>,
     objects: Mutex<FxHashMap<GroupVersionResource, Headers>>,
 }
@@ -46,6 +47,7 @@ impl Caches {
             pods: OnceLock::new(),
             services: OnceLock::new(),
             claims: OnceLock::new(),
+            devices: OnceLock::new(),
             definitions: OnceLock::new(),
             objects: Mutex::default(),
         }
@@ -100,6 +102,7 @@ impl Caches {
                 Source::Pods => snapshot.pods = self.list(kind, namespace, version).await?,
                 Source::Services => snapshot.services = self.list(kind, namespace, version).await?,
                 Source::Claims => snapshot.claims = self.list(kind, namespace, version).await?,
+                Source::Devices => snapshot.devices = self.list(kind, namespace, version).await?,
                 Source::Objects { .. } => {
                     let count = self.list::<HeaderOnly>(kind, namespace, version).await?.len();
                     snapshot.objects.insert(source, count);
@@ -131,6 +134,7 @@ impl Caches {
             Source::Pods => return Some(scheme::PODS),
             Source::Services => return Some(scheme::SERVICES),
             Source::Claims => return Some(scheme::PERSISTENTVOLUMECLAIMS),
+            Source::Devices => return Some(scheme::RESOURCECLAIMS),
             Source::Objects { group, resource } => (group, resource),
         };
         if let Some(known) = builtin(group, resource) {
@@ -146,6 +150,7 @@ impl Caches {
             Source::Pods => self.pods().synced(),
             Source::Services => self.services().synced(),
             Source::Claims => self.claims().synced(),
+            Source::Devices => self.devices().synced(),
             Source::Objects { .. } => self.objects(kind).synced(),
         }
     }
@@ -155,6 +160,7 @@ impl Caches {
             Source::Pods => self.pods().resource_version(),
             Source::Services => self.services().resource_version(),
             Source::Claims => self.claims().resource_version(),
+            Source::Devices => self.devices().resource_version(),
             Source::Objects { .. } => self.objects(kind).resource_version(),
         }
     }
@@ -170,6 +176,7 @@ impl Caches {
             Source::Pods => snapshot.pods = self.pods().list(Some(namespace)),
             Source::Services => snapshot.services = self.services().list(Some(namespace)),
             Source::Claims => snapshot.claims = self.claims().list(Some(namespace)),
+            Source::Devices => snapshot.devices = self.devices().list(Some(namespace)),
             Source::Objects { .. } => {
                 let count = self.objects(kind).list(Some(namespace)).len();
                 snapshot.objects.insert(source, count);
@@ -187,6 +194,10 @@ impl Caches {
 
     fn claims(&self) -> &Informer<ClaimUsage> {
         self.claims.get_or_init(|| self.start(scheme::PERSISTENTVOLUMECLAIMS, ClaimUsage::eq))
+    }
+
+    fn devices(&self) -> &Informer<DeviceUsage> {
+        self.devices.get_or_init(|| self.start(scheme::RESOURCECLAIMS, DeviceUsage::eq))
     }
 
     fn objects(&self, resource: &GroupVersionResource) -> Headers {

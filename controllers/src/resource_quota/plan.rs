@@ -9,7 +9,7 @@ use windlass_core::apis::Quantity;
 use windlass_core::apis::core::v1::{ResourceQuota, ResourceQuotaStatus};
 use windlass_core::cache::Entry;
 use windlass_core::quota::{
-    Amount, ClaimUsage, PodUsage, Scopes, ServiceUsage, Source, Uses, source,
+    Amount, ClaimUsage, DeviceUsage, PodUsage, Scopes, ServiceUsage, Source, Uses, source,
 };
 
 /// What there is in a namespace of all that a quota names.
@@ -18,6 +18,7 @@ pub(super) struct Snapshot {
     pub(super) pods: Vec<Arc<Entry<PodUsage>>>,
     pub(super) services: Vec<Arc<Entry<ServiceUsage>>>,
     pub(super) claims: Vec<Arc<Entry<ClaimUsage>>>,
+    pub(super) devices: Vec<Arc<Entry<DeviceUsage>>>,
     /// How many objects there are, of the kinds that are known.
     pub(super) objects: FxHashMap<Source, usize>,
     /// What could not be looked at.
@@ -56,8 +57,10 @@ pub(super) fn plan(
     let again = pods(&mut used, snapshot, &scopes, now);
     if scopes.is_empty() {
         snapshot.services.iter().for_each(|service| add(&mut used, &service.view.0));
-        snapshot.claims.iter().for_each(|claim| add(&mut used, &claim.view.0));
+        snapshot.devices.iter().for_each(|claim| add(&mut used, &claim.view.0));
     }
+    let claims = snapshot.claims.iter().filter(|claim| scopes.take(&claim.view));
+    claims.for_each(|claim| add(&mut used, &claim.view.uses));
     let before = quota.status.as_ref().and_then(|status| status.used.clone()).unwrap_or_default();
     // What is not known now is as it was.
     let mut all: BTreeMap<_, _> =
@@ -80,7 +83,7 @@ pub(super) fn same(one: &ResourceQuotaStatus, other: &ResourceQuotaStatus) -> bo
 /// Adds up what pods use that have not ended; ended ones are objects still. When the next one counts as ended.
 fn pods(used: &mut Used, snapshot: &Snapshot, scopes: &Scopes, now: Timestamp) -> Option<Duration> {
     let mut again: Option<Duration> = None;
-    for pod in snapshot.pods.iter().map(|pod| &pod.view).filter(|pod| scopes.take(pod)) {
+    for pod in snapshot.pods.iter().map(|pod| &pod.view).filter(|pod| scopes.take(*pod)) {
         if let Some(count) = used.get_mut("count/pods") {
             *count += Amount::count(1);
         }

@@ -148,6 +148,55 @@ fn services_and_claims_use_what_they_are() {
 }
 
 #[test]
+fn claims_are_counted_in_their_class() {
+    let claim = |wants: Value, has: Value| {
+        let name = "volumeAttributesClassName";
+        entry(
+            json!({"metadata": {"name": "c"}, "status": {"currentVolumeAttributesClassName": has},
+            "spec": {name: wants, "resources": {"requests": {"storage": "1Gi"}}}}),
+        )
+    };
+    let claims = vec![
+        claim(Value::Null, Value::Null),
+        claim(json!("gold"), json!("gold")),
+        claim(json!("gold"), json!("tin")),
+    ];
+    let snapshot = Snapshot { claims, ..Snapshot::default() };
+    let class = |operator: &str, values: Value| json!({"scopeSelector": {"matchExpressions": [{"scopeName": "VolumeAttributesClass", "operator": operator, "values": values}]}});
+    let cases = [
+        (json!({}), "3", "3Gi"),
+        (json!({"scopes": ["VolumeAttributesClass"]}), "2", "2Gi"),
+        (class("In", json!(["gold"])), "2", "2Gi"),
+        (class("In", json!(["tin"])), "1", "1Gi"),
+        (class("DoesNotExist", Value::Null), "1", "1Gi"),
+        (json!({"scopes": ["Terminating"]}), "0", "0"),
+    ];
+    for (spec, count, size) in cases {
+        let found = used(spec.clone(), &["persistentvolumeclaims", "requests.storage"], &snapshot);
+        let wanted = json!({"persistentvolumeclaims": count, "requests.storage": size});
+        assert_eq!(found, wanted, "{spec}");
+    }
+}
+
+#[test]
+fn devices_are_counted_by_class() {
+    let exactly = |class: &str, count: usize| json!({"name": "r", "exactly": {"deviceClassName": class, "count": count}});
+    let claim = |requests: Value| {
+        entry(json!({"metadata": {"name": "c"}, "spec": {"devices": {"requests": requests}}}))
+    };
+    let devices = vec![
+        claim(json!([exactly("gpu", 2), exactly("nic", 1)])),
+        claim(json!([exactly("gpu", 1)])),
+    ];
+    let snapshot = Snapshot { devices, ..Snapshot::default() };
+    let wanted = json!({"gpu.deviceclass.resource.k8s.io/devices": "3",
+        "nic.deviceclass.resource.k8s.io/devices": "1", "tpu.deviceclass.resource.k8s.io/devices": "0",
+        "count/resourceclaims.resource.k8s.io": "2"});
+    let names: Vec<_> = wanted.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(used(json!({}), &names, &snapshot), wanted);
+}
+
+#[test]
 fn what_is_not_known_stays_as_it_was() {
     let status = json!({"hard": {}, "used": {"configmaps": "7", "secrets": "1", "gone": "1"}});
     let quota = quota(json!({"hard": {"configmaps": "9", "secrets": "9", "other": "1"}}), status);

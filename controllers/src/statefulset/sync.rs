@@ -57,6 +57,7 @@ impl Sync {
             gvk: &GVK,
             meta: &set.metadata,
             selector,
+            finalizer: None,
         };
         owning.claim(|pod| super::identity::ordinal(set, pod.object.name()).is_some()).await
     }

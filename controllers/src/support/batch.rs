@@ -27,6 +27,8 @@ pub(crate) struct Pods<'a> {
 pub(crate) struct Failure {
     /// Made, not deleted.
     pub(crate) creating: bool,
+    /// How many were made before it failed.
+    pub(crate) made: usize,
     /// Why the first one failed.
     pub(crate) error: Error,
 }
@@ -43,16 +45,19 @@ impl Pods<'_> {
     /// Makes pods: one, then two, four and so on at once, and no more after the first that fails, so that a quota that is
     /// used up is asked a few times only.
     pub(crate) async fn create(&self, pods: Vec<ApiPod>) -> Result<(), Failure> {
-        let (mut rest, mut size) = (pods.as_slice(), 1);
+        let (mut rest, mut size, mut sum) = (pods.as_slice(), 1, 0);
         while !rest.is_empty() {
             let (now, later) = rest.split_at(size.min(rest.len()));
             let made = join_all(now.iter().map(|pod| self.create_one(pod))).await;
             if made.iter().any(|one| matches!(one, Err(Error::Transport(_)))) {
                 self.learn_what_was_made().await;
             }
-            made.into_iter()
-                .collect::<Result<Vec<()>>>()
-                .map_err(|error| Failure { creating: true, error })?;
+            sum += made.iter().filter(|one| one.is_ok()).count();
+            made.into_iter().collect::<Result<Vec<()>>>().map_err(|error| Failure {
+                creating: true,
+                made: sum,
+                error,
+            })?;
             (rest, size) = (later, size * 2);
         }
         Ok(())
@@ -98,11 +103,11 @@ impl Pods<'_> {
     /// Deletes pods, all at once.
     pub(crate) async fn delete(&self, pods: &[Pod]) -> Result<(), Failure> {
         let deleted = join_all(pods.iter().map(|pod| self.delete_one(pod))).await;
-        deleted
-            .into_iter()
-            .collect::<Result<Vec<()>>>()
-            .map(drop)
-            .map_err(|error| Failure { creating: false, error })
+        deleted.into_iter().collect::<Result<Vec<()>>>().map(drop).map_err(|error| Failure {
+            creating: false,
+            made: 0,
+            error,
+        })
     }
 
     async fn delete_one(&self, pod: &Pod) -> Result<()> {

@@ -4,7 +4,7 @@ use super::owner::{controller_ref, name_of, namespace_of, uid_of};
 use super::writes::Writes;
 use crate::Context;
 use crate::views::{self, Pod, PodView, Pods, Selector};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::sync::Arc;
 use windlass_core::apis::meta::v1::{ObjectMeta, OwnerReference};
 use windlass_core::cache::Entry;
@@ -84,6 +84,14 @@ pub(crate) struct Owning<'a> {
     pub(crate) gvk: &'a GroupVersionKind,
     pub(crate) meta: &'a ObjectMeta,
     pub(crate) selector: &'a Selector,
+    /// What its pods wait for when they go: comes with the owner, goes with it.
+    pub(crate) finalizer: Option<&'static str>,
+}
+
+/// What makes an object somebody's own.
+pub(crate) struct Tie {
+    pub(crate) reference: OwnerReference,
+    pub(crate) finalizer: Option<&'static str>,
 }
 
 // === impl Owning ===
@@ -98,11 +106,35 @@ impl Owning<'_> {
         let claimant = Claimant { uid, deleting, selector: self.selector };
         let claimed = claim(&claimant, candidates, live);
         let reference = controller_ref(self.gvk, name, uid);
+        let tie = Tie { reference, finalizer: self.finalizer };
         let (client, owner) =
             (&*self.context.client, Key::new(self.resource.clone(), namespace, name));
-        let version = settle(client, &owner, &reference, &scheme::PODS, &claimed).await?;
+        let version = settle(client, &owner, &tie, &scheme::PODS, &claimed).await?;
         self.writes.wrote(&ObjectKey::new(namespace, name), version);
         Ok(claimed.owned.into_iter().chain(claimed.adopt).collect())
+    }
+}
+
+// === impl Tie ===
+
+impl Tie {
+    /// The change of the metadata of what is adopted.
+    fn tied(&self) -> Value {
+        let mut change = json!({"ownerReferences": [self.reference]});
+        if let Some(finalizer) = self.finalizer {
+            change["finalizers"] = json!([finalizer]);
+        }
+        change
+    }
+
+    /// The change of the metadata of what is let go.
+    fn untied(&self) -> Value {
+        let mut change =
+            json!({"ownerReferences": [{"$patch": "delete", "uid": self.reference.uid}]});
+        if let Some(finalizer) = self.finalizer {
+            change["$deleteFromPrimitiveList/finalizers"] = json!([finalizer]);
+        }
+        change
     }
 }
 
@@ -110,21 +142,18 @@ impl Owning<'_> {
 pub(crate) async fn settle<V: Send + Sync>(
     client: &dyn Client,
     owner: &Key,
-    reference: &OwnerReference,
-    children: &windlass_core::scheme::GroupVersionResource,
+    tie: &Tie,
+    children: &GroupVersionResource,
     claimed: &Claimed<V>,
 ) -> Result<u64> {
     let mut version = 0;
     if !claimed.adopt.is_empty() {
-        still_there(client, owner, &reference.uid).await?;
+        still_there(client, owner, &tie.reference.uid).await?;
     }
-    for child in &claimed.adopt {
-        let owners = json!([reference]);
-        version = version.max(set_owners(client, children, child.object.header(), owners).await?);
-    }
-    for child in &claimed.release {
-        let owners = json!([{"$patch": "delete", "uid": reference.uid}]);
-        version = version.max(set_owners(client, children, child.object.header(), owners).await?);
+    let adopts = claimed.adopt.iter().map(|child| (child, tie.tied()));
+    let releases = claimed.release.iter().map(|child| (child, tie.untied()));
+    for (child, patch) in adopts.chain(releases) {
+        version = version.max(patched(client, children, child.object.header(), patch).await?);
     }
     Ok(version)
 }
@@ -146,14 +175,15 @@ async fn still_there(client: &dyn Client, owner: &Key, uid: &str) -> Result<()> 
     Err(status.into())
 }
 
-async fn set_owners(
+async fn patched(
     client: &dyn Client,
-    resource: &windlass_core::scheme::GroupVersionResource,
+    resource: &GroupVersionResource,
     child: &Header,
-    owners: serde_json::Value,
+    mut metadata: Value,
 ) -> Result<u64> {
     let key = Key::new(resource.clone(), &*child.namespace, &*child.name);
-    let patch = json!({"metadata": {"uid": child.uid, "ownerReferences": owners}});
+    metadata["uid"] = json!(child.uid);
+    let patch = json!({"metadata": metadata});
     match client.patch(&key, Patch::strategic(&patch), &WriteOptions::default()).await {
         Ok(object) => Ok(object.resource_version()),
         Err(error) if gone(&error) => Ok(0),

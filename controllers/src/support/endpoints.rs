@@ -14,6 +14,9 @@ pub(crate) const ZONE_LABEL: &str = "topology.kubernetes.io/zone";
 pub(crate) type Services = Arc<Informer<ServiceView>>;
 pub(crate) type Nodes = Arc<Informer<NodeView>>;
 
+/// Index of services: by namespace and the first label they select.
+const BY_LABEL: &str = "label";
+
 /// One port of a service, as it is on one pod.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Port {
@@ -88,6 +91,11 @@ pub(crate) fn selected(pods: &Pods, namespace: &str, service: &ServiceSpec) -> V
 
 /// A pod that changes is a request for each service that selects it, or did.
 pub(crate) fn from_pods(pods: &Pods, services: &Services, queue: &Queue) {
+    services.add_index(BY_LABEL, |service| {
+        let first = service.view.spec.selector.iter().flatten().next();
+        let place = first.map(|(key, value)| labelled(service.object.namespace(), key, value));
+        place.into_iter().collect()
+    });
     let (services, queue) = (services.clone(), queue.clone());
     pods.on_change(move |change| {
         request(&services, change.entry(), &queue);
@@ -116,9 +124,15 @@ pub(crate) fn from_nodes(nodes: &Nodes, pods: &Pods, services: &Services, queue:
 }
 
 fn request(services: &Services, pod: &Pod, queue: &Queue) {
-    for service in services.list(Some(pod.object.namespace())) {
+    let labels = pod.object.header().labels.iter();
+    let places = labels.map(|(key, value)| labelled(pod.object.namespace(), key, value));
+    for service in places.flat_map(|place| services.by_index(BY_LABEL, &place)) {
         if service.view.spec.selects(pod) {
             queue.add(ObjectKey::of(&service.object));
         }
     }
+}
+
+fn labelled(namespace: &str, key: &str, value: &str) -> String {
+    format!("{namespace}/{key}={value}")
 }

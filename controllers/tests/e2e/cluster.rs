@@ -43,6 +43,15 @@ impl Cluster {
     }
 
     pub(crate) async fn with_settings(controllers: &[&str], settings: Settings) -> Self {
+        Self::through(controllers, settings, |client| client).await
+    }
+
+    /// The controllers reach the server through what `way` makes of their client.
+    pub(crate) async fn through(
+        controllers: &[&str],
+        settings: Settings,
+        way: impl FnOnce(Arc<dyn Client>) -> Arc<dyn Client>,
+    ) -> Self {
         let (env, shutdown) = (Env::simulated(7), Shutdown::new());
         let quotas = Arc::new(ResourceQuota::default());
         let rbac = Arc::<Rbac>::default();
@@ -61,7 +70,7 @@ impl Cluster {
             synced.wait().await;
         }
         let manager = LocalClient::new(server, User::new("system:kube-controller-manager", []));
-        let context = Context::new(Arc::new(manager), env, shutdown.clone());
+        let context = Context::new(way(Arc::new(manager)), env, shutdown.clone());
         let context = context.with_settings(settings);
         let cluster = Self { client, context: context.clone(), shutdown };
         cluster.create(scheme::NAMESPACES, json!({"metadata": {"name": NS}})).await;

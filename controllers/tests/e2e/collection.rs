@@ -1,5 +1,6 @@
 //! What comes with a namespace, and what goes.
 
+use crate::between::{Between, Fate};
 use crate::cluster::{Cluster, NS, key, workload};
 use serde_json::json;
 use std::sync::Arc;
@@ -33,6 +34,32 @@ async fn in_the_foreground_the_owner_goes_last() {
     cluster.delete(&key(scheme::REPLICASETS, "rs"), policy(Propagation::Foreground)).await;
     cluster.until_count(scheme::REPLICASETS, "", 0).await;
     assert!(cluster.list(scheme::PODS, "").await.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_dependents_go_each_by_itself() {
+    // What deletes the first one never comes back.
+    let settings = Settings::default();
+    let cluster = Cluster::through(&["garbage-collector-controller"], settings, |server| {
+        Between::fails(server, |key| match key.name.as_str() {
+            "d0" => Fate::Refused,
+            _ => Fate::Done,
+        })
+    })
+    .await;
+    let owner = cluster.create(scheme::CONFIGMAPS, json!({"metadata": {"name": "owner"}})).await;
+    let owner = json!([{"apiVersion": "v1", "kind": "ConfigMap", "name": "owner",
+        "uid": owner["metadata"]["uid"], "blockOwnerDeletion": true}]);
+    for number in 0..300 {
+        let name = format!("d{number}");
+        let map = json!({"metadata": {"name": name, "ownerReferences": owner}});
+        cluster.create(scheme::SECRETS, map).await;
+    }
+    cluster.delete(&key(scheme::CONFIGMAPS, "owner"), policy(Propagation::Foreground)).await;
+    cluster.until("all but one", scheme::SECRETS, "", |all| all.len() == 1).await;
+    assert_eq!(cluster.list(scheme::CONFIGMAPS, "").await.len(), 1, "it waits");
+    cluster.delete(&key(scheme::SECRETS, "d0"), DeleteOptions::default()).await;
+    cluster.until_count(scheme::CONFIGMAPS, "", 0).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,7 +1,9 @@
 //! Jobs, by hand and by the clock; budgets.
 
 use crate::cluster::{Cluster, key, template, workload};
+use futures::{FutureExt, StreamExt};
 use serde_json::{Value, json};
+use windlass_core::client::{ListOptions, Scope, WatchEvent};
 use windlass_core::scheme;
 
 fn job(name: &str, spec: Value) -> Value {
@@ -78,6 +80,102 @@ async fn a_job_completes_and_goes_when_its_time_is_over() {
     );
     cluster.until_count(scheme::JOBS, "", 0).await;
     cluster.until_count(scheme::PODS, "", 0).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_is_done_at_once_was_active() {
+    let cluster = Cluster::start(&["job-controller"]).await;
+    let options = ListOptions::default();
+    let mut seen = cluster.client.watch(&Scope::all(scheme::JOBS), &options).await.unwrap();
+    cluster.create(scheme::JOBS, job("true", json!({}))).await;
+    end_pods(&cluster, "Succeeded", 1).await;
+    let mut active = vec![];
+    while let Some(Ok(batch)) = seen.next().await {
+        for event in batch {
+            let (WatchEvent::Added(job) | WatchEvent::Modified(job)) = event else { continue };
+            let job: Value = job.view().unwrap();
+            if has(&job, "Complete") {
+                assert!(active.contains(&json!(1)), "{active:?}");
+                return;
+            }
+            active.push(job["status"]["active"].clone());
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn ends_that_come_together_are_counted_together() {
+    let cluster = Cluster::start(&["job-controller"]).await;
+    let spec = json!({"completions": 20, "parallelism": 20});
+    cluster.create(scheme::JOBS, job("many", spec)).await;
+    let pods = cluster.until_count(scheme::PODS, "", 20).await;
+    cluster.pass(10).await;
+    let before = cluster.list(scheme::JOBS, "").await;
+    let options = ListOptions::default();
+    let mut seen = cluster.client.watch(&Scope::all(scheme::JOBS), &options).await.unwrap();
+    let began = tokio::time::Instant::now();
+    for name in running(&pods) {
+        let ended = json!({"status": {"phase": "Succeeded"}});
+        cluster.patch(&key(scheme::PODS, &name).subresource("status"), ended).await;
+        tokio::time::sleep(std::time::Duration::from_millis(40)).await;
+    }
+    cluster.until("completion", scheme::JOBS, "", |jobs| has(&jobs[0], "Complete")).await;
+    assert!(began.elapsed().as_secs() < 4, "{:?}", began.elapsed());
+    let mut versions = 0;
+    while let Some(Some(Ok(batch))) = seen.next().now_or_never() {
+        versions += batch.len();
+    }
+    // The first one is how it was before.
+    assert!((2..=5).contains(&versions), "{versions} versions after {:#}", before[0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn pods_without_a_job_are_let_go() {
+    let cluster = Cluster::start(&["job-controller"]).await;
+    let made = cluster.create(scheme::JOBS, job("work", json!({"completions": 2}))).await;
+    let uid = &made["metadata"]["uid"];
+    let own = cluster.until_count(scheme::PODS, "", 1).await[0].clone();
+    let owner = |uid: &Value| json!([{"apiVersion": "batch/v1", "kind": "Job", "name": "work", "uid": uid, "controller": true}]);
+    let waits =
+        |pod: &Value| pod["metadata"]["finalizers"][0] == "batch.kubernetes.io/job-tracking";
+    let pod = |name: &str, owners: Value, labels: Value| {
+        let mut pod = template_over(json!({"metadata": {"name": name, "ownerReferences": owners,
+            "finalizers": ["batch.kubernetes.io/job-tracking"]}}));
+        pod["metadata"]["labels"] = labels;
+        pod
+    };
+    // Nobody's, and one of a Job that had this name before.
+    cluster.create(scheme::PODS, pod("nobodys", Value::Null, json!({}))).await;
+    cluster.create(scheme::PODS, pod("anothers", owner(&json!("other")), json!({}))).await;
+    let let_go = |all: &[Value]| {
+        let of = |name: &str| all.iter().find(|pod| pod["metadata"]["name"] == name).unwrap();
+        !waits(of("nobodys")) && !waits(of("anothers"))
+    };
+    let all = cluster.until("let go", scheme::PODS, "", let_go).await;
+    assert!(all.iter().any(|pod| pod["metadata"]["uid"] == own["metadata"]["uid"] && waits(pod)));
+    // One that the Job selects becomes its own, and waits until its end is counted.
+    let mut stray = pod("stray", Value::Null, made["spec"]["selector"]["matchLabels"].clone());
+    stray["metadata"].as_object_mut().unwrap().shift_remove("finalizers");
+    cluster.create(scheme::PODS, stray).await;
+    let ended = json!({"status": {"phase": "Succeeded"}});
+    cluster.patch(&key(scheme::PODS, "stray").subresource("status"), ended).await;
+    let found = |all: &[Value]| all.iter().find(|pod| pod["metadata"]["name"] == "stray").cloned();
+    let adopted = |all: &[Value]| {
+        let pod = found(all).expect("it is there");
+        pod["metadata"]["ownerReferences"][0]["uid"] == *uid && waits(&pod)
+    };
+    cluster.until("adopted", scheme::PODS, "", adopted).await;
+    let counted = |all: &[Value]| all[0]["status"]["succeeded"] == 1;
+    cluster.until("counted", scheme::JOBS, "", counted).await;
+    // One that the Job selects no longer is nobody's and waits for nothing.
+    let name = own["metadata"]["name"].as_str().unwrap();
+    let labels = json!({"metadata": {"labels": {"batch.kubernetes.io/controller-uid": null}}});
+    cluster.patch(&key(scheme::PODS, name), labels).await;
+    let released = |all: &[Value]| {
+        let pod = all.iter().find(|pod| pod["metadata"]["name"] == name).unwrap();
+        pod["metadata"]["ownerReferences"].is_null() && !waits(pod)
+    };
+    cluster.until("released", scheme::PODS, "", released).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,9 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "a test fails where it must")]
 
 mod access;
+mod aggregated;
 mod autoscaling;
+mod between;
 mod cluster;
 mod collection;
+mod failures;
 mod jobs;
 mod nodes;
 mod quotas;

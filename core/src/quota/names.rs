@@ -11,6 +11,8 @@ pub enum Source {
     Services,
     /// Claims and the storage they ask for.
     Claims,
+    /// Claims of devices, and the devices they ask for.
+    Devices,
     /// The number of objects of a resource, of any version.
     Objects {
         /// Its group; empty for the core group.
@@ -35,6 +37,7 @@ pub fn source(name: &str) -> Option<Source> {
         | "resourcequotas" => Some(Source::named("", name)),
         _ if is_computed(name) => Some(Source::Pods),
         _ if is_of_class(name) => Some(Source::Claims),
+        _ if name.ends_with(".deviceclass.resource.k8s.io/devices") => Some(Source::Devices),
         _ => {
             let counted = name.strip_prefix("count/")?;
             let (resource, group) = counted.split_once('.').unwrap_or((counted, ""));
@@ -59,6 +62,7 @@ impl Source {
             Self::Pods => ("", &*scheme::PODS.resource),
             Self::Services => ("", &*scheme::SERVICES.resource),
             Self::Claims => ("", &*scheme::PERSISTENTVOLUMECLAIMS.resource),
+            Self::Devices => ("resource.k8s.io", &*scheme::RESOURCECLAIMS.resource),
             Self::Objects { group, resource } => (group.as_str(), resource.as_str()),
         };
         let dot = if group.is_empty() { "" } else { "." };
@@ -71,6 +75,7 @@ impl Source {
             ("", "pods") => Self::Pods,
             ("", "services") => Self::Services,
             ("", "persistentvolumeclaims") => Self::Claims,
+            ("resource.k8s.io", "resourceclaims") => Self::Devices,
             _ => Self::Objects { group: group.into(), resource: resource.into() },
         }
     }

@@ -1,12 +1,21 @@
-//! Which pods a quota is about.
+//! Which pods and claims a quota is about.
 
-use super::PodUsage;
+use super::{ClaimUsage, PodUsage};
 use crate::apis::core::v1::{ResourceQuotaSpec, ScopedResourceSelectorRequirement};
 use crate::meta::{LabelOperator, LabelRequirement};
 
-/// The scopes of a quota. A pod must be in all of them; other objects are in none.
+/// The scopes of a quota. A pod or a claim must be in all of them; other objects are in none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scopes(Vec<LabelRequirement>);
+
+/// What can be in a scope.
+#[derive(Clone, Copy, Debug)]
+pub enum Scoped<'a> {
+    /// A pod.
+    Pod(&'a PodUsage),
+    /// A claim of storage: in a scope of VolumeAttributesClasses with any of its classes.
+    Claim(&'a ClaimUsage),
+}
 
 // === impl Scopes ===
 
@@ -28,16 +37,18 @@ impl Scopes {
         self.0.is_empty()
     }
 
-    /// Whether a pod is in all of them.
+    /// Whether a pod or a claim is in all of them.
     #[must_use]
-    pub fn take(&self, pod: &PodUsage) -> bool {
-        self.0.iter().all(|scope| is_in(pod, scope))
+    pub fn take<'a>(&self, it: impl Into<Scoped<'a>>) -> bool {
+        let it = it.into();
+        self.0.iter().all(|scope| it.is_in(scope))
     }
 
-    /// Those of them that a pod is in.
+    /// Those of them that a pod or a claim is in.
     #[must_use]
-    pub fn matching(&self, pod: &PodUsage) -> Vec<LabelRequirement> {
-        self.0.iter().filter(|scope| is_in(pod, scope)).cloned().collect()
+    pub fn matching<'a>(&self, it: impl Into<Scoped<'a>>) -> Vec<LabelRequirement> {
+        let it = it.into();
+        self.0.iter().filter(|scope| it.is_in(scope)).cloned().collect()
     }
 }
 
@@ -50,15 +61,37 @@ impl From<&[ScopedResourceSelectorRequirement]> for Scopes {
     }
 }
 
-fn is_in(pod: &PodUsage, scope: &LabelRequirement) -> bool {
-    match scope.key.as_str() {
-        "Terminating" => pod.terminating,
-        "NotTerminating" => !pod.terminating,
-        "BestEffort" => pod.best_effort,
-        "NotBestEffort" => !pod.best_effort,
-        "CrossNamespacePodAffinity" => pod.crosses_namespaces,
-        "PriorityClass" => scope.matches(pod.priority_class.as_deref()),
-        _ => false,
+// === impl Scoped ===
+
+impl Scoped<'_> {
+    fn is_in(self, scope: &LabelRequirement) -> bool {
+        match (scope.key.as_str(), self) {
+            ("Terminating", Self::Pod(pod)) => pod.terminating,
+            ("NotTerminating", Self::Pod(pod)) => !pod.terminating,
+            ("BestEffort", Self::Pod(pod)) => pod.best_effort,
+            ("NotBestEffort", Self::Pod(pod)) => !pod.best_effort,
+            ("CrossNamespacePodAffinity", Self::Pod(pod)) => pod.crosses_namespaces,
+            ("PriorityClass", Self::Pod(pod)) => scope.matches(pod.priority_class.as_deref()),
+            ("VolumeAttributesClass", Self::Claim(claim)) if claim.classes.is_empty() => {
+                scope.matches(None)
+            }
+            ("VolumeAttributesClass", Self::Claim(claim)) => {
+                claim.classes.iter().any(|class| scope.matches(Some(class)))
+            }
+            _ => false,
+        }
+    }
+}
+
+impl<'a> From<&'a PodUsage> for Scoped<'a> {
+    fn from(pod: &'a PodUsage) -> Self {
+        Self::Pod(pod)
+    }
+}
+
+impl<'a> From<&'a ClaimUsage> for Scoped<'a> {
+    fn from(claim: &'a ClaimUsage) -> Self {
+        Self::Claim(claim)
     }
 }
 

@@ -1,4 +1,5 @@
-use super::{Amount, PodUsage, Source, source};
+use super::{Amount, ClaimUsage, DeviceUsage, PodUsage, Scopes, Source, source};
+use crate::apis::core::v1::ResourceQuotaSpec;
 use crate::scheme;
 
 #[test]
@@ -90,4 +91,45 @@ fn a_resize_counts_when_it_is_done() {
     assert_eq!(uses("3", has("2", none)), both("3"), "it is to grow");
     let never = serde_json::json!([{"type": "PodResizePending", "reason": "Infeasible"}]);
     assert_eq!(uses("3", has("2", never)), both("2"), "it can't");
+}
+
+#[test]
+fn devices_count_by_class() {
+    let claim = serde_json::json!({"spec": {"devices": {"requests": [
+        {"name": "a", "exactly": {"deviceClassName": "gpu", "allocationMode": "ExactCount", "count": 2}},
+        {"name": "b", "exactly": {"deviceClassName": "nic", "allocationMode": "All"}},
+        {"name": "c", "firstAvailable": [
+            {"deviceClassName": "gpu", "count": 1}, {"deviceClassName": "gpu", "count": 3},
+            {"deviceClassName": "tpu"}]}]}}});
+    let DeviceUsage(uses) = serde_json::from_value(claim).expect("a claim");
+    let shown: Vec<_> = uses.iter().map(|(name, amount)| format!("{name}={amount}")).collect();
+    let of =
+        |class: &str, count: usize| format!("{class}.deviceclass.resource.k8s.io/devices={count}");
+    let one = "count/resourceclaims.resource.k8s.io=1".to_owned();
+    assert_eq!(shown, [one, of("gpu", 5), of("nic", 32), of("tpu", 1)]);
+    assert!(uses.iter().all(|(name, _)| source(name) == Some(Source::Devices)));
+}
+
+#[test]
+fn claims_are_in_the_scope_of_their_class() {
+    let scopes = |operator: &str, values: serde_json::Value| {
+        let expression = serde_json::json!({"scopeName": "VolumeAttributesClass", "operator": operator,
+            "values": values});
+        let spec = serde_json::json!({"scopeSelector": {"matchExpressions": [expression]}});
+        Scopes::of(&serde_json::from_value::<ResourceQuotaSpec>(spec).expect("a spec"))
+    };
+    let claim = |spec: serde_json::Value, status: serde_json::Value| -> ClaimUsage {
+        serde_json::from_value(serde_json::json!({"spec": spec, "status": status}))
+            .expect("a claim")
+    };
+    let none = claim(serde_json::json!({}), serde_json::json!({}));
+    let gold = serde_json::json!({"volumeAttributesClassName": "gold"});
+    let gold = claim(gold, serde_json::json!({"currentVolumeAttributesClassName": "silver"}));
+    let list = |names: &[&str]| serde_json::json!(names);
+    assert!(scopes("In", list(&["gold"])).take(&gold));
+    assert!(scopes("In", list(&["silver"])).take(&gold), "it has it still");
+    assert!(!scopes("In", list(&["bronze"])).take(&gold));
+    assert!(!scopes("In", list(&["gold"])).take(&none));
+    assert!(scopes("DoesNotExist", serde_json::json!(null)).take(&none));
+    assert!(Scopes::default().take(&none) && Scopes::default().take(&gold));
 }

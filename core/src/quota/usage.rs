@@ -1,10 +1,12 @@
 //! What objects use, read from them once when they change.
 
 mod claim;
+mod device;
 mod pod;
 mod service;
 
 pub use claim::ClaimUsage;
+pub use device::DeviceUsage;
 pub use pod::PodUsage;
 pub use service::ServiceUsage;
 

@@ -32,6 +32,7 @@ pub(super) struct Answer {
     profile: Arc<Profile>,
     used: u64,
     reaches: Reaches,
+    stamps: Stamps,
     version: Version,
     fits: NodeSet,
     /// Weighted scores that are final, by node.
@@ -45,7 +46,10 @@ pub(super) struct Answer {
 /// How far each plugin of a profile looks, in their order.
 pub(super) type Reaches = SmallVec<[Reach; 32]>;
 
-/// Scores whose weight depends on the highest.
+/// The stamps of plugins that look at other nodes, each with its place in the profile.
+type Stamps = SmallVec<[(usize, u64); 1]>;
+
+/// Scores whose weight depends on the highest, or that are made anew when others are not.
 struct Scaled {
     plugin: usize,
     how: Normalization,
@@ -110,6 +114,7 @@ impl Answer {
             profile: profile.clone(),
             used: 0,
             reaches: Reaches::new(),
+            stamps: Stamps::new(),
             version: Version::default(),
             fits: NodeSet::default(),
             fixed: Vec::new(),
@@ -166,18 +171,48 @@ impl Answer {
 
     fn refresh(&mut self, pod: &PodInfo, snapshot: &Snapshot, seed: u64) -> Result<(), Refused> {
         let reaches = reaches(&self.profile, &self.class, snapshot);
-        let same = reaches == self.reaches
-            && self.fixed.len() == snapshot.capacity()
-            && (snapshot.version().same_nodes(self.version) || !reaches.contains(&Reach::Nodes));
-        let changed = if same { self.changed(snapshot) } else { None };
-        self.reaches = reaches;
+        let stamps = stamps(&self.profile, &reaches, &self.class, snapshot);
+        let same = reaches == self.reaches && self.fixed.len() == snapshot.capacity();
+        let stale: Stamps = stamps.iter().filter(|s| !self.stamps.contains(s)).copied().collect();
+        // Which nodes it refuses must be asked of all.
+        let only_scores = stale.iter().all(|(at, _)| {
+            let at = &self.profile.plugins()[*at].at;
+            at.pre_filter.is_none() && at.filter.is_none()
+        });
+        let changed = if same && only_scores { self.changed(snapshot) } else { None };
+        (self.reaches, self.stamps) = (reaches, stamps);
         match changed {
-            Some(changed) if changed.is_empty() => {}
-            Some(changed) => self.mend(pod, snapshot, &changed)?,
+            Some(changed) => {
+                if !changed.is_empty() {
+                    self.mend(pod, snapshot, &changed)?;
+                }
+                if !stale.is_empty() {
+                    self.rate_again(pod, snapshot, &stale);
+                }
+            }
             None => self.make(pod, snapshot, seed)?,
         }
         self.version = snapshot.version();
         Ok(())
+    }
+
+    /// Scores of these plugins are made anew.
+    fn rate_again(&mut self, pod: &PodInfo, snapshot: &Snapshot, stale: &Stamps) {
+        let profile = self.profile.clone();
+        let nodes: Vec<NodeId> = self.fits.iter().collect();
+        let mut scores = vec![0; nodes.len()];
+        let mut cycle = Cycle::new(pod, snapshot);
+        for (at, _) in stale {
+            let Some(scaled) = self.scaled.iter_mut().find(|scaled| scaled.plugin == *at) else {
+                continue;
+            };
+            if !rate(&mut cycle, &profile.plugins()[*at], &nodes, &mut scores) {
+                scores.fill(0);
+            }
+            nodes.iter().zip(&scores).for_each(|(id, score)| scaled.raw[*id as usize] = *score);
+            scaled.measure(&self.fits);
+        }
+        self.play();
     }
 
     /// The nodes to look at again; none when these are so many that all may be.
@@ -200,8 +235,10 @@ impl Answer {
         self.scaled.clear();
         for (at, enabled) in self.profile.plugins().iter().enumerate() {
             let how = enabled.at.score.as_ref().map(|score| score.normalization());
-            if let Some(how @ (Normalization::ByHighest | Normalization::ByHighestReversed)) = how
-                && is_local(self.reaches[at])
+            let reach = self.reaches[at];
+            if let Some(how) = how
+                && is_local(reach)
+                && (how != Normalization::Final || reach == Reach::Nodes)
             {
                 let raw = vec![0; snapshot.capacity()];
                 let weight = enabled.weight;
@@ -329,6 +366,12 @@ pub(super) fn reaches(profile: &Profile, class: &PodClass, snapshot: &Snapshot) 
         _ => enabled.plugin.reach(class, snapshot),
     };
     profile.plugins().iter().map(reach).collect()
+}
+
+fn stamps(profile: &Profile, reaches: &Reaches, class: &PodClass, snapshot: &Snapshot) -> Stamps {
+    let of_others = reaches.iter().enumerate().filter(|(_, reach)| **reach == Reach::Nodes);
+    let stamp = |at: usize| profile.plugins()[at].plugin.stamp(class, snapshot);
+    of_others.map(|(at, _)| (at, stamp(at))).collect()
 }
 
 pub(super) fn is_local(reach: Reach) -> bool {

@@ -4,7 +4,7 @@ use super::Reach;
 use super::answers::reaches;
 use super::{
     Bind, Columns, Filter, Permit, Plugin, PostBind, PostFilter, PreBind, PreEnqueue, PreFilter,
-    PreScore, QueueSort, Reserve, Score,
+    PreScore, QueueSort, Reason, Reserve, Score,
 };
 use crate::{PodClass, PodInfo, Snapshot};
 use std::sync::Arc;
@@ -80,6 +80,17 @@ impl Profile {
         }
     }
 
+    /// Why a pod may not be looked at yet, if one of its gates is closed.
+    pub(crate) fn closed<'a>(
+        &'a self,
+        pod: &'a PodInfo,
+    ) -> impl Iterator<Item = (&'static str, Reason)> {
+        let gates = self.at(|at| at.pre_enqueue.as_ref());
+        gates.filter_map(|(enabled, gate)| {
+            Some((enabled.plugin.name(), gate.pre_enqueue(pod).err()?))
+        })
+    }
+
     /// The names of its plugins, in their order.
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
         self.plugins.iter().map(|enabled| enabled.plugin.name())
@@ -135,6 +146,11 @@ impl Profiles {
         self.0.iter()
     }
 
+    /// Attaches the columns that their plugins read. Those that are attached stay as they are.
+    pub fn attach(&self, snapshot: &mut Snapshot) {
+        self.iter().for_each(|profile| profile.attach(snapshot));
+    }
+
     /// The one that a pod names. A pod that names none is the first one's.
     #[must_use]
     pub fn named(&self, name: &str) -> Option<&Arc<Profile>> {
@@ -153,6 +169,18 @@ impl Profiles {
 impl From<Arc<Profile>> for Profiles {
     fn from(profile: Arc<Profile>) -> Self {
         Self([profile].into())
+    }
+}
+
+impl From<&Arc<Profile>> for Profiles {
+    fn from(profile: &Arc<Profile>) -> Self {
+        profile.clone().into()
+    }
+}
+
+impl From<&Profiles> for Profiles {
+    fn from(profiles: &Profiles) -> Self {
+        profiles.clone()
     }
 }
 

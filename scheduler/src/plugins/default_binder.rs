@@ -8,8 +8,8 @@ use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::oneshot;
-use tokio::time::{Instant, sleep};
+use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
+use tokio::time::{Instant, sleep, timeout};
 use windlass_core::client::{Action, Client, ClientExt, Key, Operation, WriteOptions};
 use windlass_core::meta::Reason;
 use windlass_core::workqueue::Backoff;
@@ -17,6 +17,14 @@ use windlass_core::{Error, Object, scheme};
 
 /// A transaction binds no more pods.
 const MOST: usize = 128;
+/// One transaction at a time is best: who comes meanwhile joins the next. When one takes longer, others go beside it.
+const PATIENCE: Duration = Duration::from_millis(100);
+/// So many of these at most.
+const BESIDE: usize = 7;
+/// What has no answer by then has none.
+const ANSWER: Duration = Duration::from_secs(30);
+/// So many bindings travel by themselves at once.
+const POSTS: usize = 64;
 /// A server without transactions is asked again after so long: it may have been replaced, or the right been given.
 const ASK_AGAIN: Duration = Duration::from_secs(5 * 60);
 /// For so long it is asked what became of a binding without an answer.
@@ -29,7 +37,10 @@ pub struct DefaultBinder {
     client: Arc<dyn Client>,
     waiting: Mutex<Vec<Waiting>>,
     /// Held by who sends for all that wait.
-    sending: tokio::sync::Mutex<()>,
+    sending: Semaphore,
+    /// By those who do so while that one takes long.
+    beside: Semaphore,
+    posts: Semaphore,
     one_by_one: Mutex<OneByOne>,
 }
 
@@ -50,8 +61,14 @@ impl DefaultBinder {
     /// Binds through this client.
     #[must_use]
     pub fn new(client: Arc<dyn Client>) -> Self {
-        let one_by_one = OneByOne::No.into();
-        Self { client, waiting: Mutex::default(), sending: Default::default(), one_by_one }
+        Self {
+            client,
+            waiting: Mutex::default(),
+            sending: Semaphore::new(1),
+            beside: Semaphore::new(BESIDE),
+            posts: Semaphore::new(POSTS),
+            one_by_one: OneByOne::No.into(),
+        }
     }
 
     /// The same, each binding by itself.
@@ -74,11 +91,15 @@ impl DefaultBinder {
         waiting.drain(..count).collect()
     }
 
+    async fn transact(&self, operations: Vec<Operation>) -> Result<(), Error> {
+        in_time(self.client.transact(operations, &WriteOptions::default())).await.map(drop)
+    }
+
     async fn send(&self, batch: Vec<Waiting>) {
         if batch.len() > 1 {
             let operations = batch.iter().map(|one| operation(&one.placement)).collect();
-            match self.client.transact(operations, &WriteOptions::default()).await {
-                Ok(_) => {
+            match self.transact(operations).await {
+                Ok(()) => {
                     // Who does not wait any more needs no word.
                     batch.into_iter().for_each(|one| drop(one.done.send(Ok(()))));
                     return;
@@ -105,21 +126,38 @@ impl DefaultBinder {
         }
         let (done, mut word) = oneshot::channel();
         self.waiting.lock().push(Waiting { placement: placement.clone(), done });
-        let sending = self.sending.lock().await;
         loop {
-            if let Ok(bound) = word.try_recv() {
-                return bound;
-            }
+            let turn = tokio::select! {
+                biased;
+                bound = &mut word => {
+                    return bound.unwrap_or_else(|_| Err(unknown()));
+                }
+                turn = self.turn() => turn,
+            };
             // Those that are ready just now come along.
             tokio::task::yield_now().await;
             let batch = self.next();
             if batch.is_empty() {
-                // Who sent it was stopped.
-                drop(sending);
-                return Err(Error::Transport("whether the pod was bound is not known".into()));
+                // Another one sends it, beside this one.
+                drop(turn);
+                return word.await.unwrap_or_else(|_| Err(unknown()));
             }
             self.send(batch).await;
         }
+    }
+
+    /// The turn to send for all that wait.
+    async fn turn(&self) -> SemaphorePermit<'_> {
+        let late = async {
+            sleep(PATIENCE).await;
+            self.beside.acquire().await
+        };
+        let turn = tokio::select! {
+            biased;
+            turn = self.sending.acquire() => turn,
+            turn = late => turn,
+        };
+        turn.expect("it is never closed")
     }
 
     /// Looks whether the pod is on its node in spite of the error. While that can't be known it is not answered.
@@ -142,8 +180,19 @@ impl DefaultBinder {
         let pod = &placement.pod;
         let key = Key::new(scheme::PODS, &*pod.namespace, &*pod.name).subresource("binding");
         let body = binding(placement).to_string().into();
-        self.client.create(&key, body, &WriteOptions::default()).await.map(drop)
+        let _slot = self.posts.acquire().await.expect("it is never closed");
+        in_time(self.client.create(&key, body, &WriteOptions::default())).await.map(drop)
     }
+}
+
+async fn in_time<T>(call: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let none = |_| Err(Error::Transport("no answer in time".into()));
+    timeout(ANSWER, call).await.unwrap_or_else(none)
+}
+
+/// Who sent it for others was stopped.
+fn unknown() -> Error {
+    Error::Transport("whether the pod was bound is not known".into())
 }
 
 /// Whether the server has no transactions, or none for this user. Of a group that it does not know it says, by who asks,

@@ -1,8 +1,10 @@
 //! Devices that pods claim, from what drivers say there is (structured parameters, KEP-4381).
 
 mod allocate;
+mod assumed;
 mod counters;
 mod objects;
+mod supply;
 mod write;
 
 use crate::framework::{
@@ -11,21 +13,19 @@ use crate::framework::{
 };
 use crate::plugins::node_affinity::select::selected;
 use crate::queue::ClusterEvent;
-use crate::snapshot::NodeId;
 use crate::{NodeSet, PodClass, PodInfo, Snapshot};
-use allocate::{Offer, Unknown, allocate};
+use allocate::Unknown;
 use async_trait::async_trait;
-use counters::Counters;
-use objects::{DeviceId, Devices};
+use objects::{DeviceId, Devices, is_allocated};
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
-use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
+use supply::Supply;
 use windlass_core::apis::resource::v1::{
     Device, DeviceAllocationConfiguration, DeviceRequestAllocationResult, ResourceClaim,
-    ResourceSliceSpec,
 };
 use windlass_core::client::Client;
+use windlass_core::meta::Str;
 use windlass_core::{Error, scheme};
 
 /// Evaluates the CEL expressions that select devices. This crate has no CEL of its own: who puts a scheduler together
@@ -58,8 +58,6 @@ struct Allocated {
 
 #[derive(Default)]
 struct Decisions {
-    found: FxHashMap<Box<str>, Found>,
-    order: VecDeque<Box<str>>,
     chosen: FxHashMap<Box<str>, Vec<Allocated>>,
     /// Written, and not yet seen in the cluster.
     written: Vec<Allocated>,
@@ -67,21 +65,13 @@ struct Decisions {
     reserved: FxHashMap<Box<str>, Vec<Arc<ResourceClaim>>>,
 }
 
-/// What each node could give a pod, and the claims that have theirs.
-struct Found {
-    by_node: FxHashMap<NodeId, Vec<Allocated>>,
-    allocated: Vec<Arc<ResourceClaim>>,
-    /// There are others.
-    pending: bool,
-}
-
 /// A pod's claims.
 struct Claims {
-    allocated: Vec<Arc<ResourceClaim>>,
+    /// The devices of these are known; some can be had on this node only.
+    allocated: Vec<(Arc<ResourceClaim>, Option<Str>)>,
     pending: Vec<Arc<ResourceClaim>>,
 }
 
-const MOST_FOUND: usize = 256;
 /// So many pods may share a claim (API reference, "ResourceClaimStatus").
 const MOST_USERS: usize = 256;
 
@@ -153,11 +143,18 @@ impl PreFilter for DynamicResources {
                 return Err("resourceclaim in use".into());
             }
         }
-        let has = |claim: &Arc<ResourceClaim>| {
-            claim.status.as_ref().is_some_and(|status| status.allocation.is_some())
-        };
-        let (allocated, pending) = all.into_iter().partition(has);
-        cycle.keep(Claims { allocated, pending });
+        if let Some(selectors) = &self.selectors {
+            devices.selectors.get_or_init(|| selectors.clone());
+        }
+        let mut claims = Claims { allocated: Vec::new(), pending: Vec::new() };
+        for claim in all {
+            match devices.assumed.of(&claim) {
+                Some(assumed) => claims.allocated.push((claim, assumed.node().cloned())),
+                None if is_allocated(&claim) => claims.allocated.push((claim, None)),
+                None => claims.pending.push(claim),
+            }
+        }
+        cycle.keep(claims);
         Ok(())
     }
 }
@@ -166,148 +163,66 @@ impl Filter for DynamicResources {
     fn filter(&self, cycle: &Cycle<'_>, feasible: &mut Feasible) {
         let Some(devices) = cycle.snapshot.columns::<Devices>() else { return };
         let Some(claims) = cycle.kept::<Claims>() else { return };
-        for claim in &claims.allocated {
+        let elsewhere = "resourceclaim not available on the node";
+        for (claim, node) in &claims.allocated {
             let allocation = claim.status.as_ref().and_then(|status| status.allocation.as_ref());
             if let Some(selector) = allocation.and_then(|a| a.node_selector.as_ref()) {
-                let reach = selected(cycle.snapshot, selector);
-                feasible.keep(&reach, "resourceclaim not available on the node");
+                feasible.keep(&selected(cycle.snapshot, selector), elsewhere);
             }
+            if let Some(node) = node {
+                let node = cycle.snapshot.id(node);
+                feasible.keep(&node.into_iter().collect(), elsewhere);
+            }
+        }
+        if claims.pending.is_empty() {
+            return;
         }
         let mut decisions = self.decisions.lock();
         decisions.written.retain(|allocated| devices.lacks(&allocated.claim));
-        let (by_node, failed, unknown) = self.search(cycle, devices, claims, &decisions, feasible);
+        let taken = devices.taken().chain(decisions.taken()).collect();
+        let supply = Supply::new(cycle.snapshot, devices, taken);
+        let mut failed = NodeSet::default();
+        let mut unknown: Vec<(NodeSet, Unknown)> = Vec::new();
+        for node in feasible.nodes().iter() {
+            match supply.on(node, &claims.pending) {
+                Ok(Some(_)) => {}
+                Ok(None) => failed.set(node, true),
+                Err(why) => match unknown.iter_mut().find(|(_, other)| *other == why) {
+                    Some((nodes, _)) => nodes.set(node, true),
+                    None => unknown.push(([node].into_iter().collect(), why)),
+                },
+            }
+        }
         feasible.refuse(failed, "cannot allocate all claims");
         for (nodes, why) in unknown {
             feasible.refuse_for_good(nodes, why);
         }
-        let pending = !claims.pending.is_empty();
-        let found = Found { by_node, allocated: claims.allocated.clone(), pending };
-        decisions.remember(&cycle.pod.uid, found);
-    }
-}
-
-type Searched = (FxHashMap<NodeId, Vec<Allocated>>, NodeSet, Vec<(NodeSet, Unknown)>);
-
-impl DynamicResources {
-    /// What each node could give to the claims that have nothing yet.
-    fn search(
-        &self,
-        cycle: &Cycle<'_>,
-        devices: &Devices,
-        claims: &Claims,
-        decisions: &Decisions,
-        feasible: &Feasible,
-    ) -> Searched {
-        let mut searched = Searched::default();
-        if claims.pending.is_empty() {
-            return searched;
-        }
-        let taken: HashSet<DeviceId> = devices.taken().chain(decisions.taken()).collect();
-        let slices = devices.slices();
-        let counters = Counters::new(&slices, &taken);
-        let reaches: Vec<_> =
-            slices.iter().map(|slice| Reached::new(cycle.snapshot, slice)).collect();
-        for node in feasible.nodes().iter() {
-            let offers: Vec<Offer> = slices
-                .iter()
-                .zip(&reaches)
-                .flat_map(|(slice, reached)| reached.offers(cycle.snapshot, slice, node))
-                .map(|offer| Offer { taken: taken.contains(&offer.id), ..offer })
-                .collect();
-            match allocate(devices, &claims.pending, &offers, &counters, self.selectors.as_deref())
-            {
-                Ok(Some(results)) => {
-                    let all = claims.pending.iter().zip(results);
-                    let all = all.map(|(claim, results)| {
-                        let local = results
-                            .iter()
-                            .any(|result| offers.iter().any(|o| o.local && o.is(result)));
-                        let config = allocate::config(devices, claim, &results);
-                        Allocated { claim: claim.clone(), results, config, local }
-                    });
-                    searched.0.insert(node, all.collect());
-                }
-                Ok(None) => searched.1.set(node, true),
-                Err(why) => match searched.2.iter_mut().find(|(_, other)| *other == why) {
-                    Some((nodes, _)) => nodes.set(node, true),
-                    None => searched.2.push(([node].into_iter().collect(), why)),
-                },
-            }
-        }
-        searched
-    }
-}
-
-/// The nodes that can use a slice's devices; none when each device says so for itself.
-struct Reached(Option<NodeSet>);
-
-impl Reached {
-    fn new(snapshot: &Snapshot, slice: &ResourceSliceSpec) -> Self {
-        if slice.per_device_node_selection == Some(true) {
-            return Self(None);
-        }
-        let (name, selector) = (slice.node_name.as_deref(), slice.node_selector.as_ref());
-        Self(Some(reached(snapshot, name, selector, slice.all_nodes)))
-    }
-
-    fn offers(&self, snapshot: &Snapshot, slice: &ResourceSliceSpec, node: NodeId) -> Vec<Offer> {
-        if self.0.as_ref().is_some_and(|nodes| !nodes.contains(node)) {
-            return Vec::new();
-        }
-        let usable = |device: &&Device| {
-            self.0.is_some() || {
-                let (name, selector) = (device.node_name.as_deref(), device.node_selector.as_ref());
-                reached(snapshot, name, selector, device.all_nodes).contains(node)
-            }
-        };
-        let offer = |device: &Device| {
-            let id = (slice.driver.clone(), slice.pool.name.clone(), device.name.clone());
-            let everywhere = match self.0 {
-                Some(_) => slice.all_nodes == Some(true),
-                None => device.all_nodes == Some(true),
-            };
-            Offer { id, device: device.clone(), local: !everywhere, taken: false }
-        };
-        slice.devices.iter().flatten().filter(usable).map(offer).collect()
-    }
-}
-
-fn reached(
-    snapshot: &Snapshot,
-    name: Option<&str>,
-    selector: Option<&windlass_core::apis::core::v1::NodeSelector>,
-    all: Option<bool>,
-) -> NodeSet {
-    match (name.filter(|name| !name.is_empty()), selector) {
-        (Some(name), _) => snapshot.id(name).into_iter().collect(),
-        (None, Some(selector)) => selected(snapshot, selector),
-        (None, None) if all == Some(true) => snapshot.nodes().clone(),
-        (None, None) => NodeSet::default(),
     }
 }
 
 impl Reserve for DynamicResources {
+    fn assumed(&self, placement: &Placement, snapshot: &Snapshot) {
+        let devices = snapshot.columns::<Devices>().filter(|_| has_claims(placement));
+        if let Some(chosen) = devices.and_then(|devices| devices.chosen(&placement.pod)) {
+            self.decisions.lock().chosen.insert(placement.pod.uid.clone(), chosen);
+        }
+    }
+
     fn reserve(&self, placement: &Placement) -> Result<(), Reason> {
-        if placement.pod.resource_claims.is_empty() {
+        if !has_claims(placement) {
             return Ok(());
         }
         let mut decisions = self.decisions.lock();
         let uid = &placement.pod.uid;
-        let found = decisions.found.remove(uid).ok_or("its devices were not looked for")?;
-        decisions.order.retain(|other| other != uid);
-        let mut chosen: Vec<Allocated> =
-            found.allocated.into_iter().map(Allocated::already).collect();
-        let mut by_node = found.by_node;
-        match by_node.remove(&placement.id) {
-            Some(here) => chosen.extend(here),
-            None if found.pending => return Err("no device was found for it there".into()),
-            None => {}
-        }
-        let taken: HashSet<DeviceId> = decisions.taken().collect();
-        if chosen.iter().flat_map(Allocated::exclusive).any(|id| taken.contains(&id)) {
+        let chosen = decisions.chosen.get(uid).ok_or("no device was found for it there")?;
+        let conflicts = |other: &Allocated| {
+            chosen.iter().any(|own| !own.same_claim(other) && own.shares_a_device(other))
+        };
+        let others = decisions.chosen.iter().filter(|(other, _)| *other != uid);
+        if others.flat_map(|(_, all)| all).chain(&decisions.written).any(conflicts) {
+            decisions.chosen.remove(uid);
             return Err("its devices were taken by another pod".into());
         }
-        decisions.chosen.insert(uid.clone(), chosen);
         Ok(())
     }
 
@@ -356,20 +271,13 @@ impl PreBind for DynamicResources {
     }
 }
 
+fn has_claims(placement: &Placement) -> bool {
+    !placement.pod.resource_claims.is_empty()
+}
+
 // === impl Decisions ===
 
 impl Decisions {
-    fn remember(&mut self, uid: &str, found: Found) {
-        if self.found.insert(uid.into(), found).is_none() {
-            self.order.push_back(uid.into());
-        }
-        while self.order.len() > MOST_FOUND {
-            if let Some(oldest) = self.order.pop_front() {
-                self.found.remove(&oldest);
-            }
-        }
-    }
-
     /// Devices that are being given to claims.
     fn taken(&self) -> impl Iterator<Item = DeviceId> {
         self.chosen.values().flatten().chain(&self.written).flat_map(Allocated::exclusive)
@@ -381,6 +289,14 @@ impl Decisions {
 impl Allocated {
     fn already(claim: Arc<ResourceClaim>) -> Self {
         Self { claim, results: Vec::new(), config: Vec::new(), local: false }
+    }
+
+    fn same_claim(&self, other: &Self) -> bool {
+        self.claim.metadata.uid == other.claim.metadata.uid
+    }
+
+    fn shares_a_device(&self, other: &Self) -> bool {
+        self.exclusive().any(|device| other.exclusive().any(|o| o == device))
     }
 
     /// The devices that nobody else can have.

@@ -4,7 +4,7 @@ use crate::framework::{Columns, Cycle, Extensions, Plugin, PreScore, Reach, Scor
 use crate::plugins::resources::percent;
 use crate::snapshot::NodeId;
 use crate::{NodeInfo, PodClass, Snapshot};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::sync::Arc;
 use windlass_core::meta::Str;
 
@@ -12,10 +12,21 @@ use windlass_core::meta::Str;
 #[derive(Default)]
 pub struct ImageLocality;
 
-/// Which nodes have an image, with its size there.
+/// Which nodes have which images.
 #[derive(Clone, Default)]
 struct Images {
-    by_name: FxHashMap<Str, FxHashMap<NodeId, i64>>,
+    by_name: FxHashMap<Str, Image>,
+    /// How much has changed so far.
+    changes: u64,
+    /// What that was when a node came or went last.
+    nodes_changed: u64,
+}
+
+/// The nodes that have an image, with its size there.
+#[derive(Clone, Default)]
+struct Image {
+    sizes: FxHashMap<NodeId, i64>,
+    changed: u64,
 }
 
 const MB: i64 = 1024 * 1024;
@@ -46,6 +57,13 @@ impl Plugin for ImageLocality {
             _ => Reach::Nothing,
         }
     }
+
+    /// How many nodes there are, and which of them have the pod's images.
+    fn stamp(&self, pod: &PodClass, snapshot: &Snapshot) -> u64 {
+        let Some(images) = snapshot.columns::<Images>() else { return 0 };
+        let own = pod.images.iter().filter_map(|name| images.by_name.get(name));
+        own.map(|image| image.changed).fold(images.nodes_changed, u64::max)
+    }
 }
 
 impl PreScore for ImageLocality {
@@ -61,9 +79,9 @@ impl Score for ImageLocality {
         let all = cycle.snapshot.nodes().len() as f64;
         for having in cycle.pod.images.iter().filter_map(|image| images.by_name.get(image)) {
             // An image that few have counts little, lest these few get all its pods.
-            let spread = having.len() as f64 / all;
+            let spread = having.sizes.len() as f64 / all;
             for (score, node) in scores.iter_mut().zip(nodes) {
-                *score += having.get(node).map_or(0, |size| (*size as f64 * spread) as i64);
+                *score += having.sizes.get(node).map_or(0, |size| (*size as f64 * spread) as i64);
             }
         }
         let most = MOST * cycle.pod.images.len() as i64;
@@ -76,15 +94,28 @@ impl Score for ImageLocality {
 // === impl Images ===
 
 impl Images {
-    fn forget(&mut self, id: NodeId, node: &NodeInfo) {
-        for name in node.images.iter().flat_map(|image| &image.names) {
-            if let Some(nodes) = self.by_name.get_mut(name) {
-                nodes.remove(&id);
-                if nodes.is_empty() {
-                    self.by_name.remove(name);
-                }
+    fn put(&mut self, id: NodeId, name: &Str, size: i64) {
+        let image = self.by_name.entry(name.clone()).or_default();
+        if image.sizes.insert(id, size) != Some(size) {
+            self.changes += 1;
+            image.changed = self.changes;
+        }
+    }
+
+    fn forget(&mut self, id: NodeId, name: &Str) {
+        let Some(image) = self.by_name.get_mut(name) else { return };
+        if image.sizes.remove(&id).is_some() {
+            self.changes += 1;
+            image.changed = self.changes;
+            if image.sizes.is_empty() {
+                self.by_name.remove(name);
             }
         }
+    }
+
+    fn nodes_change(&mut self) {
+        self.changes += 1;
+        self.nodes_changed = self.changes;
     }
 }
 
@@ -93,6 +124,7 @@ impl Columns for Images {
         Box::new(self.clone())
     }
 
+    /// Nodes say often what images they have, and mostly nothing new.
     fn node_set(
         &mut self,
         _: &Snapshot,
@@ -100,20 +132,24 @@ impl Columns for Images {
         node: &Arc<NodeInfo>,
         old: Option<&Arc<NodeInfo>>,
     ) {
-        if old.is_some_and(|old| old.images == node.images) {
-            return;
-        }
-        if let Some(old) = old {
-            self.forget(id, old);
-        }
-        for image in &node.images {
-            for name in &image.names {
-                self.by_name.entry(name.clone()).or_default().insert(id, image.size);
+        match old {
+            None => self.nodes_change(),
+            Some(old) if old.images == node.images => return,
+            Some(old) => {
+                let here: FxHashSet<&Str> = names(node).map(|(name, _)| name).collect();
+                let gone = names(old).filter(|(name, _)| !here.contains(name));
+                gone.for_each(|(name, _)| self.forget(id, name));
             }
         }
+        names(node).for_each(|(name, size)| self.put(id, name, size));
     }
 
     fn node_removed(&mut self, _: &Snapshot, id: NodeId, node: &Arc<NodeInfo>) {
-        self.forget(id, node);
+        self.nodes_change();
+        names(node).for_each(|(name, _)| self.forget(id, name));
     }
+}
+
+fn names(node: &NodeInfo) -> impl Iterator<Item = (&Str, i64)> {
+    node.images.iter().flat_map(|image| image.names.iter().map(|name| (name, image.size)))
 }

@@ -16,8 +16,10 @@ use tokio::time::Instant;
 use windlass_core::clock::Env;
 use windlass_core::meta::Str;
 
-/// So many bindings and reports travel at once.
-const SLOTS: usize = 64;
+/// So many bindings and reports may be under way. The cycles wait for none of them, unless there are more.
+const SLOTS: usize = 4096;
+/// So many reports travel at once.
+const REPORTS: usize = 64;
 
 pub(super) struct Running {
     shared: Arc<Shared>,
@@ -25,13 +27,16 @@ pub(super) struct Running {
     env: Env,
     objects: Objects,
     slots: Arc<Semaphore>,
+    reports: Arc<Semaphore>,
     tasks: JoinSet<()>,
 }
 
 impl Running {
     pub(super) fn new(shared: Arc<Shared>, binder: Binder, objects: Objects, env: Env) -> Self {
-        let slots = Arc::new(Semaphore::new(SLOTS));
-        Self { shared, binder: Arc::new(binder), env, objects, slots, tasks: JoinSet::new() }
+        let (slots, reports) = (Semaphore::new(SLOTS), Semaphore::new(REPORTS));
+        let (slots, reports) = (Arc::new(slots), Arc::new(reports));
+        let (binder, tasks) = (Arc::new(binder), JoinSet::new());
+        Self { shared, binder, env, objects, slots, reports, tasks }
     }
 
     pub(super) async fn schedule_all(mut self) {
@@ -97,15 +102,24 @@ impl Running {
         }
         let slot = self.slots.clone().acquire_owned().await;
         let (shared, binder) = (self.shared.clone(), self.binder.clone());
+        let reports = self.reports.clone();
         self.tasks.spawn(async move {
             let mut last = match last {
                 Ok(last) => last,
                 Err(_) => queued.report.clone().lock_owned().await,
             };
+            let report = reports.acquire().await;
             binder.failures.report(&queued.pod, &why, &mut last).await;
-            if let Err(error) = binder.failures.make_room(&queued.pod, &why).await {
-                tracing::warn!(pod = %queued.pod.name, %error, "no room was made, will retry");
-                shared.tell(|state, now| state.break_promise(&queued.pod.uid, now));
+            drop(report);
+            if !why.victims.is_empty() {
+                let uid = &queued.pod.uid;
+                match binder.failures.make_room(&queued.pod, &why).await {
+                    Ok(()) => shared.tell(|state, now| state.room_asked_for(uid, now)),
+                    Err(error) => {
+                        tracing::warn!(pod = %queued.pod.name, %error, "no room was made, will retry");
+                        shared.tell(|state, now| state.no_room(uid, now));
+                    }
+                }
             }
             drop(slot);
         });

@@ -2,12 +2,14 @@
 
 mod extended;
 mod gangs;
+mod room;
 
 use crate::extender::{Extenders, NamedRoom};
 use crate::framework::{Engine, Placement, Profiles, Unschedulable};
 use crate::queue::{ClusterEvent, Queue, QueuedPod, group_of};
 use crate::snapshot::NodeId;
 use crate::{NodeInfo, PodInfo, Snapshot};
+use room::MakingRoom;
 use rustc_hash::FxHashMap;
 use smallvec::{SmallVec, smallvec};
 use std::collections::VecDeque;
@@ -27,7 +29,9 @@ pub(super) struct State {
     assumed: FxHashMap<Box<str>, Arc<PodInfo>>,
     /// Pods about which extenders are being asked, as they are now.
     consulting: FxHashMap<Box<str>, Arc<PodInfo>>,
-    extenders: Extenders,
+    pub(super) extenders: Extenders,
+    /// Pods for which others are being ended.
+    making_room: FxHashMap<Box<str>, MakingRoom>,
     /// Turns that were taken together and are not handed out yet.
     taken: VecDeque<Turn>,
 }
@@ -49,7 +53,7 @@ pub(super) enum Turn {
 impl State {
     pub(super) fn new(profiles: Profiles, queue: Queue, extenders: Extenders) -> Self {
         let mut snapshot = Snapshot::default();
-        profiles.iter().for_each(|profile| profile.attach(&mut snapshot));
+        profiles.attach(&mut snapshot);
         let mut engine = Engine::new(snapshot);
         engine.all_rooms = extenders.preempt();
         Self {
@@ -60,6 +64,7 @@ impl State {
             profiles,
             nodes: FxHashMap::default(),
             assumed: FxHashMap::default(),
+            making_room: FxHashMap::default(),
             taken: VecDeque::new(),
         }
     }
@@ -115,23 +120,28 @@ impl State {
             if let Some(assumed) = self.assumed.get_mut(&pod.uid) {
                 *assumed = Arc::new(pod.clone());
             }
-            self.queue.remove(&pod.uid);
-            self.consulting.remove(&pod.uid);
-            self.engine.nominated.remove(&pod.uid);
+            self.waits_no_more(&pod.uid, now);
+            self.leaves(&pod.uid, now);
         } else {
             self.pending(Arc::new(pod), now);
         }
     }
 
     pub(super) fn pod_gone(&mut self, uid: &str, now: Instant) {
-        self.queue.remove(uid);
-        self.consulting.remove(uid);
+        self.waits_no_more(uid, now);
         self.assumed.remove(uid);
-        self.engine.nominated.remove(uid);
         if let Some(pod) = self.engine.snapshot.pod(uid).cloned() {
             self.engine.snapshot.remove_pod(uid);
             self.queue.wake(&ClusterEvent::PodDeleted(pod), now);
         }
+        self.leaves(uid, now);
+    }
+
+    fn waits_no_more(&mut self, uid: &str, now: Instant) {
+        self.needs_no_room(uid, now);
+        self.queue.remove(uid);
+        self.consulting.remove(uid);
+        self.engine.nominated.remove(uid);
     }
 
     /// Gives the next pod its turn, or the next group. In one go: nothing can happen to a pod in between.
@@ -163,12 +173,6 @@ impl State {
         }
     }
 
-    fn refuse(&mut self, queued: QueuedPod, why: Unschedulable, now: Instant) -> Turn {
-        self.promise(&queued.pod, &why, now);
-        self.queue.park(queued.clone(), &why, now);
-        Turn::Refused(queued, why)
-    }
-
     /// Placed pods could not be bound. They are tried again, as they are now, unless they go or were seen on a node.
     pub(super) fn forget(&mut self, mut queued: QueuedPod, now: Instant) {
         let Some(pod) = self.assumed.remove(&queued.pod.uid) else { return };
@@ -180,45 +184,27 @@ impl State {
         self.queue.wake(&ClusterEvent::PodDeleted(pod), now);
     }
 
-    /// Room could not be made for a pod: it is promised nothing any more, and tried again.
-    pub(super) fn break_promise(&mut self, uid: &str, now: Instant) {
-        if self.engine.nominated.remove(uid) {
-            self.queue.rouse(uid, now);
-        }
-    }
-
-    /// Keeps the room free that is being made for a pod. Lower ones that were promised the node have to look for another.
-    fn promise(&mut self, pod: &Arc<PodInfo>, why: &Unschedulable, now: Instant) {
-        let Some(node) = &why.nominated else {
-            self.engine.nominated.remove(&pod.uid);
-            return;
-        };
-        let below = self.engine.nominated.below(node, pod.priority);
-        let below: Vec<Box<str>> = below.map(|lower| lower.uid.clone()).collect();
-        for uid in below {
-            self.break_promise(&uid, now);
-        }
-        self.engine.nominated.set(pod, node.clone());
-    }
-
     /// Takes the node for the pod before it is bound, so that the next pod sees it.
     fn assume(&mut self, pod: &Arc<PodInfo>, id: NodeId) -> Placement {
         let node = self.engine.snapshot.name(id).clone();
         self.engine.snapshot.place(pod.clone(), id);
         self.engine.nominated.remove(&pod.uid);
         self.assumed.insert(pod.uid.clone(), pod.clone());
-        Placement { pod: pod.clone(), node, id }
+        let placement = Placement { pod: pod.clone(), node, id };
+        for (_, reserve) in self.profiles.of(pod).at(|at| at.reserve.as_ref()) {
+            reserve.assumed(&placement, &self.engine.snapshot);
+        }
+        placement
     }
 
     fn bound(&mut self, pod: Arc<PodInfo>, now: Instant) {
-        self.queue.remove(&pod.uid);
-        self.consulting.remove(&pod.uid);
-        self.engine.nominated.remove(&pod.uid);
+        self.waits_no_more(&pod.uid, now);
         // Others may have waited for it, and it was not sure before.
         let sure = self.assumed.remove(&pod.uid).is_none();
         let snapshot = &mut self.engine.snapshot;
         let known = snapshot.pod(&pod.uid).cloned().filter(|_| sure);
         let was_on = snapshot.node_of(&pod.uid);
+        let (uid, deleting) = (pod.uid.clone(), pod.deleting);
         snapshot.set_pod(pod.clone());
         match known {
             None => self.queue.wake(&ClusterEvent::PodAdded(pod), now),
@@ -226,6 +212,9 @@ impl State {
                 self.queue.wake(&ClusterEvent::PodUpdated { old, new: pod }, now);
             }
             Some(_) => {}
+        }
+        if deleting {
+            self.leaves(&uid, now);
         }
     }
 
@@ -247,7 +236,9 @@ impl State {
             self.engine.nominated.set(&pod, pod.nominated_node_name.clone());
         }
         if self.queue.changes(&pod) {
+            let group = group_of(&pod).filter(|_| self.gangs_together(&pod));
             self.queue.add(pod, now);
+            group.into_iter().for_each(|group| self.gang_grew(&group));
         }
     }
 }

@@ -1,19 +1,22 @@
+mod extended;
 mod random;
+mod room;
 
 use super::state::Turn;
 use super::*;
 use crate::testing::{node, pod};
 use windlass_core::clock::Seeded;
 
+fn of_profile(profile: Profile) -> State {
+    let profile = Arc::new(profile);
+    State::new(profile.clone().into(), Queue::new(profile), Extenders::default())
+}
+
 fn state() -> (State, Instant) {
     let profile = Profile::builder("default-scheduler")
         .plugin(crate::plugins::NodeResourcesFit::default(), 1)
         .build();
-    let profile = Arc::new(profile);
-    let (mut state, now) = (
-        State::new(profile.clone().into(), Queue::new(profile), Extenders::default()),
-        Instant::now(),
-    );
+    let (mut state, now) = (of_profile(profile), Instant::now());
     state.node_seen(node("a", "4", &[]), now);
     (state, now)
 }
@@ -117,6 +120,35 @@ fn sidecars_and_init_containers_count_as_they_run() {
     assert!(pod.requests.contains(&(crate::snapshot::CPU, 5000)), "{:?}", pod.requests);
 }
 
+#[test]
+fn a_pod_that_is_resized_counts_with_the_most_of_what_it_asks_for_and_has() {
+    let cpu = |cpu: &str| serde_json::json!({"requests": {"cpu": cpu}});
+    let requested = |asks: &str, has: &str, allocated: &str, reason: &str| {
+        let pod = serde_json::json!({
+            "metadata": {"name": "p", "namespace": "default", "uid": "p"},
+            "spec": {"containers": [{"name": "c", "resources": cpu(asks)}],
+                "initContainers": [{"name": "s", "restartPolicy": "Always", "resources": cpu("1")}]},
+            "status": {
+                "conditions": [{"type": "PodResizePending", "status": "True", "reason": reason}],
+                "initContainerStatuses": [{"name": "s", "resources": cpu("1500m")}],
+                "containerStatuses": [{"name": "c", "resources": cpu(has),
+                    "allocatedResources": {"cpu": allocated}}]}});
+        let pod = Object::from_wire(pod.to_string().into()).expect("an object");
+        let pod = PodInfo::new(&pod).expect("a pod");
+        let all = [&pod.requests, &pod.non_zero_requests];
+        all.map(|all| all.iter().find(|(id, _)| *id == crate::CPU).map_or(0, |(_, cpu)| *cpu))
+    };
+    for (asks, has, allocated, reason, expected) in [
+        ("1", "1", "1", "", 2500),
+        ("1", "3", "1", "", 4500),
+        ("1", "2", "4", "Deferred", 5500),
+        ("6", "2", "2", "Deferred", 7500),
+        ("6", "2", "2", "Infeasible", 3500),
+    ] {
+        assert_eq!(requested(asks, has, allocated, reason), [expected; 2], "{asks} {has} {reason}");
+    }
+}
+
 fn in_gang(name: &str, group: &str) -> PodInfo {
     let spec = serde_json::json!({"schedulingGroup": {"podGroupName": group},
         "containers": [{"name": "c", "resources": {"requests": {"cpu": "1"}}}]});
@@ -133,11 +165,7 @@ fn gang_state() -> (State, Instant) {
     let profile = Profile::builder("default-scheduler")
         .plugin(crate::plugins::NodeResourcesFit::default(), 1)
         .plugin(crate::gang::GangScheduling, 0);
-    let profile = Arc::new(profile.build());
-    let (mut state, now) = (
-        State::new(profile.clone().into(), Queue::new(profile), Extenders::default()),
-        Instant::now(),
-    );
+    let (mut state, now) = (of_profile(profile.build()), Instant::now());
     state.node_seen(node("a", "4", &[]), now);
     (state, now)
 }
@@ -189,4 +217,20 @@ async fn of_a_gang_that_does_not_fit_no_pod_holds_a_node() {
     let later = now + std::time::Duration::from_secs(20);
     state.node_seen(node("b", "3", &[]), later);
     assert_eq!(turns(&mut state, later), (vec![5], vec![]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_large_gang_is_looked_at_once_a_turn() {
+    const MANY: u32 = 1000;
+    let (mut state, now) = gang_state();
+    state.object_seen(&crate::gang::POD_GROUPS, &group("g", MANY), now);
+    let mut refused = 0;
+    for n in 0..MANY {
+        state.pod_seen(in_gang(&format!("p{n}"), "g"), now);
+        let (placed, messages) = turns(&mut state, now);
+        assert!(placed.is_empty(), "one node has no room for all");
+        refused += messages.len();
+    }
+    // Each alone when it came, and all together at the last one.
+    assert_eq!(refused as u32, 2 * MANY - 1);
 }

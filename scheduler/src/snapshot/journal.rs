@@ -29,6 +29,12 @@ impl Version {
     pub fn same_nodes(self, then: Self) -> bool {
         self.nodes == then.nodes
     }
+
+    /// How often nodes themselves have changed by then.
+    #[must_use]
+    pub fn nodes(self) -> u64 {
+        self.nodes
+    }
 }
 
 // === impl Journal ===

@@ -1,6 +1,6 @@
 //! A snapshot of a cluster that is there.
 
-use crate::framework::Profile;
+use crate::framework::Profiles;
 use crate::{NodeInfo, PodInfo, Snapshot};
 use std::sync::Arc;
 use windlass_core::client::{ListOptions, Reader, Scope};
@@ -8,13 +8,17 @@ use windlass_core::scheme::{self, GroupVersionResource};
 use windlass_core::{Object, Result};
 
 impl Snapshot {
-    /// The cluster as it is: its nodes, the pods that have one, and what the columns of a profile's plugins follow. A
+    /// The cluster as it is: its nodes, the pods that have one, and what the columns of the profiles' plugins follow. A
     /// resource that the server does not have is left out. Pods that wait for a node are handed back.
     ///
     /// # Errors
     /// When something can't be listed.
-    pub async fn load(reader: &dyn Reader, profile: &Profile) -> Result<(Self, Vec<Arc<PodInfo>>)> {
-        let mut snapshot = profile.snapshot();
+    pub async fn load(
+        reader: &dyn Reader,
+        profiles: impl Into<Profiles>,
+    ) -> Result<(Self, Vec<Arc<PodInfo>>)> {
+        let mut snapshot = Self::default();
+        profiles.into().attach(&mut snapshot);
         for resource in snapshot.watches() {
             let listed = match list(reader, resource.clone()).await {
                 Err(error) if error.is_not_found() => continue,

@@ -107,6 +107,91 @@ fn gangs_are_whole_here_too() {
 }
 
 #[test]
+fn who_has_a_gate_another_scheduler_or_an_end_is_not_placed() {
+    let with = |name: &str, spec: serde_json::Value| {
+        let mut all = json!({"containers": []});
+        all.as_object_mut().expect("one").extend(spec.as_object().expect("one").clone());
+        Arc::new(pod_with(name, all))
+    };
+    let ends = PodInfo { deleting: true, ..pod("ends", "1", 0) };
+    let profile = |name: &str| {
+        let profile = Profile::builder(name).plugin(crate::plugins::SchedulingGates, 0);
+        profile.plugin(crate::plugins::NodeName, 0)
+    };
+    let bound_to_b = crate::plugins::NodeAffinity::new(
+        serde_json::from_value(json!({"addedAffinity": {
+            "requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [
+                {"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["b"]}]}]}}}))
+        .expect("arguments"),
+    );
+    let profiles = [profile("one").build(), profile("two").plugin(bound_to_b, 0).build()];
+    let profiles = Profiles::new(profiles.into_iter().map(Arc::new).collect()).expect("two");
+    let snapshot = simulation(&[ends.clone().on("a")]).snapshot().clone();
+    let mut simulation = Simulation::with_profile(snapshot, profiles);
+    let outcome = simulation.place([
+        with("gated", json!({"schedulingGates": [{"name": "x"}]})),
+        with("other", json!({"schedulerName": "three"})),
+        with("second", json!({"schedulerName": "two"})),
+        Arc::new(ends),
+    ]);
+    let why = outcome.unschedulable.iter().map(|(pod, why)| (&*pod.name, &*why.message));
+    let why: Vec<_> = why.collect();
+    assert_eq!(
+        why,
+        [
+            ("gated", "waiting for scheduling gates: [\"x\"]"),
+            ("other", "no profile for schedulerName \"three\"")
+        ]
+    );
+    let placed = outcome.placed.iter().map(|placed| (&*placed.pod.name, &*placed.node));
+    assert_eq!(placed.collect::<Vec<_>>(), [("second", "b")]);
+    assert!(simulation.drain("a").placed.is_empty(), "it ends anyway");
+}
+
+#[test]
+fn the_pods_of_emptied_nodes_go_in_turn_with_others() {
+    let mut simulation = simulation(&[pod("low", "4", 0).on("a"), pod("b", "1", 0).on("b")]);
+    let mut pods = vec![shared("high", "3", 10)];
+    pods.extend(simulation.empty("a"));
+    let outcome = simulation.place(pods);
+    assert_eq!(outcome.node_of("high").map(|node| &**node), Some("b"));
+    assert_eq!(&*outcome.unschedulable[0].0.name, "low");
+    assert!(simulation.empty("none").is_empty());
+}
+
+#[test]
+fn a_device_is_given_to_one() {
+    let mut simulation = simulation(&[]);
+    let object = |json: serde_json::Value| {
+        Arc::new(Object::from_wire(json.to_string().into()).expect("an object"))
+    };
+    use windlass_core::scheme;
+    let class = object(json!({"metadata": {"name": "gpu"}, "spec": {}}));
+    simulation.set_object(&scheme::DEVICECLASSES, &class);
+    let pool = json!({"name": "a", "generation": 1, "resourceSliceCount": 1});
+    let slice =
+        object(json!({"metadata": {"name": "s"}, "spec": {"driver": "x.io", "nodeName": "a",
+        "pool": pool, "devices": [{"name": "one"}]}}));
+    simulation.set_object(&scheme::RESOURCESLICES, &slice);
+    let request = json!({"name": "r", "exactly": {"deviceClassName": "gpu"}});
+    let user = |name: &str| {
+        let claim = json!({"name": "gpu", "resourceClaimName": name});
+        Arc::new(pod_with(name, json!({"containers": [], "resourceClaims": [claim]})))
+    };
+    for name in ["p", "q"] {
+        let claim = object(json!({"metadata": {"name": name, "namespace": "default", "uid": name},
+            "spec": {"devices": {"requests": [request]}}}));
+        simulation.set_object(&scheme::RESOURCECLAIMS, &claim);
+    }
+    for _ in 0..2 {
+        let mark = simulation.mark();
+        let outcome = simulation.place([user("p"), user("q")]);
+        assert_eq!((outcome.placed.len(), outcome.unschedulable.len()), (1, 1));
+        simulation.undo(mark);
+    }
+}
+
+#[test]
 fn a_workload_is_as_many_pods_as_it_says() {
     let template = json!({"metadata": {"labels": {"app": "web"}},
         "spec": {"containers": [{"name": "c", "resources": {"requests": {"cpu": "1"}}}]}});

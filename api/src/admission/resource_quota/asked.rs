@@ -6,7 +6,9 @@ use crate::strategy::json::{map_at, map_of, maps_of, str_of};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use windlass_core::meta::Status;
-use windlass_core::quota::{Amount, ClaimUsage, PodUsage, ServiceUsage, Source};
+use windlass_core::quota::{
+    Amount, ClaimUsage, DeviceUsage, PodUsage, Scoped, ServiceUsage, Source,
+};
 use windlass_core::scheme;
 
 /// Amounts by the names that quotas have for them.
@@ -25,15 +27,30 @@ pub(super) struct Asked {
     /// What the object uses, and what it uses more than before.
     pub(super) usage: Amounts,
     pub(super) more: Amounts,
-    /// The pod, if it is one.
-    pub(super) pod: Option<PodUsage>,
+    object: Counted,
     /// By name: the containers that state nothing for it.
     pub(super) silent: BTreeMap<&'static str, BTreeSet<String>>,
+}
+
+/// What quotas look at besides amounts.
+enum Counted {
+    Pod(PodUsage),
+    Claim(ClaimUsage),
+    Other,
 }
 
 // === impl Asked ===
 
 impl Asked {
+    /// What may be in a scope; of other objects nothing.
+    pub(super) fn scoped(&self) -> Option<Scoped<'_>> {
+        match &self.object {
+            Counted::Pod(pod) => Some(pod.into()),
+            Counted::Claim(claim) => Some(claim.into()),
+            Counted::Other => None,
+        }
+    }
+
     /// Whether such a write can use anything. Pods use what they were made with, or resized to; of most objects only
     /// the number is counted. What is about to go is counted too: until then it may still grow.
     pub(super) fn is_counted(request: &AdmissionRequest<'_>) -> bool {
@@ -52,7 +69,7 @@ impl Asked {
         let empty = Map::new();
         let object = request.object.as_ref().unwrap_or(&empty);
         let source = Source::of(request.resource);
-        let (usage, pod) = usage(&source, object)?;
+        let (usage, counted) = usage(&source, object)?;
         let mut more = usage.clone();
         if let Some(old) = request.old {
             for (name, before) in self::usage(&source, old)?.0 {
@@ -65,24 +82,31 @@ impl Asked {
             }
         }
         more.retain(|_, amount| !amount.is_zero());
-        let silent = if pod.is_some() { silent(object) } else { BTreeMap::new() };
+        let silent = match counted {
+            Counted::Pod(_) => silent(object),
+            _ => BTreeMap::new(),
+        };
         let (group, resource) =
             (request.resource.group.to_string(), request.resource.resource.to_string());
-        Ok(Self { source, group, resource, usage, more, pod, silent })
+        Ok(Self { source, group, resource, usage, more, object: counted, silent })
     }
 }
 
-fn usage(source: &Source, object: &Map) -> Result<(Amounts, Option<PodUsage>), Status> {
+fn usage(source: &Source, object: &Map) -> Result<(Amounts, Counted), Status> {
     let one = || source.counts().into_iter().map(|name| (name, Amount::count(1)));
     Ok(match source {
-        Source::Objects { .. } => (one().collect(), None),
+        Source::Objects { .. } => (one().collect(), Counted::Other),
         Source::Services => {
             let ServiceUsage(uses) = ServiceUsage::deserialize(object).map_err(Status::internal)?;
-            (uses.into_iter().collect(), None)
+            (uses.into_iter().collect(), Counted::Other)
         }
         Source::Claims => {
-            let ClaimUsage(uses) = ClaimUsage::deserialize(object).map_err(Status::internal)?;
-            (uses.into_iter().collect(), None)
+            let claim = ClaimUsage::deserialize(object).map_err(Status::internal)?;
+            (claim.uses.iter().cloned().collect(), Counted::Claim(claim))
+        }
+        Source::Devices => {
+            let DeviceUsage(uses) = DeviceUsage::deserialize(object).map_err(Status::internal)?;
+            (uses.into_iter().collect(), Counted::Other)
         }
         Source::Pods => {
             let pod = PodUsage::deserialize(object).map_err(Status::internal)?;
@@ -92,7 +116,7 @@ fn usage(source: &Source, object: &Map) -> Result<(Amounts, Option<PodUsage>), S
             } else {
                 uses.extend(pod.uses.iter().cloned());
             }
-            (uses, Some(pod))
+            (uses, Counted::Pod(pod))
         }
     })
 }

@@ -16,7 +16,7 @@ pub struct LimitedResource {
     pub resource: String,
     /// What has one of these in its name needs a quota that counts it: `.storageclass.storage.k8s.io/`.
     pub match_contains: Vec<String>,
-    /// A pod in one of these scopes needs a quota with that scope.
+    /// A pod or a claim in one of these scopes needs a quota with that scope.
     pub match_scopes: Vec<ScopedResourceSelectorRequirement>,
 }
 
@@ -39,7 +39,7 @@ pub(super) fn names(limited: &[LimitedResource], asked: &Asked) -> Vec<String> {
 
 /// The scopes that a quota must have.
 pub(super) fn scopes(limited: &[LimitedResource], asked: &Asked) -> Vec<LabelRequirement> {
-    let Some(pod) = &asked.pod else { return vec![] };
+    let Some(it) = asked.scoped() else { return vec![] };
     let about = limited.iter().filter(|one| one.is_about(asked));
-    about.flat_map(|one| Scopes::from(one.match_scopes.as_slice()).matching(pod)).collect()
+    about.flat_map(|one| Scopes::from(one.match_scopes.as_slice()).matching(it)).collect()
 }

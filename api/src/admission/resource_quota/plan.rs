@@ -30,8 +30,8 @@ pub(super) fn decide(
     let mut matching = Vec::new();
     let (mut covered, mut scopes) = (Vec::<String>::new(), Vec::<LabelRequirement>::new());
     for (at, quota) in quotas.iter().enumerate() {
-        if let Some(pod) = &asked.pod {
-            scopes.extend(quota.scopes.matching(pod));
+        if let Some(it) = asked.scoped() {
+            scopes.extend(quota.scopes.matching(it));
         }
         let names = quota.names_for(asked);
         if names.is_empty() || !quota.takes(asked) {
@@ -87,8 +87,8 @@ impl Quota {
     }
 
     fn takes(&self, asked: &Asked) -> bool {
-        match &asked.pod {
-            Some(pod) => self.scopes.take(pod),
+        match asked.scoped() {
+            Some(it) => self.scopes.take(it),
             None => self.scopes.is_empty(),
         }
     }

@@ -218,6 +218,43 @@ async fn what_is_limited_needs_a_quota() {
     }
 }
 
+#[tokio::test]
+async fn claims_are_charged_by_class() {
+    let class = json!({"scopeName": "VolumeAttributesClass", "operator": "In", "values": ["gold"]});
+    let scoped = json!({"scopeSelector": {"matchExpressions": [class]}});
+    let one = json!({"persistentvolumeclaims": "1"});
+    let gold = quota("gold", scoped, one.clone(), one);
+    let claim = |class: &str| json!({"metadata": {"name": "x"}, "spec": {"volumeAttributesClassName": class}});
+    let claims = &scheme::PERSISTENTVOLUMECLAIMS;
+    let ask = async |quotas: &[Value], limited: &[LimitedResource], class: &str| {
+        asked(quotas, limited, claims, claim(class), None).await
+    };
+    let over = "exceeded quota: gold, requested: persistentvolumeclaims=1, used: persistentvolumeclaims=1, limited: persistentvolumeclaims=1";
+    assert_eq!(ask(std::slice::from_ref(&gold), &[], "gold").await, Err(over.into()));
+    assert_eq!(ask(std::slice::from_ref(&gold), &[], "tin").await, Ok(json!({})));
+    let limited = json!([{"resource": "persistentvolumeclaims", "matchScopes": [class]}]);
+    let limited: Vec<LimitedResource> = serde_json::from_value(limited).unwrap();
+    let missing =
+        "insufficient quota to match these scopes: [{VolumeAttributesClass In [gold]}]".to_owned();
+    assert_eq!(ask(&[], &limited, "gold").await, Err(missing));
+    assert_eq!(ask(&[], &limited, "tin").await, Ok(json!({})));
+}
+
+#[tokio::test]
+async fn devices_are_charged_by_class() {
+    let gpus = "gpu.deviceclass.resource.k8s.io/devices";
+    let quota = quota("q", json!({}), json!({gpus: "2"}), json!({gpus: "1"}));
+    let ask = async |count: usize| {
+        let request = json!({"name": "r", "exactly": {"deviceClassName": "gpu", "count": count}});
+        let spec = json!({"devices": {"requests": [request]}});
+        let claim = json!({"metadata": {"name": "x"}, "spec": spec});
+        asked(std::slice::from_ref(&quota), &[], &scheme::RESOURCECLAIMS, claim, None).await
+    };
+    assert_eq!(ask(1).await, Ok(json!({"q": {gpus: "2"}})));
+    let over = format!("exceeded quota: q, requested: {gpus}=2, used: {gpus}=1, limited: {gpus}=2");
+    assert_eq!(ask(2).await, Err(over));
+}
+
 /// A server with a namespace whose quota lets so many objects be.
 async fn with_quota(hard: Value) -> LocalClient {
     let client = LocalClient::new(server().await, User::admin());

@@ -9,10 +9,12 @@ const CLASS: &str = "volume.beta.kubernetes.io/storage-class";
 /// What a claim uses.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(from = "Claim")]
-pub struct ClaimUsage(
+pub struct ClaimUsage {
     /// The names it uses something of.
-    pub Uses,
-);
+    pub uses: Uses,
+    /// The VolumeAttributesClasses it has, wants and is changed to.
+    pub classes: Vec<String>,
+}
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -32,6 +34,7 @@ struct Metadata {
 #[serde(default, rename_all = "camelCase")]
 struct Spec {
     storage_class_name: Option<String>,
+    volume_attributes_class_name: Option<String>,
     resources: Resources,
 }
 
@@ -45,6 +48,14 @@ struct Resources {
 #[serde(default, rename_all = "camelCase")]
 struct Status {
     allocated_resources: List,
+    current_volume_attributes_class_name: Option<String>,
+    modify_volume_status: Modify,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Modify {
+    target_volume_attributes_class_name: Option<String>,
 }
 
 impl From<Claim> for ClaimUsage {
@@ -69,6 +80,11 @@ impl From<Claim> for ClaimUsage {
             uses.push((of("persistentvolumeclaims"), one));
             uses.push((of("requests.storage"), asked));
         }
-        Self(uses)
+        let Status { current_volume_attributes_class_name: now, modify_volume_status, .. } =
+            claim.status;
+        let target = modify_volume_status.target_volume_attributes_class_name;
+        let classes = [claim.spec.volume_attributes_class_name, now, target];
+        let classes = classes.into_iter().flatten().filter(|class| !class.is_empty());
+        Self { uses, classes: classes.collect() }
     }
 }

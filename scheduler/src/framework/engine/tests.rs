@@ -1,4 +1,5 @@
 use super::*;
+use crate::NodeImage;
 use crate::framework::{MAX_SCORE, Normalization, Score};
 use crate::plugins::simulated_profile;
 use crate::testing::{node, pod_with};
@@ -19,6 +20,10 @@ impl Draw {
         let cpu = (2 + self.below(4)).to_string();
         let mut node = node(&format!("n{n}"), &cpu, &[("zone", &zone)]);
         node.unschedulable = self.below(12) == 0;
+        node.images = (0..3)
+            .filter(|_| self.below(3) == 0)
+            .map(|n| NodeImage { names: vec![format!("i{n}:latest").into()], size: 400 << 20 })
+            .collect();
         if self.below(4) == 0 {
             let effect = ["NoSchedule", "PreferNoSchedule"][self.below(2) as usize];
             node.taints =
@@ -32,6 +37,7 @@ impl Draw {
         let cpu = ["100m", "500m", "1", "1500m"][self.below(4) as usize];
         let mut spec =
             json!({"containers": [{"name": "c", "resources": {"requests": {"cpu": cpu}}}]});
+        spec["containers"][0]["image"] = ["i0", "i1", "none"][self.below(3) as usize].into();
         match self.below(4) {
             0 => {
                 let preference = json!({"matchExpressions": [{"key": "zone", "operator": "In", "values": ["z1"]}]});
@@ -168,4 +174,37 @@ fn an_object_of_another_resource_leaves_answers_about_nodes_as_they_are() {
     let object = crate::testing::pod_object("other", json!({"containers": []}));
     engine.snapshot.set_object(&windlass_core::scheme::REPLICASETS, &object);
     assert_eq!(place(&mut engine), before);
+}
+
+#[test]
+fn an_image_that_is_pulled_leaves_what_is_known_of_other_nodes_as_it_is() {
+    let asked = Arc::new(Asked::default());
+    let profile = Profile::builder("test").shared(asked.clone(), 0, |at| at);
+    let profile = Arc::new(profile.plugin(crate::plugins::ImageLocality, 1).build());
+    let mut engine = Engine::new(profile.snapshot());
+    let with = |n: u32, images: &[&str]| {
+        let images =
+            images.iter().map(|name| NodeImage { names: vec![(*name).into()], size: 900 << 20 });
+        crate::NodeInfo { images: images.collect(), ..node(&format!("n{n}"), "4", &[]) }
+    };
+    for n in 0..100 {
+        engine.snapshot.set_node(with(n, if n == 0 { &["own:1"] } else { &[] }));
+    }
+    let spec = json!({"containers": [{"name": "c", "image": "own:1"}]});
+    let pod = Arc::new(pod_with("p", spec));
+    let place = |engine: &mut Engine| {
+        let found = engine.place(&pod, &profile, &Seeded::new(3)).ok();
+        check(engine, &pod, &profile, found, "after a pull");
+        // The check itself has asked about all nodes.
+        asked.0.swap(0, std::sync::atomic::Ordering::Relaxed) - 100
+    };
+    for _ in 0..3 {
+        place(&mut engine);
+    }
+    engine.snapshot.set_node(with(7, &["other:1"]));
+    assert_eq!(place(&mut engine), 1, "of another image");
+    (1..60).for_each(|n| engine.snapshot.set_node(with(n, &["own:1"])));
+    place(&mut engine);
+    engine.snapshot.set_node(with(60, &["own:1"]));
+    assert_eq!(place(&mut engine), 1, "of its own image");
 }

@@ -1,10 +1,13 @@
 //! Claims, classes and devices, as far as the scheduler looks at them.
 
+use super::DeviceSelectors;
+use super::assumed::Assumptions;
 use crate::framework::Columns;
+use crate::snapshot::NodeId;
 use crate::{PodInfo, Snapshot};
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use windlass_core::Object;
 use windlass_core::apis::resource::v1::{
     DeviceClass, DeviceClassSpec, ResourceClaim, ResourceSlice, ResourceSliceSpec,
@@ -18,9 +21,25 @@ pub(super) type DeviceId = (String, String, String);
 /// What there is to allocate, and to whom.
 #[derive(Clone, Default)]
 pub(super) struct Devices {
-    pub(super) claims: FxHashMap<(Str, Str), Arc<ResourceClaim>>,
+    claims: FxHashMap<ClaimKey, Arc<ResourceClaim>>,
     pub(super) classes: FxHashMap<Str, Arc<DeviceClassSpec>>,
     slices: BTreeMap<Str, Arc<ResourceSliceSpec>>,
+    /// What claims get whose pods are on their way to a node, while the cluster does not show it.
+    pub(super) assumed: Assumptions,
+    /// Of the plugin, which tells it before it first asks.
+    pub(super) selectors: OnceLock<Arc<dyn DeviceSelectors>>,
+}
+
+/// Namespace and name of a claim.
+pub(super) type ClaimKey = (Str, Str);
+
+pub(super) fn key_of(claim: &ResourceClaim) -> ClaimKey {
+    let part = |part: &Option<String>| Str::from(part.as_deref().unwrap_or_default());
+    (part(&claim.metadata.namespace), part(&claim.metadata.name))
+}
+
+pub(super) fn is_allocated(claim: &ResourceClaim) -> bool {
+    claim.status.as_ref().is_some_and(|status| status.allocation.is_some())
 }
 
 // === impl Devices ===
@@ -58,23 +77,20 @@ impl Devices {
         pools.into_values().filter(whole).flatten().collect()
     }
 
-    /// The devices that claims have; those lent for administration are free all the same.
+    /// The devices that claims have, or will have; those lent for administration are free all the same.
     pub(super) fn taken(&self) -> impl Iterator<Item = DeviceId> {
         let allocations = self.claims.values().filter_map(|claim| {
             claim.status.as_ref()?.allocation.as_ref()?.devices.as_ref()?.results.as_ref()
         });
         let exclusive = allocations.flatten().filter(|r| r.admin_access != Some(true));
-        exclusive.map(|r| (r.driver.clone(), r.pool.clone(), r.device.clone()))
+        let exclusive = exclusive.map(|r| (r.driver.clone(), r.pool.clone(), r.device.clone()));
+        exclusive.chain(self.assumed.taken())
     }
 
     /// Whether a claim is there, the same one, and has no devices yet.
     pub(super) fn lacks(&self, claim: &ResourceClaim) -> bool {
-        let namespace: Str = claim.metadata.namespace.as_deref().unwrap_or_default().into();
-        let name: Str = claim.metadata.name.as_deref().unwrap_or_default().into();
-        self.claims.get(&(namespace, name)).is_some_and(|now| {
-            let allocated = now.status.as_ref().is_some_and(|status| status.allocation.is_some());
-            now.metadata.uid == claim.metadata.uid && !allocated
-        })
+        let now = self.claims.get(&key_of(claim));
+        now.is_some_and(|now| now.metadata.uid == claim.metadata.uid && !is_allocated(now))
     }
 
     fn object(
@@ -84,8 +100,9 @@ impl Devices {
     ) -> windlass_core::Result<()> {
         let name: Str = object.name().into();
         if *resource == scheme::RESOURCECLAIMS {
-            let key = (object.header().namespace.clone(), name);
-            self.claims.insert(key, Arc::new(object.view()?));
+            let claim: Arc<ResourceClaim> = Arc::new(object.view()?);
+            self.assumed.seen(&claim);
+            self.claims.insert((object.header().namespace.clone(), name), claim);
         } else if *resource == scheme::DEVICECLASSES {
             let class: DeviceClass = object.view()?;
             self.classes.insert(name, Arc::new(class.spec));
@@ -106,6 +123,15 @@ impl Columns for Devices {
         vec![scheme::RESOURCECLAIMS, scheme::DEVICECLASSES, scheme::RESOURCESLICES]
     }
 
+    fn pod_added(&mut self, snapshot: &Snapshot, id: NodeId, pod: &Arc<PodInfo>) {
+        self.assume(snapshot, id, pod);
+    }
+
+    fn pod_removed(&mut self, snapshot: &Snapshot, _: NodeId, pod: &Arc<PodInfo>) {
+        // One that is lifted for a try comes back to what it has.
+        self.assumed.left(pod, snapshot.has_pod(&pod.uid));
+    }
+
     fn object_set(&mut self, _: &Snapshot, resource: &GroupVersionResource, object: &Arc<Object>) {
         if let Err(error) = self.object(resource, object) {
             tracing::error!(name = object.header().full_name(), %error, "left out");
@@ -120,7 +146,9 @@ impl Columns for Devices {
     ) {
         let name = object.name();
         if *resource == scheme::RESOURCECLAIMS {
-            self.claims.remove(&(object.header().namespace.clone(), name.into()));
+            let key = (object.header().namespace.clone(), name.into());
+            self.assumed.gone(&key);
+            self.claims.remove(&key);
         } else if *resource == scheme::DEVICECLASSES {
             self.classes.remove(name);
         } else if *resource == scheme::RESOURCESLICES {

@@ -72,18 +72,30 @@ impl Shop {
         if names.is_empty() { Err(left.message(2)) } else { Ok(names) }
     }
 
-    /// What a pod gets on a node.
-    fn reserve(&self, pod: &PodInfo, node: &str) -> Result<Vec<String>, Reason> {
-        let mut cycle = Cycle::new(pod, &self.snapshot);
-        self.plugin.pre_filter(&mut cycle)?;
-        let mut left = Feasible::new(self.snapshot.nodes().clone());
-        self.plugin.filter(&cycle, &mut left);
-        let id = self.snapshot.id(node).expect("a node");
-        let placement = Placement { pod: Arc::new(pod.clone()), node: node.into(), id };
+    /// Puts a pod on a node; says what it gets there.
+    fn reserve(&mut self, pod: &PodInfo, node: &str) -> Result<Vec<String>, Reason> {
+        let (pod, id) = (Arc::new(pod.clone()), self.snapshot.id(node).expect("a node"));
+        // Whoever asks tells who evaluates expressions.
+        self.plugin.pre_filter(&mut Cycle::new(&pod, &self.snapshot))?;
+        self.snapshot.place(pod.clone(), id);
+        let placement = Placement { pod, node: node.into(), id };
+        self.plugin.assumed(&placement, &self.snapshot);
         self.plugin.reserve(&placement)?;
         let decisions = self.plugin.decisions.lock();
-        let all = decisions.chosen[&pod.uid].iter().flat_map(|allocated| &allocated.results);
+        let all = decisions.chosen[&placement.pod.uid].iter().flat_map(|all| &all.results);
         Ok(all.map(|result| format!("{}={}", result.request, result.device)).collect())
+    }
+
+    fn give_back(&mut self, pod: &PodInfo) {
+        self.snapshot.remove_pod(&pod.uid);
+        self.plugin.decisions.lock().chosen.remove(&pod.uid);
+    }
+
+    /// What a pod would get on a node.
+    fn gets(&mut self, pod: &PodInfo, node: &str) -> Result<Vec<String>, Reason> {
+        let gets = self.reserve(pod, node);
+        self.give_back(pod);
+        gets
     }
 }
 
@@ -104,10 +116,11 @@ fn none(reason: &str) -> Result<Vec<&'static str>, String> {
 #[test]
 fn a_pod_goes_where_there_are_enough_devices() {
     let shop = Shop::new(None).slice("a", devices(&["1"])).slice("b", devices(&["1", "2"]));
-    let shop = shop.asks("two", json!({"count": 2})).asks("all", json!({"allocationMode": "All"}));
+    let mut shop =
+        shop.asks("two", json!({"count": 2})).asks("all", json!({"allocationMode": "All"}));
     assert_eq!(shop.places(&user("p", &["two"])), Ok(vec!["b"]));
     assert_eq!(shop.places(&user("q", &["all"])), Ok(vec!["a", "b"]));
-    assert_eq!(shop.reserve(&user("p", &["two"]), "b"), Ok(vec!["r=1".into(), "r=2".into()]));
+    assert_eq!(shop.gets(&user("p", &["two"]), "b"), Ok(vec!["r=1".into(), "r=2".into()]));
     let shop = shop.asks("three", json!({"count": 3}));
     assert_eq!(shop.places(&user("r", &["three"])), none("cannot allocate all claims"));
     let why = shop.places(&user("s", &["missing"]));
@@ -131,15 +144,91 @@ fn devices_that_others_have_are_not_to_be_had() {
 #[test]
 fn what_was_reserved_is_taken_at_once() {
     let shop = Shop::new(None).slice("a", devices(&["1", "2"]));
-    let shop = shop.asks("one", json!({})).asks("two", json!({})).asks("three", json!({}));
+    let mut shop = shop.asks("one", json!({})).asks("two", json!({})).asks("three", json!({}));
     assert_eq!(shop.reserve(&user("p", &["one"]), "a"), Ok(vec!["r=1".into()]));
     assert_eq!(shop.reserve(&user("q", &["two"]), "a"), Ok(vec!["r=2".into()]));
     let third = user("r", &["three"]);
-    assert_eq!(shop.reserve(&third, "a"), Err("no device was found for it there".into()));
-    let id = shop.snapshot.id("a").expect("a node");
-    let first = Placement { pod: Arc::new(user("p", &["one"])), node: "a".into(), id };
-    shop.plugin.unreserve(&first);
+    assert_eq!(shop.places(&third), none("cannot allocate all claims"));
+    assert_eq!(shop.gets(&third, "a"), Err("no device was found for it there".into()));
+    shop.give_back(&user("p", &["one"]));
     assert_eq!(shop.reserve(&third, "a"), Ok(vec!["r=1".into()]));
+}
+
+#[test]
+fn what_is_written_and_not_seen_yet_nobody_else_gets() {
+    let shop = Shop::new(None).slice("a", devices(&["1"]));
+    let mut shop = shop.asks("one", json!({})).asks("two", json!({}));
+    shop.reserve(&user("p", &["one"]), "a").expect("it is free");
+    // The pod goes in the moment in which it is bound.
+    shop.snapshot.remove_pod("p");
+    let why = "its devices were taken by another pod";
+    assert_eq!(shop.gets(&user("q", &["two"]), "a"), Err(why.into()));
+}
+
+#[test]
+fn pods_that_share_a_claim_go_where_its_devices_are() {
+    let shop = Shop::new(None).slice("a", devices(&["1"])).slice("b", devices(&["1"]));
+    let mut shop = shop.asks("shared", json!({}));
+    shop.reserve(&user("p", &["shared"]), "b").expect("it is free");
+    let second = user("q", &["shared"]);
+    assert_eq!(shop.places(&second), Ok(vec!["b"]));
+    assert_eq!(shop.reserve(&second, "b"), Ok(vec!["r=1".into()]));
+    shop.give_back(&user("p", &["shared"]));
+    assert_eq!(shop.places(&user("r", &["shared"])), Ok(vec!["b"]), "one still has them");
+    shop.give_back(&second);
+    assert_eq!(shop.places(&user("r", &["shared"])), Ok(vec!["a", "b"]));
+}
+
+#[test]
+fn gangs_and_those_beside_promises_see_what_others_get() {
+    let shop = Shop::new(None).slice("a", devices(&["1", "2"])).slice("b", devices(&["1"]));
+    let names: Vec<String> = (0..4).map(|n| format!("c{n}")).collect();
+    let shop = names.iter().fold(shop, |shop, name| shop.asks(name, json!({})));
+    let pods: Vec<_> = names.iter().map(|name| Arc::new(user(name, &[name]))).collect();
+    let (profile, mut engine) =
+        (Arc::new(shop.profile), crate::framework::Engine::new(shop.snapshot));
+    let random = windlass_core::clock::Seeded::new(1);
+    assert!(engine.place_together(&pods, 4, &profile, &random).placed.is_empty());
+    let three = engine.place_together(&pods[..3], 3, &profile, &random).placed;
+    let on_b = three.iter().filter(|(_, id)| &**engine.snapshot.name(*id) == "b").count();
+    assert_eq!((three.len(), on_b), (3, 1), "each has its own");
+    for (at, id) in three {
+        let placement =
+            Placement { pod: pods[at].clone(), node: engine.snapshot.name(id).clone(), id };
+        shop.plugin.assumed(&placement, &engine.snapshot);
+        shop.plugin.reserve(&placement).expect("what was found is what it gets");
+    }
+    let [last, spare] = [0, 1].map(|n| engine.snapshot.id(["a", "b"][n]).expect("a node"));
+    for pod in ["c0", "c1", "c2"] {
+        engine.snapshot.remove_pod(pod);
+    }
+    // Of three devices two are promised, on both nodes.
+    engine.nominated.set(&pods[0], "a".into());
+    engine.nominated.set(&pods[1], "b".into());
+    assert_eq!(engine.place(&pods[2], &profile, &random).ok(), Some(last));
+    engine.snapshot.place(pods[2].clone(), last);
+    assert!(engine.place(&pods[3], &profile, &random).is_err(), "the others are promised");
+    engine.nominated.remove("c1");
+    assert_eq!(engine.place(&pods[3], &profile, &random).ok(), Some(spare));
+}
+
+#[test]
+fn a_try_leaves_devices_with_whom_they_are() {
+    let shop = Shop::new(None).slice("a", devices(&["1", "2"]));
+    let mut shop = shop.asks("one", json!({})).asks("two", json!({}));
+    let (p, q) = (user("p", &["one"]), user("q", &["two"]));
+    let before = [shop.reserve(&p, "a"), shop.reserve(&q, "a")];
+    let [p, q] = [&p, &q].map(|pod| shop.snapshot.pod(&pod.uid).expect("placed").clone());
+    let outer = shop.snapshot.begin_trial();
+    [&p, &q].iter().for_each(|pod| shop.snapshot.lift(pod, 0));
+    [&q, &p].iter().for_each(|pod| shop.snapshot.put_back(pod, 0));
+    shop.snapshot.end_trial(outer);
+    let columns = shop.snapshot.columns::<Devices>().expect("attached");
+    let after = [&p, &q].map(|pod| {
+        let all = columns.chosen(pod).expect("they have theirs");
+        Ok(all.iter().flat_map(|one| &one.results).map(|r| format!("r={}", r.device)).collect())
+    });
+    assert_eq!(before, after);
 }
 
 #[test]
@@ -171,17 +260,17 @@ fn constraints_alternatives_and_taints_are_heeded() {
         json!({"requests": [{"name": "r", "exactly": {"deviceClassName": "gpu", "count": 2}}],
             "constraints": [{"requests": ["r"], constraint: "x.io/board"}]})
     };
-    let shop = shop.claim("same", pair("matchAttribute"), json!({}));
+    let mut shop = shop.claim("same", pair("matchAttribute"), json!({}));
     assert_eq!(shop.places(&user("p", &["same"])), Ok(vec!["a"]));
-    assert_eq!(shop.reserve(&user("p", &["same"]), "a"), Ok(vec!["r=2".into(), "r=3".into()]));
+    assert_eq!(shop.gets(&user("p", &["same"]), "a"), Ok(vec!["r=2".into(), "r=3".into()]));
     let shop = shop.claim("other", pair("distinctAttribute"), json!({}));
     assert_eq!(shop.places(&user("q", &["other"])), Ok(vec!["a", "b"]));
     let sub =
         |name: &str, count: u32| json!({"name": name, "deviceClassName": "gpu", "count": count});
     let first =
         json!({"requests": [{"name": "r", "firstAvailable": [sub("many", 3), sub("few", 1)]}]});
-    let shop = shop.claim("either", first, json!({}));
-    assert_eq!(shop.reserve(&user("r", &["either"]), "b"), Ok(vec!["r/few=1".into()]));
+    let mut shop = shop.claim("either", first, json!({}));
+    assert_eq!(shop.gets(&user("r", &["either"]), "b"), Ok(vec!["r/few=1".into()]));
     let taint = json!([{"key": "k", "value": "v", "effect": "NoSchedule"}]);
     let shop = Shop::new(None).slice("b", json!([{"name": "1", "taints": taint}]));
     let shop = shop.asks("mine", json!({}));
@@ -202,8 +291,8 @@ fn a_pool_counts_when_all_of_it_is_there() {
     assert_eq!(shop.places(&user("p", &["mine"])), none("cannot allocate all claims"));
     let shop = shop.with(&scheme::RESOURCESLICES, &slice("2", 1, 2));
     assert_eq!(shop.places(&user("p", &["mine"])), Ok(vec!["a", "b"]));
-    let shop = shop.with(&scheme::RESOURCESLICES, &slice("3", 2, 1));
-    assert_eq!(shop.reserve(&user("p", &["mine"]), "b"), Ok(vec!["r=3".into()]));
+    let mut shop = shop.with(&scheme::RESOURCESLICES, &slice("3", 2, 1));
+    assert_eq!(shop.gets(&user("p", &["mine"]), "b"), Ok(vec!["r=3".into()]));
 }
 
 #[test]

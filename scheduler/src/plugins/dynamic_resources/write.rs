@@ -19,11 +19,29 @@ pub(super) async fn reserve(
     allocated: &Allocated,
     placement: &Placement,
 ) -> Result<(), Error> {
+    for _ in 0..ATTEMPTS {
+        match try_reserve(client, allocated, placement).await {
+            // Pods that share a claim reserve it at the same time.
+            Err(error) if error.is_conflict() => {}
+            done => return done,
+        }
+    }
+    Err(changes_too_often(&allocated.claim))
+}
+
+async fn try_reserve(
+    client: &dyn Client,
+    allocated: &Allocated,
+    placement: &Placement,
+) -> Result<(), Error> {
     let claim = &allocated.claim;
     let name = claim.metadata.name.as_deref().unwrap_or_default();
     let key = Key::new(scheme::RESOURCECLAIMS, &*placement.pod.namespace, name);
     // As it is now: others may have reserved it since.
     let now: ResourceClaim = client.get(&key).await?.view()?;
+    if now.metadata.uid != claim.metadata.uid || has_others(&now, allocated) {
+        return Err(Error::Transport(format!("claim {name} is not what it was")));
+    }
     let mut version = now.metadata.resource_version.clone();
     let finalizers = now.metadata.finalizers.clone().unwrap_or_default();
     if !allocated.results.is_empty() && !finalizers.iter().any(|f| f == FINALIZER) {
@@ -37,6 +55,20 @@ pub(super) async fn reserve(
     let patch = json!({"metadata": {"uid": claim.metadata.uid, "resourceVersion": version}, "status": status});
     let key = key.subresource("status");
     client.patch(&key, Patch::merge(&patch), &WriteOptions::default()).await.map(drop)
+}
+
+/// Whether somebody has given the claim other devices meanwhile.
+fn has_others(now: &ResourceClaim, allocated: &Allocated) -> bool {
+    let allocation = now.status.as_ref().and_then(|status| status.allocation.as_ref());
+    allocation.is_some_and(|allocation| {
+        let results = allocation.devices.as_ref().and_then(|devices| devices.results.as_ref());
+        !allocated.results.is_empty() && results != Some(&allocated.results)
+    })
+}
+
+fn changes_too_often(claim: &ResourceClaim) -> Error {
+    let name = claim.metadata.name.as_deref().unwrap_or_default();
+    Error::Transport(format!("claim {name} changes too often"))
 }
 
 /// What changes of the claim's status; nothing when it says so already.
@@ -99,5 +131,5 @@ pub(super) async fn release(
             written => return written.map(drop),
         }
     }
-    Err(Error::Transport(format!("claim {name} changes too often")))
+    Err(changes_too_often(claim))
 }

@@ -28,7 +28,7 @@ impl State {
                 let name =
                     |(at, id): (usize, &u32)| (self.engine.snapshot.name(*id).clone(), score(at));
                 let nodes = nodes.iter().enumerate().map(name).collect();
-                self.consulting.insert(queued.pod.uid.clone(), queued.pod.clone());
+                self.looks_outside(&queued);
                 Turn::Consult(queued, nodes)
             }
             Err(why) => self.refuse(queued, why, now),
@@ -67,6 +67,7 @@ impl State {
             if let Some(id) = self.engine.snapshot.id(&name)
                 && self.engine.fits(&pod, &profile, id)
             {
+                self.queue.remove(&pod.uid);
                 let placement = self.assume(&pod, id);
                 return Some(Turn::Placed(smallvec![(queued, placement)]));
             }
@@ -79,8 +80,14 @@ impl State {
     pub(super) fn ask_for_room(&mut self, queued: QueuedPod, mut why: Unschedulable) -> Turn {
         let named = |room: Candidate| (self.engine.snapshot.name(room.node).clone(), room);
         let rooms = std::mem::take(&mut why.rooms).into_iter().map(named).collect();
-        self.consulting.insert(queued.pod.uid.clone(), queued.pod.clone());
+        self.looks_outside(&queued);
         Turn::MakeRoom(queued, why, rooms)
+    }
+
+    /// What happens while extenders are asked counts for the pod when they leave it no node.
+    fn looks_outside(&mut self, queued: &QueuedPod) {
+        self.consulting.insert(queued.pod.uid.clone(), queued.pod.clone());
+        self.queue.listen(&queued.pod.uid);
     }
 
     /// Of the nodes that extenders left, the one where it hurts least.

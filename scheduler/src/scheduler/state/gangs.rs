@@ -26,27 +26,46 @@ impl State {
         random: &dyn Random,
         now: Instant,
     ) {
-        let groups = self.engine.snapshot.columns::<PodGroups>();
-        let policy = groups.and_then(|groups| groups.policy(group));
-        let placed = groups.map_or(0, |groups| groups.placed(group));
-        let min_count = match policy {
-            Some(Policy::Gang(min_count)) => min_count,
-            Some(Policy::Basic) => {
+        let missing = match self.missing(group) {
+            Some(Policy::Gang(missing)) if missing > 0 => missing,
+            // Each for itself, as those do who come to a gang that has enough.
+            Some(_) => {
                 let turn = self.one_turn(first, random, now);
                 return self.taken.push_back(turn);
             }
             None => {
                 let text = format!("waiting for pod group {:?} to appear", &*group.1);
-                return self.all_wait(vec![first], &text, now);
+                return self.waits(first, text, now);
             }
         };
+        // Those that are there wait for the others without a look at each of them.
+        if self.queue.group_len(group) + 1 < missing {
+            let text = "waiting for minCount pods from a gang to appear in scheduling queue";
+            return self.waits(first, text.to_owned(), now);
+        }
         let mut members = vec![first];
         members.extend(self.queue.take_group(group));
-        if members.len() + placed < min_count {
-            let text = "waiting for minCount pods from a gang to appear in scheduling queue";
-            return self.all_wait(members, text, now);
+        self.place_all(members, missing, random, now);
+    }
+
+    /// A pod of a group has come. Those that wait are tried when they are enough.
+    pub(super) fn gang_grew(&mut self, group: &GroupKey) {
+        if let Some(Policy::Gang(missing)) = self.missing(group)
+            && missing > 0
+            && self.queue.group_len(group) >= missing
+        {
+            self.queue.activate_group(group);
         }
-        self.place_all(members, min_count.saturating_sub(placed), random, now);
+    }
+
+    /// How a group is placed: of a gang, how many must have nodes beside those that have.
+    fn missing(&self, group: &GroupKey) -> Option<Policy> {
+        let groups = self.engine.snapshot.columns::<PodGroups>()?;
+        let rest = |min_count: usize| min_count.saturating_sub(groups.placed(group));
+        Some(match groups.policy(group)? {
+            Policy::Basic => Policy::Basic,
+            Policy::Gang(min_count) => Policy::Gang(rest(min_count)),
+        })
     }
 
     /// Places at least `needed` of these pods, or none.
@@ -78,15 +97,9 @@ impl State {
         }
     }
 
-    fn all_wait(&mut self, members: Vec<QueuedPod>, message: &str, now: Instant) {
-        for queued in members {
-            let why = Unschedulable {
-                message: message.to_owned(),
-                plugins: vec![PLUGIN],
-                ..Unschedulable::default()
-            };
-            self.queue.park(queued.clone(), &why, now);
-            self.taken.push_back(Turn::Refused(queued, why));
-        }
+    fn waits(&mut self, queued: QueuedPod, message: String, now: Instant) {
+        let why = Unschedulable { message, plugins: vec![PLUGIN], ..Unschedulable::default() };
+        self.queue.park(queued.clone(), &why, now);
+        self.taken.push_back(Turn::Refused(queued, why));
     }
 }

@@ -32,9 +32,7 @@ impl World {
             .plugin(DefaultPreemption::default(), 0)
             .plugin(GangScheduling, 0)
             .build();
-        let profile = Arc::new(profile);
-        let mut state =
-            State::new(profile.clone().into(), Queue::new(profile), Extenders::default());
+        let mut state = of_profile(profile);
         let now = Instant::now();
         for n in 0..50 {
             state.object_seen(&POD_GROUPS, &super::group(&format!("g{n}"), GANG as u32), now);
@@ -95,11 +93,12 @@ impl World {
         while let Some(turn) = self.state.turn(&self.random, self.now) {
             match turn {
                 Turn::Placed(together) => self.bind(together, fails),
-                Turn::Refused(_, why) => {
+                Turn::Refused(queued, why) => {
                     for victim in &why.victims {
                         assert!(why.nominated.is_some());
                         self.end_pod(&victim.uid);
                     }
+                    self.state.room_asked_for(&queued.pod.uid, self.now);
                 }
                 Turn::Consult(..) | Turn::MakeRoom(..) => panic!("there are no extenders"),
             }

@@ -1,0 +1,83 @@
+//! Kinds of another server behind the API server.
+
+use crate::between::{Between, Fate};
+use crate::cluster::{Cluster, NS, key};
+use async_trait::async_trait;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use windlass_controllers::Settings;
+use windlass_core::client::{ClientExt, DeleteOptions, Discovery, Key, ListOptions, Scope};
+use windlass_core::scheme::{self, GroupVersion, GroupVersionResource, ResourceInfo};
+use windlass_core::{Error, Result};
+
+/// The other server has ships, and says so when it is up.
+#[derive(Default)]
+struct Ships(AtomicBool);
+
+#[async_trait]
+impl Discovery for Ships {
+    async fn resources(&self, version: &GroupVersion) -> Result<Vec<Arc<ResourceInfo>>> {
+        if !self.0.load(Ordering::SeqCst) {
+            return Err(Error::Transport("no answer".into()));
+        }
+        assert_eq!(version.to_string(), "example.com/v1");
+        let verbs = json!(["create", "delete", "deletecollection", "get", "list", "watch"]);
+        let ships = json!({"name": "ships", "kind": "Ship", "namespaced": true, "verbs": verbs});
+        let list = json!({"resources": [ships]}).to_string();
+        Ok(scheme::read_resources(version, list.as_bytes()).unwrap())
+    }
+}
+
+/// A server with a ship in the namespace.
+async fn harbour() -> Cluster {
+    let cluster = Cluster::start(&[]).await;
+    let schema = json!({"openAPIV3Schema": {"type": "object"}});
+    let definition = json!({"metadata": {"name": "ships.example.com"}, "spec": {
+        "group": "example.com", "scope": "Namespaced",
+        "names": {"plural": "ships", "singular": "ship", "kind": "Ship", "listKind": "ShipList"},
+        "versions": [{"name": "v1", "served": true, "storage": true, "schema": schema}]}});
+    cluster.create(scheme::CUSTOMRESOURCEDEFINITIONS, definition).await;
+    let served = |all: &[Value]| {
+        let conditions = all[0]["status"]["conditions"].as_array();
+        conditions.is_some_and(|all| {
+            all.iter().any(|one| one["type"] == "Established" && one["status"] == "True")
+        })
+    };
+    cluster.until("served", scheme::CUSTOMRESOURCEDEFINITIONS, "", served).await;
+    let ship = json!({"apiVersion": "example.com/v1", "kind": "Ship", "metadata": {"name": "s"}});
+    cluster.client.create_from(&Key::new(ships(), NS, ""), &ship).await.unwrap();
+    cluster
+}
+
+fn ships() -> GroupVersionResource {
+    GroupVersionResource::new("example.com", "v1", "ships")
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_another_server_has_goes_with_its_namespace() {
+    let harbour = harbour().await;
+    let (far, answers) = (harbour.client.clone(), Arc::new(Ships::default()));
+    let settings = Settings { discovery: Some(answers.clone()), ..Settings::default() };
+    let cluster = Cluster::through(&["namespace-controller"], settings, |server| {
+        let fate = Box::new(|_: &Key| Fate::Done);
+        Arc::new(Between { server, behind: Some(("example.com", far)), fate })
+    })
+    .await;
+    let service = json!({"group": "example.com", "version": "v1", "groupPriorityMinimum": 1000,
+        "versionPriority": 10, "service": {"namespace": "far", "name": "harbour"}});
+    let service = json!({"metadata": {"name": "v1.example.com"}, "spec": service});
+    cluster.create(scheme::APISERVICES, service).await;
+    cluster.delete(&key(scheme::NAMESPACES, NS), DeleteOptions::default()).await;
+    let waits = |all: &[Value]| {
+        let conditions = all[0]["status"]["conditions"].as_array();
+        conditions.is_some_and(|all| all.iter().any(|one| one["reason"] == "DiscoveryFailed"))
+    };
+    let named = |all: &[Value]| waits(all) && all.len() == 1;
+    cluster.until("there may be more", scheme::NAMESPACES, "", named).await;
+    answers.0.store(true, Ordering::SeqCst);
+    cluster.until_count(scheme::NAMESPACES, "", 0).await;
+    let scope = Scope::namespace(ships(), NS);
+    let left = harbour.client.list(&scope, &ListOptions::default()).await.unwrap();
+    assert!(left.items.is_empty(), "{left:?}");
+}

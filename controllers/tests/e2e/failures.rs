@@ -1,0 +1,111 @@
+//! Writes that fail, and answers that get lost.
+
+use crate::between::{Between, Fate};
+use crate::cluster::{Cluster, key, template};
+use serde_json::{Value, json};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use windlass_controllers::Settings;
+use windlass_core::client::Key;
+use windlass_core::scheme::{self, GroupVersionResource};
+
+/// Controllers whose writes meet a fate by how many of a resource there were before.
+async fn cluster(
+    controllers: &[&str],
+    resource: GroupVersionResource,
+    fate: impl Fn(&Key, usize) -> Fate + Send + Sync + 'static,
+) -> Cluster {
+    let writes = AtomicUsize::new(0);
+    let fate = move |key: &Key| match key.resource == resource {
+        true => fate(key, writes.fetch_add(1, Ordering::SeqCst)),
+        false => Fate::Done,
+    };
+    let settings = Settings::default();
+    Cluster::through(controllers, settings, |server| Between::fails(server, fate)).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_part_of_the_addresses_is_given_once_though_the_answer_got_lost() {
+    let lost =
+        |_: &Key, before: usize| if before.is_multiple_of(2) { Fate::Lost } else { Fate::Done };
+    let cluster = cluster(&["node-ipam-controller"], scheme::NODES, lost).await;
+    for name in ["a", "b", "c"] {
+        cluster.create(scheme::NODES, json!({"metadata": {"name": name}})).await;
+    }
+    let given = |all: &[Value]| {
+        all.len() == 3 && all.iter().all(|node| node["spec"]["podCIDR"].is_string())
+    };
+    cluster.until("addresses", scheme::NODES, "", given).await;
+    cluster.pass(60).await;
+    let nodes = cluster.list(scheme::NODES, "").await;
+    let mut parts: Vec<_> =
+        nodes.iter().map(|node| node["spec"]["podCIDR"].as_str().unwrap()).collect();
+    parts.sort_unstable();
+    assert_eq!(parts, ["10.244.0.0/24", "10.244.1.0/24", "10.244.2.0/24"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_claim_that_can_not_be_bound_keeps_no_other_from_it() {
+    // The volume that is chosen for the first claim can never be written.
+    let bad = |key: &Key, _: usize| if key.name == "a" { Fate::Refused } else { Fate::Done };
+    let controllers = ["persistentvolume-binder-controller"];
+    let cluster = cluster(&controllers, scheme::PERSISTENTVOLUMES, bad).await;
+    for (name, mode) in [("a", "ReadWriteMany"), ("b", "ReadWriteOnce")] {
+        let spec = json!({"capacity": {"storage": "1Gi"}, "accessModes": [mode],
+            "storageClassName": "c", "hostPath": {"path": "/tmp/x"}});
+        let volume = json!({"metadata": {"name": name}, "spec": spec});
+        cluster.create(scheme::PERSISTENTVOLUMES, volume).await;
+    }
+    for (name, mode) in [("first", "ReadWriteMany"), ("second", "ReadWriteOnce")] {
+        let spec = json!({"accessModes": [mode], "storageClassName": "c",
+            "resources": {"requests": {"storage": "1Gi"}}});
+        let claim = json!({"metadata": {"name": name}, "spec": spec});
+        cluster.create(scheme::PERSISTENTVOLUMECLAIMS, claim).await;
+    }
+    let bound = |all: &[Value]| {
+        all.len() == 2
+            && all[1]["status"]["phase"] == "Bound"
+            && all[1]["spec"]["volumeName"] == "b"
+    };
+    let claims = cluster.until("bound", scheme::PERSISTENTVOLUMECLAIMS, "", bound).await;
+    assert_ne!(claims[0]["status"]["phase"], "Bound");
+}
+
+#[tokio::test(start_paused = true)]
+async fn pods_that_could_not_be_made_are_not_active() {
+    // Two are made, then no more for a while.
+    let some =
+        |_: &Key, before: usize| if (2..8).contains(&before) { Fate::Refused } else { Fate::Done };
+    let cluster = cluster(&["job-controller"], scheme::PODS, some).await;
+    let mut template = template("work", "x:1");
+    template["spec"]["restartPolicy"] = "Never".into();
+    let spec = json!({"parallelism": 5, "completions": 5, "template": template});
+    cluster.create(scheme::JOBS, json!({"metadata": {"name": "work"}, "spec": spec})).await;
+    let active = |wanted: u64| move |all: &[Value]| all[0]["status"]["active"] == wanted;
+    cluster.until("two", scheme::JOBS, "", active(2)).await;
+    let pods = cluster.list(scheme::PODS, "").await;
+    assert_eq!(pods.len(), 2);
+    cluster.until("five", scheme::PODS, "", |all| all.len() == 5).await;
+    cluster.pass(60).await;
+    assert!(active(5)(&cluster.list(scheme::JOBS, "").await));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_volume_is_protected_while_it_is_bound() {
+    let refused = |_: &Key, before: usize| if before < 2 { Fate::Refused } else { Fate::Done };
+    let controllers = ["persistentvolume-protection-controller"];
+    let cluster = cluster(&controllers, scheme::PERSISTENTVOLUMES, refused).await;
+    let spec = json!({"capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"],
+        "storageClassName": "c", "hostPath": {"path": "/tmp/x"}});
+    let volume = json!({"metadata": {"name": "v"}, "spec": spec});
+    cluster.create(scheme::PERSISTENTVOLUMES, volume).await;
+    let protected =
+        |all: &[Value]| all[0]["metadata"]["finalizers"][0] == "kubernetes.io/pv-protection";
+    cluster.until("protected", scheme::PERSISTENTVOLUMES, "", protected).await;
+    let status = key(scheme::PERSISTENTVOLUMES, "v").subresource("status");
+    cluster.patch(&status, json!({"status": {"phase": "Bound"}})).await;
+    cluster.delete(&key(scheme::PERSISTENTVOLUMES, "v"), Default::default()).await;
+    cluster.pass(60).await;
+    assert_eq!(cluster.list(scheme::PERSISTENTVOLUMES, "").await.len(), 1, "it is bound");
+    cluster.patch(&status, json!({"status": {"phase": "Released"}})).await;
+    cluster.until_count(scheme::PERSISTENTVOLUMES, "", 0).await;
+}

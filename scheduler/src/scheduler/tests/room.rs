@@ -1,0 +1,83 @@
+//! Pods for which others have to go.
+
+use super::*;
+use crate::preemption::DefaultPreemption;
+use crate::testing::pod_with;
+use std::time::Duration;
+
+fn important(name: &str, cpu: &str) -> PodInfo {
+    let containers = serde_json::json!([{"name": "c", "resources": {"requests": {"cpu": cpu}}}]);
+    pod_with(name, serde_json::json!({"priority": 10, "containers": containers}))
+}
+
+/// Two nodes that low pods fill, and one that wants one of them for itself.
+fn full() -> (State, Instant) {
+    let profile = Profile::builder("default-scheduler")
+        .plugin(crate::plugins::NodeResourcesFit::default(), 1)
+        .plugin(DefaultPreemption::default(), 0);
+    let (mut state, now) = (of_profile(profile.build()), Instant::now());
+    for name in ["a", "b"] {
+        state.node_seen(node(name, "4", &[]), now);
+        state.pod_seen(pod(&format!("low-{name}"), "4").on(name), now);
+        state.pod_seen(pod(&format!("done-{name}"), "0").on(name), now);
+    }
+    state.pod_seen(important("high", "4"), now);
+    (state, now)
+}
+
+fn victim(state: &mut State, now: Instant) -> String {
+    match turn(state, now) {
+        Some(Turn::Refused(queued, why)) => {
+            assert_eq!((&*queued.pod.name, why.victims.len()), ("high", 1));
+            why.victims[0].uid.to_string()
+        }
+        _ => panic!("somebody has to go"),
+    }
+}
+
+fn going(uid: &str) -> PodInfo {
+    let on = uid.trim_start_matches("low-");
+    PodInfo { deleting: true, preempted: true, ..pod(uid, "4") }.on(on)
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_else_has_to_go_while_room_is_made() {
+    let (mut state, now) = full();
+    let first = victim(&mut state, now);
+    // Something happens that may help, and the back-off ends: the snapshot still shows the victim.
+    let later = now + Duration::from_secs(30);
+    state.pod_gone("done-a", later);
+    assert!(turn(&mut state, later).is_none());
+    state.room_asked_for("high", later);
+    assert!(turn(&mut state, later).is_none(), "the victim is not seen to go");
+    state.pod_seen(going(&first), later);
+    match turn(&mut state, later) {
+        Some(Turn::Refused(_, why)) => assert!(why.victims.is_empty(), "{}", why.message),
+        _ => panic!("it waits for the room that was made"),
+    }
+    let end = later + Duration::from_secs(30);
+    state.pod_gone(&first, end);
+    assert!(matches!(turn(&mut state, end), Some(Turn::Placed(_))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_victim_that_goes_before_it_was_asked_for_is_enough() {
+    let (mut state, now) = full();
+    let first = victim(&mut state, now);
+    let later = now + Duration::from_secs(30);
+    state.pod_gone(&first, later);
+    assert!(turn(&mut state, later).is_none(), "the rest is being asked for");
+    state.room_asked_for("high", later);
+    assert!(matches!(turn(&mut state, later), Some(Turn::Placed(_))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn room_that_could_not_be_made_is_looked_for_again() {
+    let (mut state, now) = full();
+    victim(&mut state, now);
+    state.no_room("high", now);
+    victim(&mut state, now + Duration::from_secs(30));
+    state.pod_gone("high", now);
+    state.room_asked_for("high", now);
+    assert!(turn(&mut state, now + Duration::from_secs(60)).is_none());
+}
