@@ -7,7 +7,7 @@ use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use windlass_core::meta::Status;
 use windlass_core::quota::{
-    Amount, ClaimUsage, DeviceUsage, PodUsage, Scoped, ServiceUsage, Source,
+    Amount, ClaimUsage, DeviceUsage, PodUsage, Scoped, Scopes, ServiceUsage, Source,
 };
 use windlass_core::scheme;
 
@@ -28,6 +28,8 @@ pub(super) struct Asked {
     pub(super) usage: Amounts,
     pub(super) more: Amounts,
     object: Counted,
+    /// How it was, if it was there.
+    before: Option<Counted>,
     /// By name: the containers that state nothing for it.
     pub(super) silent: BTreeMap<&'static str, BTreeSet<String>>,
 }
@@ -39,16 +41,30 @@ enum Counted {
     Other,
 }
 
+// === impl Counted ===
+
+impl Counted {
+    fn scoped(&self) -> Option<Scoped<'_>> {
+        match self {
+            Self::Pod(pod) => Some(pod.into()),
+            Self::Claim(claim) => Some(claim.into()),
+            Self::Other => None,
+        }
+    }
+}
+
 // === impl Asked ===
 
 impl Asked {
     /// What may be in a scope; of other objects nothing.
     pub(super) fn scoped(&self) -> Option<Scoped<'_>> {
-        match &self.object {
-            Counted::Pod(pod) => Some(pod.into()),
-            Counted::Claim(claim) => Some(claim.into()),
-            Counted::Other => None,
-        }
+        self.object.scoped()
+    }
+
+    /// Whether it was there already and in none of these scopes.
+    pub(super) fn enters(&self, scopes: &Scopes) -> bool {
+        let before = self.before.as_ref().and_then(Counted::scoped);
+        before.is_some_and(|it| !scopes.take(it))
     }
 
     /// Whether such a write can use anything. Pods use what they were made with, or resized to; of most objects only
@@ -70,11 +86,13 @@ impl Asked {
         let object = request.object.as_ref().unwrap_or(&empty);
         let source = Source::of(request.resource);
         let (usage, counted) = usage(&source, object)?;
-        let mut more = usage.clone();
+        let (mut more, mut before) = (usage.clone(), None);
         if let Some(old) = request.old {
-            for (name, before) in self::usage(&source, old)?.0 {
+            let (used, old) = self::usage(&source, old)?;
+            before = Some(old);
+            for (name, used) in used {
                 let now = more.entry(name).or_default();
-                *now = *now - before;
+                *now = *now - used;
             }
             if source != Source::Pods {
                 // What is given back is counted by the controller.
@@ -88,7 +106,7 @@ impl Asked {
         };
         let (group, resource) =
             (request.resource.group.to_string(), request.resource.resource.to_string());
-        Ok(Self { source, group, resource, usage, more, object: counted, silent })
+        Ok(Self { source, group, resource, usage, more, object: counted, before, silent })
     }
 }
 

@@ -44,7 +44,7 @@ pub(super) fn decide(
     if let Some(negative) = negative(&asked.usage) {
         return Err(format!("quota usage is negative for resource(s): {negative}"));
     }
-    if asked.more.is_empty() {
+    if asked.more.is_empty() && !matching.iter().any(|at| asked.enters(&quotas[*at].scopes)) {
         return Ok(vec![]);
     }
     let mut missing = limited::names(limited, asked);
@@ -58,7 +58,11 @@ pub(super) fn decide(
         let all: Vec<_> = missing.iter().map(show_scope).collect();
         return Err(format!("insufficient quota to match these scopes: [{}]", all.join(" ")));
     }
-    let charge = |at: usize| quotas[at].charge(&asked.more).map(|used| (at, used));
+    let charge = |at: usize| {
+        let all = asked.enters(&quotas[at].scopes);
+        let uses = if all { &asked.usage } else { &asked.more };
+        quotas[at].charge(uses).map(|used| (at, used))
+    };
     let charged = matching.into_iter().map(charge).collect::<std::result::Result<Vec<_>, _>>()?;
     Ok(charged.into_iter().filter(|(_, used)| !used.is_empty()).collect())
 }

@@ -232,6 +232,11 @@ async fn claims_are_charged_by_class() {
     let over = "exceeded quota: gold, requested: persistentvolumeclaims=1, used: persistentvolumeclaims=1, limited: persistentvolumeclaims=1";
     assert_eq!(ask(std::slice::from_ref(&gold), &[], "gold").await, Err(over.into()));
     assert_eq!(ask(std::slice::from_ref(&gold), &[], "tin").await, Ok(json!({})));
+    let change = async |from: &str| {
+        asked(std::slice::from_ref(&gold), &[], claims, claim("gold"), Some(claim(from))).await
+    };
+    assert_eq!(change("gold").await, Ok(json!({})));
+    assert_eq!(change("tin").await, Err(over.into()), "it comes into the class");
     let limited = json!([{"resource": "persistentvolumeclaims", "matchScopes": [class]}]);
     let limited: Vec<LimitedResource> = serde_json::from_value(limited).unwrap();
     let missing =
