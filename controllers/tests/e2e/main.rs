@@ -12,6 +12,7 @@ mod failures;
 mod jobs;
 mod nodes;
 mod quotas;
+mod rules;
 mod services;
 mod volumes;
 mod workloads;
