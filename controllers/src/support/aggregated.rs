@@ -59,8 +59,12 @@ impl Service {
 
 /// The kinds of a group version whose objects can be listed, watched and deleted.
 pub(crate) async fn kinds(discovery: &dyn Discovery, version: &GroupVersion) -> Result<Vec<Kind>> {
-    let infos = discovery.resources(version).await?;
-    Ok(infos.iter().filter_map(|info| collectable(info)).collect())
+    match discovery.resources(version).await {
+        Ok(infos) => Ok(infos.iter().filter_map(|info| collectable(info)).collect()),
+        // The server is there, and has none.
+        Err(error) if error.is_not_found() => Ok(vec![]),
+        Err(error) => Err(error),
+    }
 }
 
 fn collectable(info: &ResourceInfo) -> Option<Kind> {

@@ -8,10 +8,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use windlass_controllers::Settings;
 use windlass_core::client::{ClientExt, DeleteOptions, Discovery, Key, ListOptions, Scope};
+use windlass_core::meta::Status;
 use windlass_core::scheme::{self, GroupVersion, GroupVersionResource, ResourceInfo};
 use windlass_core::{Error, Result};
 
-/// The other server has ships, and says so when it is up.
+/// The other server has ships in one version and nothing in another, and says so when it is up.
 #[derive(Default)]
 struct Ships(AtomicBool);
 
@@ -20,6 +21,9 @@ impl Discovery for Ships {
     async fn resources(&self, version: &GroupVersion) -> Result<Vec<Arc<ResourceInfo>>> {
         if !self.0.load(Ordering::SeqCst) {
             return Err(Error::Transport("no answer".into()));
+        }
+        if version.to_string() == "example.com/v2" {
+            return Err(Status::not_found("", "", "example.com/v2").into());
         }
         assert_eq!(version.to_string(), "example.com/v1");
         let verbs = json!(["create", "delete", "deletecollection", "get", "list", "watch"]);
@@ -64,10 +68,13 @@ async fn what_another_server_has_goes_with_its_namespace() {
         Arc::new(Between { server, behind: Some(("example.com", far)), fate })
     })
     .await;
-    let service = json!({"group": "example.com", "version": "v1", "groupPriorityMinimum": 1000,
-        "versionPriority": 10, "service": {"namespace": "far", "name": "harbour"}});
-    let service = json!({"metadata": {"name": "v1.example.com"}, "spec": service});
-    cluster.create(scheme::APISERVICES, service).await;
+    for version in ["v1", "v2"] {
+        let service = json!({"group": "example.com", "version": version, "groupPriorityMinimum": 1000,
+            "versionPriority": 10, "service": {"namespace": "far", "name": "harbour"}});
+        let name = format!("{version}.example.com");
+        let service = json!({"metadata": {"name": name}, "spec": service});
+        cluster.create(scheme::APISERVICES, service).await;
+    }
     cluster.delete(&key(scheme::NAMESPACES, NS), DeleteOptions::default()).await;
     let waits = |all: &[Value]| {
         let conditions = all[0]["status"]["conditions"].as_array();
