@@ -46,7 +46,15 @@ fn cases() -> Vec<Case> {
     let most = json!({"scoringStrategy": {"type": "MostAllocated",
         "resources": [{"name": "cpu", "weight": 2}, {"name": "x.io/gpu"}]}});
     let most = NodeResourcesFit::new(serde_json::from_value(most).expect("arguments"));
+    let corner = |utilization: i64, score: i64| json!({"utilization": utilization, "score": score});
+    let curve = json!({"scoringStrategy": {"type": "RequestedToCapacityRatio",
+        "resources": [{"name": "cpu", "weight": 1}, {"name": "memory", "weight": 3}],
+        "requestedToCapacityRatio": {"shape": [corner(10, 0), corner(40, 10), corner(90, 3)]}}});
+    let curve = NodeResourcesFit::new(serde_json::from_value(curve).expect("arguments"));
     vec![
+        case(NodeName, |_, pod, node| reference::node_name(pod, node), None),
+        case(VolumeRestrictions, Cluster::disks, None),
+        case(curve, Cluster::fits, each(Cluster::on_a_curve)),
         case(NodeUnschedulable, |_, pod, node| reference::unschedulable(pod, node), None),
         case(
             TaintToleration,
@@ -194,7 +202,8 @@ fn columns_say_what_plain_code_says() {
         let dice = Dice::new(seed);
         let both = Both::new(&cases, &dice);
         for n in 0..4 {
-            let pod = random::pod(&dice, &format!("new-{n}"), None);
+            let node = dice.chance(10).then(|| format!("n{}", dice.below(9)));
+            let pod = random::pod(&dice, &format!("new-{n}"), node.as_deref());
             cases.iter().for_each(|case| check(&both, case, &pod, seed));
         }
     }

@@ -6,6 +6,7 @@ use super::{Feasible, MAX_SCORE, Normalization, Profile, Reach, Reason};
 use crate::snapshot::{NodeId, NodeSet};
 use crate::{PodInfo, Snapshot};
 use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 use std::any::{Any, TypeId};
 use std::sync::Arc;
 use windlass_core::clock::Random;
@@ -83,10 +84,8 @@ impl<'a> Cycle<'a> {
         profile: &Profile,
         nodes: NodeSet,
     ) -> Result<Feasible, (&'static str, Reason)> {
-        let reaches = reaches(profile, self.pod, self.snapshot);
-        let asked = profile.plugins().iter().zip(&reaches);
-        let asked = asked.filter(|(_, reach)| **reach != Reach::Nothing);
-        self.narrow(asked.map(|(enabled, _)| enabled), nodes)
+        let asked = asked(profile, self.pod, self.snapshot);
+        self.narrow(asked.iter().copied(), nodes)
     }
 
     /// Those of `nodes` that pass the filters of these plugins.
@@ -164,6 +163,19 @@ impl<'a> Cycle<'a> {
             }
         }
     }
+}
+
+/// The plugins whose filters have something to say. Which node a pod names its class does not know: of one that names
+/// one all are asked.
+pub(super) fn asked<'p>(
+    profile: &'p Profile,
+    pod: &PodInfo,
+    snapshot: &Snapshot,
+) -> SmallVec<[&'p Enabled; 32]> {
+    let named = !pod.node_name.is_empty();
+    let all = profile.plugins().iter().zip(reaches(profile, pod, snapshot));
+    let asked = all.filter(|(_, reach)| named || *reach != Reach::Nothing);
+    asked.map(|(enabled, _)| enabled).collect()
 }
 
 /// A plugin's own scores of these nodes; `false` when it has none to give.

@@ -142,6 +142,10 @@ impl Engine {
         promises: &[Promise],
         random: &dyn Random,
     ) -> Option<NodeId> {
+        if !pod.node_name.is_empty() {
+            // That is its own, and its class does not know it.
+            return None;
+        }
         let mut answers = std::mem::take(&mut self.answers);
         let answer = answers.get(pod, profile, &self.snapshot, random.next());
         let found = answer.and_then(Result::ok).and_then(|answer| {

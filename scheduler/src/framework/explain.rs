@@ -1,6 +1,7 @@
 //! Node by node, what each plugin says of a pod.
 
 use super::answers::reaches;
+use super::cycle::asked;
 use super::{Cycle, Feasible, Profile, Reach, Reason, Refusal};
 use crate::snapshot::NodeId;
 use crate::{PodInfo, Snapshot};
@@ -49,10 +50,7 @@ impl Explanation {
     #[must_use]
     pub fn new(pod: &PodInfo, snapshot: &Snapshot, profile: &Profile) -> Self {
         let mut cycle = Cycle::new(pod, snapshot);
-        let asked = reaches(profile, pod, snapshot);
-        let asked = profile.plugins().iter().zip(asked);
-        let asked: Vec<_> =
-            asked.filter(|(_, reach)| *reach != Reach::Nothing).map(|(e, _)| e).collect();
+        let asked = asked(profile, pod, snapshot);
         for enabled in &asked {
             if let Some(pre_filter) = &enabled.at.pre_filter
                 && let Err(reason) = pre_filter.pre_filter(&mut cycle)
@@ -73,9 +71,11 @@ impl Explanation {
         }
         let fit: Vec<NodeId> = fit.iter().collect();
         let mut scores: Vec<(&'static str, Vec<i64>)> = Vec::new();
-        for enabled in asked.iter().filter(|enabled| enabled.at.score.is_some()) {
+        let rates = profile.plugins().iter().zip(reaches(profile, pod, snapshot));
+        let rates = rates.filter(|(e, reach)| *reach != Reach::Nothing && e.at.score.is_some());
+        for (enabled, _) in rates {
             let mut total = vec![0; fit.len()];
-            cycle.add_scores(std::iter::once(*enabled), &fit, &mut total);
+            cycle.add_scores(std::iter::once(enabled), &fit, &mut total);
             scores.push((enabled.plugin.name(), total));
         }
         let about = |id: NodeId| NodeExplanation {

@@ -79,7 +79,15 @@ pub(crate) fn pod(dice: &Dice, name: &str, node: Option<&str>) -> Value {
         metadata["ownerReferences"] = json!([{"apiVersion": "v1", "kind": kind, "name": "owner",
             "uid": "o", "controller": true}]);
     }
-    let mut spec = json!({"containers": dice.many(2, || container(dice)), "affinity": affinity(dice),
+    let (containers, mut inits) = (containers(dice, "c"), Vec::new());
+    if dice.chance(25) {
+        inits = self::containers(dice, "i");
+        for init in inits.iter_mut().filter(|_| dice.chance(50)) {
+            init["restartPolicy"] = "Always".into();
+        }
+    }
+    let status = resizing(dice, &containers, &inits);
+    let mut spec = json!({"containers": containers, "initContainers": inits, "affinity": affinity(dice),
         "topologySpreadConstraints": dice.many(2, || spread(dice)),
         "tolerations": dice.many(2, || toleration(dice))});
     if dice.chance(15) {
@@ -88,10 +96,62 @@ pub(crate) fn pod(dice: &Dice, name: &str, node: Option<&str>) -> Value {
     if dice.chance(50) {
         spec["topologySpreadConstraints"] = json!([]);
     }
+    if dice.chance(10) {
+        spec["overhead"] = json!({"cpu": "250m", "memory": "100Mi"});
+    }
+    spec["volumes"] = json!(dice.many(if dice.chance(30) { 2 } else { 0 }, || disk(dice)));
     if let Some(node) = node {
         spec["nodeName"] = node.into();
     }
-    json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
+    json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec, "status": status})
+}
+
+fn containers(dice: &Dice, kind: &str) -> Vec<Value> {
+    let mut all = dice.many(2, || container(dice));
+    for (n, container) in all.iter_mut().enumerate() {
+        container["name"] = format!("{kind}{n}").into();
+    }
+    all
+}
+
+/// Some containers have something else than they ask for.
+fn resizing(dice: &Dice, containers: &[Value], inits: &[Value]) -> Value {
+    if dice.chance(80) {
+        return json!({});
+    }
+    let statuses = |of: &[Value]| -> Vec<Value> {
+        let status = |container: &Value| {
+            let amount = || json!({"cpu": dice.pick(&["0", "700m", "2"])});
+            let mut status = json!({"name": container["name"], "image": "", "imageID": "", "ready": true, "restartCount": 0});
+            if dice.chance(70) {
+                status["resources"] = json!({"requests": amount()});
+            }
+            if dice.chance(70) {
+                status["allocatedResources"] = amount();
+            }
+            status
+        };
+        of.iter().map(status).collect()
+    };
+    let reason = dice.pick(&["Infeasible", "Deferred", "Deferred"]);
+    json!({"containerStatuses": statuses(containers), "initContainerStatuses": statuses(inits),
+        "conditions": [{"type": "PodResizePending", "status": "True", "reason": reason}]})
+}
+
+fn disk(dice: &Dice) -> Value {
+    let (name, read) = (dice.pick(&["d", "e"]), dice.chance(50));
+    let disk = match dice.below(4) {
+        0 => json!({"gcePersistentDisk": {"pdName": name, "readOnly": read}}),
+        1 => json!({"awsElasticBlockStore": {"volumeID": name, "readOnly": read}}),
+        2 => json!({"iscsi": {"iqn": name, "lun": 0, "targetPortal": "t", "readOnly": read}}),
+        _ => {
+            let monitors = [["m", "n"], ["n", "o"], ["o", "p"]][dice.below(3) as usize];
+            json!({"rbd": {"monitors": monitors, "image": name, "readOnly": read}})
+        }
+    };
+    let mut volume = disk;
+    volume["name"] = "v".into();
+    volume
 }
 
 fn container(dice: &Dice) -> Value {

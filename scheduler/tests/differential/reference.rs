@@ -1,8 +1,10 @@
 //! The plugins, written plainly: node by node, pod by pod, straight from the objects.
 
 use std::collections::{BTreeMap, BTreeSet};
+use windlass_core::apis::Quantity as ApiQuantity;
 use windlass_core::apis::core::v1::{
-    Node, NodeSelectorTerm, Pod, PodAffinityTerm, Taint, TopologySpreadConstraint,
+    Container, Node, NodeSelectorTerm, Pod, PodAffinityTerm, Taint, TopologySpreadConstraint,
+    Volume,
 };
 use windlass_core::apis::meta::v1::LabelSelector;
 
@@ -149,7 +151,9 @@ impl Cluster {
 
     pub(crate) fn node_ports(&self, pod: &Pod, node: &Node) -> bool {
         let ports = |pod: &Pod| {
-            let all = spec(pod).containers.iter().flat_map(|c| c.ports.clone().unwrap_or_default());
+            let sidecars = spec(pod).init_containers.iter().flatten().filter(|c| is_sidecar(c));
+            let all = sidecars.chain(&spec(pod).containers);
+            let all = all.flat_map(|c| c.ports.clone().unwrap_or_default());
             let all = all.filter(|p| p.host_port.unwrap_or(0) > 0);
             all.map(|p| (p.host_port, p.protocol, p.host_ip.unwrap_or_default()))
                 .collect::<Vec<_>>()
@@ -200,6 +204,26 @@ impl Cluster {
         sum / weights
     }
 
+    /// CPU once and memory thrice, on a curve through (10, 0), (40, 100) and (90, 30).
+    pub(crate) fn on_a_curve(&self, pod: &Pod, node: &Node) -> i64 {
+        let height = |at: i64| match at {
+            ..=10 => 0,
+            11..=40 => 100 * (at - 10) / 30,
+            41..=90 => 100 - 70 * (at - 40) / 50,
+            91.. => 30,
+        };
+        let (mut sum, mut weights) = (0, 0);
+        for (resource, weight) in [("cpu", 1), ("memory", 3)] {
+            let (has, _, with) = self.usage(pod, node, resource, true);
+            let score = height(if with > has { 100 } else { with * 100 / has });
+            if score > 0 {
+                sum += weight * score;
+                weights += weight;
+            }
+        }
+        if weights == 0 { 0 } else { (sum as f64 / weights as f64).round() as i64 }
+    }
+
     pub(crate) fn balance(&self, pod: &Pod, node: &Node) -> i64 {
         if ["cpu", "memory"].into_iter().all(|r| request(pod, r, false) == 0) {
             return 0;
@@ -221,8 +245,9 @@ impl Cluster {
             let found = images.into_iter().find(|i| i.names.iter().flatten().any(|n| n == image));
             found.and_then(|i| i.size_bytes)
         };
-        let mut sum = 0;
-        for container in &spec(pod).containers {
+        let (mut sum, mut count) = (0, 0);
+        for container in spec(pod).init_containers.iter().flatten().chain(&spec(pod).containers) {
+            count += 1;
             let image = container.image.clone().expect("an image");
             let image = if image.contains(':') { image } else { format!("{image}:latest") };
             let having = self.nodes.values().filter(|n| on(n, &image).is_some()).count();
@@ -230,7 +255,7 @@ impl Cluster {
             sum += on(node, &image).map_or(0, |size| (size as f64 * spread) as i64);
         }
         let mb = 1024 * 1024;
-        let most = 1000 * mb * spec(pod).containers.len() as i64;
+        let most = 1000 * mb * count;
         // Without a container there is no image to have.
         if most == 0 { 0 } else { 100 * (sum.clamp(23 * mb, most) - 23 * mb) / (most - 23 * mb) }
     }
@@ -247,17 +272,87 @@ fn allocatable(node: &Node, resource: &str) -> i64 {
     if resource == "pods" { has / 1000 } else { has }
 }
 
+/// What a pod needs at most at any time.
 fn request(pod: &Pod, resource: &str, assume: bool) -> i64 {
-    let of = |container: &windlass_core::apis::core::v1::Container| {
-        let requests = container.resources.as_ref().and_then(|r| r.requests.clone());
-        let asked = requests.unwrap_or_default().get(resource).map(|q| amount(&q.0));
-        asked.unwrap_or(match resource {
-            "cpu" if assume => amount("100m"),
-            "memory" if assume => amount("200Mi"),
-            _ => 0,
-        })
+    let (mut sidecars, mut most) = (0, 0);
+    for init in spec(pod).init_containers.iter().flatten() {
+        let asks = container_request(pod, init, resource, assume);
+        most = most.max(sidecars + asks);
+        sidecars += if is_sidecar(init) { asks } else { 0 };
+    }
+    let of = |container: &Container| container_request(pod, container, resource, assume);
+    let running = sidecars + spec(pod).containers.iter().map(of).sum::<i64>();
+    let overhead = spec(pod).overhead.as_ref().and_then(|all| all.get(resource));
+    running.max(most) + overhead.map_or(0, |q| amount(&q.0))
+}
+
+/// While a container is resized: the most of what it asks for, has, and was promised.
+fn container_request(pod: &Pod, container: &Container, resource: &str, assume: bool) -> i64 {
+    let status = pod.status.clone().unwrap_or_default();
+    let statuses = match spec(pod).containers.contains(container) {
+        true => status.container_statuses.unwrap_or_default(),
+        false if is_sidecar(container) => status.init_container_statuses.unwrap_or_default(),
+        false => Vec::new(),
     };
-    spec(pod).containers.iter().map(of).sum()
+    let of = |all: Option<BTreeMap<String, _>>| {
+        all.and_then(|all| all.get(resource).map(|q: &ApiQuantity| amount(&q.0)))
+    };
+    let mut amounts = vec![of(container.resources.as_ref().and_then(|r| r.requests.clone()))];
+    for status in statuses.into_iter().filter(|s| s.name == container.name) {
+        let Some(actual) = status.resources else { continue };
+        let never =
+            pod.status.iter().flat_map(|s| s.conditions.iter().flatten()).any(|c| {
+                c.type_ == "PodResizePending" && c.reason.as_deref() == Some("Infeasible")
+            });
+        if never {
+            amounts.clear();
+        }
+        amounts.extend([of(actual.requests), of(status.allocated_resources)]);
+    }
+    let asked = amounts.into_iter().flatten().max();
+    asked.unwrap_or(match resource {
+        "cpu" if assume => amount("100m"),
+        "memory" if assume => amount("200Mi"),
+        _ => 0,
+    })
+}
+
+fn is_sidecar(container: &Container) -> bool {
+    container.restart_policy.as_deref() == Some("Always")
+}
+
+// --- names, disks ---
+
+pub(crate) fn node_name(pod: &Pod, node: &Node) -> bool {
+    let named = spec(pod).node_name.as_ref().filter(|name| !name.is_empty());
+    named.is_none_or(|name| Some(name) == node.metadata.name.as_ref())
+}
+
+impl Cluster {
+    pub(crate) fn disks(&self, pod: &Pod, node: &Node) -> bool {
+        let volumes = |pod: &Pod| spec(pod).volumes.clone().unwrap_or_default();
+        let wanted = volumes(pod);
+        let clash = |there: &Volume| wanted.iter().any(|own| same_disk(own, there));
+        !self.pods_on(node).flat_map(volumes).any(|there| clash(&there))
+    }
+}
+
+fn same_disk(a: &Volume, b: &Volume) -> bool {
+    let both_read = |a: Option<bool>, b: Option<bool>| a == Some(true) && b == Some(true);
+    if let (Some(a), Some(b)) = (&a.gce_persistent_disk, &b.gce_persistent_disk) {
+        return a.pd_name == b.pd_name && !both_read(a.read_only, b.read_only);
+    }
+    if let (Some(a), Some(b)) = (&a.aws_elastic_block_store, &b.aws_elastic_block_store) {
+        return a.volume_id == b.volume_id;
+    }
+    if let (Some(a), Some(b)) = (&a.iscsi, &b.iscsi) {
+        return a.iqn == b.iqn && !both_read(a.read_only, b.read_only);
+    }
+    let (Some(a), Some(b)) = (&a.rbd, &b.rbd) else { return false };
+    let pool = |pool: &Option<String>| pool.clone().unwrap_or("rbd".into());
+    a.monitors.iter().any(|monitor| b.monitors.contains(monitor))
+        && (pool(&a.pool), &a.image) == (pool(&b.pool), &b.image)
+        && !both_read(a.read_only, b.read_only)
 }
 
 // --- affinity between pods ---
