@@ -64,22 +64,19 @@ impl Schedule {
             let more = more_like(simulation.snapshot(), node, *count)?;
             simulation.add_nodes(more);
         }
+        for node in &self.drain {
+            if simulation.snapshot().id(node).is_none() {
+                return Err(format!("nodes {node:?} not found").into());
+            }
+            // Its pods have their turn among the others.
+            pods.extend(simulation.empty(node));
+        }
         if let Some(name) = &self.explain {
             let pod = find(&pods, name)?;
             print!("{}", show::explanation(&simulation.explain(pod)));
             return Ok(());
         }
-        let mut outcome = simulation.place(pods);
-        for node in &self.drain {
-            if simulation.snapshot().id(node).is_none() {
-                return Err(format!("nodes {node:?} not found").into());
-            }
-            let drained = simulation.drain(node);
-            outcome.placed.extend(drained.placed);
-            outcome.unschedulable.extend(drained.unschedulable);
-            outcome.preempted.extend(drained.preempted);
-        }
-        print!("{}", show::outcome(&outcome));
+        print!("{}", show::outcome(&simulation.place(pods)));
         Ok(())
     }
 }
