@@ -66,7 +66,11 @@ impl Strategy for Pod {
 
     fn validate_subresource(&self, subresource: &str, new: &Map, old: &Map) -> Errors {
         match subresource {
-            "resize" => self.validate(new),
+            "resize" => {
+                let mut errors = self.validate(new);
+                update::validate_resize(new, old, &mut errors);
+                errors
+            }
             "ephemeralcontainers" => update::validate_ephemeral(new, old),
             _ => Errors::default(),
         }

@@ -95,6 +95,39 @@ pub(super) fn validate_ephemeral(new: &Map, old: &Map) -> Errors {
     errors
 }
 
+/// A resize changes cpu and memory, and neither takes limits away nor makes another class of service (KEP-1287).
+pub(super) fn validate_resize(new: &Map, old: &Map, errors: &mut Errors) {
+    let empty = Map::new();
+    let (new, old) = (map_of(new, "spec").unwrap_or(&empty), map_of(old, "spec").unwrap_or(&empty));
+    if super::qos::class(new) != super::qos::class(old) {
+        let words = "Pod QOS Class may not change as a result of resizing";
+        errors.invalid(SPEC, super::qos::class(new), words);
+    }
+    let list = |container, list: &str| {
+        map_of(container, "resources").and_then(|r| map_of(r, list)).cloned().unwrap_or_default()
+    };
+    let others = |mut all: Map| {
+        all.retain(|name, _| !["cpu", "memory"].contains(&name.as_str()));
+        all
+    };
+    for name in ["containers", "initContainers"] {
+        for ((at, container), (_, before)) in maps_of(new, name).zip(maps_of(old, name)) {
+            let (limits, had) = (list(container, "limits"), list(before, "limits"));
+            if ["cpu", "memory"].iter().any(|n| had.contains_key(*n) && !limits.contains_key(*n)) {
+                let words = "resource limits cannot be removed";
+                errors.forbidden(
+                    SPEC.child(name).index(at).child("resources").child("limits"),
+                    words,
+                );
+            }
+            let requests = [container, before].map(|c| others(list(c, "requests")));
+            if others(limits) != others(had) || requests[0] != requests[1] {
+                errors.forbidden(SPEC, "only cpu and memory resources are mutable");
+            }
+        }
+    }
+}
+
 /// The new spec with all that may change put back.
 fn allowed(new: &Map, old: &Map) -> Map {
     let mut spec = new.clone();
@@ -151,5 +184,37 @@ fn tolerations(new: &Map, old: &Map, errors: &mut Errors) {
     if !list_of(old, "tolerations").iter().map(bare).all(|toleration| now.contains(&toleration)) {
         let detail = "existing toleration can not be modified except its tolerationSeconds";
         errors.forbidden(SPEC.child("tolerations"), detail);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_resize_keeps_the_class_and_the_limits() {
+        let resized = |old: Value, new: Value| -> Vec<String> {
+            let pod = |resources: Value| json!({"spec": {"containers": [{"name": "c", "resources": resources}]}});
+            let (new, old) = (pod(new), pod(old));
+            let mut errors = Errors::default();
+            let map = |pod: &Value| pod.as_object().cloned().unwrap_or_default();
+            validate_resize(&map(&new), &map(&old), &mut errors);
+            errors.iter().map(ToString::to_string).collect()
+        };
+        let cpu = |request: &str, limit: &str| json!({"requests": {"cpu": request}, "limits": {"cpu": limit}});
+        assert!(resized(cpu("1", "2"), cpu("2", "4")).is_empty());
+        let class = [
+            "spec: Invalid value: \"Burstable\": Pod QOS Class may not change as a result of resizing",
+        ];
+        assert_eq!(resized(json!({}), cpu("1", "2")), class);
+        let removed =
+            ["spec.containers[0].resources.limits: Forbidden: resource limits cannot be removed"];
+        assert_eq!(resized(cpu("1", "2"), json!({"requests": {"cpu": "1"}})), removed);
+        let disk = |size: &str| json!({"requests": {"cpu": "1", "ephemeral-storage": size}});
+        assert_eq!(
+            resized(disk("1"), disk("2")),
+            ["spec: Forbidden: only cpu and memory resources are mutable"]
+        );
     }
 }
