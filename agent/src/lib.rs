@@ -24,6 +24,7 @@ pub mod runtime;
 mod security;
 mod server;
 mod static_pods;
+mod stats;
 mod status;
 mod volumes;
 

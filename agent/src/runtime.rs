@@ -1,6 +1,6 @@
 //! The interface between the agent and what runs containers, after the CRI.
 //!
-//! A runtime is five small traits: [`Sandboxes`], [`Containers`], [`Limits`], [`Streams`] and
+//! A runtime is six small traits: [`Sandboxes`], [`Containers`], [`Limits`], [`Streams`], [`Stats`] and
 //! [`crate::images::Images`]. All calls are idempotent where the contract says so, and may be made from
 //! many tasks at once. What runs survives the agent: a new runtime value over the same state
 //! folder finds it again through `list`.
@@ -73,8 +73,17 @@ pub trait Streams: Send + Sync {
     async fn port_forward(&self, id: &SandboxId, port: u16) -> Result<Box<dyn Duplex>>;
 }
 
+/// What pods use.
+#[async_trait]
+pub trait Stats: Send + Sync {
+    /// What each sandbox that is ready uses now. One whose containers have all ended may be left out.
+    async fn usage(&self) -> Result<Vec<SandboxUsage>>;
+}
+
 /// A whole runtime.
-pub trait Runtime: Sandboxes + Containers + Limits + Streams + crate::images::Images {
+pub trait Runtime:
+    Sandboxes + Containers + Limits + Streams + Stats + crate::images::Images
+{
     /// Name and version, as Node status shows it: `oci://0.1.0`.
     fn version(&self) -> String;
 }

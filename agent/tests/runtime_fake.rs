@@ -33,7 +33,9 @@ fn play(command: &[String]) -> Script {
             ..Script::default()
         },
         Program::Succeeds => Script { runs: soon, ..Script::default() },
-        Program::RunsUntilTerm => Script { on_term: Some(5), ..Script::default() },
+        Program::RunsUntilTerm => {
+            Script { on_term: Some(5), milli_cpu: 10, memory: 1 << 20, ..Script::default() }
+        }
         Program::IgnoresTerm => Script::default(),
         Program::Copies => Script { copies: true, ..Script::default() },
         Program::Missing => Script {

@@ -28,7 +28,7 @@ use super::linux::state::{Layout, io_error, make_folder};
 use super::{
     AttachRequest, ContainerConfig, ContainerId, ContainerStatus, Containers, Duplex, Error, Event,
     ExecRequest, Limits, Resources, Result, Runtime, SandboxConfig, SandboxId, SandboxStatus,
-    Sandboxes, Session, Streams,
+    SandboxUsage, Sandboxes, Session, Stats, Streams,
 };
 use crate::images::{Credentials, ImageId, ImageStatus, Images};
 use crate::network::Network;
@@ -268,6 +268,13 @@ impl Streams for ContainerdRuntime {
 
     async fn port_forward(&self, id: &SandboxId, port: u16) -> Result<Box<dyn Duplex>> {
         self.inner.sandboxes.dial(id, port).await
+    }
+}
+
+#[async_trait]
+impl Stats for ContainerdRuntime {
+    async fn usage(&self) -> Result<Vec<SandboxUsage>> {
+        self.inner.sandboxes.usage().await
     }
 }
 

@@ -9,7 +9,7 @@ mod streams;
 use super::{
     AttachRequest, ContainerConfig, ContainerId, ContainerState, ContainerStatus, Containers,
     Duplex, Error, Event, ExecRequest, Limits, Resources, Result, Runtime, SandboxConfig,
-    SandboxId, SandboxStatus, Sandboxes, Session, Streams,
+    SandboxId, SandboxStatus, SandboxUsage, Sandboxes, Session, Stats, Streams, Usage,
 };
 use crate::images::{Credentials, ImageId, ImageStatus, Images};
 use async_trait::async_trait;
@@ -47,6 +47,10 @@ pub struct Script {
     pub on_term: Option<i32>,
     /// The kernel ends it for want of memory.
     pub oom: bool,
+    /// Thousandths of a core that it uses while it runs.
+    pub milli_cpu: u32,
+    /// Bytes of memory that it uses while it runs.
+    pub memory: u64,
 }
 
 /// Decides what containers and exec'd programs do. Called once a start.
@@ -281,6 +285,27 @@ impl Streams for FakeRuntime {
             tokio::io::copy(&mut read, &mut write).await
         });
         Ok(Box::new(ours))
+    }
+}
+
+#[async_trait]
+impl Stats for FakeRuntime {
+    async fn usage(&self) -> Result<Vec<SandboxUsage>> {
+        let (state, at) = (self.inner.state.lock(), (self.inner.now)());
+        let of = |sandbox: &SandboxStatus| {
+            let containers = state.containers.values().filter(|c| c.sandbox == sandbox.id);
+            let containers: BTreeMap<_, _> =
+                containers.filter_map(|c| Some((c.id.clone(), c.usage(at)?))).collect();
+            let nothing = Usage { at, cpu: Duration::ZERO, working_set: 0, memory: 0 };
+            let pod = containers.values().fold(nothing, |all, one| Usage {
+                cpu: all.cpu + one.cpu,
+                working_set: all.working_set + one.working_set,
+                memory: all.memory + one.memory,
+                ..all
+            });
+            SandboxUsage { id: sandbox.id.clone(), pod, containers }
+        };
+        Ok(state.sandboxes.values().filter(|sandbox| sandbox.ready).map(of).collect())
     }
 }
 

@@ -11,6 +11,7 @@ pub(in crate::runtime) mod sandboxes;
 pub(in crate::runtime) mod seccomp;
 pub(in crate::runtime) mod spec;
 pub(in crate::runtime) mod state;
+mod usage;
 pub(in crate::runtime) mod users;
 
 use crate::runtime::{Error, Event};

@@ -35,7 +35,7 @@ use super::linux::{cgroup, events};
 use super::{
     AttachRequest, ContainerConfig, ContainerId, ContainerStatus, Containers, Duplex, Error, Event,
     ExecRequest, Limits, Resources, Result, Runtime, SandboxConfig, SandboxId, SandboxStatus,
-    Sandboxes, Session, Streams,
+    SandboxUsage, Sandboxes, Session, Stats, Streams,
 };
 use crate::images::store::ImageStore;
 use crate::images::{Credentials, ImageId, ImageStatus, Images};
@@ -232,6 +232,13 @@ impl Streams for OciRuntime {
 
     async fn port_forward(&self, id: &SandboxId, port: u16) -> Result<Box<dyn Duplex>> {
         self.inner.sandboxes.dial(id, port).await
+    }
+}
+
+#[async_trait]
+impl Stats for OciRuntime {
+    async fn usage(&self) -> Result<Vec<SandboxUsage>> {
+        self.inner.sandboxes.usage().await
     }
 }
 

@@ -63,6 +63,7 @@ pub async fn contract(subject: &mut dyn Subject) {
     checks::output_and_exit_code(subject).await;
     checks::success_is_completed(subject).await;
     checks::a_missing_program_is_a_start_error(subject).await;
+    checks::what_runs_uses_something(subject).await;
     checks::stopping_asks_first(subject).await;
     checks::stopping_kills_in_the_end(subject).await;
     checks::removing_ends_what_runs(subject).await;

@@ -151,6 +151,30 @@ impl Resources {
     }
 }
 
+/// What a control group has used, and uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Usage {
+    /// When that was read.
+    pub at: SystemTime,
+    /// Time on processors, of all of them together, since the group was made.
+    pub cpu: std::time::Duration,
+    /// Bytes of memory that can't be taken away at once: all but files that were not used lately.
+    pub working_set: u64,
+    /// Bytes of memory, caches included.
+    pub memory: u64,
+}
+
+/// What a pod uses.
+#[derive(Clone, Debug)]
+pub struct SandboxUsage {
+    /// Its sandbox.
+    pub id: SandboxId,
+    /// All of it together.
+    pub pod: Usage,
+    /// Its containers that run.
+    pub containers: BTreeMap<ContainerId, Usage>,
+}
+
 /// What one container runs.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct ContainerConfig {

@@ -1,11 +1,8 @@
 //! A few numbers about the node and its pods.
 
-use super::answers::Refusal;
 use crate::pod_workers::Host;
 use crate::pod_workers::snapshot::is_running;
-use serde_json::{Value, json};
 use std::fmt::Write;
-use windlass_core::cache::{HeaderOnly, Informer};
 
 /// In Prometheus' text format.
 pub(super) fn render(host: &Host, bound: usize) -> String {
@@ -31,23 +28,4 @@ pub(super) fn render(host: &Host, bound: usize) -> String {
         [("{container_state=\"running\"}", running), ("{container_state=\"exited\"}", exited)];
     metric("kubelet_running_containers", "Containers by their state", &rows);
     text
-}
-
-/// `stats/summary` as far as it is known.
-pub(super) fn summary(host: &Host, pods: &Informer<HeaderOnly>) -> Result<Value, Refusal> {
-    let list: Vec<_> = pods
-        .list(None)
-        .iter()
-        .map(|entry| {
-            let header = entry.object.header();
-            let of = host.cache.pod(&header.uid);
-            let containers: Vec<_> =
-                of.containers.iter().filter(|c| is_running(c)).map(|c| json!({"name": c.name})).collect();
-            json!({
-                "podRef": {"name": &*header.name, "namespace": &*header.namespace, "uid": &*header.uid},
-                "containers": containers,
-            })
-        })
-        .collect();
-    Ok(json!({"node": {"nodeName": host.config.node_name}, "pods": list}))
 }

@@ -3,6 +3,7 @@
 use super::answers::{Body, Refusal, json, text};
 use super::query::{pairs, segments};
 use super::{Server, metrics};
+use crate::stats::{Stats, resource_metrics, summary};
 use http::{Request, Response};
 use hyper::body::Incoming;
 use serde_json::{Value, json};
@@ -18,7 +19,8 @@ impl Server {
             ["healthz"] => Ok(text("ok")),
             ["pods"] => self.list_pods(),
             ["metrics"] => Ok(text(metrics::render(&self.host, self.pods.len()))),
-            ["stats", "summary"] => self.summary().await,
+            ["metrics", "resource"] => self.stats().await.map(|all| text(resource_metrics(&all))),
+            ["stats", "summary"] => self.stats().await.map(|all| json(&summary(&all))),
             ["containerLogs", namespace, pod, container] => {
                 self.container_logs(namespace, pod, container, &query).await
             }
@@ -44,7 +46,7 @@ impl Server {
         Ok(json(&json!({"apiVersion": "v1", "kind": "PodList", "metadata": {}, "items": items})))
     }
 
-    async fn summary(&self) -> Result<Response<Body>, Refusal> {
-        metrics::summary(&self.host, &self.pods).map(|summary| json(&summary))
+    async fn stats(&self) -> Result<Stats, Refusal> {
+        Stats::read(&self.host).await.map_err(|error| Refusal::internal(&error))
     }
 }

@@ -12,7 +12,12 @@ struct Talking;
 
 impl Director for Talking {
     fn container(&self, _: &ContainerConfig) -> Script {
-        Script { stdout: "one\ntwo\nthree\n".into(), on_term: Some(0), ..Script::default() }
+        Script {
+            stdout: "one\ntwo\nthree\n".into(),
+            on_term: Some(0),
+            memory: 1 << 20,
+            ..Script::default()
+        }
     }
 
     fn exec(&self, _: &ContainerConfig, command: &[String]) -> Script {
@@ -133,4 +138,21 @@ async fn closing_standard_input_ends_what_reads_it() {
     let [_, out, _, status] = exec(&address, "command=cat&input=1&output=1", &input).await;
     assert_eq!(out, "hello");
     assert!(status.contains("Success"), "{status}");
+}
+
+#[tokio::test]
+async fn what_pods_use_is_told_in_both_ways() {
+    let (_node, address) = node().await;
+    let (head, text) = get(&address, "/metrics/resource").await;
+    assert!(head.contains("200"), "{head}");
+    let of = "{container=\"c\",namespace=\"default\",pod=\"a\"}";
+    assert!(text.contains(&format!("container_memory_working_set_bytes{of} 1048576 ")), "{text}");
+    assert!(text.contains(&format!("container_cpu_usage_seconds_total{of} ")), "{text}");
+    assert!(text.contains("\nnode_memory_working_set_bytes "), "{text}");
+    let (_, body) = get(&address, "/stats/summary").await;
+    let summary: Value = serde_json::from_str(&body).expect("JSON");
+    let pod = &summary["pods"][0];
+    assert_eq!(pod["podRef"]["name"], "a");
+    assert_eq!(pod["containers"][0]["memory"]["workingSetBytes"], 1 << 20);
+    assert_eq!(summary["node"]["nodeName"], "n1");
 }

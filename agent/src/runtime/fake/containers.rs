@@ -3,7 +3,7 @@
 use super::{Inner, Script, is_running, state_of};
 use crate::runtime::{
     ContainerConfig, ContainerId, ContainerState, ContainerStatus, Error, Event, Resources, Result,
-    SandboxId,
+    SandboxId, Usage,
 };
 use std::fs::File;
 use std::io::Write;
@@ -60,6 +60,15 @@ impl Entry {
             labels: self.config.labels.clone(),
             annotations: self.config.annotations.clone(),
         }
+    }
+
+    /// What its script says that it uses, if it runs.
+    pub(super) fn usage(&self, at: SystemTime) -> Option<Usage> {
+        let ContainerState::Running { started_at, .. } = *self.state.borrow() else { return None };
+        let script = self.script.lock();
+        let ran = at.duration_since(started_at).unwrap_or_default();
+        let cpu = ran * script.milli_cpu / 1000;
+        Some(Usage { at, cpu, working_set: script.memory, memory: script.memory })
     }
 
     /// Waits until it no longer runs.

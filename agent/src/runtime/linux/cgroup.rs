@@ -213,7 +213,7 @@ fn remove_below(folder: &Path) -> io::Result<()> {
     }
 }
 
-fn children(folder: &Path) -> io::Result<Vec<PathBuf>> {
+pub(super) fn children(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let entries = match fs::read_dir(folder) {
         Err(e) if gone(&e) => return Ok(Vec::new()),
         entries => entries?,
@@ -228,7 +228,7 @@ fn children(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-fn gone(e: &io::Error) -> bool {
+pub(super) fn gone(e: &io::Error) -> bool {
     e.kind() == io::ErrorKind::NotFound
         || e.raw_os_error() == Some(rustix::io::Errno::NODEV.raw_os_error())
 }
@@ -247,11 +247,11 @@ fn folders(group: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-fn under(controller: &str, group: &Path) -> PathBuf {
+pub(super) fn under(controller: &str, group: &Path) -> PathBuf {
     Path::new(ROOT).join(controller).join(relative(group))
 }
 
-fn at_root(group: &Path) -> PathBuf {
+pub(super) fn at_root(group: &Path) -> PathBuf {
     Path::new(ROOT).join(relative(group))
 }
 

@@ -2,10 +2,12 @@
 
 use super::namespaces::{self, Plan};
 use super::state::{self, Layout, SandboxRecord, io_error};
-use super::{cgroup, lost};
+use super::{cgroup, lost, usage};
 use crate::images::blob::random_hex;
 use crate::network::{Attachment, Network};
-use crate::runtime::{Duplex, Error, Resources, Result, SandboxConfig, SandboxId, SandboxStatus};
+use crate::runtime::{
+    Duplex, Error, Resources, Result, SandboxConfig, SandboxId, SandboxStatus, SandboxUsage,
+};
 use parking_lot::Mutex;
 use rustix::process::{Pid, Signal, kill_process};
 use std::collections::HashMap;
@@ -68,6 +70,20 @@ impl SandboxStore {
     /// All of them.
     pub(in crate::runtime) fn list(&self) -> Vec<SandboxStatus> {
         self.all.lock().values().map(|s| s.record.lock().status()).collect()
+    }
+
+    /// What those that are ready use.
+    pub(in crate::runtime) async fn usage(&self) -> Result<Vec<SandboxUsage>> {
+        let all: Vec<_> = self.all.lock().values().cloned().collect();
+        let records = all.iter().map(|sandbox| sandbox.record.lock().clone());
+        let groups: Vec<_> =
+            records.filter(|r| r.ready).map(|r| (r.id.clone(), self.group_of(&r))).collect();
+        let clock = self.clock.clone();
+        let read = move || {
+            let of = |(id, group): (_, PathBuf)| usage::of_pod(&group, id, &*clock);
+            groups.into_iter().filter_map(|found| of(found).transpose()).collect::<Result<_>>()
+        };
+        tokio::task::spawn_blocking(read).await.map_err(lost)?
     }
 
     fn get(&self, id: &SandboxId) -> Result<Arc<Sandbox>> {

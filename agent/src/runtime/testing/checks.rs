@@ -49,6 +49,17 @@ pub(super) async fn success_is_completed(subject: &dyn Subject) {
     pod.remove().await;
 }
 
+pub(super) async fn what_runs_uses_something(subject: &dyn Subject) {
+    let pod = Pod::new(subject).await;
+    let id = pod.run(subject, Program::RunsUntilTerm).await;
+    let all = pod.runtime.usage().await.expect("usage");
+    let mine = all.iter().find(|usage| usage.id == pod.id).expect("a sandbox that is ready");
+    let used = mine.containers.get(&id).expect("a container that runs");
+    assert!(used.working_set > 0 && used.working_set <= used.memory, "{used:?}");
+    assert!(mine.pod.memory >= used.working_set && mine.pod.cpu >= used.cpu, "{mine:?}");
+    pod.remove().await;
+}
+
 pub(super) async fn a_missing_program_is_a_start_error(subject: &dyn Subject) {
     let pod = Pod::new(subject).await;
     let id = pod.create(subject, Program::Missing, |_| {}).await;
