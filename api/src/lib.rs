@@ -32,6 +32,7 @@ pub mod openapi;
 pub mod patch;
 pub mod pki;
 pub mod registry;
+pub mod resource_metrics;
 pub mod reviews;
 pub mod schema;
 pub mod server;

@@ -15,6 +15,7 @@ mod entry;
 mod event_leases;
 mod loopback;
 mod meta;
+mod observer;
 mod patch;
 mod read;
 mod subresources;
@@ -27,6 +28,7 @@ mod tests;
 pub use decode::{Body, BodyFormat};
 pub use entry::{Entry, Resources};
 pub use loopback::Loopback;
+pub use observer::{Observation, Observer};
 pub use subresources::{Call, Created, Creater};
 
 pub(crate) use conversion::{Conversion, convert};

@@ -120,6 +120,7 @@ pub(super) fn plan(
         match found.get(name) {
             None => steps.push(Step::Create(name.clone())),
             Some(Found { kept: None, .. }) => {}
+            Some(known) if known.spec.service.is_some() && !wanted.is_builtin() => {}
             Some(known) if known.spec != wanted.spec || known.kept != Some(wanted.kept) => {
                 steps.push(Step::Update(name.clone()));
             }
@@ -156,6 +157,12 @@ impl Kept {
 // === impl Wanted ===
 
 impl Wanted {
+    /// Whether Kubernetes has it of its own, or users defined it: what is served beside that may be given to another
+    /// server for good.
+    fn is_builtin(&self) -> bool {
+        self.kept == Kept::Always || GROUPS.iter().any(|(name, _)| *name == self.spec.group)
+    }
+
     /// The spec, and the labels, as an object has them.
     pub(super) fn parts(&self) -> (Value, Value) {
         let Spec { group, version, group_priority_minimum, version_priority, .. } = &self.spec;

@@ -54,6 +54,16 @@ fn what_users_make_stays_theirs() {
     assert_eq!(plan(&all, &found, false), [update, delete("v1.gone.example.com")]);
 }
 
+#[test]
+fn what_is_served_beside_kubernetes_own_may_be_given_away() {
+    let metrics = GroupVersion::new("metrics.k8s.io", "v1beta1");
+    let all = wanted([(metrics, false), (GroupVersion::new("apps", "v1"), false)]);
+    let given = Spec { service: Some(ServiceReference::default()), ..Spec::default() };
+    let given = Found { spec: given, kept: Some(Kept::OnStart) };
+    let found = ["v1beta1.metrics.k8s.io", "v1.apps"].map(|name| (name.to_owned(), given.clone()));
+    assert_eq!(plan(&all, &found.into(), true), [Step::Update("v1.apps".into())]);
+}
+
 fn reason(service: Option<&Service>, slices: &[EndpointSlice]) -> String {
     let (namespace, name) = ("a".to_owned(), "b".to_owned());
     let reference = ServiceReference { namespace, name, port: Some(443) };

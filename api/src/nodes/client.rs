@@ -1,13 +1,14 @@
 //! Connections to agents and pods: dialed for one request each.
 
 use super::backend::{Backend, Security};
-use super::tls;
+use super::{answer, headers, objects, tls};
 use crate::endpoints::{Body, BodyError};
 use crate::pki::{self, CertificateResolver};
+use crate::registry::Loopback;
 use crate::server::ConnectRequest;
 use bytes::Bytes;
 use futures::StreamExt;
-use http::Response;
+use http::{HeaderMap, Method, Response, StatusCode};
 use http_body::Body as _;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
@@ -21,6 +22,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_util::task::AbortOnDropHandle;
+use windlass_core::meta::Status;
 
 /// How long a connection may take to come about, TLS included.
 const DIAL: Duration = Duration::from_secs(10);
@@ -74,6 +76,23 @@ impl NodeClient {
     /// When a certificate or key can't be used.
     pub fn new(own: &CertificateResolver, authority_pem: &str) -> Result<Self, pki::Error> {
         Ok(Self { agents: tls::verified(Some(own), authority_pem)?, pods: tls::unverified(None)? })
+    }
+
+    /// The document under a path of a node's agent: within these limits of time, for its head, and of size.
+    pub(crate) async fn read_agent(
+        &self,
+        objects: &Loopback,
+        node: &str,
+        path: &str,
+        (answers_in, limit): (Duration, usize),
+    ) -> Result<Bytes, Status> {
+        let agent = objects::agent(objects, node).await?;
+        let request = headers::request(Method::GET, path, &agent, HeaderMap::new())?;
+        let reply = self.send(&agent, request, answers_in).await.map_err(answer::unreachable)?;
+        if reply.response.status() != StatusCode::OK {
+            return Err(answer::refusal(reply).await);
+        }
+        reply.read(limit).await.map_err(Status::internal)
     }
 
     /// Dials, asks, and waits for the head of the answer. The connection may be upgraded.

@@ -1,6 +1,6 @@
 //! The resources a server has.
 
-use super::Conversion;
+use super::{Conversion, Observer};
 use crate::apiextensions::{CustomResource, ScalePaths};
 use crate::storage::{Fields, Resource, Selection};
 use crate::strategy::{Map, Strategy, strategy_for};
@@ -32,6 +32,8 @@ pub struct Entry {
     pub(crate) conversion: Option<&'static dyn Conversion>,
     /// What a definition says of it, if that is where it comes from.
     pub(crate) custom: Option<Arc<CustomResource>>,
+    /// Who is asked for its objects, if nothing keeps them.
+    pub(crate) observer: Option<Arc<dyn Observer>>,
 }
 
 /// All served resources, in the order they were added. Cheap to look up; may change while the server runs.
@@ -77,7 +79,13 @@ impl Entry {
             strategy,
             info,
             custom: None,
+            observer: None,
         }
+    }
+
+    /// A resource that nothing keeps.
+    pub(crate) fn observed(info: Arc<ResourceInfo>, observer: Arc<dyn Observer>) -> Self {
+        Self { observer: Some(observer), ..Self::builtin(info) }
     }
 
     /// One version of a defined resource. It is handled in the version it is served in, and converted on
@@ -91,6 +99,7 @@ impl Entry {
             conversion: None,
             custom: Some(custom),
             info,
+            observer: None,
         }
     }
 

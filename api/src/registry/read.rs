@@ -1,7 +1,7 @@
 //! From the options of a request to what storage is asked (API concepts, "Resource versions").
 
 use super::loopback::Loopback;
-use super::{Entry, Registry};
+use super::{Entry, Registry, observer};
 use crate::storage::{
     Continuation, EventStream, ListQuery, Page, ReadVersion, Selection, WatchFrom, WatchQuery,
 };
@@ -21,6 +21,9 @@ impl Registry {
         namespace: Option<&str>,
         name: &str,
     ) -> Result<Arc<Object>, Status> {
+        if let Some(observer) = &entry.observer {
+            return observer::get((&**observer, entry), &self.objects, namespace, name).await;
+        }
         let found = self.stored(entry, namespace, name).await?;
         entry.serve(found).await
     }
@@ -44,6 +47,9 @@ impl Registry {
         options: &ListOptions,
     ) -> Result<ObjectList, Status> {
         let mut query = entry.list_query(namespace, options)?;
+        if let Some(observer) = &entry.observer {
+            return observer::list(&**observer, &self.objects, namespace, options).await;
+        }
         let fields = entry.split(&mut query.selection);
         let page = self.storage().list(&query).await;
         let mut page = page.map_err(|status| match status.reason {

@@ -9,7 +9,7 @@ use crate::authentication::{Anonymous, Authenticator, TokenKeys};
 use crate::authorization::Authorizer;
 use crate::handler::Creaters;
 use crate::pki::CertificateResolver;
-use crate::registry::{Creater, Entry, Loopback};
+use crate::registry::{Creater, Entry, Loopback, Observer};
 use crate::strategy::{ServiceConfig, Strategy};
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -30,6 +30,7 @@ type AuthorizerFactory = Box<dyn FnOnce(&Loopback) -> Arc<dyn Authorizer> + Send
 pub struct Builder {
     store: Option<Arc<dyn Backend>>,
     resources: Option<Vec<Entry>>,
+    observed: Vec<Entry>,
     definitions: Vec<CustomResourceDefinition>,
     env: Option<Env>,
     services: ServiceConfig,
@@ -56,6 +57,7 @@ impl Default for Builder {
         Self {
             store: None,
             resources: None,
+            observed: Vec::new(),
             definitions: Vec::new(),
             env: None,
             services: ServiceConfig::default(),
@@ -97,6 +99,13 @@ impl Builder {
     #[must_use]
     pub fn resource(mut self, info: Arc<ResourceInfo>, strategy: Arc<dyn Strategy>) -> Self {
         self.resources.get_or_insert_default().push(Entry::custom(info, strategy));
+        self
+    }
+
+    /// Serves a resource that nothing keeps, beside the others: `observer` is asked for its objects.
+    #[must_use]
+    pub fn observer(mut self, info: Arc<ResourceInfo>, observer: Arc<dyn Observer>) -> Self {
+        self.observed.push(Entry::observed(info, observer));
         self
     }
 

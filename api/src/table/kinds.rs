@@ -6,6 +6,7 @@ pub(super) mod apps;
 pub(super) mod batch;
 pub(super) mod config;
 pub(super) mod generic;
+pub(super) mod metrics;
 pub(super) mod network;
 pub(super) mod nodes;
 pub(super) mod policy;

@@ -2,7 +2,7 @@
 
 use super::column::Column;
 use super::kinds::{
-    access, admission, apps, batch, config, generic, network, nodes, policy, storage,
+    access, admission, apps, batch, config, generic, metrics, network, nodes, policy, storage,
 };
 use super::pod;
 use super::row::{Cells, Row};
@@ -69,6 +69,8 @@ static PRINTERS: &[Printer] = printers! {
     "events.k8s.io" "Event" config::EVENT new_event;
     "flowcontrol.apiserver.k8s.io" "FlowSchema" policy::FLOW_SCHEMA flow_schema;
     "flowcontrol.apiserver.k8s.io" "PriorityLevelConfiguration" policy::PRIORITY_LEVEL priority_level;
+    "metrics.k8s.io" "NodeMetrics" metrics::USAGE node;
+    "metrics.k8s.io" "PodMetrics" metrics::USAGE pod;
     "networking.k8s.io" "IPAddress" network::IP_ADDRESS ip_address;
     "networking.k8s.io" "Ingress" network::INGRESS ingress;
     "networking.k8s.io" "IngressClass" network::INGRESS_CLASS ingress_class;

@@ -17,6 +17,7 @@ use windlass_api::bootstrap::{
 use windlass_api::local::LocalClient;
 use windlass_api::nodes::{NodeClient, connects};
 use windlass_api::pki::server_tls_with;
+use windlass_api::resource_metrics::ResourceMetrics;
 use windlass_api::server::{ApiServer, ServeOptions};
 use windlass_api::strategy::ServiceConfig;
 use windlass_core::cache::InformerFactory;
@@ -58,7 +59,8 @@ impl ControlPlane {
         let advertise = options.advertise.unwrap_or_else(|| super::node::address(listen));
         let (deciders, mut renewal) = (Deciders::new(options), Renewal::default());
         let own = (&identity, &mut renewal);
-        let server = build(options, own, store, &deciders, advertise, listen).await?;
+        let (at, shutdown) = ((advertise, listen), parts.shutdown().child_token());
+        let server = build(options, own, store, &deciders, at, shutdown).await?;
         let client: Arc<dyn Client> = Arc::new(LocalClient::new(server.clone(), User::admin()));
         // The first address is the Service `kubernetes`.
         let range = services(&options.service_cidr)?;
@@ -70,6 +72,8 @@ impl ControlPlane {
         if let Some(address) = dns {
             super::dns::publish(&*client, address).await?;
         }
+        let published = ResourceMetrics::publish(&*client).await;
+        published.map_err(|e| Error::part("bootstrap", e))?;
         let published = publish_authentication(&*client, identity.authorities()).await;
         published.map_err(|e| Error::part("bootstrap", e))?;
         let informers = InformerFactory::new(client.clone(), parts.shutdown().child_token());
@@ -116,8 +120,8 @@ async fn build(
     (identity, renewal): (&Identity, &mut Renewal),
     store: Arc<dyn Backend>,
     deciders: &Deciders,
-    advertise: IpAddr,
-    listen: Option<SocketAddr>,
+    (advertise, listen): (IpAddr, Option<SocketAddr>),
+    shutdown: Shutdown,
 ) -> Result<Arc<ApiServer>, Error> {
     let env = options.env.clone();
     let now = env.clock.now();
@@ -145,6 +149,8 @@ async fn build(
     builder = access::add(builder, options, identity, deciders)?;
     let own = renewal.shown("agents' client", now, identity.agent_client())?;
     let nodes = NodeClient::new(&own, identity.authority.certificate())?;
+    let metrics = ResourceMetrics::new(nodes.clone(), options.env.clock.clone(), shutdown);
+    builder = metrics.serve(builder);
     for (resource, subresource, connect) in connects(nodes) {
         builder = builder.connect(resource, subresource, connect);
     }

@@ -92,6 +92,7 @@ impl Builder {
             Some(entries) => entries.into_iter().collect(),
             None => Scheme::builtin().iter().cloned().map(Entry::builtin).collect(),
         };
+        self.observed.drain(..).for_each(|entry| resources.install(entry));
         if self.transactions {
             resources.install(Entry::builtin(Arc::new(crate::transaction::resource())));
         }
