@@ -8,6 +8,10 @@ use crate::config::Config;
 use crate::eviction::{Manager, Verdicts};
 use crate::node_shutdown::NodeShutdown;
 use crate::node_status::{NodeStatus, renew_leases};
+#[cfg(feature = "plugins")]
+use crate::plugins::devices::{DeviceServer, Devices};
+#[cfg(feature = "plugins")]
+use crate::plugins::registry::PluginRegistry;
 use crate::pod_workers::cache::RuntimeCache;
 use crate::pod_workers::{Bells, Host, PodWorkers};
 use crate::prober::Prober;
@@ -16,6 +20,8 @@ use crate::runtime::Runtime;
 use crate::server::{Server, ServerTls};
 use crate::static_pods::{Mirrors, StaticPods};
 use crate::volumes::VolumeManager;
+#[cfg(feature = "plugins")]
+use crate::volumes::csi::Csi;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -53,6 +59,10 @@ pub struct Agent {
     listener: Option<(TcpListener, Option<ServerTls>)>,
     pod_cidr: Option<PodCidrHook>,
     node_shutdown: NodeShutdown,
+    #[cfg(feature = "plugins")]
+    csi: Arc<Csi>,
+    #[cfg(feature = "plugins")]
+    devices: Arc<Devices>,
 }
 
 // === impl Agent ===
@@ -88,6 +98,13 @@ impl Agent {
         {
             hook(cidr)?;
         }
+        // Simulated nodes have no plugins.
+        #[cfg(feature = "plugins")]
+        if self.config.mount_filesystems {
+            let plugins = PluginRegistry::new(&self.config.root_dir, self.csi.drivers.clone());
+            tasks.spawn(plugins.run(shutdown.clone()));
+            tasks.spawn(DeviceServer(self.devices.clone()).run(shutdown.clone()));
+        }
         let selector = format!("spec.nodeName={}", self.config.node_name);
         let pods = self.informers.filtered::<HeaderOnly>(PODS, &selector);
         let host = Arc::new(self.host(verdicts, &shutdown).await);
@@ -119,6 +136,10 @@ impl Agent {
             env: self.env.clone(),
             runtime: self.runtime.clone(),
             verdicts,
+            #[cfg(feature = "plugins")]
+            csi: self.csi.clone(),
+            #[cfg(feature = "plugins")]
+            devices: self.devices.clone(),
         }
     }
 
@@ -188,8 +209,14 @@ impl Agent {
             Arc::new(move |uid: &str| object_bells.ring_references(uid)),
             shutdown.clone(),
         ));
-        let volumes =
-            VolumeManager::new(config.clone(), client.clone(), env.clone(), references.clone());
+        let volumes = VolumeManager::new(
+            config.clone(),
+            client.clone(),
+            env.clone(),
+            references.clone(),
+            #[cfg(feature = "plugins")]
+            self.csi.clone(),
+        );
         let prober = Prober::start(
             self.runtime.clone(),
             env.clone(),
@@ -216,6 +243,8 @@ impl Agent {
             recorder,
             references,
             volumes: Arc::new(volumes),
+            #[cfg(feature = "plugins")]
+            devices: self.devices.clone(),
             prober,
             cache,
             services,

@@ -15,6 +15,8 @@ pub mod images;
 pub mod network;
 mod node_shutdown;
 mod node_status;
+#[cfg(feature = "plugins")]
+pub mod plugins;
 mod pod;
 mod pod_workers;
 mod prober;

@@ -8,4 +8,5 @@ mod register;
 
 pub(crate) use lease::renew_leases;
 pub(crate) use machine::{memory, nearest};
+pub(crate) use object::Count;
 pub(crate) use register::NodeStatus;

@@ -4,6 +4,7 @@ mod admission;
 mod bells;
 pub(crate) mod cache;
 mod container_config;
+mod devices;
 mod dispatcher;
 mod effects;
 mod host;

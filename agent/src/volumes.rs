@@ -3,6 +3,8 @@
 mod atomic;
 mod claim;
 mod config_map;
+#[cfg(feature = "plugins")]
+pub(crate) mod csi;
 mod downward;
 mod empty_dir;
 mod host_path;
@@ -74,7 +76,7 @@ pub(crate) trait VolumePlugin: Send + Sync {
 }
 
 /// All kinds.
-const PLUGINS: [&dyn VolumePlugin; 7] = [
+const PLUGINS: &[&dyn VolumePlugin] = &[
     &empty_dir::EmptyDir,
     &host_path::HostPath,
     &config_map::ConfigMapVolume,
@@ -82,6 +84,8 @@ const PLUGINS: [&dyn VolumePlugin; 7] = [
     &downward::DownwardApi,
     &projected::Projected,
     &claim::Claim,
+    #[cfg(feature = "plugins")]
+    &csi::Inline,
 ];
 
 /// Makes and removes the volumes of this node's pods.
@@ -90,6 +94,8 @@ pub(crate) struct VolumeManager {
     pub(crate) client: Arc<dyn Client>,
     pub(crate) env: Env,
     pub(crate) references: Arc<References>,
+    #[cfg(feature = "plugins")]
+    pub(crate) csi: Arc<csi::Csi>,
     pub(crate) tokens: token::Tokens,
     mounted: Mutex<HashMap<String, BTreeMap<String, Made>>>,
 }
@@ -102,9 +108,19 @@ impl VolumeManager {
         client: Arc<dyn Client>,
         env: Env,
         references: Arc<References>,
+        #[cfg(feature = "plugins")] csi: Arc<csi::Csi>,
     ) -> Self {
         let tokens = token::Tokens::default();
-        Self { config, client, env, references, tokens, mounted: Mutex::default() }
+        Self {
+            config,
+            client,
+            env,
+            references,
+            #[cfg(feature = "plugins")]
+            csi,
+            tokens,
+            mounted: Mutex::default(),
+        }
     }
 
     /// Makes all volumes of a pod, or brings them up to date; when the first of them must be renewed.
@@ -163,6 +179,8 @@ impl VolumeManager {
         self.mounted.lock().remove(uid);
         self.tokens.forget(uid);
         self.references.release(uid);
+        #[cfg(feature = "plugins")]
+        self.csi.tear_down(uid).await?;
         let dir = self.config.pod_dir(uid);
         blocking(move || mounts::remove_tree(&dir)).await
     }

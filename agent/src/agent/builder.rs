@@ -3,8 +3,14 @@
 use super::{Agent, PodCidrHook};
 use crate::config::Config;
 use crate::node_shutdown::NodeShutdown;
+#[cfg(feature = "plugins")]
+use crate::plugins::csi::Drivers;
+#[cfg(feature = "plugins")]
+use crate::plugins::devices::Devices;
 use crate::runtime::Runtime;
 use crate::server::ServerTls;
+#[cfg(feature = "plugins")]
+use crate::volumes::csi::Csi;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use windlass_core::cache::InformerFactory;
@@ -107,9 +113,17 @@ impl AgentBuilder {
             *folder = std::path::absolute(&*folder)
                 .map_err(|_| BuildError("working directory, or absolute paths"))?;
         }
+        let client = self.client.ok_or(BuildError("client"))?;
+        #[cfg(feature = "plugins")]
+        let drivers = Arc::new(Drivers::new(client.clone(), &self.config.node_name));
         Ok(Agent {
+            #[cfg(feature = "plugins")]
+            csi: Arc::new(Csi::new(&self.config, drivers)),
+            #[cfg(feature = "plugins")]
+            devices: Devices::open(&self.config.root_dir)
+                .map_err(|_| BuildError("readable list of the devices that containers have"))?,
             config: Arc::new(self.config),
-            client: self.client.ok_or(BuildError("client"))?,
+            client,
             informers: self.informers.ok_or(BuildError("factory of informers"))?,
             env: self.env.unwrap_or_else(Env::system),
             runtime: self.runtime.ok_or(BuildError("runtime"))?,

@@ -46,32 +46,50 @@ pub(super) struct Facts<'a> {
     pub(super) pressure: Pressure,
     /// Why the node does not work, if it does not.
     pub(super) trouble: Option<String>,
+    /// Those that others attach and detach, who must not take these away yet; none when that is not known.
+    pub(super) volumes_in_use: Option<Vec<String>>,
+    /// By resource.
+    pub(super) devices: BTreeMap<String, Count>,
     pub(super) now: Timestamp,
+}
+
+/// How many devices there are, and how many of these work.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Count {
+    pub(crate) capacity: usize,
+    pub(crate) allocatable: usize,
 }
 
 /// A node's status; conditions that have not changed keep the time of their last change in `old`.
 pub(super) fn status(facts: Facts<'_>, old: Option<&NodeStatus>) -> NodeStatus {
     let config = facts.config;
     let machine = &config.machine;
-    let capacity = BTreeMap::from([
+    let mut capacity = BTreeMap::from([
         ("cpu".to_owned(), quantity(machine.milli_cpu, "m")),
         ("ephemeral-storage".to_owned(), quantity(machine.ephemeral_storage / 1024, "Ki")),
         ("hugepages-2Mi".to_owned(), Quantity("0".into())),
         ("memory".to_owned(), quantity(machine.memory / 1024, "Ki")),
         ("pods".to_owned(), Quantity(config.max_pods.to_string())),
     ]);
+    let mut allocatable = capacity.clone();
+    for (name, count) in &facts.devices {
+        capacity.insert(name.clone(), Quantity(count.capacity.to_string()));
+        allocatable.insert(name.clone(), Quantity(count.allocatable.to_string()));
+    }
     let address = |kind: &str, address: String| NodeAddress { type_: kind.into(), address };
     let port = i32::from(config.port);
+    let had_volumes = old.is_some_and(|old| old.volumes_in_use.is_some());
     let endpoints = NodeDaemonEndpoints { kubelet_endpoint: Some(DaemonEndpoint { port }) };
     NodeStatus {
         addresses: Some(vec![
             address("InternalIP", config.node_ip.to_string()),
             address("Hostname", config.node_name.clone()),
         ]),
-        allocatable: Some(capacity.clone()),
+        allocatable: Some(allocatable),
         capacity: Some(capacity),
         conditions: Some(conditions(&facts, old)),
         daemon_endpoints: Some(endpoints),
+        volumes_in_use: facts.volumes_in_use.filter(|new| !new.is_empty() || had_volumes),
         images: Some(facts.images),
         node_info: Some(NodeSystemInfo {
             architecture: machine.architecture.clone(),

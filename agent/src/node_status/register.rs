@@ -8,6 +8,7 @@ use crate::status::whole_seconds;
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
+use windlass_core::apis::Quantity;
 use windlass_core::apis::core::v1::{Node, NodeStatus as Status};
 use windlass_core::client::{Client, ClientExt, Key, Patch, WriteOptions};
 use windlass_core::clock::Env;
@@ -28,6 +29,10 @@ pub(crate) struct NodeStatus {
     pub(crate) runtime: Arc<dyn Runtime>,
     /// Tells what the node runs short of.
     pub(crate) verdicts: Arc<Verdicts>,
+    #[cfg(feature = "plugins")]
+    pub(crate) csi: Arc<crate::volumes::csi::Csi>,
+    #[cfg(feature = "plugins")]
+    pub(crate) devices: Arc<crate::plugins::devices::Devices>,
 }
 
 impl NodeStatus {
@@ -88,9 +93,26 @@ impl NodeStatus {
             images,
             pressure: self.verdicts.pressure(),
             trouble,
+            volumes_in_use: self.volumes_in_use().await,
+            #[cfg(feature = "plugins")]
+            devices: self.devices.counts(),
+            #[cfg(not(feature = "plugins"))]
+            devices: Default::default(),
             now: whole_seconds(self.env.clock.now()).0,
         };
         object::status(facts, old)
+    }
+
+    /// None when it is not known: then what was said before holds.
+    #[cfg(feature = "plugins")]
+    async fn volumes_in_use(&self) -> Option<Vec<String>> {
+        let found = self.csi.in_use().await;
+        found.inspect_err(|error| tracing::warn!(%error, "volumes can't be listed")).ok()
+    }
+
+    #[cfg(not(feature = "plugins"))]
+    async fn volumes_in_use(&self) -> Option<Vec<String>> {
+        None
     }
 
     /// Writes the status as it is now over what `node` shows.
@@ -102,13 +124,29 @@ impl NodeStatus {
         self.client.patch(&key, patch, &WriteOptions::manager("kubelet")).await?.view()
     }
 
+    #[cfg(feature = "plugins")]
+    async fn devices_changed(&self) {
+        self.devices.changed().await;
+    }
+
+    #[cfg(not(feature = "plugins"))]
+    async fn devices_changed(&self) {
+        std::future::pending().await
+    }
+
     /// Keeps the status until shutdown: writes it when it changes, and now and then anyway.
     pub(crate) async fn keep(self, mut node: Node, shutdown: Shutdown) {
         let mut written = tokio::time::Instant::now();
         let period = LOOK_PERIOD.min(self.config.status_period);
         let mut pressure = self.verdicts.subscribe();
-        // Another pressure is told at once; that the sender is gone can't be, it is held here.
-        let mut pause = async || _ = tokio::time::timeout(period, pressure.changed()).await;
+        // What changes of itself is told at once; that the sender is gone can't be, it is held here.
+        let mut pause = async || {
+            tokio::select! {
+                () = tokio::time::sleep(period) => {}
+                _ = pressure.changed() => {}
+                () = self.devices_changed() => {}
+            }
+        };
         while shutdown.run_until_cancelled(pause()).await.is_some() {
             // As the API shows it: others may have written that the node is silent, which is over then.
             match shutdown.run_until_cancelled(self.client.get_as::<Node>(&self.key())).await {
@@ -135,7 +173,7 @@ impl NodeStatus {
 }
 
 /// What of a status is worth a write of its own.
-fn essence(status: &Status) -> (Vec<(String, String)>, usize) {
+fn essence(status: &Status) -> (Vec<(String, String)>, usize, Vec<String>, Vec<Quantity>) {
     let conditions = status.conditions.iter().flatten();
     let conditions = conditions
         .filter(|c| {
@@ -143,5 +181,8 @@ fn essence(status: &Status) -> (Vec<(String, String)>, usize) {
         })
         .map(|c| (c.type_.clone(), c.status.clone()))
         .collect();
-    (conditions, status.images.as_ref().map_or(0, Vec::len))
+    let in_use = status.volumes_in_use.clone().unwrap_or_default();
+    let amounts = [&status.capacity, &status.allocatable].into_iter().flatten().flatten();
+    let devices = amounts.filter(|(name, _)| name.contains('/')).map(|(_, count)| count.clone());
+    (conditions, status.images.as_ref().map_or(0, Vec::len), in_use, devices.collect())
 }

@@ -1,5 +1,6 @@
 //! From a container of a pod to what the runtime is told.
 
+use super::devices;
 use super::effects::Effect;
 use super::snapshot::{
     BACKOFF_ANNOTATION, IMAGE_ANNOTATION, IMAGE_ID_ANNOTATION, MESSAGE_PATH_ANNOTATION,
@@ -48,7 +49,7 @@ pub(super) async fn container_config(
         ("io.kubernetes.pod.uid".to_owned(), pod.uid().to_owned()),
     ]);
     let stop_signal = container.lifecycle.as_ref().and_then(|l| l.stop_signal.clone());
-    Ok(ContainerConfig {
+    let mut config = ContainerConfig {
         name: container.name.clone(),
         attempt: start.attempt,
         image: image.id.clone(),
@@ -67,7 +68,10 @@ pub(super) async fn container_config(
         stop_signal,
         labels,
         annotations,
-    })
+        ..ContainerConfig::default()
+    };
+    devices::give(effect, container, &mut config).await?;
+    Ok(config)
 }
 
 async fn variables(effect: &Effect, container: &Container) -> Result<Environment, ConfigError> {

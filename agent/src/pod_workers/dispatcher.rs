@@ -8,6 +8,7 @@ use crate::static_pods::{MirrorStep, Mirrors, StaticPods, is_mirror};
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use windlass_core::Object;
@@ -17,7 +18,10 @@ use windlass_core::client::{ClientExt, Key};
 use windlass_core::component::Shutdown;
 use windlass_core::controller::ObjectKey;
 use windlass_core::scheme::NODES;
-use windlass_core::workqueue::WorkQueue;
+use windlass_core::workqueue::{Backoff, WorkQueue};
+
+/// When to try again to take away what earlier pods have left.
+const ORPHANS: Backoff = Backoff { first: Duration::from_secs(1), max: Duration::from_secs(60) };
 
 /// The workers of this node's pods.
 pub(crate) struct PodWorkers {
@@ -285,21 +289,32 @@ async fn what_is_left(host: &Host) -> HashSet<String> {
     uids
 }
 
-/// Takes away what an earlier life of the agent has left of pods that are no more.
-async fn remove_orphans(host: Arc<Host>, uids: HashSet<String>) {
-    for uid in &uids {
-        tracing::info!(uid, "removing what is left of a pod that is no more");
-        for sandbox in &host.cache.pod(uid).sandboxes {
-            if let Err(error) = host.runtime.remove_sandbox(&sandbox.id).await {
-                tracing::warn!(uid, %error, "can't remove a sandbox");
+/// Takes away what an earlier life of the agent has left of pods that are no more. What can't be taken away yet, for
+/// want of a storage driver that is not back or the like, is tried again.
+async fn remove_orphans(host: Arc<Host>, mut uids: HashSet<String>) {
+    let mut failures = 0;
+    loop {
+        let mut left = HashSet::new();
+        for uid in uids {
+            if let Err(error) = remove_orphan(&host, &uid).await {
+                tracing::warn!(uid, error, "can't remove what is left of a pod, will retry");
+                left.insert(uid);
             }
         }
-        if let Err(error) = host.volumes.unmount(uid).await {
-            tracing::warn!(uid, %error, "can't remove volumes");
+        host.refresh().await;
+        if left.is_empty() {
+            return;
         }
-        if let Err(error) = host.remove_logs(uid).await {
-            tracing::warn!(uid, %error, "can't remove logs");
-        }
+        tokio::time::sleep(ORPHANS.wait(failures)).await;
+        (uids, failures) = (left, failures + 1);
     }
-    host.refresh().await;
+}
+
+async fn remove_orphan(host: &Host, uid: &str) -> Result<(), String> {
+    tracing::info!(uid, "removing what is left of a pod that is no more");
+    for sandbox in &host.cache.pod(uid).sandboxes {
+        host.runtime.remove_sandbox(&sandbox.id).await.map_err(|error| error.to_string())?;
+    }
+    host.unmount(uid).await?;
+    host.remove_logs(uid).await.map_err(|error| error.to_string())
 }

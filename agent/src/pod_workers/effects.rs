@@ -204,7 +204,7 @@ impl Effect {
         for sandbox in self.runtime.sandboxes.iter().filter(|sandbox| sandbox.ready) {
             self.host.runtime.stop_sandbox(&sandbox.id).await.map_err(|e| e.to_string())?;
         }
-        self.host.volumes.unmount(self.pod.uid()).await.map_err(|e| e.to_string())
+        self.host.unmount(self.pod.uid()).await
     }
 
     /// Takes the pod out of the API, unless it is gone, and away from the node.
@@ -229,7 +229,7 @@ impl Effect {
         for sandbox in &self.runtime.sandboxes {
             self.host.runtime.remove_sandbox(&sandbox.id).await.map_err(|e| e.to_string())?;
         }
-        self.host.volumes.unmount(self.pod.uid()).await.map_err(|e| e.to_string())?;
+        self.host.unmount(self.pod.uid()).await?;
         self.host.prober.forget(self.pod.uid());
         match tokio::fs::remove_dir_all(self.logs_dir()).await {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.to_string()),

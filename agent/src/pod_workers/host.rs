@@ -35,6 +35,8 @@ pub(crate) struct Host {
     pub(crate) recorder: Recorder,
     pub(crate) references: Arc<References>,
     pub(crate) volumes: Arc<VolumeManager>,
+    #[cfg(feature = "plugins")]
+    pub(crate) devices: Arc<crate::plugins::devices::Devices>,
     pub(crate) prober: Prober,
     pub(crate) cache: Arc<RuntimeCache>,
     pub(crate) services: Arc<Informer<ServiceView>>,
@@ -93,6 +95,14 @@ impl Host {
             services.extend(self.services.list(Some(pod.namespace())));
         }
         service_variables(services.iter().map(|entry| &**entry), pod.namespace(), links)
+    }
+
+    /// Takes away from the node what belongs to a pod: volumes, devices. Does nothing when that is done.
+    pub(crate) async fn unmount(&self, uid: &str) -> Result<(), String> {
+        self.volumes.unmount(uid).await.map_err(|error| error.to_string())?;
+        #[cfg(feature = "plugins")]
+        self.devices.release(uid).map_err(|error| error.to_string())?;
+        Ok(())
     }
 
     /// The folders of pods' logs, by uid.

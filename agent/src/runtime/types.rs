@@ -194,6 +194,9 @@ pub struct ContainerConfig {
     pub env: Vec<(String, String)>,
     /// Bind mounts.
     pub mounts: Vec<Mount>,
+    /// Devices of the node that it may use.
+    #[serde(default)]
+    pub devices: Vec<DeviceNode>,
     /// Rights.
     pub security: Security,
     /// Limits.
@@ -238,6 +241,17 @@ pub struct Mount {
     pub read_only: bool,
     /// `None`, `HostToContainer` (rslave) or `Bidirectional` (rshared).
     pub propagation: Propagation,
+}
+
+/// A device of the node, or a folder of such, that a container may use.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceNode {
+    /// Path on the node.
+    pub source: PathBuf,
+    /// Path inside.
+    pub target: PathBuf,
+    /// What may be done with it: of `r`, `w` and `m`.
+    pub permissions: String,
 }
 
 /// Which later mounts cross the boundary of a bind mount.

@@ -18,7 +18,13 @@ impl VolumePlugin for Claim {
         let named = setup.volume.persistent_volume_claim.as_ref();
         let own = || format!("{}-{}", setup.pod.name(), setup.volume.name);
         let name = named.map_or_else(own, |source| source.claim_name.clone());
-        let volume = bound(setup, &name).await?;
+        let (volume, claim) = bound(setup, &name).await?;
+        let read_only = named.is_some_and(|source| source.read_only == Some(true));
+        #[cfg(feature = "plugins")]
+        if volume.spec.as_ref().is_some_and(|spec| spec.csi.is_some()) {
+            return super::csi::persistent(setup, &volume, &claim, read_only).await;
+        }
+        drop(claim);
         let spec = volume.spec.unwrap_or_default();
         let mut made = if let Some(local) = spec.local {
             host_path::make(local.path.into(), "Directory".into()).await?
@@ -29,7 +35,7 @@ impl VolumePlugin for Claim {
                 "no volume plugin matched for the volume of claim \"{name}\""
             )));
         };
-        made.read_only = named.is_some_and(|source| source.read_only == Some(true));
+        made.read_only = read_only;
         if let Some(group) = ownership::fs_group(setup.pod).filter(|_| !made.read_only) {
             let path = made.path.clone();
             blocking(move || ownership::give(&path, group, true)).await?;
@@ -38,20 +44,23 @@ impl VolumePlugin for Claim {
     }
 }
 
-async fn bound(setup: &Setup<'_>, name: &str) -> Result<PersistentVolume, VolumeError> {
+async fn bound(
+    setup: &Setup<'_>,
+    name: &str,
+) -> Result<(PersistentVolume, PersistentVolumeClaim), VolumeError> {
     let (uid, references) = (setup.pod.uid(), &setup.host.references);
     let namespace = setup.pod.namespace();
     let claim = references.get(uid, PERSISTENTVOLUMECLAIMS, namespace, name).await?;
     let claim = claim
         .ok_or_else(|| VolumeError::Unmet(format!("persistentvolumeclaim \"{name}\" not found")))?;
     let claim = claim.view::<PersistentVolumeClaim>()?;
-    let phase = claim.status.and_then(|status| status.phase);
-    let volume = claim.spec.and_then(|spec| spec.volume_name);
-    let (Some("Bound"), Some(volume)) = (phase.as_deref(), volume) else {
+    let phase = claim.status.as_ref().and_then(|status| status.phase.as_deref());
+    let volume = claim.spec.as_ref().and_then(|spec| spec.volume_name.as_deref());
+    let (Some("Bound"), Some(volume)) = (phase, volume) else {
         return Err(VolumeError::Unmet(format!("PVC {namespace}/{name} is not bound")));
     };
-    let object = references.get(uid, PERSISTENTVOLUMES, "", &volume).await?;
+    let object = references.get(uid, PERSISTENTVOLUMES, "", volume).await?;
     let object = object
         .ok_or_else(|| VolumeError::Unmet(format!("persistentvolume \"{volume}\" not found")))?;
-    Ok(object.view::<PersistentVolume>()?)
+    Ok((object.view()?, claim))
 }

@@ -38,12 +38,33 @@ pub(super) async fn read(
     name: &str,
     optional: bool,
 ) -> Result<BTreeMap<String, Vec<u8>>, VolumeError> {
-    let (uid, namespace) = (setup.pod.uid(), setup.pod.namespace());
-    let object = setup.host.references.get(uid, SECRETS, namespace, name).await?;
-    let Some(object) = object else {
-        let missing = || VolumeError::Unmet(format!("secret \"{name}\" not found"));
-        return if optional { Ok(BTreeMap::new()) } else { Err(missing()) };
-    };
+    match find(setup, setup.pod.namespace(), name).await? {
+        None if optional => Ok(BTreeMap::new()),
+        found => found.ok_or_else(|| missing(name)),
+    }
+}
+
+/// The data of a Secret of any namespace, which must be there.
+#[cfg(feature = "plugins")]
+pub(super) async fn read_in(
+    setup: &Setup<'_>,
+    namespace: &str,
+    name: &str,
+) -> Result<BTreeMap<String, Vec<u8>>, VolumeError> {
+    find(setup, namespace, name).await?.ok_or_else(|| missing(name))
+}
+
+async fn find(
+    setup: &Setup<'_>,
+    namespace: &str,
+    name: &str,
+) -> Result<Option<BTreeMap<String, Vec<u8>>>, VolumeError> {
+    let object = setup.host.references.get(setup.pod.uid(), SECRETS, namespace, name).await?;
+    let Some(object) = object else { return Ok(None) };
     let data = object.view::<Secret>()?.data.unwrap_or_default();
-    Ok(data.into_iter().map(|(k, v)| (k, v.0)).collect())
+    Ok(Some(data.into_iter().map(|(k, v)| (k, v.0)).collect()))
+}
+
+fn missing(name: &str) -> VolumeError {
+    VolumeError::Unmet(format!("secret \"{name}\" not found"))
 }

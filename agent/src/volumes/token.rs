@@ -28,10 +28,13 @@ struct Place {
     path: String,
 }
 
+/// A token as it was given.
 #[derive(Clone)]
-struct Token {
-    text: String,
-    renew_at: Timestamp,
+pub(super) struct Token {
+    pub(super) text: String,
+    pub(super) renew_at: Timestamp,
+    #[cfg_attr(not(feature = "plugins"), expect(dead_code, reason = "told to plugins only"))]
+    pub(super) expires: Timestamp,
 }
 
 impl Tokens {
@@ -47,6 +50,22 @@ pub(super) async fn add(
     mode: Option<i32>,
     payload: &mut Payload,
 ) -> Result<(), VolumeError> {
+    let token = current(setup, wanted).await?;
+    payload.renew_at = Some(payload.renew_at.map_or(token.renew_at, |at| at.min(token.renew_at)));
+    let owner = only_user(setup.pod);
+    let narrow = owner.is_some() || ownership::fs_group(setup.pod).is_some();
+    payload.add(&wanted.path, token.text.into_bytes(), if narrow { Some(0o600) } else { mode })?;
+    if let Some(file) = payload.files.get_mut(std::path::Path::new(&wanted.path)) {
+        file.owner = owner;
+    }
+    Ok(())
+}
+
+/// The token that the volume has for a path: a new one when it has none, or it is time.
+pub(super) async fn current(
+    setup: &Setup<'_>,
+    wanted: &ServiceAccountTokenProjection,
+) -> Result<Token, VolumeError> {
     let place = Place {
         uid: setup.pod.uid().to_owned(),
         volume: setup.volume.name.clone(),
@@ -59,14 +78,7 @@ pub(super) async fn add(
         None => request(setup, wanted, now).await?,
     };
     setup.host.tokens.0.lock().insert(place, token.clone());
-    payload.renew_at = Some(payload.renew_at.map_or(token.renew_at, |at| at.min(token.renew_at)));
-    let owner = only_user(setup.pod);
-    let narrow = owner.is_some() || ownership::fs_group(setup.pod).is_some();
-    payload.add(&wanted.path, token.text.into_bytes(), if narrow { Some(0o600) } else { mode })?;
-    if let Some(file) = payload.files.get_mut(std::path::Path::new(&wanted.path)) {
-        file.owner = owner;
-    }
-    Ok(())
+    Ok(token)
 }
 
 async fn request(
@@ -97,7 +109,7 @@ async fn request(
     let (Some(text), Some(expires)) = (status.token, status.expiration_timestamp) else {
         return Err(VolumeError::Unmet("the token given is incomplete".into()));
     };
-    Ok(Token { text, renew_at: renewal(now, expires.0) })
+    Ok(Token { text, renew_at: renewal(now, expires.0), expires: expires.0 })
 }
 
 /// The user that all containers run as, if they all run as the same.

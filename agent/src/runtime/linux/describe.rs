@@ -108,11 +108,18 @@ fn lowest_oom_score(own: &BTreeSet<String>, wanted: &Resources) -> i32 {
     mine
 }
 
-/// The node's devices, for a privileged container.
+/// The node's devices: all for a privileged container, else those that it is given.
 fn devices(config: &ContainerConfig) -> Result<Vec<Value>> {
     let mut all = Vec::new();
     if config.security.privileged {
         collect_devices(Path::new("/dev"), &mut all).map_err(|e| io_error(Path::new("/dev"), e))?;
+    }
+    for given in &config.devices {
+        let meta = fs::metadata(&given.source).map_err(|e| io_error(&given.source, e))?;
+        let device = device(&given.target, &meta);
+        let none = || Error::Invalid(format!("{} is no device", given.source.display()));
+        all.retain(|known: &Value| known["path"] != json!(given.target));
+        all.push(device.ok_or_else(none)?);
     }
     Ok(all)
 }
@@ -122,21 +129,31 @@ fn collect_devices(folder: &Path, all: &mut Vec<Value>) -> std::io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let meta = entry.metadata()?;
-        let kind = meta.file_type();
-        if OWN.iter().any(|n| entry.file_name() == *n) || kind.is_symlink() {
+        if OWN.iter().any(|n| entry.file_name() == *n) || meta.is_symlink() {
             continue;
         }
-        if kind.is_dir() {
+        if meta.is_dir() {
             collect_devices(&entry.path(), all)?;
-        } else if kind.is_char_device() || kind.is_block_device() {
-            let (major, minor) = (rustix::fs::major(meta.rdev()), rustix::fs::minor(meta.rdev()));
-            all.push(json!({
-                "path": entry.path(),
-                "type": if kind.is_char_device() { "c" } else { "b" },
-                "major": major, "minor": minor,
-                "fileMode": meta.mode() & 0o777, "uid": meta.uid(), "gid": meta.gid(),
-            }));
+        } else {
+            all.extend(device(&entry.path(), &meta));
         }
     }
     Ok(())
+}
+
+/// A device as the OCI configuration has it; none when it is something else.
+fn device(path: &Path, meta: &fs::Metadata) -> Option<Value> {
+    let kind = meta.file_type();
+    let word = if kind.is_char_device() {
+        "c"
+    } else if kind.is_block_device() {
+        "b"
+    } else {
+        return None;
+    };
+    Some(json!({
+        "path": path, "type": word,
+        "major": rustix::fs::major(meta.rdev()), "minor": rustix::fs::minor(meta.rdev()),
+        "fileMode": meta.mode() & 0o777, "uid": meta.uid(), "gid": meta.gid(),
+    }))
 }

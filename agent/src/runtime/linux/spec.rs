@@ -1,7 +1,7 @@
 //! The OCI configuration of a container, made from the pod's words and the image's.
 
 use super::users::User;
-use crate::runtime::{ContainerConfig, Error, Propagation, Resources, Result, SandboxConfig};
+use crate::runtime::{ContainerConfig, Error, Propagation, Result, SandboxConfig};
 use oci_spec::image::Config as ImageConfig;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -39,7 +39,7 @@ pub(in crate::runtime) struct Inputs<'a> {
     pub(in crate::runtime) overlay: Vec<String>,
     /// A file with the sandbox's `/etc/resolv.conf`.
     pub(in crate::runtime) resolv_conf: Option<PathBuf>,
-    /// The node's devices, for a privileged container.
+    /// The node's devices that it has.
     pub(in crate::runtime) devices: Vec<Value>,
     /// The lowest out-of-memory score that may be given.
     pub(in crate::runtime) lowest_oom_score: i32,
@@ -78,7 +78,7 @@ pub(in crate::runtime) fn build(inputs: &Inputs<'_>) -> Result<Value> {
     let mut linux = json!({
         "namespaces": namespaces(inputs),
         "cgroupsPath": inputs.cgroup,
-        "resources": resources(&inputs.container.resources, privileged),
+        "resources": resources(inputs),
         "devices": inputs.devices,
         "rootfsPropagation": propagation(inputs.container),
     });
@@ -245,8 +245,16 @@ fn propagation(container: &ContainerConfig) -> &'static str {
     if container.mounts.iter().any(shared) { "shared" } else { "slave" }
 }
 
-fn resources(r: &Resources, privileged: bool) -> Value {
-    let mut all = json!({ "devices": [{ "allow": privileged, "access": "rwm" }] });
+fn resources(inputs: &Inputs<'_>) -> Value {
+    let (r, privileged) = (&inputs.container.resources, inputs.container.security.privileged);
+    let mut rules = vec![json!({ "allow": privileged, "access": "rwm" })];
+    rules.extend(inputs.container.devices.iter().filter_map(|given| {
+        let device = inputs.devices.iter().find(|d| d["path"] == json!(given.target))?;
+        let (kind, major, minor) = (&device["type"], &device["major"], &device["minor"]);
+        let access = &given.permissions;
+        Some(json!({ "allow": true, "type": kind, "major": major, "minor": minor, "access": access }))
+    }));
+    let mut all = json!({ "devices": rules });
     let mut cpu = serde_json::Map::new();
     cpu.extend(r.cpu_shares.map(|v| ("shares".to_string(), json!(v))));
     cpu.extend(r.cpu_quota.map(|v| ("quota".to_string(), json!(v))));
