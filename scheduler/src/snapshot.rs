@@ -97,6 +97,8 @@ impl Snapshot {
         let Some((name, id)) = self.ids.remove_entry(name) else { return };
         for pod in std::mem::take(&mut self.on_node[id as usize]) {
             self.account(id, &pod, -1);
+            // Those who are told see that it is not there.
+            self.pods.remove(&pod.uid);
             self.tell_pod_removed(id, &pod);
             self.wait(pod, name.clone());
         }

@@ -1,26 +1,29 @@
 //! A pod goes where its volumes are, or can be made.
 
+mod assumed;
 mod bind;
 mod find;
+
+pub(crate) use assumed::Given;
 
 use crate::framework::{
     Cycle, Extensions, Feasible, Filter, Placement, Plugin, PreBind, PreFilter, Reach, Reason,
     Reserve,
 };
 use crate::plugins::node_affinity::select::selected;
-use crate::plugins::volumes::{self, Claim, ClaimKey, Storage, Volume};
+use crate::plugins::volumes::{self, Claim, Storage};
 use crate::queue::ClusterEvent;
 use crate::{NodeSet, PodClass, PodInfo, Snapshot};
+use assumed::Assumed;
 use async_trait::async_trait;
 use find::{Choice, Lack, Needs, Want};
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 use serde::Deserialize;
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 use windlass_core::client::Client;
-use windlass_core::meta::{Status, Str};
+use windlass_core::meta::Status;
 use windlass_core::{Error, scheme};
 
 /// Refuses nodes that can't use the volumes of the pod's claims. For claims that wait for their first consumer it
@@ -39,24 +42,15 @@ pub struct VolumeBindingArgs {
     pub bind_timeout_seconds: Option<u64>,
 }
 
-/// What was found for pods that have no place yet, and what was chosen for those that have.
+/// What pods get that have a place.
 #[derive(Default)]
 struct Decisions {
-    found: FxHashMap<Box<str>, Vec<Want>>,
-    order: VecDeque<Box<str>>,
+    /// By pods that are not reserved yet; none for those whose claims get nothing.
+    found: FxHashMap<Box<str>, Option<Vec<Choice>>>,
     chosen: FxHashMap<Box<str>, Vec<Choice>>,
     assumed: Assumed,
 }
 
-/// Choices that the cluster does not show yet.
-#[derive(Default)]
-struct Assumed {
-    volumes: FxHashMap<Str, ClaimKey>,
-    claims: FxHashMap<ClaimKey, Str>,
-}
-
-/// What was found is kept for so many pods: those of a gang get their places one after the other.
-const MOST_FOUND: usize = 1024;
 const TIMEOUT_SECONDS: u64 = 600;
 
 // === impl VolumeBinding ===
@@ -130,11 +124,13 @@ impl Filter for VolumeBinding {
         }
         let mut decisions = self.decisions.lock();
         decisions.assumed.forget_seen(storage);
-        let want = |claim| Want::new(cycle.snapshot, storage, claim, &decisions.assumed);
+        let assumed = decisions.assumed.and(storage.given.assumed());
+        drop(decisions);
+        let want = |claim| Want::new(cycle.snapshot, storage, claim, &assumed);
         let wants: Vec<Want> = needs.waiting.iter().map(want).collect();
         let (mut conflict, mut no_space) = (NodeSet::default(), NodeSet::default());
         for node in feasible.nodes().iter() {
-            match find::choose(&wants, node, &decisions.assumed) {
+            match find::choose(&wants, node, &assumed) {
                 Ok(_) => {}
                 Err(Lack::Volumes) => conflict.set(node, true),
                 Err(Lack::Space) => no_space.set(node, true),
@@ -143,7 +139,6 @@ impl Filter for VolumeBinding {
         let reason = "node(s) didn't find available persistent volumes to bind";
         feasible.refuse_for_good(conflict, reason);
         feasible.refuse_for_good(no_space, "node(s) did not have enough free storage");
-        decisions.remember(&cycle.pod.uid, wants);
     }
 }
 
@@ -165,16 +160,29 @@ fn bound(snapshot: &Snapshot, storage: &Storage, claims: &[Arc<Claim>], feasible
 }
 
 impl Reserve for VolumeBinding {
+    fn assumed(&self, placement: &Placement, snapshot: &Snapshot) {
+        let pod = &placement.pod;
+        let storage = snapshot.columns::<Storage>().filter(|_| !pod.claims.is_empty());
+        let Some(storage) = storage else { return };
+        if Needs::of(storage, pod).is_ok_and(|needs| !needs.waiting.is_empty()) {
+            let found = storage.given.to(pod).cloned();
+            self.decisions.lock().found.insert(pod.uid.clone(), found);
+        }
+    }
+
     fn reserve(&self, placement: &Placement) -> Result<(), Reason> {
         if placement.pod.claims.is_empty() {
             return Ok(());
         }
         let mut decisions = self.decisions.lock();
-        let Some(wants) = decisions.found.remove(&placement.pod.uid) else { return Ok(()) };
-        decisions.order.retain(|uid| *uid != placement.pod.uid);
-        // Others may have taken a volume since it was found.
-        let choices = find::choose(&wants, placement.id, &decisions.assumed)
-            .map_err(|_| "the volumes of its claims were taken by another pod")?;
+        let Some(found) = decisions.found.remove(&placement.pod.uid) else { return Ok(()) };
+        // What was chosen before and is not seen in the cluster yet the columns need not know.
+        let taken = |choice: &Choice| match choice {
+            Choice::Bind(claim, volume) => decisions.assumed.by_other(volume, claim),
+            Choice::Provision(_) => false,
+        };
+        let choices = found.filter(|choices| !choices.iter().any(taken));
+        let choices = choices.ok_or("the volumes of its claims were taken by another pod")?;
         for choice in &choices {
             decisions.assumed.assume(choice, &placement.node);
         }
@@ -227,64 +235,6 @@ impl Choice {
         match self {
             Self::Bind(claim, _) | Self::Provision(claim) => claim,
         }
-    }
-}
-
-// === impl Decisions ===
-
-impl Decisions {
-    fn remember(&mut self, uid: &str, wants: Vec<Want>) {
-        if self.found.insert(uid.into(), wants).is_none() {
-            self.order.push_back(uid.into());
-        }
-        while self.order.len() > MOST_FOUND {
-            if let Some(oldest) = self.order.pop_front() {
-                self.found.remove(&oldest);
-            }
-        }
-    }
-}
-
-// === impl Assumed ===
-
-impl Assumed {
-    /// The node that a claim's volume is asked for.
-    fn node(&self, claim: &Claim) -> Option<&str> {
-        self.claims.get(&claim.key()).map(|node| &**node)
-    }
-
-    fn for_claim(&self, volume: &Volume, claim: &Claim) -> bool {
-        self.volumes.get(&volume.name).is_some_and(|key| *key == claim.key())
-    }
-
-    fn by_other(&self, volume: &Volume, claim: &Claim) -> bool {
-        self.volumes.get(&volume.name).is_some_and(|key| *key != claim.key())
-    }
-
-    fn assume(&mut self, choice: &Choice, node: &Str) {
-        match choice {
-            Choice::Bind(claim, volume) => {
-                self.volumes.insert(volume.name.clone(), claim.key());
-            }
-            Choice::Provision(claim) => {
-                self.claims.insert(claim.key(), node.clone());
-            }
-        }
-    }
-
-    fn revert(&mut self, choice: &Choice) {
-        match choice {
-            Choice::Bind(_, volume) => drop(self.volumes.remove(&volume.name)),
-            Choice::Provision(claim) => drop(self.claims.remove(&claim.key())),
-        }
-    }
-
-    /// What the cluster shows need not be assumed any more.
-    fn forget_seen(&mut self, storage: &Storage) {
-        self.volumes.retain(|name, _| storage.volumes.get(name).is_some_and(|v| v.claim.is_none()));
-        self.claims.retain(|key, _| {
-            storage.claims.get(key).is_some_and(|claim| claim.selected_node.is_none())
-        });
     }
 }
 

@@ -7,6 +7,7 @@ pub(crate) use objects::{Capacity, Claim, ClaimState, Class, SELECTED_NODE, Volu
 
 use crate::framework::Columns;
 use crate::plugins::company::{NodeCounts, decrement};
+use crate::plugins::volume_binding::Given;
 use crate::snapshot::NodeId;
 use crate::{PodClass, PodInfo, Snapshot};
 use rustc_hash::FxHashMap;
@@ -35,6 +36,8 @@ pub(crate) struct Storage {
     pub(crate) users: FxHashMap<ClaimKey, NodeCounts>,
     /// On which nodes a disk without a claim is in use: by readers, by writers.
     pub(crate) disks: FxHashMap<Str, [NodeCounts; 2]>,
+    /// What pods get that are on their way to their nodes.
+    pub(crate) given: Given,
 }
 
 /// Whether an object that came or changed may help a pod: one of its own claims, or any of these other resources.
@@ -113,7 +116,8 @@ impl Columns for Storage {
         ]
     }
 
-    fn pod_added(&mut self, _: &Snapshot, id: NodeId, pod: &Arc<PodInfo>) {
+    fn pod_added(&mut self, snapshot: &Snapshot, id: NodeId, pod: &Arc<PodInfo>) {
+        self.give(snapshot, id, pod);
         for claim in &pod.claims {
             let key = (pod.namespace.clone(), claim.name.clone());
             *self.users.entry(key.clone()).or_default().entry(id).or_default() += 1;
@@ -122,7 +126,11 @@ impl Columns for Storage {
         self.each_disk(pod, |nodes| *nodes.entry(id).or_default() += 1);
     }
 
-    fn pod_removed(&mut self, _: &Snapshot, id: NodeId, pod: &Arc<PodInfo>) {
+    fn pod_removed(&mut self, snapshot: &Snapshot, id: NodeId, pod: &Arc<PodInfo>) {
+        // One that is lifted for a try comes back to what it has.
+        if !snapshot.has_pod(&pod.uid) {
+            self.take_back(pod);
+        }
         for claim in &pod.claims {
             let key = (pod.namespace.clone(), claim.name.clone());
             if let Some(nodes) = self.users.get_mut(&key) {

@@ -22,11 +22,11 @@ impl Queue {
     pub(crate) fn take_group(&mut self, group: &GroupKey) -> Vec<QueuedPod> {
         let uids = self.groups.remove(group).unwrap_or_default();
         let active = self.is_active.len();
-        let take = |uid: &Box<str>| {
+        let take = |uid: &str| {
             let waited = self.backing_off.remove(uid).or_else(|| self.unschedulable.remove(uid));
             waited.or_else(|| self.is_active.remove(uid))
         };
-        let mut taken: Vec<_> = uids.iter().filter_map(take).collect();
+        let mut taken: Vec<_> = uids.iter().map(AsRef::as_ref).filter_map(take).collect();
         if self.is_active.len() < active {
             self.active.retain(|queued| !uids.contains(&queued.pod.uid));
         }
@@ -36,13 +36,11 @@ impl Queue {
 
     /// Lets those of a group that wait for an event have their turn.
     pub(crate) fn activate_group(&mut self, group: &GroupKey) {
-        let parked = |uid: &&Box<str>| self.unschedulable.get(uid).is_some();
-        let uids = self.groups.get(group).into_iter().flatten();
-        let parked: Vec<_> = uids.filter(parked).cloned().collect();
-        for queued in
-            parked.iter().filter_map(|uid| self.unschedulable.remove(uid)).collect::<Vec<_>>()
-        {
-            self.enqueue(queued);
+        let uids: Vec<Box<str>> = self.groups.get(group).into_iter().flatten().cloned().collect();
+        for uid in uids {
+            if let Some(queued) = self.unschedulable.remove(&uid) {
+                self.enqueue(queued);
+            }
         }
     }
 

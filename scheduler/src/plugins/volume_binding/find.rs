@@ -1,6 +1,6 @@
 //! Which volumes a pod's claims could have on which node. Pure.
 
-use super::Assumed;
+use super::assumed::Assumed;
 use crate::framework::Reason;
 use crate::plugins::node_affinity::select::{selected, with_values};
 use crate::plugins::volumes::{Capacity, Claim, ClaimState, Class, Storage, Volume};
@@ -31,7 +31,7 @@ pub(super) struct Want {
 
 /// What a claim gets.
 #[derive(Clone)]
-pub(super) enum Choice {
+pub(crate) enum Choice {
     /// This volume.
     Bind(Arc<Claim>, Arc<Volume>),
     /// A volume that is made for the node.

@@ -198,25 +198,28 @@ fn volumes_are_made_where_the_class_and_the_space_allow() {
 #[test]
 fn what_was_chosen_is_taken_until_it_is_given_back() {
     let none = "kubernetes.io/no-provisioner";
-    let binding = Arc::new(VolumeBinding::new(None, &VolumeBindingArgs::default()));
+    let binding = VolumeBinding::new(None, &VolumeBindingArgs::default());
     let shop = Shop::new().class(true, none, json!({})).volume("v", "4Gi", "a", json!({}));
-    let shop = shop.claim("one", "", json!({})).claim("two", "", json!({}));
-    let places = |pod: &PodInfo| {
-        let mut cycle = Cycle::new(pod, &shop.snapshot);
-        crate::framework::PreFilter::pre_filter(&*binding, &mut cycle).expect("claims are there");
-        let mut left = crate::framework::Feasible::new(shop.snapshot.nodes().clone());
-        crate::framework::Filter::filter(&*binding, &cycle, &mut left);
-        left.nodes().iter().count()
-    };
+    let mut shop = shop.claim("one", "", json!({})).claim("two", "", json!({}));
     let (first, second) = (user("p", &["one"]), user("q", &["two"]));
     let id = shop.snapshot.id("a").expect("a node");
     let placed = |pod: &PodInfo| Placement { pod: Arc::new(pod.clone()), node: "a".into(), id };
-    assert_eq!((places(&first), places(&second)), (1, 1));
-    binding.reserve(&placed(&first)).expect("it is free");
-    binding.reserve(&placed(&second)).expect_err("it was found before, and taken since");
-    assert_eq!(places(&second), 0);
+    let reserve = |shop: &mut Shop, pod: &PodInfo| {
+        shop.snapshot.place(Arc::new(pod.clone()), id);
+        binding.assumed(&placed(pod), &shop.snapshot);
+        binding.reserve(&placed(pod))
+    };
+    assert_eq!(shop.places(&second), Ok(vec!["a"]));
+    reserve(&mut shop, &first).expect("it is free");
+    assert!(shop.places(&second).is_err(), "the next one sees it");
+    reserve(&mut shop, &second).expect_err("there is none for it");
+    shop.snapshot.remove_pod("q");
+    // The first one goes in the moment in which it is bound.
+    shop.snapshot.remove_pod("p");
+    reserve(&mut shop, &second).expect_err("it was found, and is being bound to another claim");
+    shop.snapshot.remove_pod("q");
     binding.unreserve(&placed(&first));
-    assert_eq!(places(&second), 1);
+    reserve(&mut shop, &second).expect("it was given back");
 }
 
 #[test]
