@@ -15,13 +15,7 @@ use std::time::Duration;
 use tonic::transport::{Channel, Endpoint};
 
 /// The messages and services, as plugins speak them: for tests, and for plugins in Rust.
-#[expect(
-    clippy::pedantic,
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::large_enum_variant,
-    reason = "generated"
-)]
+#[expect(clippy::pedantic, missing_docs, reason = "generated")]
 pub mod proto {
     pub mod csi {
         tonic::include_proto!("csi.v1");

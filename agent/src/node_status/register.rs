@@ -173,16 +173,24 @@ impl NodeStatus {
 }
 
 /// What of a status is worth a write of its own.
-fn essence(status: &Status) -> (Vec<(String, String)>, usize, Vec<String>, Vec<Quantity>) {
-    let conditions = status.conditions.iter().flatten();
-    let conditions = conditions
-        .filter(|c| {
-            ["Ready", "MemoryPressure", "DiskPressure", "PIDPressure"].contains(&c.type_.as_str())
-        })
-        .map(|c| (c.type_.clone(), c.status.clone()))
-        .collect();
-    let in_use = status.volumes_in_use.clone().unwrap_or_default();
+#[derive(Default, PartialEq)]
+struct Essence {
+    conditions: Vec<(String, String)>,
+    images: usize,
+    volumes_in_use: Vec<String>,
+    devices: Vec<Quantity>,
+}
+
+fn essence(status: &Status) -> Essence {
+    let conditions = status.conditions.iter().flatten().filter(|c| {
+        ["Ready", "MemoryPressure", "DiskPressure", "PIDPressure"].contains(&c.type_.as_str())
+    });
     let amounts = [&status.capacity, &status.allocatable].into_iter().flatten().flatten();
     let devices = amounts.filter(|(name, _)| name.contains('/')).map(|(_, count)| count.clone());
-    (conditions, status.images.as_ref().map_or(0, Vec::len), in_use, devices.collect())
+    Essence {
+        conditions: conditions.map(|c| (c.type_.clone(), c.status.clone())).collect(),
+        images: status.images.as_ref().map_or(0, Vec::len),
+        volumes_in_use: status.volumes_in_use.clone().unwrap_or_default(),
+        devices: devices.collect(),
+    }
 }

@@ -49,10 +49,9 @@ impl Drivers {
         let info: NodeGetInfoResponse = info.map_err(|status| refusal(&status))?.into_inner();
         let can = client.node_get_capabilities(NodeGetCapabilitiesRequest {}).await;
         let can = can.map_err(|status| refusal(&status))?.into_inner().capabilities;
-        let rpcs = can.into_iter().filter_map(|capability| match capability.r#type {
-            Some(Type::Rpc(rpc)) => Some(rpc.r#type),
-            None => None,
-        });
+        let rpcs = can
+            .into_iter()
+            .filter_map(|capability| capability.r#type.map(|Type::Rpc(rpc)| rpc.r#type));
         let driver = Driver { client, capabilities: rpcs.collect() };
         self.shown.add(name, &info).await.map_err(|error| error.to_string())?;
         self.all.lock().insert(name.to_owned(), Arc::new(driver));
