@@ -11,7 +11,6 @@ mod observe;
 mod plan;
 mod rank;
 mod threshold;
-mod usage;
 
 pub use threshold::{Amount, Eviction, Signal, Threshold, ThresholdError, period};
 

@@ -26,6 +26,7 @@ pub(crate) struct PodStats {
     pub(crate) pod: SandboxConfig,
     pub(crate) started_at: SystemTime,
     pub(crate) usage: Usage,
+    pub(crate) processes: u64,
     pub(crate) containers: Vec<ContainerStats>,
 }
 
@@ -68,6 +69,7 @@ impl Stats {
                 started_at: sandbox.created_at,
                 pod: sandbox.config,
                 usage: used.pod,
+                processes: used.processes,
             })
         });
         let node_name = host.config.node_name.clone();

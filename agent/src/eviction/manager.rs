@@ -5,12 +5,12 @@ use super::limits::{self, Disk};
 use super::plan::{self, Crossed, Decision};
 use super::rank::{self, PodUsage, Use};
 use super::threshold::Signal;
-use super::usage::{self, Used};
 use super::{EVICTED, Verdict, Verdicts, message, observe};
 use crate::config::Config;
 use crate::pod::PodExt;
 use crate::pod_workers::Host;
 use crate::resources::{amount, requests};
+use crate::stats::{PodStats, Stats};
 use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
@@ -78,13 +78,18 @@ impl Manager {
 
     async fn relieve(&mut self, host: &Host, pods: &[Arc<Pod>], crossed: &Crossed) {
         let signal = crossed.threshold.signal;
+        let stats = match Stats::read(host).await {
+            Ok(stats) => stats,
+            Err(error) => return tracing::warn!(%error, "can't see what pods use"),
+        };
         let mut all = Vec::new();
         for pod in pods {
             let disk = match signal {
                 Signal::NodefsAvailable | Signal::NodefsInodesFree => measure(host, pod).await,
                 _ => Disk::default(),
             };
-            all.push(usage_of(pod, used(host, pod).await, &disk));
+            let stats = stats.pods.iter().find(|stats| stats.pod.uid == pod.uid());
+            all.push(usage_of(pod, stats, &disk));
         }
         let Some(first) = rank::first(signal, &all) else {
             return tracing::warn!(
@@ -144,15 +149,6 @@ fn evict(host: &Host, pod: &Pod, message: String, grace: Duration) {
     host.bells.ring(pod.uid());
 }
 
-async fn used(host: &Host, pod: &Arc<Pod>) -> Used {
-    let (runtime, pod) = (host.cache.pod(pod.uid()), pod.clone());
-    let look = move || usage::of(&runtime, |name| requested(&pod, name, "memory"));
-    tokio::task::spawn_blocking(look).await.unwrap_or_else(|error| {
-        tracing::error!(%error, "the look at a pod's containers broke off");
-        Used::default()
-    })
-}
-
 /// What one container asks for.
 fn requested(pod: &Pod, name: &str, what: &str) -> i64 {
     let container = pod.pod_spec().containers.iter().find(|c| c.name == name);
@@ -161,10 +157,16 @@ fn requested(pod: &Pod, name: &str, what: &str) -> i64 {
 }
 
 /// What a pod uses beside what it asks for.
-fn usage_of(pod: &Pod, used: Used, disk: &Disk) -> PodUsage {
+fn usage_of(pod: &Pod, stats: Option<&PodStats>, disk: &Disk) -> PodUsage {
+    let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
     let spec = pod.pod_spec();
     let storage = spec.containers.iter().map(|c| requested(pod, &c.name, "ephemeral-storage"));
-    let memory = used.memory.values().map(|usage| usage.used).sum();
+    let containers = stats.iter().flat_map(|stats| &stats.containers).map(|container| {
+        let used = number(container.usage.working_set);
+        let requested = requested(pod, &container.name, "memory");
+        (container.name.clone(), Use { used, requested })
+    });
+    let memory = stats.map_or(0, |stats| number(stats.usage.working_set));
     PodUsage {
         uid: pod.uid().to_owned(),
         priority: spec.priority.unwrap_or_default(),
@@ -172,7 +174,7 @@ fn usage_of(pod: &Pod, used: Used, disk: &Disk) -> PodUsage {
         memory: Use { used: memory, requested: requests(pod).memory },
         disk: Use { used: disk.total(), requested: storage.sum() },
         inodes: disk.inodes,
-        processes: used.processes,
-        containers: used.memory,
+        processes: stats.map_or(0, |stats| number(stats.processes)),
+        containers: containers.collect(),
     }
 }

@@ -303,7 +303,8 @@ impl Stats for FakeRuntime {
                 memory: all.memory + one.memory,
                 ..all
             });
-            SandboxUsage { id: sandbox.id.clone(), pod, containers }
+            let processes = containers.len() as u64;
+            SandboxUsage { id: sandbox.id.clone(), pod, processes, containers }
         };
         Ok(state.sandboxes.values().filter(|sandbox| sandbox.ready).map(of).collect())
     }

@@ -171,6 +171,8 @@ pub struct SandboxUsage {
     pub id: SandboxId,
     /// All of it together.
     pub pod: Usage,
+    /// Number of its processes, threads too.
+    pub processes: u64,
     /// Its containers that run.
     pub containers: BTreeMap<ContainerId, Usage>,
 }

@@ -32,7 +32,13 @@ pub(super) fn of_pod(
     }
     // Read last: a pod uses at least what its containers do.
     let pod = of_group(group, clock).map_err(failed)?;
-    Ok(pod.map(|pod| SandboxUsage { id, pod, containers }))
+    Ok(pod.map(|pod| SandboxUsage { id, pod, processes: processes(group), containers }))
+}
+
+/// Where nobody counts them there are none.
+fn processes(group: &Path) -> u64 {
+    let folder = if is_unified() { at_root(group) } else { under("pids", group) };
+    fs::read_to_string(folder.join("pids.current")).map_or(0, |text| number(&text))
 }
 
 fn of_group(group: &Path, clock: &dyn Clock) -> io::Result<Option<Usage>> {
