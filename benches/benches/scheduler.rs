@@ -99,6 +99,9 @@ fn plugins(c: &mut Criterion) {
             group.bench_function(BenchmarkId::new(plugin, nodes), |b| {
                 b.iter_custom(|count| {
                     let before = &*before;
+                    let left =
+                        Cycle::new(&pod, before).filter(&alone).map(|left| left.nodes().len());
+                    assert!(left.is_ok_and(|left| left > 0), "{plugin} leaves no node");
                     let clock = CpuClock::start();
                     for _ in 0..count {
                         let mut cycle = Cycle::new(&pod, before);
