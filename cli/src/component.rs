@@ -12,7 +12,7 @@ mod health;
 mod limits;
 mod proxy;
 mod remote;
-mod scheduler;
+pub(crate) mod scheduler;
 #[cfg(feature = "store")]
 mod store;
 

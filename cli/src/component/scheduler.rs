@@ -67,7 +67,8 @@ impl Scheduler {
     }
 }
 
-fn read(path: &Path) -> Result<Configuration, BoxError> {
+/// A configuration; errors name the file.
+pub(crate) fn read(path: &Path) -> Result<Configuration, BoxError> {
     let named = |error: BoxError| format!("{}: {error}", path.display());
     let text = std::fs::read_to_string(path).map_err(|error| named(error.into()))?;
     let content = yaml_serde::from_str(&text).map_err(|error| named(error.into()))?;

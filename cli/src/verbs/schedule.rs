@@ -5,6 +5,7 @@ mod show;
 
 use super::connect::Connect;
 use super::manifest::Files;
+use crate::component::scheduler::read;
 use clap::Args;
 use serde_json::Value;
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use windlass_core::client::remote::RemoteClient;
 use windlass_core::component::BoxError;
 use windlass_core::meta::intern;
+use windlass_scheduler::framework::Profiles;
 use windlass_scheduler::whatif::pods_of;
 use windlass_scheduler::{NodeInfo, PodInfo, Simulation, Snapshot};
 
@@ -22,6 +24,7 @@ use windlass_scheduler::{NodeInfo, PodInfo, Simulation, Snapshot};
   windlass schedule --what-if -f app.yaml             and the pods of these workloads
   windlass schedule --what-if --drain node-1          and the pods of a node that is emptied
   windlass schedule --what-if --add node-1=10 -f app.yaml    with ten more nodes like node-1
+  windlass schedule --what-if --config scheduler.yaml  by the profiles of a configured scheduler
   windlass schedule --what-if --explain web-0         node by node, what each plugin says of a pod")]
 pub(super) struct Schedule {
     /// Only say what would be
@@ -39,6 +42,9 @@ pub(super) struct Schedule {
     /// Show node by node what each plugin says of this pod, which waits or is in a manifest
     #[arg(long, value_name = "POD")]
     explain: Option<String>,
+    /// The KubeSchedulerConfiguration of the cluster's scheduler: its profiles, plugins and their arguments
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     #[command(flatten)]
     connect: Connect,
 }
@@ -47,8 +53,8 @@ impl Schedule {
     pub(super) async fn run(self) -> Result<(), BoxError> {
         let connection = self.connect.open().await?;
         let reader = RemoteClient::new(connection.kube);
-        let profile = Arc::new(crate::devices::registry().default_profile(None));
-        let (snapshot, mut pods) = Snapshot::load(&reader, &profile).await?;
+        let profiles = self.profiles()?;
+        let (snapshot, mut pods) = Snapshot::load(&reader, &profiles).await?;
         let priorities = priorities::load(&reader).await?;
         if !self.filename.is_empty() {
             let files = Files { filename: self.filename.clone() };
@@ -59,7 +65,7 @@ impl Schedule {
                 pods.extend(pods_of(&object)?);
             }
         }
-        let mut simulation = Simulation::with_profile(snapshot, profile);
+        let mut simulation = Simulation::with_profile(snapshot, profiles);
         for (node, count) in &self.add {
             let more = more_like(simulation.snapshot(), node, *count)?;
             simulation.add_nodes(more);
@@ -79,6 +85,14 @@ impl Schedule {
         print!("{}", show::outcome(&simulation.place(pods)));
         Ok(())
     }
+
+    fn profiles(&self) -> Result<Profiles, BoxError> {
+        let registry = crate::devices::registry();
+        match &self.config {
+            Some(path) => Ok(read(path)?.profiles(&registry, None)?),
+            None => Ok(registry.default_profile(None).into()),
+        }
+    }
 }
 
 fn like(text: &str) -> Result<(String, u32), String> {
@@ -86,13 +100,21 @@ fn like(text: &str) -> Result<(String, u32), String> {
     Ok((node.to_owned(), count.parse().map_err(|_| format!("{count:?} is no number"))?))
 }
 
-/// Nodes of the shape of one that is there, empty and not cordoned.
+/// Taints that say how the model does, and nothing of its shape.
+const CONDITIONS: [&str; 3] = [
+    "node.kubernetes.io/unschedulable",
+    "node.kubernetes.io/not-ready",
+    "node.kubernetes.io/unreachable",
+];
+
+/// Nodes of the shape of one that is there, empty, ready and not cordoned.
 fn more_like(snapshot: &Snapshot, node: &str, count: u32) -> Result<Vec<NodeInfo>, BoxError> {
     let id = snapshot.id(node).ok_or_else(|| format!("nodes {node:?} not found"))?;
     let model = snapshot.node(id);
     let named = |n: u32| {
         let mut more = NodeInfo { unschedulable: false, ..(**model).clone() };
         more.name = intern(&format!("{node}-new-{n}"));
+        more.taints.retain(|taint| !CONDITIONS.contains(&&*taint.key));
         for (key, value) in &mut more.labels {
             if &**key == "kubernetes.io/hostname" {
                 *value = more.name.clone();
@@ -100,7 +122,11 @@ fn more_like(snapshot: &Snapshot, node: &str, count: u32) -> Result<Vec<NodeInfo
         }
         more
     };
-    Ok((1..=count).map(named).collect())
+    let more: Vec<_> = (1..=count).map(named).collect();
+    match more.iter().find(|more| snapshot.id(&more.name).is_some()) {
+        Some(taken) => Err(format!("a node {:?} is there already", taken.name).into()),
+        None => Ok(more),
+    }
 }
 
 fn in_namespace(object: &mut Value, namespace: Option<&str>) {

@@ -74,6 +74,7 @@ impl Scene {
         let mut command = Command::new(WINDLASS);
         command.args(["schedule", "--what-if"]).args(args);
         command.arg("--kubeconfig").arg(self.kubeconfig()?);
+        command.arg("--config").arg(self.file("scheduler.yaml"));
         output(command).await
     }
 }
