@@ -7,6 +7,8 @@ use hickory_proto::rr::{DNSClass, LowerName, RData, RecordType};
 use rustc_hash::FxHashMap;
 use tokio::time::Instant;
 
+/// No larger answer is kept, in bytes: with the number of them it bounds what clients can make this one hold.
+const LARGEST: usize = 4096;
 /// So many answers are kept.
 const CAPACITY: usize = 10_000;
 /// An answer is kept no longer, whatever it says.
@@ -23,7 +25,8 @@ pub(super) struct Cache {
 }
 
 struct Kept {
-    answer: Message,
+    /// As on the wire, which takes a tenth of the room of records.
+    answer: Vec<u8>,
     since: Instant,
     until: Instant,
 }
@@ -35,7 +38,7 @@ impl Cache {
     pub(super) fn get(&mut self, query: &Query) -> Option<Message> {
         let now = Instant::now();
         let kept = self.answers.get(&key(query)).filter(|kept| kept.until > now)?;
-        let mut answer = kept.answer.clone();
+        let mut answer = Message::from_vec(&kept.answer).ok()?;
         let age = u32::try_from((now - kept.since).as_secs()).unwrap_or(u32::MAX);
         let records = answer.answers.iter_mut().chain(&mut answer.authorities);
         records.for_each(|record| {
@@ -47,10 +50,14 @@ impl Cache {
     /// Keeps an answer, if it may be kept at all.
     pub(super) fn put(&mut self, query: &Query, answer: &Message) {
         let Some(lifetime) = lifetime(answer) else { return };
-        let now = Instant::now();
-        self.make_room(now);
         let mut answer = answer.clone();
         answer.additionals.clear();
+        // What can't be encoded can't be sent to a client either.
+        let Some(answer) = answer.to_vec().ok().filter(|bytes| bytes.len() <= LARGEST) else {
+            return;
+        };
+        let now = Instant::now();
+        self.make_room(now);
         self.answers.insert(key(query), Kept { answer, since: now, until: now + lifetime });
     }
 
@@ -143,6 +150,18 @@ mod tests {
             cache.put(&question(&format!("n{number}.example.org.")), &answer(30));
         }
         assert_eq!(cache.answers.len(), CAPACITY);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn long_answers_are_not_kept() {
+        let mut cache = Cache::default();
+        let mut long = answer(30);
+        long.answers = std::iter::repeat_n(long.answers[0].clone(), 300).collect();
+        cache.put(&question("example.org."), &long);
+        assert!(cache.answers.is_empty(), "{} bytes", long.to_vec().unwrap().len());
+        long.answers.truncate(100);
+        cache.put(&question("example.org."), &long);
+        assert_eq!(cache.get(&question("example.org.")).unwrap().answers.len(), 100);
     }
 
     #[tokio::test(start_paused = true)]
