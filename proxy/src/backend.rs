@@ -3,6 +3,7 @@
 pub mod fake;
 pub mod health_checks;
 pub mod nftables;
+mod sockets;
 pub mod userspace;
 
 use std::sync::Arc;

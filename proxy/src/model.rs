@@ -117,6 +117,8 @@ pub struct ServicePort {
     pub cluster_endpoints: Vec<Endpoint>,
     /// Endpoints that serve under policy `Local`, sorted, without duplicates.
     pub local_endpoints: Vec<Endpoint>,
+    /// Whether those of `local_endpoints` all terminate: a load balancer is to send nothing new here (KEP-1669).
+    pub local_terminating: bool,
 }
 
 /// One address that serves a Service port.

@@ -28,6 +28,8 @@ pub(crate) struct Candidate<'a> {
 pub(crate) struct Chosen {
     pub(crate) cluster: Vec<Endpoint>,
     pub(crate) local: Vec<Endpoint>,
+    /// Whether the local ones only serve until they end.
+    pub(crate) local_terminating: bool,
 }
 
 /// Chooses among the candidates.
@@ -38,7 +40,11 @@ pub(crate) fn choose(candidates: &[Candidate<'_>], node: &NodeIdentity) -> Chose
     let usable = usable(candidates.iter());
     let local = usable_local(candidates, node);
     let hinted = hinted(&usable, node).unwrap_or(usable);
-    Chosen { cluster: endpoints(&hinted, node), local: endpoints(&local, node) }
+    Chosen {
+        local_terminating: local.iter().any(|c| !c.endpoint.conditions.is_ready()),
+        cluster: endpoints(&hinted, node),
+        local: endpoints(&local, node),
+    }
 }
 
 fn usable<'a, 'b>(candidates: impl Iterator<Item = &'a Candidate<'b>> + Clone) -> Vec<Candidate<'b>>

@@ -62,6 +62,7 @@ async fn userspace(to: SocketAddr) -> (UserspaceBackend, SocketAddr) {
         external_ips: Vec::new(),
         load_balancer_ips: Vec::new(),
         source_ranges: Vec::new(),
+        local_terminating: false,
         health_check_node_port: None,
         affinity: None,
         internal_policy: TrafficPolicy::Cluster,

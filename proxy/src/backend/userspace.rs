@@ -2,7 +2,7 @@
 //!
 //! A cluster address cannot be bound without root, so each Service port gets a *forwarder* on an
 //! address of this machine instead: an embedder asks [`Forwarders`] for it. Node ports are bound
-//! as such. TCP and UDP; SCTP ports are passed over with a warning.
+//! as such; one that somebody else has is reported and tried again. TCP and UDP; SCTP ports are passed over with a warning.
 
 mod balancer;
 mod listeners;
@@ -11,7 +11,7 @@ mod tcp;
 mod tests;
 mod udp;
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -20,8 +20,9 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use self::balancer::Balancer;
 use self::listeners::Listener;
+use super::sockets::{self, Retry};
 use super::{Backend, BackendError, Change};
-use crate::model::{PortKey, Protocol, ServicePort, TrafficPolicy};
+use crate::model::{Family, Network, PortKey, Protocol, ServicePort, TrafficPolicy};
 
 /// What a [`UserspaceBackend`] may bind.
 #[derive(Clone, Debug)]
@@ -46,6 +47,7 @@ pub struct UserspaceBackend {
     config: UserspaceConfig,
     forwarders: Forwarders,
     served: FxHashMap<PortKey, Served>,
+    retry: Retry,
 }
 
 /// One Service port while it is served.
@@ -56,6 +58,8 @@ struct Served {
     external: Arc<Balancer>,
     forwarder: Listener,
     node_ports: Vec<Listener>,
+    /// Node ports that somebody else has.
+    missing: Vec<SocketAddr>,
 }
 
 // === impl UserspaceConfig ===
@@ -68,6 +72,27 @@ impl Default for UserspaceConfig {
             node_port_addresses: Vec::new(),
             max_connections: 1024,
         }
+    }
+}
+
+impl UserspaceConfig {
+    /// Binds node ports on the node's addresses within these networks; in a family without any, on all addresses.
+    ///
+    /// # Errors
+    /// When the node's addresses can't be read.
+    pub fn node_ports_in(self, networks: &[Network]) -> std::io::Result<Self> {
+        let own = sockets::own_addresses()?;
+        let any: [IpAddr; 2] = [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()];
+        let addresses = any.into_iter().flat_map(|any| {
+            let of_family = |network: &&Network| Family::of(network.address) == Family::of(any);
+            let limits: Vec<_> = networks.iter().filter(of_family).collect();
+            let within = |ip: &&IpAddr| limits.iter().any(|network| network.contains(**ip));
+            match limits.is_empty() {
+                true => vec![any],
+                false => own.iter().filter(within).copied().collect(),
+            }
+        });
+        Ok(Self { node_port_addresses: addresses.collect(), ..self })
     }
 }
 
@@ -90,7 +115,12 @@ impl Forwarders {
 impl UserspaceBackend {
     /// A backend that serves nothing yet.
     pub fn new(config: UserspaceConfig) -> Self {
-        Self { config, forwarders: Forwarders::default(), served: FxHashMap::default() }
+        Self {
+            config,
+            forwarders: Forwarders::default(),
+            served: FxHashMap::default(),
+            retry: Retry::default(),
+        }
     }
 
     /// Where Service ports can be reached.
@@ -104,15 +134,16 @@ impl UserspaceBackend {
     }
 
     /// Updates all; a port that cannot be served does not keep others from it. The first error is the result.
-    async fn update_all(&mut self, ports: &[Arc<ServicePort>]) -> Result<(), BackendError> {
+    fn update_all(&mut self, ports: &[Arc<ServicePort>]) -> Result<(), BackendError> {
         let mut result = Ok(());
         for port in ports {
-            result = result.and(self.update(port).await);
+            result = result.and(self.update(port));
         }
+        self.retry.note(self.served.values().any(|served| !served.missing.is_empty()));
         result
     }
 
-    async fn update(&mut self, port: &Arc<ServicePort>) -> Result<(), BackendError> {
+    fn update(&mut self, port: &Arc<ServicePort>) -> Result<(), BackendError> {
         if port.protocol() == Protocol::Sctp {
             tracing::warn!(port = %port.key.name, "SCTP needs the nftables backend");
             return Ok(());
@@ -125,7 +156,7 @@ impl UserspaceBackend {
             served.update(port);
             return Ok(());
         }
-        let served = Served::start(port, &self.config).await?;
+        let served = Served::start(port, &self.config)?;
         self.forwarders.addresses.write().insert(port.key.clone(), served.forwarder.address());
         self.served.insert(port.key.clone(), served);
         Ok(())
@@ -140,7 +171,7 @@ impl Backend for UserspaceBackend {
 
     async fn apply(&mut self, change: &Change) -> Result<(), BackendError> {
         change.removed.iter().for_each(|key| self.remove(key));
-        self.update_all(&change.updated).await
+        self.update_all(&change.updated)
     }
 
     async fn resync(&mut self, state: &Change) -> Result<(), BackendError> {
@@ -148,31 +179,54 @@ impl Backend for UserspaceBackend {
         let gone: Vec<PortKey> =
             self.served.keys().filter(|key| !wanted.contains(key)).cloned().collect();
         gone.iter().for_each(|key| self.remove(key));
-        self.update_all(&state.updated).await
+        self.update_all(&state.updated)
+    }
+
+    /// Nobody takes a socket away; meanwhile what could not be bound is tried again.
+    async fn lost(&mut self) {
+        loop {
+            self.retry.due().await;
+            for served in self.served.values_mut() {
+                served.bind_missing(self.config.max_connections, false);
+            }
+            self.retry.note(self.served.values().any(|served| !served.missing.is_empty()));
+        }
     }
 }
 
 // === impl Served ===
 
 impl Served {
-    async fn start(
-        port: &Arc<ServicePort>,
-        config: &UserspaceConfig,
-    ) -> Result<Self, BackendError> {
+    fn start(port: &Arc<ServicePort>, config: &UserspaceConfig) -> Result<Self, BackendError> {
         let (internal, external) = (Arc::new(Balancer::default()), Arc::new(Balancer::default()));
-        let start = |address: SocketAddr, balancer: &Arc<Balancer>| {
-            Listener::start(port.protocol(), address, balancer.clone(), config.max_connections)
-        };
-        let forwarder = start(SocketAddr::new(config.forwarder_address, 0), &internal).await?;
-        let mut node_ports = Vec::new();
-        if let Some(number) = port.node_port {
-            for ip in &config.node_port_addresses {
-                node_ports.push(start(SocketAddr::new(*ip, number), &external).await?);
+        let address = SocketAddr::new(config.forwarder_address, 0);
+        let max = config.max_connections;
+        let forwarder = Listener::start(port.protocol(), address, internal.clone(), max)?;
+        let of_family =
+            config.node_port_addresses.iter().filter(|ip| Family::of(**ip) == port.key.family);
+        let addresses = |number| of_family.map(move |ip| SocketAddr::new(*ip, number)).collect();
+        let missing = port.node_port.map(addresses).unwrap_or_default();
+        let (port, node_ports) = (port.clone(), Vec::new());
+        let mut served = Self { port, internal, external, forwarder, node_ports, missing };
+        served.bind_missing(max, true);
+        served.update(&served.port.clone());
+        Ok(served)
+    }
+
+    /// Tries to bind the node ports that are not; `first` says it aloud when one can't be.
+    fn bind_missing(&mut self, max_connections: usize, first: bool) {
+        for address in std::mem::take(&mut self.missing) {
+            let protocol = self.port.protocol();
+            match Listener::start(protocol, address, self.external.clone(), max_connections) {
+                Ok(listener) => self.node_ports.push(listener),
+                Err(error) => {
+                    if first {
+                        tracing::warn!(port = %self.port.key.name, %error, "node port not served; it is tried again");
+                    }
+                    self.missing.push(address);
+                }
             }
         }
-        let mut served = Self { port: port.clone(), internal, external, forwarder, node_ports };
-        served.update(port);
-        Ok(served)
     }
 
     fn update(&mut self, port: &Arc<ServicePort>) {

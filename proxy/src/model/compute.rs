@@ -62,6 +62,7 @@ fn service_port<'a>(
         external_policy: spec.external_traffic_policy,
         cluster_endpoints: chosen.cluster,
         local_endpoints: chosen.local,
+        local_terminating: chosen.local_terminating,
         key,
     }
 }

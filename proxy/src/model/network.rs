@@ -44,6 +44,12 @@ impl Network {
         }
     }
 
+    /// Whether the address is one of the network's.
+    pub fn contains(&self, ip: IpAddr) -> bool {
+        let (first, last) = self.range();
+        Family::of(ip) == Family::of(first) && (first..=last).contains(&ip)
+    }
+
     /// The mask in network byte order, as long as an address.
     pub(crate) fn mask(&self) -> Vec<u8> {
         let len = if self.address.is_ipv4() { 4 } else { 16 };

@@ -3,6 +3,21 @@ use serde_json::json;
 use super::*;
 use crate::model::EndpointView;
 
+#[test]
+fn local_ones_that_terminate_are_told_apart() {
+    let views: Vec<EndpointView> = serde_json::from_value(json!([
+        {"conditions": {"ready": false, "serving": true, "terminating": true}, "nodeName": "here"},
+        {"nodeName": "there"},
+        {"nodeName": "here"},
+    ]))
+    .unwrap();
+    let address = SocketAddr::from(([10, 0, 0, 1], 80));
+    let candidates: Vec<_> = views.iter().map(|endpoint| Candidate { address, endpoint }).collect();
+    assert!(choose(&candidates[..2], &node()).local_terminating);
+    assert!(!choose(&candidates, &node()).local_terminating);
+    assert!(!choose(&candidates[1..2], &node()).local_terminating, "none at all");
+}
+
 /// Chooses among endpoints given as JSON; the result names the last octets.
 fn chosen(endpoints: serde_json::Value, node: &NodeIdentity) -> (Vec<u8>, Vec<u8>) {
     let views: Vec<EndpointView> = serde_json::from_value(endpoints).unwrap();

@@ -23,6 +23,7 @@ fn port(health_check: Option<u16>, endpoints: &[&str]) -> ServicePort {
         external_ips: Vec::new(),
         load_balancer_ips: Vec::new(),
         source_ranges: Vec::new(),
+        local_terminating: false,
         health_check_node_port: health_check,
         affinity: None,
         internal_policy: TrafficPolicy::Cluster,
@@ -49,7 +50,7 @@ async fn apply(checks: &mut HealthChecks<FakeBackend>, port: &ServicePort) {
 #[tokio::test]
 async fn tells_how_many_endpoints_are_here() {
     let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
-    let mut checks = HealthChecks::new(FakeBackend::new(), IpAddr::V4(Ipv4Addr::LOCALHOST));
+    let mut checks = HealthChecks::new(FakeBackend::new(), vec![IpAddr::V4(Ipv4Addr::LOCALHOST)]);
     apply(&mut checks, &port(Some(free), &["10.0.0.1:80", "10.0.0.1:81", "10.0.0.2:80"])).await;
     let answer = ask(free).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
@@ -66,7 +67,7 @@ async fn a_taken_port_keeps_no_rules_from_being_carried_out() {
     let number = taken.local_addr().unwrap().port();
     let backend = FakeBackend::new();
     let recorded = backend.recorded();
-    let mut checks = HealthChecks::new(backend, IpAddr::V4(Ipv4Addr::LOCALHOST));
+    let mut checks = HealthChecks::new(backend, vec![IpAddr::V4(Ipv4Addr::LOCALHOST)]);
     apply(&mut checks, &port(Some(number), &["10.0.0.1:80"])).await;
     assert_eq!(recorded.borrow().ports.len(), 1);
     drop(taken);
@@ -74,4 +75,61 @@ async fn a_taken_port_keeps_no_rules_from_being_carried_out() {
     assert!(ask(number).await.unwrap().starts_with("HTTP/1.1 200"), "tried again");
     apply(&mut checks, &port(None, &["10.0.0.2:80"])).await;
     assert!(checks.checks.is_empty(), "the Service no longer wants it");
+}
+
+async fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port()
+}
+
+#[tokio::test]
+async fn endpoints_that_only_serve_until_they_end_do_not_count() {
+    let free = free_port().await;
+    let mut checks = HealthChecks::new(FakeBackend::new(), vec![Ipv4Addr::LOCALHOST.into()]);
+    let mut port = port(Some(free), &["10.0.0.1:80"]);
+    port.local_terminating = true;
+    apply(&mut checks, &port).await;
+    let answer = ask(free).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+    assert!(answer.contains(r#""localEndpoints":0"#), "{answer}");
+}
+
+#[tokio::test]
+async fn a_port_passes_to_another_service_in_one_change() {
+    let free = free_port().await;
+    let mut checks = HealthChecks::new(FakeBackend::new(), vec![Ipv4Addr::LOCALHOST.into()]);
+    // Whatever the order in which Services are looked at.
+    for round in 0..8 {
+        let mut next = port(Some(free), &["10.0.0.1:80"]);
+        let mut name = (*next.key.name).clone();
+        name.service = NamespacedName::new("default", format!("web{round}"));
+        next.key.name = Arc::new(name);
+        let removed = checks.ports.keys().cloned().collect();
+        let change = Change { removed, ..Change::to(vec![Arc::new(next)]) };
+        checks.apply(&change).await.unwrap();
+        let answer = ask(free).await.unwrap();
+        assert!(answer.contains(&format!(r#""name":"web{round}""#)), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_port_that_was_taken_is_tried_again_without_a_change() {
+    let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let number = taken.local_addr().unwrap().port();
+    let mut checks = HealthChecks::new(FakeBackend::new(), vec![Ipv4Addr::LOCALHOST.into()]);
+    apply(&mut checks, &port(Some(number), &["10.0.0.1:80"])).await;
+    drop(taken);
+    tokio::time::timeout(Duration::from_secs(3), checks.lost()).await.unwrap_err();
+    assert!(ask(number).await.unwrap().starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn both_families_are_served() {
+    let free = free_port().await;
+    let both = vec![Ipv4Addr::UNSPECIFIED.into(), std::net::Ipv6Addr::UNSPECIFIED.into()];
+    let mut checks = HealthChecks::new(FakeBackend::new(), both);
+    apply(&mut checks, &port(Some(free), &["10.0.0.1:80"])).await;
+    assert!(ask(free).await.unwrap().starts_with("HTTP/1.1 200"));
+    if TcpListener::bind("[::1]:0").await.is_ok() {
+        TcpStream::connect((std::net::Ipv6Addr::LOCALHOST, free)).await.unwrap();
+    }
 }

@@ -3,12 +3,11 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use tokio::net::{TcpListener, UdpSocket};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::balancer::Balancer;
 use super::{tcp, udp};
-use crate::backend::BackendError;
+use crate::backend::{BackendError, sockets};
 use crate::model::Protocol;
 
 /// Serves until it is dropped; connections that are open then are closed.
@@ -21,7 +20,8 @@ pub(super) struct Listener {
 // === impl Listener ===
 
 impl Listener {
-    pub(super) async fn start(
+    /// Binds and serves; UDP by datagrams, else by streams.
+    pub(super) fn start(
         protocol: Protocol,
         address: SocketAddr,
         balancer: Arc<Balancer>,
@@ -29,29 +29,20 @@ impl Listener {
     ) -> Result<Self, BackendError> {
         let failed = |source| BackendError::Io { what: format!("bind {address}"), source };
         let stop = CancellationToken::new();
-        let address = match protocol {
-            Protocol::Udp => {
-                let socket = UdpSocket::bind(address).await.map_err(failed)?;
-                let address = socket.local_addr().map_err(failed)?;
-                tokio::spawn(stop.clone().run_until_cancelled_owned(udp::serve(
-                    socket,
-                    balancer,
-                    max_connections,
-                )));
-                address
-            }
-            Protocol::Tcp | Protocol::Sctp => {
-                let listener = TcpListener::bind(address).await.map_err(failed)?;
-                let address = listener.local_addr().map_err(failed)?;
-                tokio::spawn(stop.clone().run_until_cancelled_owned(tcp::serve(
-                    listener,
-                    balancer,
-                    max_connections,
-                )));
-                address
-            }
+        let bound = if protocol == Protocol::Udp {
+            let socket = sockets::datagrams(address).map_err(failed)?;
+            let bound = socket.local_addr();
+            let serving = udp::serve(socket, balancer, max_connections);
+            tokio::spawn(stop.clone().run_until_cancelled_owned(serving));
+            bound
+        } else {
+            let listener = sockets::listen(address).map_err(failed)?;
+            let bound = listener.local_addr();
+            let serving = tcp::serve(listener, balancer, max_connections);
+            tokio::spawn(stop.clone().run_until_cancelled_owned(serving));
+            bound
         };
-        Ok(Self { address, _stop: stop.drop_guard() })
+        Ok(Self { address: bound.map_err(failed)?, _stop: stop.drop_guard() })
     }
 
     pub(super) fn address(&self) -> SocketAddr {

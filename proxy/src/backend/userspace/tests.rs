@@ -42,6 +42,7 @@ fn port(protocol: Protocol, endpoints: Vec<Endpoint>) -> ServicePort {
         external_ips: Vec::new(),
         load_balancer_ips: Vec::new(),
         source_ranges: Vec::new(),
+        local_terminating: false,
         health_check_node_port: None,
         affinity: None,
         internal_policy: TrafficPolicy::Cluster,
@@ -155,9 +156,58 @@ async fn node_ports_are_bound_and_let_go() {
     port.node_port = Some(free.port());
     apply(&mut backend, &port).await;
     assert_eq!(get(free).await, "a");
-    let taken = UserspaceConfig { node_port_addresses: vec![free.ip()], ..Default::default() };
-    let second = UserspaceBackend::new(taken).update(&Arc::new(port.clone())).await;
-    assert!(matches!(second, Err(BackendError::Io { .. })), "the port is taken: {second:?}");
     backend.resync(&Change::default()).await.unwrap();
     assert!(backend.forwarders().all().is_empty());
+}
+
+#[tokio::test]
+async fn a_node_port_that_is_taken_keeps_nothing_from_being_served_and_is_tried_again() {
+    let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let config = UserspaceConfig { node_port_addresses: vec![ip], ..Default::default() };
+    let mut backend = UserspaceBackend::new(config);
+    let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let node_port = taken.local_addr().unwrap();
+    let mut port = port(Protocol::Tcp, vec![server("a").await]);
+    port.node_port = Some(node_port.port());
+    let forwarder = apply(&mut backend, &port).await;
+    assert_eq!(get(forwarder).await, "a");
+    drop(taken);
+    timeout(Duration::from_secs(3), backend.lost()).await.unwrap_err();
+    assert_eq!(get(node_port).await, "a");
+}
+
+#[tokio::test]
+async fn both_families_have_the_same_node_port() {
+    if TcpListener::bind("[::1]:0").await.is_err() {
+        println!("no IPv6 here: nothing to see");
+        return;
+    }
+    let any: Vec<IpAddr> =
+        vec![Ipv4Addr::UNSPECIFIED.into(), std::net::Ipv6Addr::UNSPECIFIED.into()];
+    let config = UserspaceConfig { node_port_addresses: any, ..Default::default() };
+    for protocol in [Protocol::Tcp, Protocol::Udp] {
+        let mut backend = UserspaceBackend::new(config.clone());
+        let mut v4 = port(protocol, vec![server("a").await]);
+        let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        v4.node_port = Some(free.port());
+        let mut v6 = v4.clone();
+        v6.key.family = Family::V6;
+        v6.cluster_ip = "fd96::1".parse().unwrap();
+        backend.apply(&Change::to(vec![Arc::new(v4), Arc::new(v6)])).await.unwrap();
+        for served in backend.served.values() {
+            assert_eq!((served.node_ports.len(), served.missing.len()), (1, 0), "{protocol}");
+        }
+    }
+}
+
+#[test]
+fn node_ports_can_be_limited_to_networks() {
+    let limited = |networks: &[&str]| {
+        let networks: Vec<_> = networks.iter().map(|network| network.parse().unwrap()).collect();
+        UserspaceConfig::default().node_ports_in(&networks).unwrap().node_port_addresses
+    };
+    let any = |text: &str| text.parse::<IpAddr>().unwrap();
+    assert_eq!(limited(&[]), [any("0.0.0.0"), any("::")]);
+    assert_eq!(limited(&["127.0.0.0/8"]), [any("127.0.0.1"), any("::")]);
+    assert_eq!(limited(&["203.0.113.77/32"]), [any("::")], "no such address here");
 }
