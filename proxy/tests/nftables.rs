@@ -17,10 +17,14 @@ const IP: &str = "10.96.0.10";
 const ADDRESS: &str = "10.96.0.10:80";
 
 fn served(lab: &Lab, updated: Vec<ServicePort>) -> NftablesBackend {
+    served_with(lab, Settings::default(), updated)
+}
+
+fn served_with(lab: &Lab, settings: Settings, updated: Vec<ServicePort>) -> NftablesBackend {
     for (number, pod) in lab.pods.iter().enumerate() {
         pod.serve(&format!("{}:8080", pod_ip(number)));
     }
-    lab.apply(lab.synced_backend(), updated, Vec::new())
+    lab.apply(lab.synced(lab.backend_with(settings)), updated, Vec::new())
 }
 
 #[test]
@@ -210,6 +214,113 @@ fn affinity() {
     port.affinity = Some(1);
     let _backend = lab.apply(backend, vec![port], Vec::new());
     assert_eq!(lab.pods[3].servers(ADDRESS, 20).len(), 1);
+    // The kernel tells nobody when it forgets: so a client that stays away longer, until it is led elsewhere.
+    let deadline = std::time::Instant::now() + Duration::from_secs(60);
+    let first = lab.pods[3].get(ADDRESS).unwrap().0;
+    loop {
+        assert!(std::time::Instant::now() < deadline, "it is never forgotten");
+        std::thread::sleep(Duration::from_millis(1500));
+        if lab.pods[3].get(ADDRESS).unwrap().0 != first {
+            return;
+        }
+    }
+}
+
+#[test]
+fn clients_beyond_what_can_be_remembered_are_served_all_the_same() {
+    let Some(lab) = Lab::new("afull", 4) else { return };
+    let mut port = service("web", IP, pods([0, 1]));
+    port.affinity = Some(10_800);
+    let settings = Settings { affinity_clients: 1, ..Settings::default() };
+    let _backend = served_with(&lab, settings, vec![port]);
+    assert_eq!(lab.pods[2].servers(ADDRESS, 10).len(), 1, "the first one is remembered");
+    assert_eq!(lab.pods[3].servers(ADDRESS, 40).len(), 2, "the second one goes anywhere");
+}
+
+#[test]
+fn node_ports_answer_on_the_chosen_addresses_only() {
+    let Some(lab) = Lab::new("npaddr", 2) else { return };
+    lab.node.ip("addr add 192.168.78.1/32 dev out0");
+    let mut port = service("web", IP, pods([0]));
+    port.node_port = Some(30080);
+    port.external_policy = TrafficPolicy::Local;
+    let node_port_addresses = ["192.168.79.0/24", "192.168.77.0/24"];
+    let node_port_addresses = node_port_addresses.map(|network| network.parse().unwrap()).into();
+    let settings = Settings { node_port_addresses, ..Settings::default() };
+    let _backend = served_with(&lab, settings, vec![port]);
+    for from in [&lab.outside, &lab.pods[1]] {
+        assert_eq!(from.get(&format!("{NODE_IP}:30080")).unwrap().0, "pod0", "{}", from.name);
+        assert_eq!(from.get("192.168.78.1:30080"), Err(ErrorKind::ConnectionRefused));
+    }
+}
+
+#[test]
+fn a_cluster_address_stays_with_its_service_for_everybody() {
+    let Some(lab) = Lab::new("thief", 3) else { return };
+    let mut thief = service("aa", "10.96.0.66", pods([1]));
+    thief.external_ips = vec![IP.parse().unwrap()];
+    thief.external_policy = TrafficPolicy::Local;
+    let _backend = served(&lab, vec![thief, service("zz", IP, pods([0]))]);
+    for from in [&lab.outside, &lab.pods[2], &lab.node] {
+        let servers = from.servers(ADDRESS, 5);
+        assert_eq!(servers.keys().collect::<Vec<_>>(), ["pod0"], "{}", from.name);
+    }
+}
+
+#[test]
+fn only_local_endpoints_serve_under_the_internal_policy_local() {
+    let Some(lab) = Lab::new("itp", 3) else { return };
+    let mut port = service("web", IP, pods([0, 1]));
+    port.internal_policy = TrafficPolicy::Local;
+    // Pod 1 pretends to run elsewhere.
+    port.cluster_endpoints[1].local = false;
+    port.local_endpoints.truncate(1);
+    let backend = served(&lab, vec![port.clone()]);
+    assert_eq!(lab.pods[2].servers(ADDRESS, 20).keys().collect::<Vec<_>>(), ["pod0"]);
+    port.local_endpoints.clear();
+    port.cluster_endpoints.remove(0);
+    let _backend = lab.apply(backend, vec![port], Vec::new());
+    assert_eq!(lab.pods[2].get(ADDRESS), Err(ErrorKind::TimedOut), "dropped");
+}
+
+#[test]
+fn endpoints_outside_the_pods_networks_serve_too() {
+    let Some(lab) = Lab::new("ext", 1) else { return };
+    lab.outside.serve(&format!("{OUTSIDE_IP}:8080"));
+    let _backend =
+        served(&lab, vec![service("ext", IP, vec![endpoint(&format!("{OUTSIDE_IP}:8080"))])]);
+    assert_eq!(lab.pods[0].get(ADDRESS).unwrap().0, "outside");
+    assert_eq!(lab.node.get(ADDRESS).unwrap().0, "outside");
+}
+
+#[test]
+fn udp_clients_that_came_before_the_service_get_through() {
+    let Some(lab) = Lab::new("udpnp", 1) else { return };
+    let (node_port, client) = (format!("{NODE_IP}:30053"), format!("{OUTSIDE_IP}:5555"));
+    let backend = served(&lab, Vec::new());
+    let ask = |wait: Duration| {
+        let (node_port, client) = (node_port.clone(), client.clone());
+        lab.outside.run(move || async move {
+            let socket = UdpSocket::bind(client).await.unwrap();
+            socket.send_to(b"?", node_port).await.unwrap();
+            let mut buffer = [0; 64];
+            let received = timeout(wait, socket.recv_from(&mut buffer)).await;
+            received.is_ok_and(|received| {
+                received.is_ok_and(|(len, _)| buffer[..len].starts_with(b"pod0 "))
+            })
+        })
+    };
+    // Somebody of the node listens there, so that the kernel remembers the connection as it is.
+    let listener = lab.node.run({
+        let node_port = node_port.clone();
+        move || async move { UdpSocket::bind(node_port).await.unwrap() }
+    });
+    assert!(!ask(Duration::from_millis(200)));
+    let mut port = udp(service("dns", IP, pods([0])));
+    port.node_port = Some(30053);
+    let _backend = lab.apply(backend, vec![port], Vec::new());
+    assert!(ask(Duration::from_secs(3)), "the same client port: its old entry is cleared");
+    drop(listener);
 }
 
 #[test]

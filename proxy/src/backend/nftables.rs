@@ -150,7 +150,7 @@ impl Kernel {
         for table in &mut self.tables {
             table.apply(change).map_err(BackendError::Refused)?;
         }
-        self.forget(&stale);
+        self.forget(stale);
         Ok(())
     }
 
@@ -158,13 +158,17 @@ impl Kernel {
         for table in &mut self.tables {
             table.replace(state).map_err(BackendError::Refused)?;
         }
-        self.forget(&conntrack::Stale::unless_served_by(&state.updated));
+        self.forget(conntrack::Stale::unless_served_by(&state.updated));
         Ok(())
     }
 
     /// Rules are in place by now: entries that are left over only delay what already works.
-    fn forget(&mut self, stale: &conntrack::Stale) {
-        if let Err(error) = self.conntrack.forget(stale) {
+    fn forget(&mut self, stale: conntrack::Stale) {
+        let with_own = match stale.has_node_ports() {
+            true => super::sockets::own_addresses().map(|own| stale.at(own)),
+            false => Ok(stale),
+        };
+        if let Err(error) = with_own.and_then(|stale| self.conntrack.forget(&stale)) {
             tracing::warn!(%error, "stale UDP connections were not cleared; they end by timeout");
         }
     }

@@ -244,18 +244,23 @@ impl Lab {
 
     /// A backend in the node's namespace that has synced nothing yet.
     pub fn backend(&self) -> NftablesBackend {
-        self.node.run(|| async {
-            let settings = Settings {
-                pod_networks: vec!["10.77.0.0/24".parse().unwrap(), "fd77::/64".parse().unwrap()],
-                ..Settings::default()
-            };
-            NftablesBackend::open(&settings).unwrap()
-        })
+        self.backend_with(Settings::default())
+    }
+
+    /// The same with these settings, and the pods' networks.
+    pub fn backend_with(&self, settings: Settings) -> NftablesBackend {
+        let pod_networks = vec!["10.77.0.0/24".parse().unwrap(), "fd77::/64".parse().unwrap()];
+        let settings = Settings { pod_networks, ..settings };
+        self.node.run(move || async move { NftablesBackend::open(&settings).unwrap() })
     }
 
     /// A backend with an empty table.
     pub fn synced_backend(&self) -> NftablesBackend {
-        let mut backend = self.backend();
+        self.synced(self.backend())
+    }
+
+    /// The backend with an empty table.
+    pub fn synced(&self, mut backend: NftablesBackend) -> NftablesBackend {
         self.node.run(move || async move {
             backend.resync(&Change::default()).await.unwrap();
             backend
@@ -302,6 +307,7 @@ pub fn service(name: &str, cluster_ip: &str, endpoints: Vec<Endpoint>) -> Servic
         external_ips: Vec::new(),
         load_balancer_ips: Vec::new(),
         source_ranges: Vec::new(),
+        local_terminating: false,
         health_check_node_port: None,
         affinity: None,
         internal_policy: TrafficPolicy::Cluster,

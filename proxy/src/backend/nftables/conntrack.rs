@@ -20,6 +20,8 @@ use crate::model::{Endpoint, Family, PortKey, Protocol, ServicePort};
 #[derive(Debug, Default)]
 pub(super) struct Stale {
     keep: FxHashMap<Frontend, Arc<FxHashSet<SocketAddr>>>,
+    /// Where node ports answer: a client may have sent there before there was a Service.
+    own: FxHashSet<IpAddr>,
 }
 
 /// The kernel's interface to tracked connections.
@@ -91,13 +93,22 @@ impl Stale {
         self.keep.extend(frontends.chain(node_port).map(|frontend| (frontend, endpoints.clone())));
     }
 
+    /// Counts connections to these addresses of the node among those to its node ports, also where nothing
+    /// redirected them.
+    pub(super) fn at(self, own: FxHashSet<IpAddr>) -> Self {
+        Self { own, ..self }
+    }
+
+    pub(super) fn has_node_ports(&self) -> bool {
+        self.keep.keys().any(|frontend| matches!(frontend, Frontend::NodePort(..)))
+    }
+
     fn covers(&self, connection: &Connection) -> bool {
         let Connection { destination, answered_by } = connection;
         let address = Frontend::Address(destination.ip(), Protocol::Udp, destination.port());
-        let redirected = destination != answered_by;
+        let own = destination != answered_by || self.own.contains(&destination.ip());
         let node_port = Frontend::NodePort(Protocol::Udp, destination.port());
-        let kept =
-            self.keep.get(&address).or_else(|| self.keep.get(&node_port).filter(|_| redirected));
+        let kept = self.keep.get(&address).or_else(|| self.keep.get(&node_port).filter(|_| own));
         kept.is_some_and(|kept| !kept.contains(answered_by))
     }
 }

@@ -30,6 +30,8 @@ pub(super) enum Expr {
     Load { value: Vec<u8>, to: Reg },
     /// Loads how the packet stands to its connection: the `NF_CT_STATE_*` bits.
     ConnectionState { to: Reg },
+    /// Loads what was done to the packet's connection: the `IPS_*` bits.
+    ConnectionStatus { to: Reg },
     /// Loads the packet's mark.
     LoadMark { to: Reg },
     /// Sets the packet's mark.
@@ -42,6 +44,10 @@ pub(super) enum Expr {
     Equal(Reg, Vec<u8>),
     /// Matches when the register differs from the value.
     NotEqual(Reg, Vec<u8>),
+    /// Matches when the register's bytes, in network order, are no less than the value.
+    AtLeast(Reg, Vec<u8>),
+    /// Matches when the register's bytes, in network order, are no more than the value.
+    AtMost(Reg, Vec<u8>),
     /// Matches when the set has the key.
     Contains { set: &'static str, key: Reg },
     /// Matches when the set does not have the key.
@@ -103,9 +109,9 @@ impl Expr {
             Self::Payload { .. } => "payload",
             Self::L4Proto { .. } | Self::LoadMark { .. } | Self::SetMark { .. } => "meta",
             Self::AddressType { .. } => "fib",
-            Self::ConnectionState { .. } => "ct",
+            Self::ConnectionState { .. } | Self::ConnectionStatus { .. } => "ct",
             Self::Bitwise { .. } => "bitwise",
-            Self::Equal(..) | Self::NotEqual(..) => "cmp",
+            Self::Equal(..) | Self::NotEqual(..) | Self::AtLeast(..) | Self::AtMost(..) => "cmp",
             Self::Contains { .. }
             | Self::Lacks { .. }
             | Self::Lookup { .. }
@@ -139,10 +145,8 @@ impl Expr {
                 m.u32(NFTA_IMMEDIATE_DREG, to.number());
                 m.value(NFTA_IMMEDIATE_DATA, value);
             }
-            Self::ConnectionState { to } => {
-                m.u32(NFTA_CT_DREG, to.number());
-                m.u32(NFTA_CT_KEY, NFT_CT_STATE);
-            }
+            Self::ConnectionState { to } => connection(m, *to, NFT_CT_STATE),
+            Self::ConnectionStatus { to } => connection(m, *to, NFT_CT_STATUS),
             Self::LoadMark { to } => meta(m, NFTA_META_DREG, *to, NFT_META_MARK),
             Self::SetMark { from } => meta(m, NFTA_META_SREG, *from, NFT_META_MARK),
             Self::AddressType { source, to } => {
@@ -159,6 +163,8 @@ impl Expr {
             }
             Self::Equal(register, value) => compare(m, *register, NFT_CMP_EQ, value),
             Self::NotEqual(register, value) => compare(m, *register, NFT_CMP_NEQ, value),
+            Self::AtLeast(register, value) => compare(m, *register, NFT_CMP_GTE, value),
+            Self::AtMost(register, value) => compare(m, *register, NFT_CMP_LTE, value),
             Self::Contains { set, key } => lookup(m, set, *key, None),
             Self::Lacks { set, key } => {
                 lookup(m, set, *key, None);
@@ -229,6 +235,11 @@ fn verdict(m: &mut Message<'_>, attribute: u16, code: i32, chain: Option<&str>) 
 fn meta(m: &mut Message<'_>, attribute: u16, register: Reg, key: u32) {
     m.u32(NFTA_META_KEY, key);
     m.u32(attribute, register.number());
+}
+
+fn connection(m: &mut Message<'_>, to: Reg, key: u32) {
+    m.u32(NFTA_CT_DREG, to.number());
+    m.u32(NFTA_CT_KEY, key);
 }
 
 fn compare(m: &mut Message<'_>, register: Reg, op: u32, value: &[u8]) {

@@ -39,9 +39,6 @@ pub(super) const REJECT: &str = "reject";
 pub(super) const DROP: &str = "drop";
 const INGRESS: &str = "ingress";
 
-/// How many client addresses are remembered at most.
-const AFFINITY_SIZE: u32 = 1 << 18;
-
 /// What a table is tuned by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -54,6 +51,12 @@ pub struct Settings {
     pub masquerade_mark: u32,
     /// Enforce NetworkPolicies. Without it they are passed over.
     pub network_policies: bool,
+    /// The node's networks in whose addresses node ports answer; a family without any has them on all addresses.
+    pub node_port_addresses: Vec<Network>,
+    /// Addresses that no Service gets as an external one: the cluster's DNS.
+    pub reserved: Vec<IpAddr>,
+    /// How many client addresses are remembered at most, for affinity; further ones go to any endpoint.
+    pub affinity_clients: u32,
 }
 
 /// A map or set.
@@ -101,6 +104,10 @@ impl Layout {
         Self { family, settings }
     }
 
+    pub(super) fn reserved(&self) -> &[IpAddr] {
+        &self.settings.reserved
+    }
+
     pub(super) fn has_policies(&self) -> bool {
         self.settings.network_policies
     }
@@ -143,7 +150,7 @@ impl Layout {
             map(ENDPOINTS, concat(&[TYPE_MARK; 2]), 2, endpoint),
             SetSpec {
                 flags: NFT_SET_MAP | NFT_SET_TIMEOUT | NFT_SET_EVAL,
-                size: Some(AFFINITY_SIZE),
+                size: Some(self.settings.affinity_clients),
                 ..map(AFFINITY, concat(&[TYPE_MARK, ip]), words + 1, endpoint)
             },
             set(MEMBERS, concat(&[TYPE_MARK, ip, TYPE_SERVICE]), words + 2),
@@ -214,8 +221,8 @@ impl Layout {
         chains
     }
 
-    /// The chain of a balancer: mark, stay with a remembered endpoint, else pick one. When a
-    /// concurrent change takes the element away, the packet is dropped and its sender tries again.
+    /// The chain of a balancer: mark, stay with a remembered endpoint, else pick one. The drop at the
+    /// end is for a group that a change takes away just then; the sender tries again.
     pub(super) fn balancer(&self, balancer: &Balancer) -> ChainSpec {
         let mut rules = Vec::new();
         if balancer.restricted {
@@ -234,9 +241,9 @@ impl Layout {
         if balancer.affinity > 0 {
             rules.push(self.remembered(balancer));
             rules.push(self.pick_and_remember(balancer));
-        } else {
-            rules.push(self.pick(balancer));
         }
+        // With affinity only when no more clients can be remembered.
+        rules.push(self.pick(balancer));
         rules.push(vec![Expr::Drop]);
         ChainSpec { name: balancer.chain(), hook: None, rules }
     }
@@ -272,13 +279,16 @@ pub(super) fn octets(ip: IpAddr) -> Vec<u8> {
 // === impl Settings ===
 
 impl Default for Settings {
-    /// No pod network known, kube-proxy's mark, policies enforced.
+    /// No pod network known, kube-proxy's mark, policies enforced, node ports everywhere, 262,144 clients remembered.
     fn default() -> Self {
         Self {
             pod_networks: Vec::new(),
             masquerade_all: false,
             masquerade_mark: 0x4000,
             network_policies: true,
+            node_port_addresses: Vec::new(),
+            reserved: Vec::new(),
+            affinity_clients: 1 << 18,
         }
     }
 }

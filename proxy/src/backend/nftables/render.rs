@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use self::frontends::claims;
+use self::frontends::{Claim, claims};
 use self::group::Group;
 use super::ruleset::{Balancer, Element, Frontend, Target, Transaction, View};
 use crate::ledger::{Claims, Counter};
@@ -24,10 +24,19 @@ pub struct Renderer {
     family: Family,
     last_group: u32,
     ports: FxHashMap<PortKey, Programmed>,
-    frontends: Claims<(View, Frontend), Arc<ServicePortName>, Target>,
+    reserved: Vec<IpAddr>,
+    frontends: Claims<(View, Frontend), Claimant, Target>,
     balancers: Counter<Balancer>,
     hairpins: Counter<IpAddr>,
     cluster_ips: Counter<IpAddr>,
+}
+
+/// Who wants a frontend. Cluster addresses come before others, so that no Service takes another's by
+/// naming it among its own external ones; then names count.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Claimant {
+    external: bool,
+    name: Arc<ServicePortName>,
 }
 
 /// One port as programmed.
@@ -45,6 +54,7 @@ impl Renderer {
     pub fn new(family: Family) -> Self {
         Self {
             family,
+            reserved: Vec::new(),
             last_group: 0,
             ports: FxHashMap::default(),
             frontends: Claims::default(),
@@ -52,6 +62,12 @@ impl Renderer {
             hairpins: Counter::default(),
             cluster_ips: Counter::default(),
         }
+    }
+
+    /// Never programs these addresses as external ones of a Service.
+    #[must_use]
+    pub fn reserving(self, reserved: &[IpAddr]) -> Self {
+        Self { reserved: reserved.to_vec(), ..self }
     }
 
     /// The family whose ports it renders; others are passed over.
@@ -152,10 +168,9 @@ impl Renderer {
     }
 
     fn claim(&mut self, programmed: &Programmed) {
-        for (view, frontend, target) in
-            claims(&programmed.port, programmed.cluster.as_ref(), programmed.local.as_ref())
-        {
-            self.frontends.claim((view, frontend), &programmed.port.key.name, target);
+        for Claim { external, view, frontend, target } in self.claims_of(programmed) {
+            let claimant = Claimant { external, name: programmed.port.key.name.clone() };
+            self.frontends.claim((view, frontend), &claimant, target);
             if let Some(balancer) = Balancer::of(view, frontend, target) {
                 self.balancers.add(balancer);
             }
@@ -164,11 +179,15 @@ impl Renderer {
         programmed.hairpins().for_each(|ip| self.hairpins.add(ip));
     }
 
+    fn claims_of(&self, programmed: &Programmed) -> Vec<Claim> {
+        let Programmed { port, cluster, local } = programmed;
+        claims(port, &self.reserved, cluster.as_ref(), local.as_ref())
+    }
+
     fn release(&mut self, programmed: &Programmed) {
-        for (view, frontend, target) in
-            claims(&programmed.port, programmed.cluster.as_ref(), programmed.local.as_ref())
-        {
-            self.frontends.release((view, frontend), &programmed.port.key.name);
+        for Claim { external, view, frontend, target } in self.claims_of(programmed) {
+            let claimant = Claimant { external, name: programmed.port.key.name.clone() };
+            self.frontends.release((view, frontend), &claimant);
             if let Some(balancer) = Balancer::of(view, frontend, target) {
                 self.balancers.remove(balancer);
             }

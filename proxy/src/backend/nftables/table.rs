@@ -33,7 +33,7 @@ impl Table {
         let (layout, mut socket) = (Layout::new(family, settings), Socket::open()?);
         socket.transact(&encode::probe(&layout))?;
         Ok(Self {
-            renderer: Renderer::new(family),
+            renderer: Renderer::new(family).reserving(layout.reserved()),
             layout,
             socket,
             broken: true,
@@ -65,7 +65,7 @@ impl Table {
 
     /// Replaces the table by one with what the change adds to nothing, in one transaction.
     pub(super) fn replace(&mut self, state: &Change) -> io::Result<()> {
-        let mut renderer = Renderer::new(self.renderer.family());
+        let mut renderer = Renderer::new(self.renderer.family()).reserving(self.layout.reserved());
         let transaction = renderer.apply(&state.updated, &[]);
         let batch = encode::batch(&self.layout, &transaction, &self.policies_of(state), true);
         self.broken = true;

@@ -4,7 +4,7 @@ mod kernel;
 mod property;
 mod real_kernel;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use super::*;
@@ -30,6 +30,7 @@ fn port(name: &str, cluster_ip: &str, endpoints: Vec<Endpoint>) -> ServicePort {
         external_ips: Vec::new(),
         load_balancer_ips: Vec::new(),
         source_ranges: Vec::new(),
+        local_terminating: false,
         health_check_node_port: None,
         affinity: None,
         internal_policy: TrafficPolicy::Cluster,
@@ -194,4 +195,22 @@ fn a_large_batch_is_split_below_the_limits_of_a_message() {
         assert!((20..65_536).contains(&len) && len.is_multiple_of(4), "a message of {len} bytes");
         rest = &rest[len..];
     }
+}
+
+#[test]
+fn nobody_takes_a_cluster_address_or_a_reserved_one_as_an_external_one() {
+    let dns: IpAddr = "10.96.0.10".parse().unwrap();
+    let mut renderer = Renderer::new(Family::V4).reserving(&[dns]);
+    let victim = port("zz", "10.96.0.1", endpoints(&["10.0.0.1:80"]));
+    let mut thief = port("aa", "10.96.0.2", endpoints(&["10.0.0.2:80"]));
+    thief.external_ips = vec![victim.cluster_ip, dns];
+    thief.load_balancer_ips = vec![dns];
+    apply(&mut renderer, &thief);
+    let taken = target(&renderer, &victim);
+    apply(&mut renderer, &victim);
+    let own = target(&renderer, &victim);
+    assert_ne!(own.group, taken.group, "it is its owner's, whoever comes first by name or time");
+    assert_eq!(renderer.target(Frontend::Address(dns, Protocol::Tcp, 80)), None);
+    renderer.apply(&[], &[victim.key, thief.key]);
+    assert!(renderer.elements().is_empty());
 }

@@ -4,7 +4,7 @@
 //! not, so policies never keep a node from its own pods. A packet's addresses are the pods' own
 //! here: after redirection, before masquerading.
 
-use super::rules::destination_port;
+use super::rules::{destination_port, has_bits};
 use super::*;
 use crate::policy::{Direction, PeerMatch, PolicyChain, PortMatch, RuleShape};
 
@@ -12,17 +12,31 @@ impl Layout {
     /// Lets pass what belongs to a known connection, and a pod's way to itself; asks for the source
     /// pod's egress, then for the destination's ingress.
     pub(super) fn forward_rules(&self) -> Vec<Vec<Expr>> {
-        let known = (NF_CT_STATE_ESTABLISHED | NF_CT_STATE_RELATED).to_ne_bytes().to_vec();
-        let connected = vec![
-            Expr::ConnectionState { to: R0 },
-            Expr::Bitwise { from: R0, to: R0, mask: known, xor: vec![0; 4] },
-            Expr::NotEqual(R0, vec![0; 4]),
-            Expr::Accept,
-        ];
+        let mut connected = vec![Expr::ConnectionState { to: R0 }];
+        connected.extend(has_bits(NF_CT_STATE_ESTABLISHED | NF_CT_STATE_RELATED));
+        connected.push(Expr::Accept);
         let mut to_itself = self.to_itself();
         to_itself.push(Expr::Accept);
         let egress = profile(Direction::Egress, self.source(R0));
-        vec![connected, to_itself, egress, vec![Expr::Goto(INGRESS.into())]]
+        let mut rules = self.discovery_rules();
+        rules.extend([connected, to_itself, egress, vec![Expr::Goto(INGRESS.into())]]);
+        rules
+    }
+
+    /// Lets neighbours and routers find one another, without which no IPv6 packet finds its way (RFC 4890).
+    fn discovery_rules(&self) -> Vec<Vec<Expr>> {
+        if self.family == Family::V4 {
+            return Vec::new();
+        }
+        let kind = Expr::Payload { header: Header::Transport, offset: 0, len: 1, to: R0 };
+        vec![vec![
+            Expr::L4Proto { to: R0 },
+            Expr::Equal(R0, vec![IPPROTO_ICMPV6]),
+            kind,
+            Expr::AtLeast(R0, vec![ND_ROUTER_SOLICIT]),
+            Expr::AtMost(R0, vec![ND_REDIRECT]),
+            Expr::Accept,
+        ]]
     }
 
     /// Ends in a verdict: who comes from a policy's chain must not go back there.

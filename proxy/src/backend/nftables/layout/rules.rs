@@ -12,23 +12,43 @@ impl Layout {
             Expr::AddressType { source: true, to: R0 },
             Expr::NotEqual(R0, RTN_LOCAL.to_ne_bytes().to_vec()),
         ]);
-        let mut node_ports = addresses.clone();
+        let outside = addresses.clone();
+        // A cluster address is its Service's alone, from wherever one comes.
+        addresses.extend([self.destination(R0), Expr::Lacks { set: CLUSTER_IPS, key: R0 }]);
         addresses.extend(self.dispatch(View::Outside, false));
-        node_ports.extend(self.to_own_address());
-        node_ports.extend(self.dispatch(View::Outside, true));
-        vec![addresses, node_ports]
+        let node_ports = self.node_port_rules(View::Outside);
+        let node_ports = node_ports.map(|rule| [outside.clone(), rule].concat());
+        std::iter::once(addresses).chain(node_ports).collect()
     }
 
     pub(super) fn service_rules(&self) -> Vec<Vec<Expr>> {
-        let mut node_ports = self.to_own_address();
-        node_ports.extend(self.dispatch(View::Cluster, true));
+        let mut rules = vec![self.dispatch(View::Cluster, false)];
+        rules.extend(self.node_port_rules(View::Cluster));
         let mut other_ports =
             vec![self.destination(R0), Expr::Contains { set: CLUSTER_IPS, key: R0 }];
         let mut other_ports_tcp = other_ports.clone();
         other_ports_tcp.extend(is_tcp());
         other_ports_tcp.push(Expr::RejectTcp);
         other_ports.push(Expr::RejectPort(self.family));
-        vec![self.dispatch(View::Cluster, false), node_ports, other_ports_tcp, other_ports]
+        rules.extend([other_ports_tcp, other_ports]);
+        rules
+    }
+
+    /// One rule for all own addresses, or for each network of those that node ports are limited to.
+    fn node_port_rules(&self, view: View) -> impl Iterator<Item = Vec<Expr>> + '_ {
+        let networks = self.of_family(&self.settings.node_port_addresses);
+        let mut limits: Vec<_> = networks
+            .map(|network| {
+                let ([load, mask], prefix) = masked(self.destination(R0), network);
+                vec![load, mask, Expr::Equal(R0, prefix)]
+            })
+            .collect();
+        if limits.is_empty() {
+            limits.push(Vec::new());
+        }
+        limits
+            .into_iter()
+            .map(move |limit| [limit, self.to_own_address(), self.dispatch(view, true)].concat())
     }
 
     pub(super) fn reject_rules(&self) -> Vec<Vec<Expr>> {
@@ -65,11 +85,14 @@ impl Layout {
 
     /// Matches what comes back through a Service to the endpoint that sent it.
     pub(super) fn to_itself(&self) -> Vec<Expr> {
-        vec![
+        let mut rule = vec![
             self.source(R0),
             self.destination(R0.plus(self.words())),
             Expr::Contains { set: HAIRPINS, key: R0 },
-        ]
+            Expr::ConnectionStatus { to: R0 },
+        ];
+        rule.extend(has_bits(IPS_DST_NAT));
+        rule
     }
 
     /// Leads to the destination's balancer.
@@ -180,32 +203,26 @@ impl Layout {
         ]
     }
 
-    fn pod_networks(&self) -> impl Iterator<Item = &Network> {
-        self.settings
-            .pod_networks
-            .iter()
-            .filter(|network| Family::of(network.address) == self.family)
+    fn of_family<'a>(
+        &self,
+        networks: &'a [Network],
+    ) -> impl Iterator<Item = &'a Network> + use<'a> {
+        let family = self.family;
+        networks.iter().filter(move |network| Family::of(network.address) == family)
     }
 
     pub(super) fn has_pod_networks(&self) -> bool {
-        self.pod_networks().next().is_some()
+        self.of_family(&self.settings.pod_networks).next().is_some()
     }
 
     /// Matches sources outside the pods' networks.
     pub(super) fn not_from_pods(&self) -> Vec<Expr> {
-        let mut rule = Vec::new();
-        for network in self.pod_networks() {
-            let mask = network.mask();
-            let prefix = octets(network.address)
-                .iter()
-                .zip(&mask)
-                .map(|(octet, mask)| octet & mask)
-                .collect();
-            rule.push(self.source(R0));
-            rule.push(Expr::Bitwise { from: R0, to: R0, xor: vec![0; mask.len()], mask });
-            rule.push(Expr::NotEqual(R0, prefix));
-        }
-        rule
+        let networks = self.of_family(&self.settings.pod_networks);
+        let differs = networks.flat_map(|network| {
+            let ([load, mask], prefix) = masked(self.source(R0), network);
+            [load, mask, Expr::NotEqual(R0, prefix)]
+        });
+        differs.collect()
     }
 
     /// Matches the node's own addresses, but not loopback: a redirected loopback packet could not leave it.
@@ -240,6 +257,20 @@ impl Layout {
 pub(super) fn destination_port(to: Reg) -> [Expr; 2] {
     let port = Expr::Payload { header: Header::Transport, offset: 2, len: 2, to: to.plus(1) };
     [Expr::L4Proto { to }, port]
+}
+
+/// Matches when the first register has one of the bits.
+pub(super) fn has_bits(bits: u32) -> [Expr; 2] {
+    let mask = bits.to_ne_bytes().to_vec();
+    [Expr::Bitwise { from: R0, to: R0, mask, xor: vec![0; 4] }, Expr::NotEqual(R0, vec![0; 4])]
+}
+
+/// Loads an address into the first registers and masks it; and what it is then within the network.
+fn masked(load: Expr, network: &Network) -> ([Expr; 2], Vec<u8>) {
+    let mask = network.mask();
+    let prefix = octets(network.address).into_iter().zip(&mask).map(|(octet, mask)| octet & mask);
+    let prefix = prefix.collect();
+    ([load, Expr::Bitwise { from: R0, to: R0, xor: vec![0; mask.len()], mask }], prefix)
 }
 
 fn is_tcp() -> Vec<Expr> {

@@ -6,21 +6,34 @@ use super::group::Group;
 use crate::backend::nftables::ruleset::{Frontend, Mode, Target, View};
 use crate::model::{ServicePort, TrafficPolicy};
 
-/// The frontends of a port, each with its view and target.
+/// A destination that a port wants to answer.
+pub(super) struct Claim {
+    /// Whether it is something else than the cluster address.
+    pub(super) external: bool,
+    pub(super) view: View,
+    pub(super) frontend: Frontend,
+    pub(super) target: Target,
+}
+
+/// What a port claims; none of the `reserved` addresses as an external one.
 pub(super) fn claims(
     port: &ServicePort,
+    reserved: &[IpAddr],
     cluster: Option<&Group>,
     local: Option<&Group>,
-) -> Vec<(View, Frontend, Target)> {
+) -> Vec<Claim> {
     let targets = Targets { port, cluster, local };
     let address = |ip: IpAddr| Frontend::Address(ip, port.protocol(), port.port);
-    let internal = targets.of(port.internal_policy, Mode::MasqueradeOutside);
-    let mut claims = vec![(View::Cluster, address(port.cluster_ip), internal)];
+    let allowed = |ip: &&IpAddr| !reserved.contains(ip);
+    let target = targets.of(port.internal_policy, Mode::MasqueradeOutside);
+    let frontend = address(port.cluster_ip);
+    let mut claims = vec![Claim { external: false, view: View::Cluster, frontend, target }];
     let node_port = port.node_port.map(|number| Frontend::NodePort(port.protocol(), number));
-    for frontend in port.external_ips.iter().map(|ip| address(*ip)).chain(node_port) {
+    let external_ips = port.external_ips.iter().filter(allowed).map(|ip| address(*ip));
+    for frontend in external_ips.chain(node_port) {
         targets.external(frontend, false, &mut claims);
     }
-    for ip in &port.load_balancer_ips {
+    for ip in port.load_balancer_ips.iter().filter(allowed) {
         targets.external(address(*ip), !port.source_ranges.is_empty(), &mut claims);
     }
     claims
@@ -36,15 +49,11 @@ struct Targets<'a> {
 
 impl Targets<'_> {
     /// Under policy `Local`, sources inside the cluster take the short way to any endpoint.
-    fn external(
-        &self,
-        frontend: Frontend,
-        restricted: bool,
-        claims: &mut Vec<(View, Frontend, Target)>,
-    ) {
+    fn external(&self, frontend: Frontend, restricted: bool, claims: &mut Vec<Claim>) {
         let mut claim = |view, target: Target| {
             let restricted = restricted && target.endpoints > 0;
-            claims.push((view, frontend, Target { restricted, ..target }));
+            let target = Target { restricted, ..target };
+            claims.push(Claim { external: true, view, frontend, target });
         };
         match self.port.external_policy {
             TrafficPolicy::Cluster => {
