@@ -27,9 +27,12 @@ pub struct Proxy {
     /// Leaves NetworkPolicies to somebody else, or to nobody
     #[arg(long)]
     no_network_policy: bool,
-    /// Addresses of all pods
+    /// Addresses of all pods; of both families with a comma between them
     #[arg(long, default_value = "10.244.0.0/16", value_name = "CIDR")]
     cluster_cidr: String,
+    /// Networks in whose addresses node ports answer, with commas between them; all addresses without it
+    #[arg(long, default_value = "", hide_default_value = true, value_name = "CIDR,…")]
+    nodeport_addresses: String,
     /// Serves the cluster's names at this address, which becomes this node's own; needs root
     #[arg(long, value_name = "ADDR")]
     cluster_dns: Option<IpAddr>,
@@ -58,6 +61,8 @@ impl Proxy {
             mode: self.mode,
             network_policies: !self.no_network_policy,
             pods: &self.cluster_cidr,
+            node_ports: &self.nodeport_addresses,
+            dns: self.cluster_dns,
         };
         let proxy = proxy(duties, &self.node_name, informers, env, self.health_address, registry)?;
         parts.extend(proxy);

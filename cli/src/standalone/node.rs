@@ -95,6 +95,8 @@ pub(super) async fn start(
         mode: node.proxy,
         network_policies: node.network_policies,
         pods: &options.pod_cidr,
+        node_ports: "",
+        dns: control_plane.dns,
     };
     let proxy = proxy(duties, &name, informers, env, PROXY_HEALTH, registry)?;
     if let Some(proxy) = proxy {
