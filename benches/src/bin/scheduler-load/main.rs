@@ -17,7 +17,7 @@ enum Command {
     /// The names of the workloads
     Workloads,
     /// Pods that are created over TLS, kept in a durable store, bound, and seen by a watcher
-    Place(place::Options),
+    Place(Box<place::Options>),
     /// Many pods on many nodes by what-if alone
     Simulate(simulate::Options),
 }
@@ -33,7 +33,7 @@ fn main() -> Result<()> {
             Ok(())
         }
         // As many threads as the machine has cores, as the servers have.
-        Command::Place(options) => tokio::runtime::Runtime::new()?.block_on(place::run(options)),
+        Command::Place(options) => tokio::runtime::Runtime::new()?.block_on(place::run(*options)),
         Command::Simulate(options) => simulate::run(&options),
     }
 }
