@@ -210,3 +210,22 @@ fn slices_may_come_first_and_services_change() {
     catalog.slice_applied(slice("db-1", "other", json!([{"addresses": ["10.244.0.8"]}])));
     assert_eq!(find(&catalog, "db.shop.svc.cluster.local.", RecordType::A), "NoName");
 }
+
+#[test]
+fn a_dual_stack_endpoint_has_one_srv_record() {
+    let mut catalog = catalog();
+    let endpoints = json!([{"addresses": ["fd00::5"], "hostname": "db-0"}]);
+    let of_v6 =
+        entry(json!({"metadata": {"name": "db-6", "namespace": "shop", "resourceVersion": "1",
+        "labels": {"kubernetes.io/service-name": "db"}},
+        "addressType": "IPv6", "endpoints": endpoints,
+        "ports": [{"name": "http", "protocol": "TCP", "port": 8080}]}));
+    catalog.slice_applied(of_v6);
+    let zone = Zone::new("cluster.local", vec![SERVER], 5).unwrap();
+    let name = Name::from_ascii("_http._tcp.db.shop.svc.cluster.local.").unwrap();
+    let Found::Records { answers, additionals } = zone.find(&catalog, &name, RecordType::SRV)
+    else {
+        panic!("there are some")
+    };
+    assert_eq!((answers.len(), additionals.len()), (2, 3), "{answers:?}");
+}

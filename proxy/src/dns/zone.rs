@@ -2,6 +2,7 @@
 //!
 //! After the Kubernetes DNS specification, version 1.1.0.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use hickory_proto::ProtoError;
@@ -228,19 +229,25 @@ impl Owner<'_> {
         self.services(targets)
     }
 
-    fn services(self, mut targets: Vec<(Name, u16, Vec<IpAddr>)>) -> Found {
+    /// One record for each name and port, however many addresses stand behind the name.
+    fn services(self, targets: Vec<(Name, u16, Vec<IpAddr>)>) -> Found {
         if targets.is_empty() {
             return Found::NoName;
         }
-        targets.sort();
-        targets.dedup();
-        let weight = u16::try_from((WEIGHT / targets.len()).max(1)).unwrap_or(1);
-        let answers = targets.iter().map(|(target, port, _)| {
-            self.record(RData::SRV(SRV::new(0, weight, *port, target.clone())))
+        let mut hosts: BTreeMap<Name, (BTreeSet<u16>, BTreeSet<IpAddr>)> = BTreeMap::new();
+        for (name, port, addresses) in targets {
+            let (ports, known) = hosts.entry(name).or_default();
+            ports.insert(port);
+            known.extend(addresses);
+        }
+        let count: usize = hosts.values().map(|(ports, _)| ports.len()).sum();
+        let weight = u16::try_from((WEIGHT / count).max(1)).unwrap_or(1);
+        let answers = hosts.iter().flat_map(|(target, (ports, _))| {
+            let data = move |port: &u16| RData::SRV(SRV::new(0, weight, *port, target.clone()));
+            ports.iter().map(move |port| self.record(data(port)))
         });
         let answers = answers.collect();
-        targets.dedup_by(|a, b| a.0 == b.0);
-        let additionals = targets.iter().flat_map(|(target, _, addresses)| {
+        let additionals = hosts.iter().flat_map(|(target, (_, addresses))| {
             let target = Owner { name: target, ..self };
             addresses.iter().map(move |address| target.address(*address))
         });

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 use hickory_proto::rr::Name;
 use parking_lot::Mutex;
+use windlass_core::component::BoxError;
 
 /// The port of DNS.
 const PORT: u16 = 53;
@@ -45,6 +46,23 @@ impl Default for Forward {
 }
 
 impl Forward {
+    /// Adds a stub domain: `example.org=192.0.2.1,192.0.2.2`.
+    ///
+    /// # Errors
+    /// When the text is not such.
+    pub fn add_stub(&mut self, text: &str) -> Result<(), BoxError> {
+        let wrong =
+            || format!("{text:?} is no stub domain such as example.org=192.0.2.1,192.0.2.2");
+        let (domain, servers) = text.split_once('=').ok_or_else(wrong)?;
+        let mut domain = Name::from_ascii(domain).map_err(|_| wrong())?;
+        domain.set_fqdn(true);
+        let servers = servers.split(',').map(|server| server.trim().parse::<IpAddr>());
+        let servers: Vec<_> = servers.collect::<Result<_, _>>().map_err(|_| wrong())?;
+        let servers = servers.into_iter().map(|server| SocketAddr::new(server, PORT)).collect();
+        self.stubs.push((domain, servers));
+        Ok(())
+    }
+
     pub(super) async fn servers_for(&self, name: &Name) -> Vec<SocketAddr> {
         let stubs = self.stubs.iter().filter(|(domain, _)| domain.zone_of(name));
         if let Some((_, servers)) = stubs.max_by_key(|(domain, _)| domain.num_labels()) {
@@ -112,6 +130,18 @@ mod tests {
             [("example.org.", all), ("db.corp.", corp), ("x.lab.corp.", lab), ("xcorp.", all)]
         {
             assert_eq!(forward.servers_for(&domain(name)).await, [server], "{name}");
+        }
+    }
+
+    #[tokio::test]
+    async fn stub_domains_can_be_written_down() {
+        let mut forward = Forward::default();
+        forward.add_stub("corp.example=192.0.2.1, 2001:db8::1").unwrap();
+        let name = Name::from_ascii("db.corp.example.").unwrap();
+        let expected = ["192.0.2.1:53", "[2001:db8::1]:53"].map(|text| text.parse().unwrap());
+        assert_eq!(forward.servers_for(&name).await, expected);
+        for wrong in ["corp.example", "corp.example=", "corp.example=dns", "a..b=192.0.2.1"] {
+            assert!(forward.add_stub(wrong).is_err(), "{wrong}");
         }
     }
 
