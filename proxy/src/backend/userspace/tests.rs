@@ -211,3 +211,23 @@ fn node_ports_can_be_limited_to_networks() {
     assert_eq!(limited(&["127.0.0.0/8"]), [any("127.0.0.1"), any("::")]);
     assert_eq!(limited(&["203.0.113.77/32"]), [any("::")], "no such address here");
 }
+
+#[tokio::test]
+async fn a_udp_session_lasts_while_its_client_sends() {
+    let endpoint = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let address = endpoint.local_addr().unwrap();
+    let mut backend = UserspaceBackend::new(UserspaceConfig::default());
+    let port = port(Protocol::Udp, vec![Endpoint { address, local: true }]);
+    let forwarder = apply(&mut backend, &port).await;
+    let client = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let mut from = std::collections::BTreeSet::new();
+    tokio::time::pause();
+    // An endpoint that never answers, a log's say, has one client for as long as that one sends.
+    for _ in 0..4 {
+        client.send_to(b"line", forwarder).await.unwrap();
+        let mut buffer = [0; 8];
+        from.insert(endpoint.recv_from(&mut buffer).await.unwrap().1);
+        tokio::time::advance(Duration::from_secs(20)).await;
+    }
+    assert_eq!(from.len(), 1);
+}

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 use tokio::net::UdpSocket;
 use tokio::task::{AbortHandle, JoinSet};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use super::balancer::Balancer;
 
@@ -19,9 +19,13 @@ const MAX_DATAGRAM: usize = 65_535;
 
 type Sessions = Arc<Mutex<FxHashMap<SocketAddr, Session>>>;
 
+/// When the last datagram went either way.
+type Last = Arc<Mutex<Instant>>;
+
 struct Session {
     endpoint: SocketAddr,
     socket: Arc<UdpSocket>,
+    last: Last,
     answers: AbortHandle,
 }
 
@@ -69,6 +73,7 @@ impl Server {
         let mut sessions = self.sessions.lock();
         let session = sessions.get(&client)?;
         if self.balancer.has(session.endpoint) {
+            *session.last.lock() = Instant::now();
             return Some(session.socket.clone());
         }
         session.answers.abort();
@@ -95,25 +100,40 @@ impl Server {
         };
         let socket = Arc::new(UdpSocket::bind(any).await?);
         socket.connect(endpoint).await?;
-        let answers =
-            tasks.spawn(answer(self.socket.clone(), socket.clone(), client, self.sessions.clone()));
-        self.sessions.lock().insert(client, Session { endpoint, socket: socket.clone(), answers });
+        let last = Arc::new(Mutex::new(Instant::now()));
+        let (listener, sessions) = (self.socket.clone(), self.sessions.clone());
+        let answers = tasks.spawn(answer(listener, socket.clone(), client, last.clone(), sessions));
+        let session = Session { endpoint, socket: socket.clone(), last, answers };
+        self.sessions.lock().insert(client, session);
         Ok(socket)
     }
 }
 
-/// Carries the endpoint's answers to the client until there are none for a while.
+/// Carries the endpoint's answers to the client until both have been silent for a while.
 async fn answer(
     listener: Arc<UdpSocket>,
     endpoint: Arc<UdpSocket>,
     client: SocketAddr,
+    last: Last,
     sessions: Sessions,
 ) {
     let mut buffer = vec![0; MAX_DATAGRAM];
-    while let Ok(Ok(len)) = timeout(IDLE, endpoint.recv(&mut buffer)).await {
-        if let Err(error) = listener.send_to(&buffer[..len], client).await {
-            tracing::debug!(%client, %error, "answer lost");
+    loop {
+        let until = *last.lock() + IDLE;
+        match timeout_at(until, endpoint.recv(&mut buffer)).await {
+            Ok(Ok(len)) => {
+                *last.lock() = Instant::now();
+                if let Err(error) = listener.send_to(&buffer[..len], client).await {
+                    tracing::debug!(%client, %error, "answer lost");
+                }
+            }
+            Err(_) if *last.lock() + IDLE > Instant::now() => {}
+            Ok(Err(_)) | Err(_) => break,
         }
     }
-    sessions.lock().remove(&client);
+    let mut sessions = sessions.lock();
+    // The client may have a new one by now.
+    if sessions.get(&client).is_some_and(|session| Arc::ptr_eq(&session.socket, &endpoint)) {
+        sessions.remove(&client);
+    }
 }
