@@ -12,9 +12,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
+use serde::Deserialize;
 use tokio::sync::Notify;
 use windlass_core::Object;
-use windlass_core::cache::{Change, HeaderOnly, Informer, InformerFactory};
+use windlass_core::cache::{Change, Informer, InformerFactory};
 use windlass_core::clock::Env;
 use windlass_core::component::{BoxError, Component, Ready, Shutdown};
 use windlass_core::scheme::{ENDPOINTSLICES, NODES, SERVICES};
@@ -29,6 +30,27 @@ use crate::policy::PolicyTracker;
 use crate::topology::NodeIdentity;
 
 const ZONE_LABEL: &str = "topology.kubernetes.io/zone";
+
+/// Whom the cluster autoscaler is about to delete.
+const TO_BE_DELETED: &str = "ToBeDeletedByClusterAutoscaler";
+
+/// View of a v1 Node: its taints.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct NodeView {
+    spec: NodeSpecView,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct NodeSpecView {
+    taints: Option<Vec<TaintView>>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct TaintView {
+    key: String,
+}
 
 /// Keeps a backend in step with Services and EndpointSlices.
 pub struct Proxy {
@@ -204,7 +226,7 @@ impl Shared {
         let slices: Arc<Informer<EndpointSliceView>> = factory.informer(ENDPOINTSLICES);
         let shared = self.clone();
         slices.on_change(move |change| shared.slice(change));
-        let nodes: Arc<Informer<HeaderOnly>> =
+        let nodes: Arc<Informer<NodeView>> =
             factory.filtered(NODES, &format!("metadata.name={node_name}"));
         let shared = self.clone();
         nodes.on_change(move |change| shared.node(change));
@@ -231,11 +253,14 @@ impl Shared {
         });
     }
 
-    fn node(&self, change: &Change<HeaderOnly>) {
-        let zone = match change {
-            Change::Deleted(_) => None,
-            Change::Added(entry) | Change::Updated { new: entry, .. } => zone(&entry.object),
+    fn node(&self, change: &Change<NodeView>) {
+        let (zone, leaves) = match change {
+            Change::Deleted(_) => (None, true),
+            Change::Added(entry) | Change::Updated { new: entry, .. } => {
+                (zone(&entry.object), entry.object.header().deleting || entry.view.is_drained())
+            }
         };
+        self.health.node_leaves(leaves);
         self.track(|tracker| tracker.zone_changed(zone));
     }
 
@@ -247,9 +272,19 @@ impl Shared {
         let mut trackers = self.trackers.lock();
         update(&mut trackers);
         if trackers.has_changes() {
-            self.metrics.queued(self.env.clock.now());
+            let now = self.env.clock.now();
+            self.metrics.queued(now);
+            self.health.queued(now);
             self.changed.notify_one();
         }
+    }
+}
+
+// === impl NodeView ===
+
+impl NodeView {
+    fn is_drained(&self) -> bool {
+        self.spec.taints.iter().flatten().any(|taint| taint.key == TO_BE_DELETED)
     }
 }
 

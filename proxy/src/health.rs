@@ -28,6 +28,12 @@ pub(crate) struct Health {
 struct State {
     last_synced: Option<Timestamp>,
     failing_since: Option<Timestamp>,
+    /// Since when a change waits.
+    queued_since: Option<Timestamp>,
+    /// Since when what is being synced has waited.
+    syncing_since: Option<Timestamp>,
+    /// Whether the node goes away: load balancers are to send it nothing new (KEP-3836).
+    node_leaves: bool,
 }
 
 /// Answers `/healthz`, `/livez`, `/metrics`, and `/dump` and `/dump/NAMESPACE/SERVICE` with what is programmed.
@@ -41,11 +47,30 @@ pub(crate) struct Server {
 
 impl Health {
     pub(crate) fn synced(&self, now: Timestamp) {
-        *self.state.lock() = State { last_synced: Some(now), failing_since: None };
+        let mut state = self.state.lock();
+        (state.last_synced, state.failing_since, state.syncing_since) = (Some(now), None, None);
+    }
+
+    /// A change waits for a sync.
+    pub(crate) fn queued(&self, now: Timestamp) {
+        self.state.lock().queued_since.get_or_insert(now);
+    }
+
+    /// A sync takes all that waits.
+    pub(crate) fn began(&self, now: Timestamp) {
+        let mut state = self.state.lock();
+        state.syncing_since = state.queued_since.take().or(Some(now));
+    }
+
+    /// Whether the node goes away.
+    pub(crate) fn node_leaves(&self, leaves: bool) {
+        self.state.lock().node_leaves = leaves;
     }
 
     pub(crate) fn failed(&self, now: Timestamp) {
-        self.state.lock().failing_since.get_or_insert(now);
+        let mut state = self.state.lock();
+        state.syncing_since = None;
+        state.failing_since.get_or_insert(now);
     }
 
     /// Whether rules are as they should be, in words.
@@ -61,21 +86,23 @@ impl Health {
     /// Whether rules are, or soon will be, what they should be.
     fn is_healthy(&self, now: Timestamp) -> bool {
         let state = *self.state.lock();
-        let failing =
-            state.failing_since.is_some_and(|since| now.duration_since(since) > STALE_AFTER);
-        state.last_synced.is_some() && !failing
+        let waits = [state.failing_since, state.queued_since, state.syncing_since];
+        let too_long = |since: Timestamp| now.duration_since(since) > STALE_AFTER;
+        state.last_synced.is_some() && !waits.into_iter().flatten().any(too_long)
     }
 }
 
 // === impl Server ===
 
 impl Server {
-    fn health(&self) -> Answer {
+    /// `/livez` tells of the proxy alone; `/healthz` also whether the node is one to send something to.
+    fn health(&self, of_node: bool) -> Answer {
         let now = self.env.clock.now();
         let health = &self.shared.health;
-        let healthy = health.is_healthy(now);
+        let state = *health.state.lock();
+        let healthy = health.is_healthy(now) && !(of_node && state.node_leaves);
         let body = serde_json::json!({
-            "lastUpdated": health.state.lock().last_synced,
+            "lastUpdated": state.last_synced,
             "currentTime": now,
             "healthy": healthy,
         });
@@ -97,7 +124,8 @@ impl Server {
 impl Answers for Server {
     fn get(&self, path: &str) -> Option<Answer> {
         match path {
-            "/healthz" | "/livez" => Some(self.health()),
+            "/healthz" => Some(self.health(true)),
+            "/livez" => Some(self.health(false)),
             "/metrics" => Some(self.metrics()),
             _ => dump::answer(path.strip_prefix("/dump")?, &self.shared),
         }

@@ -39,6 +39,9 @@ pub struct Proxy {
     /// The domain of the cluster's names
     #[arg(long, default_value = "cluster.local", value_name = "DOMAIN")]
     cluster_domain: String,
+    /// A domain with name servers of its own; may be given more than once
+    #[arg(long = "stub-domain", requires = "cluster_dns", value_name = "DOMAIN=ADDR,…")]
+    stub_domains: Vec<String>,
     /// Where `/healthz` and `/metrics` answer
     #[arg(long, default_value = "127.0.0.1:31080", value_name = "ADDR:PORT")]
     health_address: SocketAddr,
@@ -55,7 +58,14 @@ impl Proxy {
         let (mut registry, mut parts) = (Registry::default(), Vec::new());
         if let Some(address) = self.cluster_dns {
             let (informers, env) = (informers.clone(), env.clone());
-            parts.push(dns(address, &self.cluster_domain, informers, env, &mut registry)?);
+            parts.push(dns(
+                address,
+                &self.cluster_domain,
+                &self.stub_domains,
+                informers,
+                env,
+                &mut registry,
+            )?);
         }
         let duties = ProxyDuties {
             mode: self.mode,

@@ -88,7 +88,7 @@ pub(super) async fn start(
     let mut registry = Registry::default();
     if let Some(address) = control_plane.dns {
         let domain = &options.cluster_domain;
-        let dns = dns(address, domain, informers.clone(), env.clone(), &mut registry)?;
+        let dns = dns(address, domain, &[], informers.clone(), env.clone(), &mut registry)?;
         parts.start_all("dns", vec![dns]).await?;
     }
     let duties = ProxyDuties {

@@ -69,6 +69,7 @@ impl Driver {
         let started = Instant::now();
         let (change, snapshot) = {
             let mut trackers = self.shared.trackers.lock();
+            self.shared.health.began(self.shared.env.clock.now());
             let change = trackers.take();
             let snapshot = (self.next == Sync::Full).then(|| trackers.snapshot());
             (change, snapshot)

@@ -39,6 +39,9 @@ async fn tells_health_and_metrics() {
     metrics.synced(Sync::Full, Duration::from_millis(3), env.clock.now());
     let answer = request(address, "GET /healthz").await;
     assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("lastUpdated"), "{answer}");
+    shared.health.node_leaves(true);
+    assert!(request(address, "GET /healthz").await.starts_with("HTTP/1.1 503"), "the node leaves");
+    assert!(request(address, "GET /livez").await.starts_with("HTTP/1.1 200"), "the proxy lives");
     let answer = request(address, "GET /metrics").await;
     assert!(answer.contains("kubeproxy_sync_proxy_rules_duration_seconds_count 1"), "{answer}");
     assert!(request(address, "GET /nothing").await.starts_with("HTTP/1.1 404"));
@@ -60,4 +63,22 @@ fn failing_for_long_is_unhealthy() {
     );
     health.synced(start + SignedDuration::from_secs(70));
     assert!(health.is_healthy(start + SignedDuration::from_secs(700)), "quiet is not unhealthy");
+}
+
+#[test]
+fn a_change_that_waits_or_a_sync_that_hangs_is_unhealthy() {
+    let (health, start) = (Health::default(), Timestamp::UNIX_EPOCH);
+    let at = |seconds| start + SignedDuration::from_secs(seconds);
+    health.began(start);
+    health.synced(start);
+    health.queued(at(100));
+    assert!(health.is_healthy(at(160)) && !health.is_healthy(at(161)));
+    health.began(at(110));
+    assert!(!health.is_healthy(at(161)), "being synced is not synced");
+    health.queued(at(115));
+    health.synced(at(120));
+    assert!(health.is_healthy(at(175)) && !health.is_healthy(at(176)), "the next one waits");
+    health.began(at(170));
+    health.synced(at(170));
+    assert!(health.is_healthy(at(1000)));
 }

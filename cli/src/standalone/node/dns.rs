@@ -11,15 +11,19 @@ use windlass_proxy::dns::{Dns, DnsOptions};
 /// A server of the cluster's names at an address, which becomes this node's own; its metrics go into `registry`.
 ///
 /// # Errors
-/// When the domain is no DNS name.
+/// When the domain is no DNS name, or a stub domain is not written as `example.org=192.0.2.1`.
 pub fn dns(
     address: IpAddr,
     domain: &str,
+    stub_domains: &[String],
     informers: InformerFactory,
     env: Env,
     registry: &mut Registry,
 ) -> Result<Box<dyn Component>, Error> {
-    let options = DnsOptions { domain: domain.to_owned(), ..DnsOptions::new(address) };
+    let mut options = DnsOptions { domain: domain.to_owned(), ..DnsOptions::new(address) };
+    for stub in stub_domains {
+        options.forward.add_stub(stub).map_err(|error| Error::part("stub-domain", error))?;
+    }
     let dns = Dns::new(options, informers, env, registry);
     Ok(Box::new(dns.map_err(|error| Error::part("dns", error))?))
 }
