@@ -111,13 +111,13 @@ impl Agent {
         tasks.spawn(defender.run(host.clone(), shutdown.clone()));
         tasks.spawn(self.node_shutdown.clone().serve(host.clone(), shutdown.clone()));
         tasks.spawn(follow(host.clone(), shutdown.clone()));
-        if let Some((listener, tls)) = self.listener.take() {
-            let server = Server::new(host.clone(), pods.clone(), tls);
-            tasks.spawn(server.run(listener, shutdown.clone()));
-        }
         let folder = self.config.static_pod_path.clone();
         let (name, clock) = (&self.config.node_name, self.env.clock.clone());
         let fixed = Arc::new(StaticPods::new(folder, name, clock));
+        if let Some((listener, tls)) = self.listener.take() {
+            let server = Server::new(host.clone(), pods.clone(), fixed.clone(), tls);
+            tasks.spawn(server.run(listener, shutdown.clone()));
+        }
         let mirrors = Mirrors { client: self.client.clone(), node: name.clone(), node_uid };
         tasks.spawn(PodWorkers::new(host, pods, fixed, mirrors).run(shutdown.clone()));
         ready.set();

@@ -37,8 +37,6 @@ pub(crate) trait PodExt {
     fn name(&self) -> &str;
     fn namespace(&self) -> &str;
     fn uid(&self) -> &str;
-    /// The uid under which its containers run: that of the static pod, where this is its mirror.
-    fn runtime_uid(&self) -> &str;
     /// Whether a file of the node describes it, not the API.
     fn is_static(&self) -> bool;
     fn pod_spec(&self) -> &PodSpec;
@@ -68,12 +66,6 @@ impl PodExt for Pod {
 
     fn uid(&self) -> &str {
         self.metadata.uid.as_deref().unwrap_or_default()
-    }
-
-    fn runtime_uid(&self) -> &str {
-        let annotations = self.metadata.annotations.as_ref();
-        let shows = annotations.and_then(|all| all.get(crate::static_pods::MIRROR));
-        shows.map_or(self.uid(), String::as_str)
     }
 
     fn is_static(&self) -> bool {

@@ -19,6 +19,7 @@ use crate::pod::PodExt;
 use crate::pod_workers::Host;
 use crate::pod_workers::snapshot::{PodRuntime, is_running};
 use crate::runtime::ContainerId;
+use crate::static_pods::StaticPods;
 use answers::Refusal;
 use std::sync::Arc;
 use windlass_core::apis::core::v1::Pod;
@@ -39,6 +40,7 @@ pub struct ServerTls {
 pub(crate) struct Server {
     host: Arc<Host>,
     pods: Arc<Informer<HeaderOnly>>,
+    fixed: Arc<StaticPods>,
     tls: Option<ServerTls>,
 }
 
@@ -46,19 +48,24 @@ impl Server {
     pub(crate) fn new(
         host: Arc<Host>,
         pods: Arc<Informer<HeaderOnly>>,
+        fixed: Arc<StaticPods>,
         tls: Option<ServerTls>,
     ) -> Self {
-        Self { host, pods, tls }
+        Self { host, pods, fixed, tls }
     }
 
-    /// A pod of this node and what runs of it.
+    /// A pod of this node and what runs of it. The mirror of a static pod has that pod's uid here: what the API says of
+    /// itself is not believed, for anybody may annotate a pod of his own.
     fn pod(&self, namespace: &str, name: &str) -> Result<(Pod, Arc<PodRuntime>), Refusal> {
         let entry = self.pods.get(namespace, name);
         let entry = entry.ok_or_else(|| {
             Refusal::not_found(format!("pod \"{name}\" not found in namespace \"{namespace}\""))
         })?;
-        let pod = entry.object.view::<Pod>().map_err(|e| Refusal::internal(&e))?;
-        let runtime = self.host.cache.pod(pod.runtime_uid());
+        let mut pod = entry.object.view::<Pod>().map_err(|e| Refusal::internal(&e))?;
+        if let Some(uid) = self.fixed.shown_by(&entry.object) {
+            pod.metadata.uid = Some(uid);
+        }
+        let runtime = self.host.cache.pod(pod.uid());
         Ok((pod, runtime))
     }
 

@@ -4,7 +4,9 @@ mod manifest;
 mod mirror;
 
 pub(crate) use manifest::SOURCE;
-pub(crate) use mirror::{MIRROR, MirrorStep, Mirrors, is_mirror};
+pub(crate) use mirror::{MirrorStep, Mirrors, is_mirror};
+
+use mirror::is_mirror_of;
 
 use crate::changes::Changes;
 use parking_lot::Mutex;
@@ -38,6 +40,12 @@ impl StaticPods {
 
     pub(crate) fn get(&self, key: &ObjectKey) -> Option<Arc<Object>> {
         self.pods.lock().get(key).cloned()
+    }
+
+    /// The uid of the static pod that an object of the API shows.
+    pub(crate) fn shown_by(&self, seen: &Object) -> Option<String> {
+        let pod = self.get(&ObjectKey::of(seen))?;
+        is_mirror_of(&pod, seen).then(|| pod.header().uid.to_string())
     }
 
     pub(crate) fn keys(&self) -> Vec<ObjectKey> {

@@ -12,6 +12,7 @@ use super::status_sync::StatusSync;
 use crate::pod::PodExt;
 use crate::prober;
 use crate::runtime::ContainerId;
+use crate::static_pods::SOURCE;
 use crate::status;
 use jiff::Timestamp;
 use std::collections::HashMap;
@@ -56,12 +57,17 @@ impl Latest {
         }
     }
 
-    /// The pod, with the status that the API shows.
+    /// The pod, with the status that the API shows, and with its true source: anybody may annotate a pod of the API.
     pub(super) fn view(&self) -> windlass_core::Result<Pod> {
         let Self::Is { pod: object, shown } = self else { return Ok(Pod::default()) };
         let mut pod = object.view::<Pod>()?;
         match shown {
-            Some(shown) if Arc::ptr_eq(shown, object) => {}
+            Some(shown) if Arc::ptr_eq(shown, object) => {
+                pod.metadata
+                    .annotations
+                    .get_or_insert_default()
+                    .insert(SOURCE.into(), "api".into());
+            }
             Some(shown) => pod.status = shown.view::<Pod>()?.status,
             None => {}
         }
@@ -461,5 +467,21 @@ impl Worker {
     fn broke_off(&mut self, error: &tokio::task::JoinError) {
         tracing::error!(pod = self.pod.full_name(), %error, "an effect broke off");
         self.broken = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_pod_of_the_api_is_not_static_whatever_it_says() {
+        let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "d", "uid": "u",
+            "resourceVersion": "1", "annotations": {SOURCE: "file"}}});
+        let pod = Arc::new(Object::from_wire(pod.to_string().into()).expect("a pod"));
+        let view = |shown| Latest::Is { pod: pod.clone(), shown }.view().expect("it can be read");
+        assert!(!view(Some(pod.clone())).is_static());
+        assert!(view(None).is_static());
     }
 }

@@ -33,7 +33,7 @@ impl Server {
         let (id, path) = (status.id.clone(), status.log_path.clone());
         let follow = options.follow && is_running(status);
         let options = LogOptions { follow, ..options };
-        let (host, uid) = (self.host.clone(), pod.runtime_uid().to_owned());
+        let (host, uid) = (self.host.clone(), pod.uid().to_owned());
         let (sender, receiver) = mpsc::channel(BACKLOG);
         tokio::spawn(logs::stream(path, options, has_ended(host, uid, id), sender));
         let mut receiver = receiver;

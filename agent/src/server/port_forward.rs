@@ -43,7 +43,7 @@ impl Server {
             runtime: self.host.runtime.clone(),
             sandbox,
             name: pod.name().to_owned(),
-            uid: pod.runtime_uid().to_owned(),
+            uid: pod.uid().to_owned(),
         };
         upgrade(request, &PROTOCOLS, move |protocol, raw| {
             async move {

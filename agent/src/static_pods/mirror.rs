@@ -11,7 +11,7 @@ use windlass_core::scheme::PODS;
 use windlass_core::{Object, Result};
 
 /// On a pod of the API: the hash of the static one that it shows.
-pub(crate) const MIRROR: &str = "kubernetes.io/config.mirror";
+const MIRROR: &str = "kubernetes.io/config.mirror";
 
 /// What is to be done about a mirror.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +45,12 @@ pub(crate) fn is_mirror(pod: &Object) -> bool {
     annotation(pod, MIRROR).is_some()
 }
 
+/// Whether it shows this static pod as it is now.
+pub(super) fn is_mirror_of(pod: &Object, mirror: &Object) -> bool {
+    let hash = annotation(pod, HASH);
+    hash.is_some() && hash == annotation(mirror, MIRROR)
+}
+
 fn annotation(pod: &Object, name: &str) -> Option<String> {
     match pod.view::<View>() {
         Ok(mut view) => view.metadata.annotations.remove(name),
@@ -62,8 +68,7 @@ impl MirrorStep {
             (None, None) => None,
             (Some(_), None) => Some(Self::Create),
             (pod, Some(mirror)) => {
-                let hash = pod.and_then(|pod| annotation(pod, HASH));
-                let shows = hash.is_some() && hash == annotation(mirror, MIRROR);
+                let shows = pod.is_some_and(|pod| is_mirror_of(pod, mirror));
                 // It goes at once: no container ends with it.
                 (!shows || mirror.header().deleting)
                     .then(|| Self::Delete(mirror.header().uid.to_string()))
@@ -136,5 +141,16 @@ mod tests {
         assert_eq!(step(Some(&fixed), Some(&mirror("2", false))), delete);
         assert_eq!(step(Some(&fixed), Some(&mirror("1", true))), delete);
         assert_eq!(step(None, Some(&mirror("1", false))), delete);
+    }
+
+    #[test]
+    fn nobody_else_is_shown_by_a_mirror_of_ones_own() {
+        let fixed = pod(HASH, "1", false);
+        assert!(is_mirror_of(&fixed, &pod(MIRROR, "1", false)));
+        for other in [pod(MIRROR, "2", false), pod(HASH, "1", false)] {
+            assert!(!is_mirror_of(&fixed, &other));
+        }
+        // One that bears no hash is shown by nothing.
+        assert!(!is_mirror_of(&pod("a", "1", false), &pod(MIRROR, "1", false)));
     }
 }
