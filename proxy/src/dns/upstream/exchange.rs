@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query};
+use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query, ResponseCode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 
@@ -15,8 +15,13 @@ const DATAGRAM: u16 = 1232;
 /// Each question has a port of its own, chosen by the kernel, and an id: who wants to forge an answer
 /// must guess both (RFC 5452). The caller sets the deadline.
 pub(super) async fn exchange(server: SocketAddr, query: &Query, id: u16) -> io::Result<Message> {
-    let question = encode(query, id)?;
-    let answer = by_datagram(server, query, id, &question).await?;
+    let mut question = encode(query, id, true)?;
+    let mut answer = by_datagram(server, query, id, &question).await?;
+    if answer.metadata.response_code == ResponseCode::FormErr {
+        // An old server, which knows no EDNS (RFC 6891, 7).
+        question = encode(query, id, false)?;
+        answer = by_datagram(server, query, id, &question).await?;
+    }
     if answer.metadata.truncation {
         return by_stream(server, query, id, &question).await;
     }
@@ -60,13 +65,15 @@ async fn by_stream(
     decode(&buffer, query, id).ok_or_else(|| io::Error::other("the answer is to another question"))
 }
 
-fn encode(query: &Query, id: u16) -> io::Result<Vec<u8>> {
+fn encode(query: &Query, id: u16, extended: bool) -> io::Result<Vec<u8>> {
     let mut message = Message::new(id, MessageType::Query, OpCode::Query);
     message.metadata.recursion_desired = true;
     message.add_query(query.clone());
-    let mut edns = Edns::new();
-    edns.set_max_payload(DATAGRAM);
-    message.set_edns(edns);
+    if extended {
+        let mut edns = Edns::new();
+        edns.set_max_payload(DATAGRAM);
+        message.set_edns(edns);
+    }
     message.to_vec().map_err(io::Error::other)
 }
 
@@ -79,4 +86,30 @@ fn decode(bytes: &[u8], query: &Query, id: u16) -> Option<Message> {
             .first()
             .is_some_and(|asked| asked.name == query.name && asked.query_type == query.query_type);
     fits.then_some(answer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hickory_proto::rr::{Name, RecordType};
+
+    #[tokio::test]
+    async fn a_server_without_edns_is_asked_plainly() {
+        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let server = socket.local_addr().unwrap();
+        tokio::spawn(async move {
+            let mut buffer = [0; 512];
+            while let Ok((length, client)) = socket.recv_from(&mut buffer).await {
+                let mut answer = Message::from_vec(&buffer[..length]).unwrap();
+                answer.metadata.message_type = MessageType::Response;
+                if answer.edns.take().is_some() {
+                    answer.metadata.response_code = ResponseCode::FormErr;
+                }
+                socket.send_to(&answer.to_vec().unwrap(), client).await.unwrap();
+            }
+        });
+        let query = Query::query(Name::from_ascii("example.org.").unwrap(), RecordType::A);
+        let answer = exchange(server, &query, 7).await.unwrap();
+        assert_eq!(answer.metadata.response_code, ResponseCode::NoError);
+    }
 }
