@@ -165,6 +165,10 @@ impl Lab {
     /// `None`, with a line that says so, without root.
     pub fn new(test: &str, pods: usize) -> Option<Self> {
         if !nix::unistd::geteuid().is_root() {
+            assert!(
+                std::env::var("WINDLASS_ROOT_TESTS").as_deref() != Ok("required"),
+                "this needs root"
+            );
             println!("SKIP {test}: network namespaces need root");
             return None;
         }
