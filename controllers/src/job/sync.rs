@@ -12,6 +12,7 @@ use crate::support::writes::Writes;
 use crate::support::{status, time};
 use crate::views::{Pod, Pods, Selector, Workloads};
 use async_trait::async_trait;
+use futures::stream::{self, StreamExt};
 use serde_json::json;
 use std::sync::Arc;
 use windlass_core::apis::batch::v1::{Job, JobStatus};
@@ -19,6 +20,9 @@ use windlass_core::client::Key;
 use windlass_core::controller::{Action, ObjectKey, Reconciler};
 use windlass_core::events::Recorder;
 use windlass_core::{Error, Object, Result, scheme};
+
+/// So many pods are let go at once.
+const AT_ONCE: usize = 16;
 
 pub(super) struct Sync {
     context: Context,
@@ -59,10 +63,12 @@ impl Sync {
         plan: Plan,
     ) -> Result<()> {
         let (client, recorder, writes) = (&*self.context.client, &self.recorder, &self.writes);
-        let written = match Some(&plan.status) != job.status.as_ref() {
-            true => Some(self.write(request, object, &plan.status).await?),
-            false => None,
-        };
+        let (mut status, mut shown) = (plan.status, job.status.clone().unwrap_or_default());
+        let mut written = None;
+        if differ_in_more_than_active(&status, &shown) {
+            written = Some(self.write(request, object, &status).await?);
+            shown.clone_from(&status);
+        }
         self.release(request, &plan.release).await?;
         let batch = batch::Pods {
             client,
@@ -73,12 +79,17 @@ impl Sync {
         };
         batch.delete(&plan.delete).await.map_err(|failure| failure.error)?;
         let wanted = plan.create.len();
-        if let Err(failure) = batch.create(plan.create).await {
-            let missing = i32::try_from(wanted - failure.made).unwrap_or(i32::MAX);
-            let mut status = plan.status;
-            status.active = status.active.map(|active| active - missing).filter(|left| *left > 0);
-            self.write(request, written.as_deref().unwrap_or(object), &status).await?;
-            return Err(failure.error);
+        let created = batch.create(plan.create).await;
+        let made = *created.as_ref().unwrap_or_else(|failure| &failure.made);
+        let missing = i32::try_from(wanted - made).unwrap_or(i32::MAX);
+        status.active = status.active.map(|active| active - missing).filter(|left| *left > 0);
+        if status != shown {
+            let corrected = self.write(request, written.as_deref().unwrap_or(object), &status);
+            let corrected = corrected.await.map(drop);
+            // Why pods are missing says more than why that is not noted yet.
+            created.map_err(|failure| failure.error).and(corrected)?;
+        } else {
+            created.map_err(|failure| failure.error)?;
         }
         ops::apply(client, recorder, plan.events).await.map(drop)
     }
@@ -95,18 +106,29 @@ impl Sync {
 
     /// Takes the finalizer from pods whose end is noted, or that wait in vain.
     async fn release(&self, request: &ObjectKey, pods: &[Pod]) -> Result<()> {
-        for pod in pods {
-            let header = pod.object.header();
-            let left: Vec<_> = header
-                .finalizers
-                .iter()
-                .filter(|finalizer| ***finalizer != *FINALIZER)
-                .map(|f| &**f)
-                .collect();
-            let version = header.resource_version.to_string();
-            let patch = json!({"metadata": {"uid": header.uid, "resourceVersion": version, "finalizers": left}});
-            let op = Op::Patch(Key::new(scheme::PODS, &*header.namespace, &*header.name), patch);
-            let version = ops::apply(&*self.context.client, &self.recorder, vec![op]).await?;
+        let releases: Vec<_> = pods.iter().map(|pod| self.release_one(request, pod)).collect();
+        let mut releases = stream::iter(releases).buffer_unordered(AT_ONCE);
+        let mut result = Ok(());
+        while let Some(released) = releases.next().await {
+            match released {
+                // That one has changed: it keeps no other from going.
+                Err(error) if error.is_conflict() => result = Err(error),
+                other => other?,
+            }
+        }
+        result
+    }
+
+    async fn release_one(&self, request: &ObjectKey, pod: &Pod) -> Result<()> {
+        let header = pod.object.header();
+        let others = header.finalizers.iter().map(|f| &**f).filter(|f| *f != FINALIZER);
+        let version = header.resource_version.to_string();
+        let patch = json!({"metadata": {"uid": header.uid, "resourceVersion": version,
+            "finalizers": others.collect::<Vec<_>>()}});
+        let op = Op::Patch(Key::new(scheme::PODS, &*header.namespace, &*header.name), patch);
+        let version = ops::apply(&*self.context.client, &self.recorder, vec![op]).await?;
+        // Pods that nobody controls have no Job that has to wait.
+        if !request.name.is_empty() {
             self.writes.wrote(request, version);
         }
         Ok(())
@@ -166,6 +188,12 @@ impl Reconciler for Sync {
         self.apply(request, &entry.object, &job, plan).await?;
         Ok(again.map_or(Action::Done, Action::RequeueAfter))
     }
+}
+
+/// How many are active is known when they are made.
+fn differ_in_more_than_active(one: &JobStatus, other: &JobStatus) -> bool {
+    let without = |status: &JobStatus| JobStatus { active: None, ..status.clone() };
+    without(one) != without(other)
 }
 
 fn is_controlled_by(pod: &Pod, job: &Object) -> bool {

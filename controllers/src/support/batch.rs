@@ -43,8 +43,8 @@ impl Pods<'_> {
     }
 
     /// Makes pods: one, then two, four and so on at once, and no more after the first that fails, so that a quota that is
-    /// used up is asked a few times only.
-    pub(crate) async fn create(&self, pods: Vec<ApiPod>) -> Result<(), Failure> {
+    /// used up is asked a few times only. Says how many were made: none in a namespace that goes, which is no failure.
+    pub(crate) async fn create(&self, pods: Vec<ApiPod>) -> Result<usize, Failure> {
         let (mut rest, mut size, mut sum) = (pods.as_slice(), 1, 0);
         while !rest.is_empty() {
             let (now, later) = rest.split_at(size.min(rest.len()));
@@ -52,18 +52,19 @@ impl Pods<'_> {
             if made.iter().any(|one| matches!(one, Err(Error::Transport(_)))) {
                 self.learn_what_was_made().await;
             }
-            sum += made.iter().filter(|one| one.is_ok()).count();
-            made.into_iter().collect::<Result<Vec<()>>>().map_err(|error| Failure {
+            sum += made.iter().filter(|one| matches!(one, Ok(true))).count();
+            made.into_iter().collect::<Result<Vec<bool>>>().map_err(|error| Failure {
                 creating: true,
                 made: sum,
                 error,
             })?;
             (rest, size) = (later, size * 2);
         }
-        Ok(())
+        Ok(sum)
     }
 
-    async fn create_one(&self, pod: &ApiPod) -> Result<()> {
+    /// Whether it was made.
+    async fn create_one(&self, pod: &ApiPod) -> Result<bool> {
         let name = pod.metadata.name.clone().unwrap_or_default();
         let key = Key::new(scheme::PODS, &self.about.namespace, name);
         let body = serde_json::to_vec(pod).map_err(|error| Error::decode("pod", error))?;
@@ -75,10 +76,10 @@ impl Pods<'_> {
                     "SuccessfulCreate",
                     format!("Created pod: {}", made.name()),
                 );
-                Ok(())
+                Ok(true)
             }
             // Nothing can be made in a namespace that goes.
-            Err(error) if is_terminating(&error) => Ok(()),
+            Err(error) if is_terminating(&error) => Ok(false),
             Err(error) => {
                 self.tell(EventType::Warning, "FailedCreate", format!("Error creating: {error}"));
                 Err(error)

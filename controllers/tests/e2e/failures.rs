@@ -1,11 +1,12 @@
 //! Writes that fail, and answers that get lost.
 
 use crate::between::{Between, Fate};
-use crate::cluster::{Cluster, key, template};
+use crate::cluster::{Cluster, NS, key, template};
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use windlass_controllers::Settings;
-use windlass_core::client::Key;
+use windlass_core::client::{DeleteOptions, Key};
 use windlass_core::scheme::{self, GroupVersionResource};
 
 /// Controllers whose writes meet a fate by how many of a resource there were before.
@@ -70,16 +71,21 @@ async fn one_claim_that_can_not_be_bound_keeps_no_other_from_it() {
     assert_ne!(claims[0]["status"]["phase"], "Bound");
 }
 
+/// A Job of so many pods.
+fn job(pods: usize) -> Value {
+    let mut template = template("work", "x:1");
+    template["spec"]["restartPolicy"] = "Never".into();
+    let spec = json!({"parallelism": pods, "completions": pods, "template": template});
+    json!({"metadata": {"name": "work"}, "spec": spec})
+}
+
 #[tokio::test(start_paused = true)]
 async fn pods_that_could_not_be_made_are_not_active() {
     // Two are made, then no more for a while.
     let some =
         |_: &Key, before: usize| if (2..8).contains(&before) { Fate::Refused } else { Fate::Done };
     let cluster = cluster(&["job-controller"], scheme::PODS, some).await;
-    let mut template = template("work", "x:1");
-    template["spec"]["restartPolicy"] = "Never".into();
-    let spec = json!({"parallelism": 5, "completions": 5, "template": template});
-    cluster.create(scheme::JOBS, json!({"metadata": {"name": "work"}, "spec": spec})).await;
+    cluster.create(scheme::JOBS, job(5)).await;
     let active = |wanted: u64| move |all: &[Value]| all[0]["status"]["active"] == wanted;
     cluster.until("two", scheme::JOBS, "", active(2)).await;
     let pods = cluster.list(scheme::PODS, "").await;
@@ -87,6 +93,65 @@ async fn pods_that_could_not_be_made_are_not_active() {
     cluster.until("five", scheme::PODS, "", |all| all.len() == 5).await;
     cluster.pass(60).await;
     assert!(active(5)(&cluster.list(scheme::JOBS, "").await));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_whose_pods_can_not_be_made_is_not_written_again_and_again() {
+    let (tries, writes) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let counts = (tries.clone(), writes.clone());
+    let fate = move |key: &Key| match key {
+        key if key.resource == scheme::PODS => {
+            counts.0.fetch_add(1, Ordering::SeqCst);
+            Fate::Refused
+        }
+        key => {
+            counts.1.fetch_add(usize::from(key.resource == scheme::JOBS), Ordering::SeqCst);
+            Fate::Done
+        }
+    };
+    let settings = Settings::default();
+    let way = |server| Between::fails(server, fate);
+    let cluster = Cluster::through(&["job-controller"], settings, way).await;
+    cluster.create(scheme::JOBS, job(5)).await;
+    cluster.pass(600).await;
+    let status = &cluster.list(scheme::JOBS, "").await[0]["status"];
+    assert!(status["startTime"].is_string() && status["active"].is_null(), "{status:#}");
+    let (tries, writes) = (tries.load(Ordering::SeqCst), writes.load(Ordering::SeqCst));
+    assert!((3..=25).contains(&tries), "later and later: {tries}");
+    assert_eq!(writes, 2, "as if they were made; that they were not");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_that_changes_keeps_no_other_pod_of_its_job_from_going() {
+    let first = OnceLock::new();
+    let fate = move |key: &Key, _: usize| match &*key.name {
+        "" => Fate::Done,
+        name if *first.get_or_init(|| name.to_owned()) == name => Fate::Conflict,
+        _ => Fate::Done,
+    };
+    let cluster = cluster(&["job-controller"], scheme::PODS, fate).await;
+    cluster.create(scheme::JOBS, job(4)).await;
+    for pod in cluster.until_count(scheme::PODS, "", 4).await {
+        let name = pod["metadata"]["name"].as_str().unwrap();
+        let status = key(scheme::PODS, name).subresource("status");
+        cluster.patch(&status, json!({"status": {"phase": "Succeeded"}})).await;
+    }
+    let held = |pod: &&Value| pod["metadata"]["finalizers"][0].is_string();
+    let one = |all: &[Value]| all.iter().filter(held).count() == 1;
+    cluster.until("all but one are let go", scheme::PODS, "", one).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn pods_of_a_namespace_that_goes_are_not_active() {
+    let cluster = Cluster::start(&["job-controller"]).await;
+    let mut job = job(3);
+    job["spec"]["suspend"] = true.into();
+    cluster.create(scheme::JOBS, job).await;
+    cluster.delete(&key(scheme::NAMESPACES, NS), DeleteOptions::default()).await;
+    cluster.patch(&key(scheme::JOBS, "work"), json!({"spec": {"suspend": false}})).await;
+    cluster.pass(60).await;
+    let status = &cluster.list(scheme::JOBS, "").await[0]["status"];
+    assert!(status["startTime"].is_string() && status["active"].is_null(), "{status:#}");
 }
 
 #[tokio::test(start_paused = true)]
