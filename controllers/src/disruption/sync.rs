@@ -6,7 +6,7 @@ use crate::Context;
 use crate::support::kinds::Definition;
 use crate::support::scale::{self, Scale};
 use crate::support::{ops, status, time};
-use crate::views::{self, Pod, Pods, Workloads};
+use crate::views::{self, Pod, Pods, WorkloadView, Workloads};
 use async_trait::async_trait;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde::Deserialize;
@@ -14,15 +14,26 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use windlass_core::apis::IntOrString;
 use windlass_core::apis::policy::v1::PodDisruptionBudget;
-use windlass_core::cache::Informer;
+use windlass_core::cache::{Entry, Informer};
 use windlass_core::client::{ClientExt, Key};
 use windlass_core::component::Ready;
 use windlass_core::controller::{Action, ObjectKey, Reconciler};
+use windlass_core::meta::Status;
 use windlass_core::object::Owner;
+use windlass_core::scheme::{GroupVersionKind, GroupVersionResource};
 use windlass_core::{Error, Result, scheme};
 
 /// So many owners are asked for their size at once.
 const AT_ONCE: usize = 16;
+
+/// Owners whose size is cached.
+const OWNERS: [(GroupVersionKind, GroupVersionResource); 4] = [
+    (DEPLOYMENT, scheme::DEPLOYMENTS),
+    (GroupVersionKind::new("apps", "v1", "ReplicaSet"), scheme::REPLICASETS),
+    (GroupVersionKind::new("", "v1", "ReplicationController"), scheme::REPLICATIONCONTROLLERS),
+    (GroupVersionKind::new("apps", "v1", "StatefulSet"), scheme::STATEFULSETS),
+];
+const DEPLOYMENT: GroupVersionKind = GroupVersionKind::new("apps", "v1", "Deployment");
 
 /// How many pods a workload wants.
 #[derive(Deserialize)]
@@ -53,30 +64,28 @@ pub(super) struct Sync {
     budgets: Workloads,
     pods: Pods,
     /// Kinds of owners that have a size.
-    owners: Vec<(&'static str, Workloads)>,
+    owners: Vec<(GroupVersionKind, Workloads)>,
     definitions: Arc<Informer<Definition>>,
 }
 
 impl Sync {
     pub(super) fn new(context: &Context, budgets: Workloads, pods: Pods) -> Self {
-        let kinds = [
-            ("Deployment", scheme::DEPLOYMENTS),
-            ("ReplicaSet", scheme::REPLICASETS),
-            ("ReplicationController", scheme::REPLICATIONCONTROLLERS),
-            ("StatefulSet", scheme::STATEFULSETS),
-        ];
         let owners =
-            kinds.map(|(kind, resource)| (kind, views::workloads(context, resource))).into();
+            OWNERS.map(|(gvk, resource)| (gvk, views::workloads(context, resource))).into();
         let definitions = context.informers.informer(scheme::CUSTOMRESOURCEDEFINITIONS);
         Self { context: context.clone(), budgets, pods, owners, definitions }
     }
 
     pub(super) fn synced(&self) -> Vec<Ready> {
-        self.owners.iter().map(|(_, owners)| owners.synced()).collect()
+        let owners = self.owners.iter().map(|(_, owners)| owners.synced());
+        owners.chain([self.definitions.synced()]).collect()
     }
 
-    /// How many pods their owners want; those without one that has a size count as they are. A budget that says how many
-    /// must be there needs no owners.
+    /// How many pods their owners want; a pod that nobody controls adds nothing. A budget that says how many must be there
+    /// needs no owners.
+    ///
+    /// # Errors
+    /// When an owner is gone or its kind has no `scale`: then nobody knows, and nothing may be allowed.
     async fn expected(
         &self,
         namespace: &str,
@@ -87,63 +96,50 @@ impl Sync {
         if let Some(IntOrString::Int(_)) = least.and_then(|spec| spec.min_available.as_ref()) {
             return Ok(i32::try_from(pods.len()).unwrap_or(i32::MAX));
         }
-        let mut owned: BTreeMap<Box<str>, (Owner, i32)> = BTreeMap::new();
-        let mut sum = 0;
-        for pod in pods {
-            match pod.object.header().controller() {
-                Some(owner) => {
-                    owned.entry(owner.uid.clone()).or_insert_with(|| (owner.clone(), 0)).1 += 1;
-                }
-                None => sum += 1,
-            }
-        }
-        let sizes = owned.into_values().map(|(owner, pods)| async move {
-            let size = self.size(namespace, &owner).await?;
-            Ok::<_, Error>((size, pods))
-        });
-        let sizes: Vec<_> = stream::iter(sizes).buffer_unordered(AT_ONCE).try_collect().await?;
+        let owners = pods.iter().filter_map(|pod| pod.object.header().controller());
+        let owners: BTreeMap<_, _> = owners.map(|owner| (&*owner.uid, owner)).collect();
+        let sizes: Vec<_> = owners.into_values().map(|owner| self.size(namespace, owner)).collect();
+        let sizes = stream::iter(sizes).buffer_unordered(AT_ONCE);
         // Several sets may be parts of one Deployment: it counts once.
-        let mut known = BTreeMap::new();
-        for (size, pods) in sizes {
-            match size {
-                Some((uid, size)) => drop(known.insert(uid, size)),
-                None => sum += pods,
-            }
-        }
-        Ok(known.values().sum::<i32>() + sum)
+        let known: BTreeMap<_, _> = sizes.try_collect().await?;
+        Ok(known.into_values().fold(0, i32::saturating_add))
     }
 
     /// Who has a size in the end, and its size: a ReplicaSet's Deployment, or the owner itself.
-    async fn size(&self, namespace: &str, owner: &Owner) -> Result<Option<(Box<str>, i32)>> {
-        let Some((_, owners)) = self.owners.iter().find(|(kind, _)| **kind == *owner.kind) else {
+    async fn size(&self, namespace: &str, owner: &Owner) -> Result<(Box<str>, i32)> {
+        let Some(entry) = self.cached(namespace, owner) else {
             return self.scale(namespace, owner).await;
         };
-        let Some(entry) = owners.get(namespace, &owner.name) else { return Ok(None) };
-        let above = entry.object.header().controller().filter(|above| *above.kind == *"Deployment");
-        if let Some(above) = above
-            && let Some(size) = self.own_size(namespace, above)?
-        {
-            return Ok(Some((above.uid.clone(), size)));
-        }
-        Ok(self.own_size(namespace, owner)?.map(|size| (owner.uid.clone(), size)))
+        let above = entry.object.header().controller().filter(|above| above.is_of(&DEPLOYMENT));
+        let above = above.and_then(|above| self.cached(namespace, above));
+        let sized = above.unwrap_or(entry);
+        let size = sized.object.view::<Sized>()?.spec.replicas;
+        Ok((sized.object.header().uid.clone(), size))
     }
 
-    fn own_size(&self, namespace: &str, owner: &Owner) -> Result<Option<i32>> {
-        let kind = self.owners.iter().find(|(kind, _)| **kind == *owner.kind);
-        let found = kind.and_then(|(_, owners)| owners.get(namespace, &owner.name));
-        found.map(|entry| entry.object.view::<Sized>().map(|sized| sized.spec.replicas)).transpose()
+    fn cached(&self, namespace: &str, owner: &Owner) -> Option<Arc<Entry<WorkloadView>>> {
+        let (_, owners) = self.owners.iter().find(|(kind, _)| owner.is_of(kind))?;
+        let found = owners.get(namespace, &owner.name)?;
+        Some(found).filter(|found| found.object.header().uid == owner.uid)
     }
 
-    /// The size of any other kind, if it has one.
-    async fn scale(&self, namespace: &str, owner: &Owner) -> Result<Option<(Box<str>, i32)>> {
+    /// The size of any other kind.
+    async fn scale(&self, namespace: &str, owner: &Owner) -> Result<(Box<str>, i32)> {
         let named = (&*owner.api_version, &*owner.kind, &*owner.name);
-        let Ok(key) = scale::key(named, namespace, &self.definitions) else { return Ok(None) };
-        match self.context.client.get_as::<Scale>(&key).await {
-            Ok(scale) => Ok(Some((owner.uid.clone(), scale.spec.replicas))),
-            // Its kind has no scale, or it is gone.
-            Err(error) if error.is_not_found() => Ok(None),
-            Err(error) => Err(error),
+        let key = scale::key(named, namespace, &self.definitions).map_err(Status::internal)?;
+        let found: Scale = match self.context.client.get_as(&key).await {
+            Err(error) if error.is_not_found() => {
+                let (kind, name) = (&owner.kind, &owner.name);
+                let why = format!("{kind} {name} is gone, or its kind has no scale: {error}");
+                return Err(Status::internal(why).into());
+            }
+            other => other?,
+        };
+        if found.metadata.uid != *owner.uid {
+            let (kind, name) = (&owner.kind, &owner.name);
+            return Err(Status::internal(format!("{kind} {name} is another one by now")).into());
         }
+        Ok((owner.uid.clone(), found.spec.replicas))
     }
 
     async fn budget(&self, request: &ObjectKey) -> Result<Action> {

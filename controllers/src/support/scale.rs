@@ -13,15 +13,16 @@ use windlass_core::scheme::{GroupVersion, GroupVersionResource, Scheme};
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Scale {
-    metadata: Metadata,
+    pub(crate) metadata: Metadata,
     pub(crate) spec: Size,
     pub(crate) status: Size,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-struct Metadata {
+pub(crate) struct Metadata {
     resource_version: String,
+    pub(crate) uid: String,
 }
 
 /// Half of one: the spec has no selector.

@@ -3,7 +3,7 @@
 use crate::cluster::{Cluster, key, template, workload};
 use futures::{FutureExt, StreamExt};
 use serde_json::{Value, json};
-use windlass_core::client::{ListOptions, Scope, WatchEvent};
+use windlass_core::client::{DeleteOptions, ListOptions, Scope, WatchEvent};
 use windlass_core::scheme;
 
 fn job(name: &str, spec: Value) -> Value {
@@ -364,6 +364,49 @@ async fn a_budget_counts_what_a_custom_kind_wants_and_spares_what_does_not_work(
             conditions.any(|one| one["type"] == "DisruptionTarget" && one["status"] == "False")
         })
         .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_budget_allows_nothing_while_nobody_knows_how_many_pods_there_should_be() {
+    let cluster = Cluster::start(&["disruption-controller"]).await;
+    let set = cluster.create(scheme::REPLICASETS, workload("web", json!({"replicas": 2}))).await;
+    let owner = |version: &str, kind: &str, name: &str, uid: &Value| json!([{"apiVersion": version, "kind": kind, "name": name, "uid": uid, "controller": true}]);
+    let set = owner("apps/v1", "ReplicaSet", "web", &set["metadata"]["uid"]);
+    for (name, owners) in [("one", set.clone()), ("two", set), ("free", json!([]))] {
+        let pod = template_over(json!({"metadata": {"name": name, "ownerReferences": owners}}));
+        cluster.create(scheme::PODS, pod).await;
+        let ready = json!([{"type": "Ready", "status": "True"}]);
+        let status = json!({"status": {"phase": "Running", "conditions": ready}});
+        cluster.patch(&key(scheme::PODS, name).subresource("status"), status).await;
+    }
+    let spec = json!({"maxUnavailable": 1, "selector": {"matchLabels": {"app": "web"}}});
+    let budget = json!({"metadata": {"name": "guard"}, "spec": spec});
+    cluster.create(scheme::PODDISRUPTIONBUDGETS, budget).await;
+    // A pod that nobody controls adds nothing, but counts as healthy.
+    let knows = |all: &[Value]| {
+        let status = &all[0]["status"];
+        status["expectedPods"] == 2 && status["disruptionsAllowed"] == 2
+    };
+    cluster.until("known", scheme::PODDISRUPTIONBUDGETS, "", knows).await;
+    let safe = |all: &[Value]| {
+        let status = &all[0]["status"];
+        status["disruptionsAllowed"] == 0 && status["conditions"][0]["reason"] == "SyncFailed"
+    };
+    let uid = json!("somebody");
+    let unknown = [
+        ("without a scale", owner("apps/v1", "DaemonSet", "web", &uid)),
+        ("gone", owner("apps/v1", "StatefulSet", "web", &uid)),
+        ("another one of this name", owner("apps/v1", "ReplicaSet", "web", &uid)),
+        ("of no known kind", owner("a.b/v1", "ReplicaSet", "web", &uid)),
+    ];
+    for (what, owners) in unknown {
+        let pod = template_over(json!({"metadata": {"name": "odd", "ownerReferences": owners}}));
+        cluster.create(scheme::PODS, pod).await;
+        cluster.until(what, scheme::PODDISRUPTIONBUDGETS, "", safe).await;
+        let now = DeleteOptions { grace_period_seconds: Some(0), ..DeleteOptions::default() };
+        cluster.delete(&key(scheme::PODS, "odd"), now).await;
+        cluster.until("known again", scheme::PODDISRUPTIONBUDGETS, "", knows).await;
+    }
 }
 
 fn template_over(mut pod: Value) -> Value {
