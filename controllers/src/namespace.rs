@@ -12,10 +12,14 @@ use crate::Context;
 use crate::support::kinds::{Kind, WithKinds};
 use crate::support::wiring::{self, Queue};
 use crate::views::Headers;
+use std::time::Duration;
 use windlass_core::cache::{Change, HeaderOnly};
 use windlass_core::component::{Component, Shutdown};
 use windlass_core::controller::{Controller, ObjectKey};
 use windlass_core::scheme;
+
+/// Each look at a namespace goes through all kinds: what ends within this time is one.
+const BATCH: Duration = Duration::from_secs(1);
 
 /// The controller that empties namespaces.
 #[must_use]
@@ -40,14 +44,14 @@ fn build(context: &Context, kinds: Vec<Kind>, _: &Shutdown) -> Box<dyn Component
     Box::new(controller)
 }
 
-/// The end of an object is a request for its namespace, if that goes.
+/// The end of an object is a request for its namespace, if that goes; ends one by one are looked at together.
 fn ends(cache: &Headers, namespaces: &Headers, queue: &Queue) {
     let (namespaces, queue) = (namespaces.clone(), queue.clone());
     cache.on_change(move |change| {
         let Change::Deleted(entry) = change else { return };
         let namespace = namespaces.get("", entry.object.namespace());
         if namespace.is_some_and(|namespace| namespace.object.header().deleting) {
-            queue.add(ObjectKey::new("", entry.object.namespace()));
+            queue.add_after(ObjectKey::new("", entry.object.namespace()), BATCH);
         }
     });
 }

@@ -10,6 +10,7 @@ use rustc_hash::FxHashMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
+use windlass_core::cache::Informer;
 use windlass_core::client::{Client, Discovery};
 use windlass_core::component::{Ready, Shutdown};
 use windlass_core::scheme::{self, GroupVersion};
@@ -19,6 +20,9 @@ const AGAIN: Duration = Duration::from_secs(10);
 /// So often a server is asked anew, besides when something changes about its APIService: nobody tells of a kind more.
 /// (Kubernetes asks all of them every 30 seconds.)
 const REFRESH: Duration = Duration::from_secs(60);
+
+/// What objects must be able to do to be followed and collected.
+const VERBS: [&str; 3] = ["list", "watch", "delete"];
 
 /// The kinds that are followed, each as long as its APIService leads to another server.
 #[derive(Default)]
@@ -35,6 +39,7 @@ struct Followed {
 #[derive(Clone)]
 struct Means {
     discovery: Arc<dyn Discovery>,
+    services: Arc<Informer<Service>>,
     client: Arc<dyn Client>,
     graph: Arc<Graph>,
     queue: Queue,
@@ -54,7 +59,7 @@ impl Behind {
         let discovery = context.settings.discovery.clone()?;
         let services = context.informers.informer::<Service>(scheme::APISERVICES);
         let (client, graph, queue) = (context.client.clone(), graph.clone(), queue.clone());
-        let means = Means { discovery, client, graph, queue };
+        let means = Means { discovery, services: services.clone(), client, graph, queue };
         let (this, shutdown) = (self.clone(), shutdown.clone());
         services.on_change(move |change| {
             let (name, service) = (change.object().name(), &change.entry().view);
@@ -79,7 +84,11 @@ impl Behind {
             means.graph.pending().begin(&asked, &stop);
             let keep = async move {
                 loop {
-                    let kinds = kinds(&*means.discovery, &version).await;
+                    let available = || {
+                        let known = means.services.get("", &name);
+                        known.is_some_and(|service| service.view.is_available())
+                    };
+                    let kinds = kinds(&*means.discovery, &version, available).await;
                     this.take(&name, kinds, &means);
                     asked.set();
                     // Either way it is time to ask again.
@@ -117,10 +126,14 @@ impl Behind {
     }
 }
 
-/// What can be collected of a group version; asked for until the server says.
-async fn kinds(discovery: &dyn Discovery, version: &GroupVersion) -> Vec<Kind> {
+/// What can be collected of a group version; asked for until the server says. Its service may have become unavailable.
+async fn kinds(
+    discovery: &dyn Discovery,
+    version: &GroupVersion,
+    available: impl Fn() -> bool,
+) -> Vec<Kind> {
     loop {
-        match aggregated::kinds(discovery, version).await {
+        match aggregated::kinds(discovery, version, available(), &VERBS).await {
             Ok(kinds) => return kinds,
             Err(error) => tracing::warn!(%version, %error, "a server does not say what it serves"),
         }

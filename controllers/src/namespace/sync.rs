@@ -11,13 +11,17 @@ use crate::views::Headers;
 use async_trait::async_trait;
 use std::time::Duration;
 use windlass_core::apis::core::v1::Namespace;
-use windlass_core::client::{DeleteOptions, Key, ListOptions, Propagation, Scope};
+use windlass_core::client::{ClientExt, DeleteOptions, Key, ListOptions, Propagation, Scope};
 use windlass_core::controller::{Action, ObjectKey, Reconciler};
 use windlass_core::meta::Reason;
+use windlass_core::scheme::GroupVersionResource;
 use windlass_core::{Error, Object, ObjectList, Result, scheme};
 
 /// The end of the last object brings the namespace back; should that be missed, it is looked at again after this time.
 const PATIENCE: Duration = Duration::from_secs(15);
+
+/// What a kind must be able to do for its objects to be deleted.
+const VERBS: [&str; 2] = ["list", "delete"];
 
 pub(super) struct Sync {
     context: Context,
@@ -39,8 +43,10 @@ impl Sync {
         }
         if let Some(discovery) = &self.context.settings.discovery {
             for object in self.list(&Scope::all(scheme::APISERVICES), 0).await?.items {
-                let Some(version) = object.view::<Service>()?.elsewhere() else { continue };
-                match aggregated::kinds(&**discovery, &version).await {
+                let service: Service = object.view()?;
+                let Some(version) = service.elsewhere() else { continue };
+                let available = service.is_available();
+                match aggregated::kinds(&**discovery, &version, available, &VERBS).await {
                     Ok(kinds) => all.extend(kinds),
                     Err(error) => remains.undiscovered.push(format!("{version}: {error}")),
                 }
@@ -111,8 +117,21 @@ impl Sync {
     async fn list(&self, scope: &Scope, limit: u64) -> Result<ObjectList> {
         let options = ListOptions { limit, ..ListOptions::default() };
         match self.context.client.list(scope, &options).await {
-            Err(error) if error.is_not_found() => Ok(ObjectList::default()),
+            Err(error) if error.is_not_found() && self.knows(&scope.resource).await? => {
+                Ok(ObjectList::default())
+            }
             other => other,
+        }
+    }
+
+    /// Whether who serves a kind can tell that there is none: another server can't while it is not available.
+    async fn knows(&self, resource: &GroupVersionResource) -> Result<bool> {
+        let name = format!("{}.{}", resource.version, resource.group);
+        match self.context.client.get_as::<Service>(&Key::cluster(scheme::APISERVICES, name)).await
+        {
+            Ok(service) => Ok(service.elsewhere().is_none() || service.is_available()),
+            Err(error) if error.is_not_found() => Ok(true),
+            Err(error) => Err(error),
         }
     }
 

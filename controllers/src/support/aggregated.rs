@@ -57,19 +57,23 @@ impl Service {
     }
 }
 
-/// The kinds of a group version whose objects can be listed, watched and deleted.
-pub(crate) async fn kinds(discovery: &dyn Discovery, version: &GroupVersion) -> Result<Vec<Kind>> {
+/// The kinds of a group version that can do all these verbs, as its server says. That it has none is believed while it is
+/// `available` only: one that starts or ends knows no paths yet, or no more.
+pub(crate) async fn kinds(
+    discovery: &dyn Discovery,
+    version: &GroupVersion,
+    available: bool,
+    verbs: &[&str],
+) -> Result<Vec<Kind>> {
     match discovery.resources(version).await {
-        Ok(infos) => Ok(infos.iter().filter_map(|info| collectable(info)).collect()),
-        // The server is there, and has none.
-        Err(error) if error.is_not_found() => Ok(vec![]),
+        Ok(infos) => Ok(infos.iter().filter_map(|info| able(info, verbs)).collect()),
+        Err(error) if error.is_not_found() && available => Ok(vec![]),
         Err(error) => Err(error),
     }
 }
 
-fn collectable(info: &ResourceInfo) -> Option<Kind> {
-    let can = ["list", "watch", "delete"].iter().all(|verb| info.has_verb(verb));
-    can.then(|| Kind {
+fn able(info: &ResourceInfo, verbs: &[&str]) -> Option<Kind> {
+    verbs.iter().all(|verb| info.has_verb(verb)).then(|| Kind {
         resource: info.gvr.clone(),
         kind: info.kind.to_string(),
         namespaced: info.namespaced,
@@ -99,14 +103,18 @@ mod tests {
     }
 
     #[test]
-    fn what_can_not_be_watched_or_deleted_is_not_collected() {
+    fn a_kind_counts_when_it_can_do_what_is_asked_of_it() {
         let version = GroupVersion { group: "a.b".into(), version: "v1".into() };
         let list = json!({"resources": [
             {"name": "ships", "kind": "Ship", "namespaced": true, "verbs": ["delete", "list", "watch"]},
+            {"name": "lights", "kind": "Light", "namespaced": true, "verbs": ["delete", "list"]},
             {"name": "sights", "kind": "Sight", "verbs": ["get", "list"]},
         ]});
         let infos = scheme::read_resources(&version, list.to_string().as_bytes()).expect("a list");
-        let kinds: Vec<Kind> = infos.iter().filter_map(|info| collectable(info)).collect();
-        assert_eq!(kinds.iter().map(|kind| &*kind.kind).collect::<Vec<_>>(), ["Ship"]);
+        let able = |verbs: &[&str]| -> Vec<String> {
+            infos.iter().filter_map(|info| able(info, verbs)).map(|kind| kind.kind).collect()
+        };
+        assert_eq!(able(&["list", "watch", "delete"]), ["Ship"]);
+        assert_eq!(able(&["list", "delete"]), ["Ship", "Light"]);
     }
 }

@@ -7,12 +7,13 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use windlass_controllers::Settings;
+use windlass_core::Result;
 use windlass_core::client::{ClientExt, DeleteOptions, Discovery, Key, ListOptions, Scope};
 use windlass_core::meta::Status;
 use windlass_core::scheme::{self, GroupVersion, GroupVersionResource, ResourceInfo};
-use windlass_core::{Error, Result};
 
-/// The other server has ships in one version and nothing in another, and says so when it is up.
+/// The other server has ships in one version and nothing in another, and says so when it is up. Before that it knows no
+/// path.
 #[derive(Default)]
 struct Ships(AtomicBool);
 
@@ -20,13 +21,14 @@ struct Ships(AtomicBool);
 impl Discovery for Ships {
     async fn resources(&self, version: &GroupVersion) -> Result<Vec<Arc<ResourceInfo>>> {
         if !self.0.load(Ordering::SeqCst) {
-            return Err(Error::Transport("no answer".into()));
+            return Err(Status::not_found("", "", "a path").into());
         }
         if version.to_string() == "example.com/v2" {
             return Err(Status::not_found("", "", "example.com/v2").into());
         }
         assert_eq!(version.to_string(), "example.com/v1");
-        let verbs = json!(["create", "delete", "deletecollection", "get", "list", "watch"]);
+        // Nobody can watch them.
+        let verbs = json!(["create", "delete", "deletecollection", "get", "list"]);
         let ships = json!({"name": "ships", "kind": "Ship", "namespaced": true, "verbs": verbs});
         let list = json!({"resources": [ships]}).to_string();
         Ok(scheme::read_resources(version, list.as_bytes()).unwrap())
@@ -58,6 +60,48 @@ fn ships() -> GroupVersionResource {
     GroupVersionResource::new("example.com", "v1", "ships")
 }
 
+/// Both versions of the other server, not available so far.
+async fn register(cluster: &Cluster) {
+    for version in ["v1", "v2"] {
+        let service = json!({"group": "example.com", "version": version, "groupPriorityMinimum": 1000,
+            "versionPriority": 10, "service": {"namespace": "far", "name": "harbour"}});
+        let name = format!("{version}.example.com");
+        let service = json!({"metadata": {"name": name}, "spec": service});
+        cluster.create(scheme::APISERVICES, service).await;
+    }
+}
+
+async fn are_available(cluster: &Cluster) {
+    let available = json!([{"type": "Available", "status": "True"}]);
+    for version in ["v1", "v2"] {
+        let service = key(scheme::APISERVICES, &format!("{version}.example.com"));
+        let status = json!({"status": {"conditions": available}});
+        cluster.patch(&service.subresource("status"), status).await;
+    }
+}
+
+/// The one namespace that goes waits for this reason.
+fn says(reason: &str) -> impl Fn(&[Value]) -> bool {
+    move |all| {
+        let conditions = all[0]["status"]["conditions"].as_array();
+        conditions.is_some_and(|all| all.iter().any(|one| one["reason"] == reason))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn objects_that_are_not_found_are_gone_if_their_server_is_available() {
+    let settings =
+        Settings { discovery: Some(Arc::new(Ships(true.into()))), ..Settings::default() };
+    // Who is asked for ships knows none.
+    let cluster = Cluster::with_settings(&["namespace-controller"], settings).await;
+    register(&cluster).await;
+    cluster.delete(&key(scheme::NAMESPACES, NS), DeleteOptions::default()).await;
+    let waits = says("ContentDeletionFailed");
+    cluster.until("there may be some", scheme::NAMESPACES, "", waits).await;
+    are_available(&cluster).await;
+    cluster.until_count(scheme::NAMESPACES, "", 0).await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_another_server_has_goes_with_its_namespace() {
     let harbour = harbour().await;
@@ -68,21 +112,11 @@ async fn what_another_server_has_goes_with_its_namespace() {
         Arc::new(Between { server, behind: Some(("example.com", far)), fate })
     })
     .await;
-    for version in ["v1", "v2"] {
-        let service = json!({"group": "example.com", "version": version, "groupPriorityMinimum": 1000,
-            "versionPriority": 10, "service": {"namespace": "far", "name": "harbour"}});
-        let name = format!("{version}.example.com");
-        let service = json!({"metadata": {"name": name}, "spec": service});
-        cluster.create(scheme::APISERVICES, service).await;
-    }
+    register(&cluster).await;
     cluster.delete(&key(scheme::NAMESPACES, NS), DeleteOptions::default()).await;
-    let waits = |all: &[Value]| {
-        let conditions = all[0]["status"]["conditions"].as_array();
-        conditions.is_some_and(|all| all.iter().any(|one| one["reason"] == "DiscoveryFailed"))
-    };
-    let named = |all: &[Value]| waits(all) && all.len() == 1;
-    cluster.until("there may be more", scheme::NAMESPACES, "", named).await;
+    cluster.until("there may be more", scheme::NAMESPACES, "", says("DiscoveryFailed")).await;
     answers.0.store(true, Ordering::SeqCst);
+    are_available(&cluster).await;
     cluster.until_count(scheme::NAMESPACES, "", 0).await;
     let scope = Scope::namespace(ships(), NS);
     let left = harbour.client.list(&scope, &ListOptions::default()).await.unwrap();

@@ -4,6 +4,8 @@ use crate::between::{Between, Fate};
 use crate::cluster::{Cluster, NS, key, workload};
 use serde_json::json;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 use windlass_controllers::{Settings, TokenSigner};
 use windlass_core::client::{ClientExt, DeleteOptions, Key, Propagation};
 use windlass_core::component::BoxError;
@@ -241,4 +243,32 @@ async fn what_definitions_add_goes_with_its_namespace() {
     cluster.until_count(scheme::NAMESPACES, "", 0).await;
     let left = cluster.client.get(&widgets("a")).await;
     assert!(left.is_err_and(|error| error.is_not_found()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_ends_one_by_one_is_not_looked_at_one_by_one() {
+    let looks = Arc::new(AtomicUsize::new(0));
+    let count = looks.clone();
+    let fate = move |key: &Key| {
+        count.fetch_add(usize::from(key.resource == scheme::NAMESPACES), Ordering::SeqCst);
+        Fate::Done
+    };
+    let way = |server| Between::fails(server, fate);
+    let cluster = Cluster::through(&["namespace-controller"], Settings::default(), way).await;
+    let name = |number: usize| format!("m{number}");
+    for number in 0..30 {
+        let map = json!({"metadata": {"name": name(number), "finalizers": ["a.b/c"]}});
+        cluster.create(scheme::CONFIGMAPS, map).await;
+    }
+    cluster.delete(&Key::cluster(scheme::NAMESPACES, NS), DeleteOptions::default()).await;
+    cluster.until_deleting(scheme::CONFIGMAPS).await;
+    for number in 0..30 {
+        let free = json!({"metadata": {"finalizers": null}});
+        cluster.patch(&key(scheme::CONFIGMAPS, &name(number)), free).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    cluster.until_count(scheme::NAMESPACES, "", 0).await;
+    // Each look that finds something else is told.
+    let looks = looks.load(Ordering::SeqCst);
+    assert!(looks <= 6, "{looks}");
 }
