@@ -47,6 +47,13 @@ pub(super) fn plan(
     }
 }
 
+/// Whether these give away a volume that was free.
+pub(super) fn gives(ops: &[Op], volume: &PersistentVolume) -> bool {
+    let reserves =
+        |op: &Op| matches!(op, Op::Patch(key, _) if key.resource == scheme::PERSISTENTVOLUMES);
+    is_free(volume) && ops.iter().any(reserves)
+}
+
 fn is_free(volume: &PersistentVolume) -> bool {
     volume.spec.as_ref().is_some_and(|spec| spec.claim_ref.is_none())
 }

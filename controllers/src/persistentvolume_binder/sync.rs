@@ -95,8 +95,10 @@ impl Sync {
             default: default_class(&classes),
             unscheduled: unscheduled.map(|pod| pod.object.name()),
         };
-        let written = self.apply(claim::plan(claim, volume, around)).await?;
-        if let Some(volume) = volume {
+        let ops = claim::plan(claim, volume, around);
+        let given = volume.filter(|volume| claim::gives(&ops, volume));
+        let written = self.apply(ops).await?;
+        if let Some(volume) = given {
             self.given.wrote(&ObjectKey::new("", name_of(&volume.metadata)), written);
         }
         Ok(())
@@ -119,7 +121,10 @@ impl Sync {
     }
 
     async fn volume(&self, name: &str) -> Result<()> {
-        let Some(entry) = self.caches.volumes.get("", name) else { return Ok(()) };
+        let Some(entry) = self.caches.volumes.get("", name) else {
+            self.given.forget(&ObjectKey::new("", name));
+            return Ok(());
+        };
         let volume: PersistentVolume = entry.object.view()?;
         let mut claim = None;
         if let Some(key) = entry.view.claim() {

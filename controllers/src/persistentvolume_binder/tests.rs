@@ -214,3 +214,21 @@ fn a_volume_that_was_chosen_in_vain_is_free_again() {
     assert!(by_user.is_object() && by_user["uid"].is_null(), "{by_user}");
     assert_eq!(patch(made)["status"]["phase"], "Released");
 }
+
+#[test]
+fn only_what_is_free_is_given_away() {
+    let (claim, free) = (pvc("1Gi", json!({})), pv("v", "1Gi", json!({})));
+    let gives = |claim: &PersistentVolumeClaim, volume: &PersistentVolume| {
+        claim::gives(&claim::plan(claim, Some(volume), Around::default()), volume)
+    };
+    assert!(gives(&claim, &free));
+    let taken = json!({"spec": {"claimRef": {"name": "want", "namespace": "ns", "uid": "u"}}});
+    let taken = pv("v", "1Gi", taken);
+    assert!(!gives(&claim, &taken), "it was given before");
+    let notes =
+        json!({"metadata": {"annotations": {COMPLETED: "yes"}}, "spec": {"volumeName": "v"}});
+    let bound = pvc("1Gi", notes);
+    assert!(!gives(&bound, &taken), "its claim alone is told");
+    let goes = json!({"metadata": {"deletionTimestamp": "2027-01-15T08:00:00Z"}});
+    assert!(!gives(&pvc("1Gi", goes), &free));
+}

@@ -49,6 +49,11 @@ impl Writes {
         self.0.lock().entry(key.clone()).or_default().ended.push(ended);
     }
 
+    /// What was written for `key` matters no more: its object is gone.
+    pub(crate) fn forget(&self, key: &ObjectKey) {
+        self.0.lock().remove(key);
+    }
+
     /// Whether a cache shows all that was written for `key` in its namespace.
     pub(crate) fn are_shown<V: View>(&self, key: &ObjectKey, cache: &Informer<V>) -> bool {
         let ends = |header: &Header, uid: &str| header.deleting || *header.uid != *uid;
@@ -107,6 +112,9 @@ mod tests {
         assert!(!known(6));
         assert!(known(7));
         assert!(known(0), "it is remembered no longer");
+        writes.wrote(&key, 9);
+        writes.forget(&key);
+        assert!(known(0), "it is gone");
     }
 
     #[test]
