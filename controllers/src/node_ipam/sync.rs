@@ -1,6 +1,6 @@
 //! Reads the cache, applies the plan.
 
-use super::plan::Ranges;
+use super::plan::Pool;
 use crate::Context;
 use crate::support::endpoints::Nodes;
 use crate::support::ops::{self, Op};
@@ -8,7 +8,7 @@ use crate::support::owner::reference_of;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use serde_json::json;
-use std::collections::BTreeMap;
+use std::sync::Arc;
 use windlass_core::client::Key;
 use windlass_core::controller::{Action, ObjectKey, Reconciler};
 use windlass_core::scheme::{self, GroupVersionKind};
@@ -16,43 +16,39 @@ use windlass_core::{Error, Result};
 
 const NODE: GroupVersionKind = GroupVersionKind::new("", "v1", "Node");
 
+/// What nodes have, and what was given to them though the cache does not show it yet. A write that failed may have been done
+/// all the same, so what was chosen for a node stays the node's, and is written again.
+pub(super) type Given = Arc<Mutex<Pool>>;
+
 pub(super) struct Sync {
     context: Context,
-    ranges: Ranges,
     nodes: Nodes,
-    /// What was given to nodes and the cache does not show yet. A write that failed may have been done all the same, so
-    /// what was chosen for a node stays the node's, and is written again.
-    given: Mutex<BTreeMap<String, Vec<String>>>,
+    given: Given,
 }
 
 impl Sync {
-    pub(super) fn new(context: &Context, nodes: Nodes) -> Self {
-        let settings = &context.settings;
-        let (mask, six) = (settings.node_cidr_mask, settings.node_cidr_mask_ipv6);
-        let ranges = Ranges::parse(&settings.cluster_cidr, mask, six).unwrap_or_else(|cidr| {
-            tracing::error!(cidr, "no usable range of pod addresses: nodes get none");
-            Ranges::default()
-        });
-        Self { context: context.clone(), ranges, nodes, given: Mutex::default() }
+    pub(super) fn new(context: &Context, nodes: Nodes, given: Given) -> Self {
+        Self { context: context.clone(), nodes, given }
     }
 
-    /// The ranges of a node: once chosen, the same each time.
+    /// The parts of a node. Its end gives them back, which may have been told before they were taken.
     fn give(&self, node: &str) -> Option<Vec<String>> {
         let mut given = self.given.lock();
-        given.retain(|name, _| {
-            self.nodes.get("", name).is_some_and(|node| node.view.spec.pod_cidr.is_empty())
-        });
-        if let Some(chosen) = given.get(node) {
-            return Some(chosen.clone());
+        let chosen = given.give(node);
+        if self.nodes.get("", node).is_none() {
+            given.release(node);
         }
-        let nodes = self.nodes.list(None);
-        let specs = nodes.iter().map(|node| &node.view.spec);
-        let shown = specs.flat_map(|spec| spec.pod_cidrs.iter().chain([&spec.pod_cidr]));
-        let taken = shown.chain(given.values().flatten()).map(String::as_str);
-        let chosen = self.ranges.free(taken)?;
-        given.insert(node.to_owned(), chosen.clone());
-        Some(chosen)
+        chosen
     }
+}
+
+pub(super) fn pool(context: &Context) -> Pool {
+    let settings = &context.settings;
+    let (mask, six) = (settings.node_cidr_mask, settings.node_cidr_mask_ipv6);
+    Pool::parse(&settings.cluster_cidr, mask, six).unwrap_or_else(|cidr| {
+        tracing::error!(cidr, "no usable range of pod addresses: nodes get none");
+        Pool::default()
+    })
 }
 
 #[async_trait]
@@ -61,7 +57,7 @@ impl Reconciler for Sync {
     type Error = Error;
 
     async fn reconcile(&self, request: &ObjectKey) -> Result<Action> {
-        let node = self.nodes.get("", &request.name).filter(|_| !self.ranges.is_empty());
+        let node = self.nodes.get("", &request.name).filter(|_| !self.given.lock().is_empty());
         let Some(node) = node else { return Ok(Action::Done) };
         if !node.view.spec.pod_cidr.is_empty() || node.object.header().deleting {
             return Ok(Action::Done);

@@ -1,4 +1,4 @@
-use super::plan::{Range, Ranges};
+use super::plan::{Pool, Range};
 use crate::support::testing::cases;
 use serde::Deserialize;
 
@@ -16,8 +16,12 @@ struct Case {
 fn each_family_gives_the_first_free_part() {
     for case in cases::<Case>(include_str!("tests/parts.yaml")) {
         let masks = (case.mask.unwrap_or(24), case.mask.unwrap_or(64));
-        let ranges = Ranges::parse(&case.cidrs, masks.0, masks.1).unwrap();
-        assert_eq!(ranges.free(case.taken.iter().map(String::as_str)), case.free, "{}", case.name);
+        let mut pool = Pool::parse(&case.cidrs, masks.0, masks.1).unwrap();
+        for (number, cidr) in case.taken.into_iter().enumerate() {
+            pool.hold(&number.to_string(), vec![cidr]);
+        }
+        assert_eq!(pool.give("new"), case.free, "{}", case.name);
+        assert_eq!(pool.give("new"), case.free, "{}: the same again", case.name);
     }
 }
 
@@ -28,5 +32,22 @@ fn what_is_no_range_is_refused() {
     {
         assert_eq!(Range::parse(cidr, mask), None, "{cidr}");
     }
-    assert_eq!(Ranges::parse("10.1.0.0/24,x", 24, 64), Err("x".into()));
+    assert_eq!(Pool::parse("10.1.0.0/24,x", 24, 64), Err("x".into()));
+}
+
+#[test]
+fn what_is_given_back_goes_to_those_that_wait() {
+    let mut pool = Pool::parse("10.1.0.0/22", 24, 64).unwrap();
+    let part = |number: u8| Some(vec![format!("10.1.{number}.0/24")]);
+    assert_eq!((pool.give("a"), pool.give("b")), (part(0), part(1)));
+    assert!(pool.release("a").is_empty(), "nobody waits");
+    assert_eq!((pool.give("c"), pool.give("d")), (part(2), part(3)), "in turn");
+    assert_eq!((pool.give("e"), pool.give("f"), pool.give("g")), (part(0), None, None));
+    assert!(pool.release("unknown").is_empty());
+    assert!(pool.release("g").is_empty(), "it waited itself");
+    pool.hold("h", part(1).unwrap());
+    assert_eq!(pool.release("b").into_iter().collect::<Vec<_>>(), ["f"]);
+    assert_eq!(pool.give("f"), None, "two had it");
+    pool.release("h");
+    assert_eq!(pool.give("f"), part(1));
 }

@@ -212,3 +212,18 @@ async fn a_node_has_addresses_of_both_families() {
         [r#"["10.244.0.0/24","fd00::/64"]"#, r#"["10.244.1.0/24","fd00:0:0:1::/64"]"#]
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_found_no_room_gets_what_another_one_leaves() {
+    let settings = Settings { cluster_cidr: "10.1.0.0/24".into(), ..Settings::default() };
+    let cluster = Cluster::with_settings(&["node-ipam-controller"], settings).await;
+    let has = |all: &[Value]| all.len() == 1 && all[0]["spec"]["podCIDR"] == "10.1.0.0/24";
+    ready_node(&cluster, "first").await;
+    cluster.until("the first one's", scheme::NODES, "", has).await;
+    ready_node(&cluster, "second").await;
+    let told = |all: &[Value]| all.iter().any(|event| event["reason"] == "CIDRNotAvailable");
+    cluster.until("there is no room", scheme::EVENTS, "", told).await;
+    cluster.pass(60).await;
+    cluster.delete(&key(scheme::NODES, "first"), Default::default()).await;
+    cluster.until("the second one's", scheme::NODES, "", has).await;
+}
