@@ -3,6 +3,7 @@
 use super::indexes;
 use super::pods::{has_finalizer, index};
 use crate::views::Pod;
+use rustc_hash::FxHashSet;
 use std::collections::BTreeSet;
 use windlass_core::apis::batch::v1::{Job, JobStatus, UncountedTerminatedPods};
 
@@ -41,9 +42,9 @@ impl Count {
     pub(super) fn new(job: &Job, pods: &[Pod], ending: impl Fn(&Pod) -> Ending) -> Self {
         let status = job.status.clone().unwrap_or_default();
         let noted = status.uncounted_terminated_pods.unwrap_or_default();
-        let waits = |uid: &String| {
-            pods.iter().any(|pod| *pod.object.header().uid == **uid && has_finalizer(pod))
-        };
+        let waiting = pods.iter().filter(|pod| has_finalizer(pod));
+        let waiting: FxHashSet<&str> = waiting.map(|pod| &*pod.object.header().uid).collect();
+        let waits = |uid: &String| waiting.contains(&**uid);
         let split = |uids: Option<Vec<String>>| -> (Vec<String>, Vec<String>) {
             uids.unwrap_or_default().into_iter().partition(waits)
         };

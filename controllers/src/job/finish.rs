@@ -124,13 +124,13 @@ pub(super) fn time_left(job: &Job, now: Timestamp) -> Option<Duration> {
 }
 
 /// What the policy says of a pod that failed: its action, and for `FailJob` how the Job ends.
-pub(super) fn policy(job: &Job, pod: &ApiPod) -> Option<(String, Finish)> {
+pub(super) fn policy<'a>(job: &'a Job, pod: &ApiPod) -> Option<(&'a str, Finish)> {
     let rules = spec(job).pod_failure_policy.as_ref()?.rules.iter().enumerate();
     let (at, rule) = rules.into_iter().find(|(_, rule)| applies(rule, pod))?;
     let name = pod.metadata.name.as_deref().unwrap_or_default();
     let namespace = pod.metadata.namespace.as_deref().unwrap_or_default();
     let message = format!("Pod {namespace}/{name} matched {} rule at index {at}", rule.action);
-    Some((rule.action.clone(), Finish::new(false, "PodFailurePolicy", message)))
+    Some((&rule.action, Finish::new(false, "PodFailurePolicy", message)))
 }
 
 fn applies(rule: &PodFailurePolicyRule, pod: &ApiPod) -> bool {

@@ -6,11 +6,12 @@ use super::finish::{self, Finish, condition};
 use super::per_index::{self, Last, Verdict};
 use super::pods::{has_finalizer, index, is_indexed, limit_per_index, pod, pod_after, spec};
 use crate::support::ops::Op;
-use crate::support::owner::reference;
+use crate::support::owner::{reference, uid_of};
 use crate::support::pods::deletion_order;
 use crate::support::time::{time, until};
 use crate::views::Pod;
 use jiff::Timestamp;
+use rustc_hash::FxHashMap;
 use std::collections::BTreeSet;
 use std::time::Duration;
 use windlass_core::apis::batch::v1::{Job, JobCondition, JobStatus};
@@ -42,8 +43,12 @@ pub(super) struct Plan {
     pub(super) again: Option<Duration>,
 }
 
+/// Pods that failed by uid: what the policy says of each, and how the Job ends if that is `FailJob`. Empty without a policy.
+type Judged<'a> = FxHashMap<&'a str, (&'a str, Finish)>;
+
 struct Planner<'a> {
     at: &'a Snapshot<'a>,
+    judged: Judged<'a>,
     count: Count,
     active: Vec<Pod>,
     suspended: bool,
@@ -68,21 +73,23 @@ impl<'a> Planner<'a> {
     fn new(at: &'a Snapshot<'a>) -> Self {
         let suspended = spec(at.job).suspend == Some(true);
         let over = suspended || is_over(at.job);
-        let mut count = Count::new(at.job, &at.pods, |pod| ending(at, pod, over));
-        count.failed_indexes.extend(per_index::failed(at.job, &at.pods, |pod| failure(at, pod)));
+        let judged = judge(at);
+        let mut count = Count::new(at.job, &at.pods, |pod| ending(at.job, &judged, pod, over));
+        let failed = per_index::failed(at.job, &at.pods, |pod| failure(&judged, pod));
+        count.failed_indexes.extend(failed);
         let completed = count.completed.clone();
         count.failed_indexes.retain(|index| !completed.contains(index));
         let active = at.pods.iter().filter(|pod| pod.view.is_active()).cloned().collect();
         let status = at.job.status.clone().unwrap_or_default();
-        Self { at, count, active, suspended, plan: Plan { status, ..Plan::default() } }
+        Self { at, judged, count, active, suspended, plan: Plan { status, ..Plan::default() } }
     }
 
     fn run(&mut self) {
         let job = self.at.job;
         let over = self.suspended || is_over(job);
-        let policy = self.at.failed.iter().filter_map(|pod| finish::policy(job, pod));
-        let policy =
-            policy.into_iter().find(|(action, _)| action == "FailJob").map(|(_, finish)| finish);
+        let judged = self.at.failed.iter().filter_map(|pod| self.judged.get(uid_of(&pod.metadata)));
+        let policy = judged.filter(|(action, _)| *action == "FailJob").map(|(_, finish)| finish);
+        let policy = policy.cloned().next();
         let finish = finish::finish(job, &self.at.pods, &self.count, policy, self.at.now);
         let finished = finish.is_some();
         if job.metadata.deletion_timestamp.is_some() {
@@ -99,7 +106,7 @@ impl<'a> Planner<'a> {
             let uid = &*pod.object.header().uid;
             self.count.succeeded.contains(uid) || self.count.failed.contains(uid)
         };
-        let ignored = |pod: &Pod| ending(self.at, pod, over) == Ending::Ignored;
+        let ignored = |pod: &Pod| ending(job, &self.judged, pod, over) == Ending::Ignored;
         let last = self.last();
         let ends = over || finished;
         let held = |pod: &Pod| !ends && last.holds(pod, &self.active, &self.count);
@@ -227,7 +234,7 @@ impl<'a> Planner<'a> {
     }
 
     fn last(&self) -> Last<'a> {
-        Last::of(self.at.job, &self.at.pods, |pod| failure(self.at, pod))
+        Last::of(self.at.job, &self.at.pods, |pod| failure(&self.judged, pod))
     }
 
     fn look_again(&mut self, wait: Duration) {
@@ -326,9 +333,19 @@ fn wait_after(failures: i32, last: Timestamp, now: Timestamp) -> Duration {
     until(last, (first * factor).min(max), now)
 }
 
+fn judge<'a>(at: &'a Snapshot<'_>) -> Judged<'a> {
+    let judged = at.failed.iter();
+    judged.filter_map(|pod| Some((uid_of(&pod.metadata), finish::policy(at.job, pod)?))).collect()
+}
+
+/// What the policy says of a pod that failed.
+fn action<'a>(judged: &Judged<'a>, pod: &Pod) -> Option<&'a str> {
+    judged.get(&*pod.object.header().uid).map(|(action, _)| *action)
+}
+
 /// What the failure of a pod means for its index.
-fn failure(at: &Snapshot<'_>, pod: &Pod) -> Verdict {
-    match action(at, pod).as_deref() {
+fn failure(judged: &Judged<'_>, pod: &Pod) -> Verdict {
+    match action(judged, pod) {
         Some("Ignore") => Verdict::Ignored,
         Some("FailIndex") => Verdict::FailsIndex,
         _ => Verdict::Counts,
@@ -341,30 +358,19 @@ fn is_over(job: &Job) -> bool {
         || condition(job, "FailureTarget").or(condition(job, "SuccessCriteriaMet")).is_some()
 }
 
-fn ending(at: &Snapshot<'_>, pod: &Pod, over: bool) -> Ending {
+fn ending(job: &Job, judged: &Judged<'_>, pod: &Pod, over: bool) -> Ending {
     let view = &pod.view;
     let deleting = pod.object.header().deleting;
     match view.status.phase.as_str() {
         "Succeeded" => Ending::Succeeded,
-        "Failed" if is_ignored(at, pod) => Ending::Ignored,
+        "Failed" if action(judged, pod) == Some("Ignore") => Ending::Ignored,
         "Failed" => Ending::Failed,
         _ if deleting && over => Ending::Ignored,
-        _ if deleting && spec(at.job).pod_replacement_policy.as_deref() != Some("Failed") => {
+        _ if deleting && spec(job).pod_replacement_policy.as_deref() != Some("Failed") => {
             Ending::Failed
         }
         _ => Ending::None,
     }
-}
-
-fn is_ignored(at: &Snapshot<'_>, pod: &Pod) -> bool {
-    action(at, pod).as_deref() == Some("Ignore")
-}
-
-/// What the policy says of a pod that failed.
-fn action(at: &Snapshot<'_>, pod: &Pod) -> Option<String> {
-    let uid = Some(&*pod.object.header().uid);
-    let whole = at.failed.iter().find(|whole| whole.metadata.uid.as_deref() == uid)?;
-    finish::policy(at.job, whole).map(|(action, _)| action)
 }
 
 fn ended_at(pod: &ApiPod) -> Option<Timestamp> {
