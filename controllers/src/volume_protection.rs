@@ -12,7 +12,7 @@ use crate::Context;
 use crate::support::wiring;
 use crate::views;
 use windlass_core::component::Component;
-use windlass_core::controller::{Controller, ObjectKey};
+use windlass_core::controller::Controller;
 use windlass_core::scheme;
 
 /// The controller that protects claims that pods use.
@@ -24,13 +24,14 @@ pub fn claims(context: &Context) -> Box<dyn Component> {
     let controller =
         Controller::new("pvc-protection", sync).after(claims.synced()).after(pods.synced());
     let queue = controller.queue();
-    wiring::itself(&claims, &queue);
+    let of_claims = queue.clone();
+    claims.on_change(move |change| of_claims.add(sync::request(change.object())));
     pods.on_change(move |change| {
         let pod = change.entry();
         for claim in pod.view.claims(pod.object.name()) {
             let held = claims.get(pod.object.namespace(), &claim);
-            if held.is_some_and(|claim| claim.object.header().deleting) {
-                queue.add(ObjectKey::new(pod.object.namespace(), claim));
+            if let Some(held) = held.filter(|claim| claim.object.header().deleting) {
+                queue.add(sync::request(&held.object));
             }
         }
     });

@@ -109,7 +109,8 @@ async fn what_another_server_has_goes_with_its_namespace() {
     let settings = Settings { discovery: Some(answers.clone()), ..Settings::default() };
     let cluster = Cluster::through(&["namespace-controller"], settings, |server| {
         let fate = Box::new(|_: &Key| Fate::Done);
-        Arc::new(Between { server, behind: Some(("example.com", far)), fate })
+        let listed = Box::new(|_: &Scope| ());
+        Arc::new(Between { server, behind: Some(("example.com", far)), fate, listed })
     })
     .await;
     register(&cluster).await;

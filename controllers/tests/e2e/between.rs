@@ -28,6 +28,8 @@ pub(crate) struct Between {
     /// A group, and the server that has its kinds.
     pub(crate) behind: Option<(&'static str, Arc<dyn Client>)>,
     pub(crate) fate: Box<dyn Fn(&Key) -> Fate + Send + Sync>,
+    /// Told of each list that is asked for.
+    pub(crate) listed: Box<dyn Fn(&Scope) + Send + Sync>,
 }
 
 impl Between {
@@ -36,7 +38,16 @@ impl Between {
         server: Arc<dyn Client>,
         fate: impl Fn(&Key) -> Fate + Send + Sync + 'static,
     ) -> Arc<dyn Client> {
-        Arc::new(Self { server, behind: None, fate: Box::new(fate) })
+        Arc::new(Self { server, behind: None, fate: Box::new(fate), listed: Box::new(|_| ()) })
+    }
+
+    /// All goes well, and `listed` is told what lists are asked for.
+    pub(crate) fn tells(
+        server: Arc<dyn Client>,
+        listed: impl Fn(&Scope) + Send + Sync + 'static,
+    ) -> Arc<dyn Client> {
+        let fate = Box::new(|_: &Key| Fate::Done);
+        Arc::new(Self { server, behind: None, fate, listed: Box::new(listed) })
     }
 
     fn of(&self, resource: &GroupVersionResource) -> &dyn Client {
@@ -64,6 +75,7 @@ impl Reader for Between {
     }
 
     async fn list(&self, scope: &Scope, options: &ListOptions) -> Result<ObjectList> {
+        (self.listed)(scope);
         self.of(&scope.resource).list(scope, options).await
     }
 }

@@ -1,8 +1,12 @@
 //! Claims and volumes.
 
+use crate::between::Between;
 use crate::cluster::{Cluster, key};
 use serde_json::{Value, json};
-use windlass_core::client::DeleteOptions;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use windlass_controllers::Settings;
+use windlass_core::client::{DeleteOptions, Scope};
 use windlass_core::scheme;
 
 fn volume(name: &str, size: &str) -> Value {
@@ -278,4 +282,43 @@ async fn a_pod_that_nobody_scheduled_gets_its_folder_too() {
         })
         .await;
     std::fs::remove_dir_all(root).unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_server_is_asked_once_for_all_claims_that_go() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = asked.clone();
+    let listed = move |scope: &Scope| {
+        count.fetch_add(usize::from(scope.resource == scheme::PODS), Ordering::SeqCst);
+    };
+    let way = |server| Between::tells(server, listed);
+    let controllers = ["persistentvolumeclaim-protection-controller"];
+    let cluster = Cluster::through(&controllers, Settings::default(), way).await;
+    let claim = |number: usize| format!("c{number}");
+    let volume = |number: usize| json!({"name": claim(number), "persistentVolumeClaim": {"claimName": claim(number)}});
+    let volumes: Vec<_> = (0..20).map(volume).collect();
+    let pod = json!({"metadata": {"name": "user"}, "spec": {"volumes": volumes,
+        "containers": [{"name": "c", "image": "x:1"}]}});
+    cluster.create(scheme::PODS, pod).await;
+    for number in 0..20 {
+        let spec = json!({"accessModes": ["ReadWriteOnce"], "storageClassName": "c",
+            "resources": {"requests": {"storage": "1Gi"}}});
+        let claim = json!({"metadata": {"name": claim(number)}, "spec": spec});
+        cluster.create(scheme::PERSISTENTVOLUMECLAIMS, claim).await;
+    }
+    let protected =
+        |all: &[Value]| all.iter().all(|one| one["metadata"]["finalizers"][0].is_string());
+    cluster.until("protected", scheme::PERSISTENTVOLUMECLAIMS, "", protected).await;
+    for number in 0..20 {
+        let path = key(scheme::PERSISTENTVOLUMECLAIMS, &claim(number));
+        cluster.delete(&path, DeleteOptions::default()).await;
+    }
+    cluster.pass(60).await;
+    assert_eq!(cluster.list(scheme::PERSISTENTVOLUMECLAIMS, "").await.len(), 20, "all are in use");
+    let before = asked.load(Ordering::SeqCst);
+    let now = DeleteOptions { grace_period_seconds: Some(0), ..DeleteOptions::default() };
+    cluster.delete(&key(scheme::PODS, "user"), now).await;
+    cluster.until_count(scheme::PERSISTENTVOLUMECLAIMS, "", 0).await;
+    let asked = asked.load(Ordering::SeqCst) - before;
+    assert!(asked <= 2, "{asked}");
 }
