@@ -5,7 +5,7 @@ use crate::seeds::play;
 use crate::world::World;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use windlass_core::scheme;
+use windlass_core::scheme::{self, GroupVersionResource};
 
 fn names(all: &[Value]) -> BTreeSet<&str> {
     all.iter().map(|one| one["metadata"]["name"].as_str().unwrap()).collect()
@@ -17,26 +17,37 @@ fn counts(object: &Value, count: usize, fields: &[&str]) -> bool {
         && fields.iter().all(|field| object["status"][field].as_u64().unwrap_or(0) == count as u64)
 }
 
+/// Five of a kind, then eight, then two.
+async fn replicas(world: &World, resource: GroupVersionResource, object: Value) {
+    world.count(scheme::PODS).await;
+    world.run_pods();
+    let key = key(resource.clone(), object["metadata"]["name"].as_str().unwrap());
+    world.create(resource.clone(), object).await;
+    world.trouble().await;
+    world.patch(&key, json!({"spec": {"replicas": 8}})).await;
+    world.trouble().await;
+    world.peace();
+    world.settles_at(8).await;
+    world.assert_made(&scheme::PODS, 8);
+    world.patch(&key, json!({"spec": {"replicas": 2}})).await;
+    world.settles_at(2).await;
+    let fields = ["replicas", "readyReplicas", "availableReplicas"];
+    world.settles("the status", resource, |all| counts(&all[0], 2, &fields)).await;
+}
+
 #[test]
 fn replica_sets() {
     play("replica_sets", &["replicaset-controller"], async |world: &World| {
-        world.count(scheme::PODS).await;
-        world.run_pods();
-        world.create(scheme::REPLICASETS, workload("rs", json!({"replicas": 5}))).await;
-        world.trouble().await;
-        let rs = key(scheme::REPLICASETS, "rs");
-        world.patch(&rs, json!({"spec": {"replicas": 8}})).await;
-        world.trouble().await;
-        world.peace();
-        world.settles_at(8).await;
-        world.assert_made(&scheme::PODS, 8);
-        world.patch(&rs, json!({"spec": {"replicas": 2}})).await;
-        world.settles_at(2).await;
-        world
-            .settles("the status", scheme::REPLICASETS, |sets| {
-                counts(&sets[0], 2, &["replicas", "readyReplicas", "availableReplicas"])
-            })
-            .await;
+        replicas(world, scheme::REPLICASETS, workload("rs", json!({"replicas": 5}))).await;
+    });
+}
+
+#[test]
+fn replication_controllers() {
+    let controllers = &["replicationcontroller-controller"];
+    play("replication_controllers", controllers, async |world: &World| {
+        let selector = json!({"replicas": 5, "selector": {"app": "rc"}});
+        replicas(world, scheme::REPLICATIONCONTROLLERS, workload("rc", selector)).await;
     });
 }
 

@@ -1,4 +1,4 @@
-//! What holds of all controllers.
+//! What holds of all controllers, as far as the text of the tests tells.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn each_controller_runs_in_a_test_here() {
+fn the_name_of_each_controller_stands_in_a_test_here() {
     let tests = files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/e2e"));
     let tests: String = tests.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
     let named = |name: &str| tests.contains(&format!("\"{name}\""));
@@ -25,7 +25,7 @@ fn each_controller_runs_in_a_test_here() {
 }
 
 #[test]
-fn each_controller_has_cases_in_a_data_file() {
+fn each_folder_of_a_controller_has_a_data_file() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let folders = fs::read_dir(source).unwrap().map(|entry| entry.unwrap().path());
     let is_controller =
