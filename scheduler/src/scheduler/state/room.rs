@@ -21,8 +21,10 @@ impl State {
         self.promise(&queued.pod, &why, now);
         if !why.victims.is_empty() {
             // Until the snapshot shows that they go it would find others.
-            let staying = why.victims.iter().filter(|pod| !pod.deleting);
-            let staying = staying.map(|pod| pod.uid.clone()).collect();
+            // Some may have gone while extenders were asked: nobody will say so once more.
+            let there = |uid: &str| self.engine.snapshot.pod(uid).is_some_and(|pod| !pod.deleting);
+            let staying = why.victims.iter().map(|pod| pod.uid.clone());
+            let staying = staying.filter(|uid| there(uid)).collect();
             self.queue.hold(&queued.pod.uid);
             self.making_room.insert(queued.pod.uid.clone(), MakingRoom { asked: false, staying });
         }

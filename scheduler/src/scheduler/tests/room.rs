@@ -81,3 +81,19 @@ async fn room_that_could_not_be_made_is_looked_for_again() {
     state.room_asked_for("high", now);
     assert!(turn(&mut state, now + Duration::from_secs(60)).is_none());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_victim_that_is_gone_before_it_is_chosen_is_not_waited_for() {
+    let (mut state, now) = full();
+    state.engine.all_rooms = true;
+    let Some(Turn::MakeRoom(queued, why, mut rooms)) = turn(&mut state, now) else {
+        panic!("extenders are to be asked");
+    };
+    rooms.truncate(1);
+    state.pod_gone(&rooms[0].1.victims[0].uid.clone(), now);
+    let chosen = state.room_chosen(queued, why, Ok(rooms), now);
+    assert!(matches!(chosen, Some(Turn::Refused(..))));
+    state.room_asked_for("high", now);
+    let later = now + Duration::from_secs(30);
+    assert!(matches!(turn(&mut state, later), Some(Turn::Placed(_))));
+}
