@@ -88,8 +88,8 @@ impl<'a> Planner<'a> {
         let job = self.at.job;
         let over = self.suspended || is_over(job);
         let judged = self.at.failed.iter().filter_map(|pod| self.judged.get(uid_of(&pod.metadata)));
-        let policy = judged.filter(|(action, _)| *action == "FailJob").map(|(_, finish)| finish);
-        let policy = policy.cloned().next();
+        let mut ends = judged.filter(|(action, _)| *action == "FailJob");
+        let policy = ends.next().map(|(_, finish)| finish.clone());
         let finish = finish::finish(job, &self.at.pods, &self.count, policy, self.at.now);
         let finished = finish.is_some();
         if job.metadata.deletion_timestamp.is_some() {
