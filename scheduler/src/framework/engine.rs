@@ -1,6 +1,6 @@
 //! A snapshot with what makes placing many pods cheap: the very code that the scheduler and what-if run.
 
-use super::answers::Answers;
+use super::answers::{Answers, Refused};
 use super::cycle::{pick_best, refused_all, unschedulable};
 use super::nominated::Promise;
 use super::{Cycle, Failed, Feasible, Nominated, Profile, Unschedulable};
@@ -128,10 +128,24 @@ impl Engine {
         profile: &Profile,
         nodes: NodeSet,
     ) -> NodeSet {
+        let feasible = self.with_promises(promises, pod, profile, nodes);
+        feasible.map(Feasible::into_nodes).unwrap_or_default()
+    }
+
+    /// Asks about nodes as they will be. What was answered before counts on.
+    fn with_promises(
+        &mut self,
+        promises: &[Promise],
+        pod: &PodInfo,
+        profile: &Profile,
+        nodes: NodeSet,
+    ) -> Result<Feasible, Refused> {
+        let outer = self.snapshot.begin_trial();
         promises.iter().for_each(|(id, other)| self.snapshot.place(other.clone(), *id));
         let feasible = Cycle::new(pod, &self.snapshot).filter_among(profile, nodes);
         promises.iter().for_each(|(_, other)| self.snapshot.remove_pod(&other.uid));
-        feasible.map(Feasible::into_nodes).unwrap_or_default()
+        self.snapshot.end_trial(outer);
+        feasible
     }
 
     /// By what was answered for an equal pod.
@@ -226,9 +240,7 @@ impl Engine {
         let mut contested: NodeSet = promises.iter().map(|(id, _)| *id).collect();
         contested.intersect(feasible.nodes());
         if !contested.is_empty() {
-            promises.iter().for_each(|(id, other)| self.snapshot.place(other.clone(), *id));
-            let beside = Cycle::new(pod, &self.snapshot).filter_among(profile, contested.clone());
-            promises.iter().for_each(|(_, other)| self.snapshot.remove_pod(&other.uid));
+            let beside = self.with_promises(promises, pod, profile, contested.clone());
             let mut free = feasible.nodes().clone();
             free.subtract(&contested);
             let beside = beside.map_err(|refused| refused_all(refused, total))?;

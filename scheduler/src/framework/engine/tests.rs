@@ -208,3 +208,21 @@ fn an_image_that_is_pulled_leaves_what_is_known_of_other_nodes_as_it_is() {
     engine.snapshot.set_node(with(60, &["own:1"]));
     assert_eq!(place(&mut engine), 1, "of its own image");
 }
+
+#[test]
+fn promises_that_are_tried_change_nothing() {
+    let profile = Arc::new(simulated_profile());
+    let mut engine = Engine::new(profile.snapshot());
+    for name in ["a", "b"] {
+        engine.snapshot.set_node(node(name, "4", &[]));
+    }
+    let promised = Arc::new(crate::testing::pod("promised", "2"));
+    engine.nominated.set(&promised, "a".into());
+    let before = engine.snapshot.version();
+    for n in 0..10 {
+        let pod = Arc::new(crate::testing::pod(&format!("p{n}"), "3"));
+        let found = engine.place(&pod, &profile, &Seeded::new(n)).expect("b has room");
+        assert_eq!(&**engine.snapshot.name(found), "b");
+    }
+    assert!(engine.snapshot.version() == before);
+}
