@@ -116,6 +116,8 @@ impl Plugin for DynamicResources {
             ClusterEvent::NodeAdded(_) => true,
             ClusterEvent::NodeUpdated { old, new } => old.labels != new.labels,
             ClusterEvent::PodUpdated { new, .. } => new.uid == pod.uid,
+            // Devices that were being given to it are free again.
+            ClusterEvent::PodDeleted(other) => !other.resource_claims.is_empty(),
             ClusterEvent::ObjectSet(resource, _) | ClusterEvent::ObjectDeleted(resource, _) => {
                 ours.contains(resource)
             }

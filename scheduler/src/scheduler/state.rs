@@ -175,7 +175,10 @@ impl State {
 
     /// Placed pods could not be bound. They are tried again, as they are now, unless they go or were seen on a node.
     pub(super) fn forget(&mut self, mut queued: QueuedPod, now: Instant) {
-        let Some(pod) = self.assumed.remove(&queued.pod.uid) else { return };
+        let Some(pod) = self.assumed.remove(&queued.pod.uid) else {
+            // What was held for it until now is free only now.
+            return self.queue.wake(&ClusterEvent::PodDeleted(queued.pod), now);
+        };
         self.engine.snapshot.remove_pod(&pod.uid);
         if !pod.deleting {
             queued.pod = pod.clone();

@@ -62,6 +62,20 @@ async fn a_pod_that_ended_while_it_was_bound_is_not_tried_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_was_held_for_a_pod_that_ended_helps_others_when_it_is_let_go() {
+    let (mut state, now) = state();
+    state.pod_seen(pod("p", "3"), now);
+    let queued = placed(&mut state, now);
+    state.pod_gone("p", now);
+    state.pod_seen(pod("q", "5"), now);
+    assert!(matches!(turn(&mut state, now), Some(Turn::Refused(..))));
+    let later = now + std::time::Duration::from_secs(20);
+    assert!(turn(&mut state, later).is_none());
+    state.forget(queued, later);
+    assert!(matches!(turn(&mut state, later), Some(Turn::Refused(..))), "it is tried again");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_pod_whose_end_was_asked_for_is_not_tried_again() {
     let (mut state, now) = state();
     state.pod_seen(pod("p", "3"), now);

@@ -326,3 +326,14 @@ fn devices_share_counters_until_these_are_used_up() {
     let shop = shop(unknown).asks("one", json!({}));
     assert_eq!(shop.places(&user("p", &["one"])), none("cannot allocate all claims"));
 }
+
+#[test]
+fn a_pod_that_goes_helps_when_it_had_claims() {
+    let plugin = DynamicResources::new(None, None);
+    let spec = serde_json::json!({"containers": [{"name": "c"}],
+        "resourceClaims": [{"name": "c", "resourceClaimName": "c"}]});
+    let claiming = Arc::new(crate::testing::pod_with("claiming", spec));
+    let plain = Arc::new(crate::testing::pod("plain", "1"));
+    assert!(plugin.may_help(&ClusterEvent::PodDeleted(claiming.clone()), &claiming));
+    assert!(!plugin.may_help(&ClusterEvent::PodDeleted(plain), &claiming));
+}
