@@ -3,6 +3,7 @@
 use crate::snapshot::NodeId;
 use crate::{PodInfo, Snapshot};
 use rustc_hash::FxHashMap;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use windlass_core::meta::Str;
 
@@ -10,7 +11,19 @@ use windlass_core::meta::Str;
 #[derive(Clone, Default)]
 pub struct Nominated {
     pods: FxHashMap<Box<str>, (Str, Arc<PodInfo>)>,
+    statuses: FxHashMap<Box<str>, Status>,
 }
+
+/// What is known of a pod's `status.nominatedNodeName`.
+#[derive(Clone, Default)]
+struct Status {
+    seen: Str,
+    /// What this scheduler writes there and has not seen yet, in this order.
+    coming: VecDeque<Str>,
+}
+
+/// So many writes of one pod are on their way at most; many of them are never made.
+const MOST_COMING: usize = 8;
 
 /// A promise that another pod has to heed.
 pub(crate) type Promise = (NodeId, Arc<PodInfo>);
@@ -19,6 +32,44 @@ impl Nominated {
     /// Promises a node to a pod, in the place of what it was promised before.
     pub fn set(&mut self, pod: &Arc<PodInfo>, node: Str) {
         self.pods.insert(pod.uid.clone(), (node, pod.clone()));
+    }
+
+    /// Promises a node and says so in the pod's status: what [`Nominated::heard`] says of it later is nothing new.
+    pub(crate) fn promise(&mut self, pod: &Arc<PodInfo>, node: Str) {
+        let coming = &mut self.statuses.entry(pod.uid.clone()).or_default().coming;
+        if coming.back() != Some(&node) {
+            coming.push_back(node.clone());
+            if coming.len() > MOST_COMING {
+                coming.pop_front();
+            }
+        }
+        self.set(pod, node);
+    }
+
+    /// A pod's status was seen. What others wrote there counts: a promise, or that one is taken back.
+    pub(crate) fn heard(&mut self, pod: &Arc<PodInfo>) {
+        let said = &pod.nominated_node_name;
+        if said.is_empty() && !self.statuses.contains_key(&pod.uid) {
+            return;
+        }
+        let status = self.statuses.entry(pod.uid.clone()).or_default();
+        let before = std::mem::replace(&mut status.seen, said.clone());
+        if before == *said {
+            return;
+        }
+        if let Some(at) = status.coming.iter().position(|node| node == said) {
+            status.coming.drain(..=at);
+        } else if !said.is_empty() {
+            self.set(pod, said.clone());
+        } else if self.node(&pod.uid) == Some(&before) {
+            self.remove(&pod.uid);
+        }
+    }
+
+    /// The pod is placed, or is no more.
+    pub(crate) fn forget(&mut self, uid: &str) {
+        self.pods.remove(uid);
+        self.statuses.remove(uid);
     }
 
     /// Takes a pod's promise back. Returns whether it had one.

@@ -141,7 +141,7 @@ impl State {
         self.needs_no_room(uid, now);
         self.queue.remove(uid);
         self.consulting.remove(uid);
-        self.engine.nominated.remove(uid);
+        self.engine.nominated.forget(uid);
     }
 
     /// Gives the next pod its turn, or the next group. In one go: nothing can happen to a pod in between.
@@ -234,10 +234,7 @@ impl State {
         if self.profiles.named(&pod.scheduler_name).is_none() {
             return;
         }
-        if !pod.nominated_node_name.is_empty() && self.engine.nominated.node(&pod.uid).is_none() {
-            // Promised before this scheduler began.
-            self.engine.nominated.set(&pod, pod.nominated_node_name.clone());
-        }
+        self.engine.nominated.heard(&pod);
         if self.queue.changes(&pod) {
             let group = group_of(&pod).filter(|_| self.gangs_together(&pod));
             self.queue.add(pod, now);

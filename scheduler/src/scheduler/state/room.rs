@@ -89,6 +89,6 @@ impl State {
         for uid in below {
             self.break_promise(&uid, now);
         }
-        self.engine.nominated.set(pod, node.clone());
+        self.engine.nominated.promise(pod, node.clone());
     }
 }

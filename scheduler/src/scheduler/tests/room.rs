@@ -97,3 +97,21 @@ async fn a_victim_that_is_gone_before_it_is_chosen_is_not_waited_for() {
     let later = now + Duration::from_secs(30);
     assert!(matches!(turn(&mut state, later), Some(Turn::Placed(_))));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_broken_promise_does_not_come_back_with_its_own_late_event() {
+    let (mut state, now) = full();
+    let on = victim(&mut state, now).trim_start_matches("low-").to_owned();
+    let promised = |state: &State| state.engine.nominated.node("high").map(ToString::to_string);
+    let says = |node: &str| PodInfo { nominated_node_name: node.into(), ..important("high", "4") };
+    assert_eq!(promised(&state), Some(on.clone()));
+    state.no_room("high", now);
+    state.pod_seen(says(&on), now);
+    assert_eq!(promised(&state), None);
+    // What others write counts, and that they take it back.
+    let other = if on == "a" { "b" } else { "a" };
+    state.pod_seen(says(other), now);
+    assert_eq!(promised(&state).as_deref(), Some(other));
+    state.pod_seen(says(""), now);
+    assert_eq!(promised(&state), None);
+}
