@@ -22,13 +22,10 @@ const LONGEST: u64 = 1 << 20;
 pub(super) fn files(folder: &Path) -> io::Result<Vec<(PathBuf, Vec<u8>)>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder)? {
-        let entry = entry?;
+        let Some(entry) = readable(folder, entry) else { continue };
         let hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
         // Links are followed.
-        let meta = match fs::metadata(entry.path()) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            meta => meta?,
-        };
+        let Some(meta) = readable(&entry.path(), fs::metadata(entry.path())) else { continue };
         if hidden || !meta.is_file() {
             continue;
         }
@@ -36,10 +33,17 @@ pub(super) fn files(folder: &Path) -> io::Result<Vec<(PathBuf, Vec<u8>)>> {
             tracing::warn!(file = %entry.path().display(), "too long for a static pod");
             continue;
         }
-        found.push((entry.path(), fs::read(entry.path())?));
+        let content = readable(&entry.path(), fs::read(entry.path()));
+        found.extend(content.map(|content| (entry.path(), content)));
     }
     found.sort();
     Ok(found)
+}
+
+/// A file that can't be read is left out, with a word in the log, and keeps no other one back.
+fn readable<T>(path: &Path, read: io::Result<T>) -> Option<T> {
+    let log = |error: &io::Error| tracing::warn!(file = %path.display(), %error, "can't be read: not a static pod");
+    read.inspect_err(log).ok()
 }
 
 /// The pods that files describe; what is none is left out, with a word in the log.
@@ -72,10 +76,14 @@ fn pod(path: &Path, content: &[u8], node: &str, now: Timestamp) -> Result<Object
     metadata.insert("name".into(), json!(name));
     metadata.insert("uid".into(), json!(uid));
     metadata.entry("namespace").or_insert_with(|| json!("default"));
-    let annotations = metadata.entry("annotations").or_insert_with(|| json!({}));
-    annotations[HASH] = json!(uid);
-    annotations[SOURCE] = json!("file");
-    annotations["kubernetes.io/config.seen"] = json!(now.to_string());
+    let annotations = metadata.entry("annotations").or_insert(Value::Null);
+    if annotations.is_null() {
+        *annotations = json!({});
+    }
+    let annotations = annotations.as_object_mut().ok_or("its annotations are no map")?;
+    annotations.insert(HASH.into(), json!(uid));
+    annotations.insert(SOURCE.into(), json!("file"));
+    annotations.insert("kubernetes.io/config.seen".into(), json!(now.to_string()));
     spec.insert("nodeName".into(), json!(node));
     let stays = json!({"effect": "NoExecute", "operator": "Exists"});
     match spec.entry("tolerations").or_insert_with(|| json!([])).as_array_mut() {
@@ -146,8 +154,29 @@ mod tests {
     fn what_is_no_pod_is_left_out() {
         let service = MANIFEST.replace("kind: Pod", "kind: Service");
         let empty = MANIFEST.replace("{name: c, image: i}", "");
-        let pods =
-            read(&[("/a", "{"), ("/b", &service), ("/c", &empty), ("/d", MANIFEST), ("/e", "")]);
-        assert_eq!(pods.len(), 1);
+        let annotated = |with: &str| {
+            MANIFEST.replace("{name: web}", &format!("{{name: n, annotations: {with}}}"))
+        };
+        let (list, text) = (annotated("[]"), annotated("x"));
+        let bad = [
+            ("/a", "{"),
+            ("/b", &service),
+            ("/c", &empty),
+            ("/e", ""),
+            ("/f", &list),
+            ("/g", &text),
+        ];
+        assert_eq!(read(&bad).len(), 0);
+        assert_eq!(read(&[bad[4], ("/h", MANIFEST)]).len(), 1);
+        assert_eq!(read(&[("/i", &annotated("null"))]).len(), 1);
+    }
+
+    #[test]
+    fn a_file_that_cant_be_read_keeps_no_other_back() {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::os::unix::fs::symlink("loop", folder.path().join("loop")).expect("a link");
+        fs::write(folder.path().join("web"), MANIFEST).expect("written");
+        let found = files(folder.path()).expect("read");
+        assert_eq!(found, [(folder.path().join("web"), MANIFEST.into())]);
     }
 }
