@@ -4,7 +4,7 @@ use super::limits::Disk;
 use super::plan::{Level, Levels};
 use super::threshold::Signal;
 use crate::node_status::{memory, nearest};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -69,29 +69,44 @@ pub(super) fn disk(pod: &Path, logs: &Path) -> Disk {
     Disk { volumes, logs: each(logs), inodes }
 }
 
-/// Bytes, and files and folders, of a tree on one file system; none of one that is another file system's root.
+/// Bytes, and files and folders, of a tree on one file system; none of one that is another file system's root. A file
+/// of many names counts once, and what goes while one looks does not count.
 fn tree(path: &Path) -> io::Result<(i64, i64)> {
     let device =
         path.parent().map_or(Ok(None), |above| fs::metadata(above).map(|m| Some(m.dev())))?;
     let (mut bytes, mut files) = (0, 0);
+    let mut linked = BTreeSet::new();
     let mut todo = vec![path.to_path_buf()];
     while let Some(path) = todo.pop() {
-        let meta = match fs::symlink_metadata(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            meta => meta?,
-        };
+        let Some(meta) = still_there(fs::symlink_metadata(&path))? else { continue };
         if device.is_some_and(|device| device != meta.dev()) {
+            continue;
+        }
+        let again = !meta.is_dir() && meta.nlink() > 1 && !linked.insert((meta.dev(), meta.ino()));
+        if again {
             continue;
         }
         bytes += i64::try_from(meta.blocks().saturating_mul(512)).unwrap_or(i64::MAX);
         files += 1;
         if meta.is_dir() {
-            for entry in fs::read_dir(&path)? {
-                todo.push(entry?.path());
+            for entry in still_there(fs::read_dir(&path))?.into_iter().flatten() {
+                todo.extend(still_there(entry)?.map(|entry| entry.path()));
             }
         }
     }
     Ok((bytes, files))
+}
+
+/// None of what has gone, or has become something else than a folder.
+fn still_there<T>(found: io::Result<T>) -> io::Result<Option<T>> {
+    match found {
+        Err(error)
+            if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
+        {
+            Ok(None)
+        }
+        found => found.map(Some),
+    }
 }
 
 #[cfg(test)]
@@ -111,12 +126,23 @@ mod tests {
     }
 
     #[test]
+    fn what_goes_while_one_looks_is_no_failure() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("file");
+        fs::write(&file, "").expect("written");
+        assert!(still_there(fs::read_dir(&file)).expect("became a file").is_none());
+        assert!(still_there(fs::read_dir(folder.path().join("no"))).expect("gone").is_none());
+        assert!(still_there::<()>(Err(io::ErrorKind::PermissionDenied.into())).is_err());
+    }
+
+    #[test]
     fn volumes_and_logs_are_measured() {
         let folder = tempfile::tempdir().expect("a folder");
         let (pod, logs) = (folder.path().join("pod"), folder.path().join("logs"));
         let volume = pod.join("volumes/kubernetes.io~empty-dir/v/deep");
         fs::create_dir_all(&volume).expect("made");
         fs::write(volume.join("file"), vec![1; 100_000]).expect("written");
+        fs::hard_link(volume.join("file"), volume.join("again")).expect("a second name");
         std::os::unix::fs::symlink("/usr", volume.join("link")).expect("a link");
         fs::create_dir_all(logs.join("c")).expect("made");
         fs::write(logs.join("c/0.log"), vec![1; 50_000]).expect("written");
