@@ -41,10 +41,10 @@ pub(super) fn exceeded(pod: &Pod, disk: &Disk) -> Option<String> {
             ));
         }
     }
-    // The pod has a limit when each container has one.
+    // The pod's limit is the sum of those there are.
     let all: Vec<_> = storage(pod).collect();
     let total: i64 = all.iter().map(|(_, limit)| limit).sum();
-    if all.len() == pod.pod_spec().containers.len() && disk.total() > total {
+    if !all.is_empty() && disk.total() > total {
         let limit = bytes(total);
         return Some(format!(
             "Pod ephemeral local storage usage exceeds the total limit of containers {limit}. "
@@ -119,7 +119,9 @@ mod tests {
         assert_eq!(over.as_deref(), Some(words));
         let one =
             pod(&json!({"containers": [{"name": "a", "resources": limit("1Mi")}, {"name": "b"}]}));
-        assert_eq!(exceeded(&one, &disk(&[("v", 3 << 20)], &[])), None, "the pod has none");
+        let words = "Pod ephemeral local storage usage exceeds the total limit of containers 1Mi. ";
+        let over = exceeded(&one, &disk(&[("v", 3 << 20)], &[]));
+        assert_eq!(over.as_deref(), Some(words), "one limit is the pod's too");
         assert!(!limited(&pod(&json!({"containers": [{"name": "a"}]}))));
     }
 }
