@@ -46,12 +46,16 @@ impl Record {
         drivers.join(&self.driver).join(hash(&[&self.handle]))
     }
 
-    /// Writes it into a folder that is there.
+    /// Writes it into a folder that is there, to last also when the machine goes down.
     pub(super) fn write(&self, folder: &Path) -> Result<(), VolumeError> {
         let (path, fresh) = (folder.join(FILE), folder.join("vol_data.json~"));
         let text = serde_json::to_vec(self).map_err(|e| at(&path)(io::Error::other(e)))?;
+        let durable =
+            |path: &Path| fs::File::open(path).and_then(|file| file.sync_all()).map_err(at(path));
         fs::write(&fresh, text).map_err(at(&fresh))?;
-        fs::rename(&fresh, &path).map_err(at(&path))
+        durable(&fresh)?;
+        fs::rename(&fresh, &path).map_err(at(&path))?;
+        durable(folder)
     }
 
     /// Reads it; none when nothing was begun there.
@@ -86,11 +90,31 @@ pub(super) fn of_pod(root: &Path, uid: &str) -> Result<Vec<(PathBuf, Record)>, V
     Ok(found)
 }
 
-/// What is published to any pod.
+/// What is published to any pod; of a pod whose records can't be read, nothing, with a word in the log.
 pub(super) fn all(root: &Path) -> Result<Vec<(PathBuf, Record)>, VolumeError> {
     let mut found = Vec::new();
     for uid in mounts::names(&root.join("pods"))? {
-        found.extend(of_pod(root, &uid)?);
+        match of_pod(root, &uid) {
+            Ok(records) => found.extend(records),
+            Err(error) => tracing::error!(uid, %error, "the CSI volumes of a pod can't be told"),
+        }
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_that_cant_be_read_hides_no_other() {
+        let root = tempfile::tempdir().expect("a folder");
+        let folders = ["bad", "good"].map(|uid| pod_folder(root.path(), uid).join("v"));
+        folders.iter().for_each(|folder| fs::create_dir_all(folder).expect("made"));
+        fs::write(folders[0].join(FILE), "{").expect("written");
+        let text = r#"{"driverName": "d", "volumeHandle": "h"}"#;
+        let record: Record = serde_json::from_str(text).expect("a record");
+        record.write(&folders[1]).expect("written");
+        assert_eq!(all(root.path()).expect("read"), [(folders[1].clone(), record)]);
+    }
 }
