@@ -27,11 +27,14 @@ pub(crate) struct PluginRegistry {
     known: BTreeMap<PathBuf, Known>,
 }
 
+/// A file's inode and the time it was made or changed last, as inodes are used again.
+type Identity = (u64, i64, i64);
+
 /// A socket that was seen.
 #[derive(Debug)]
 struct Known {
     /// Another one may come under the same name.
-    inode: u64,
+    identity: Identity,
     /// The driver it registered; none until that has worked.
     driver: Option<String>,
     failures: u32,
@@ -65,18 +68,21 @@ impl PluginRegistry {
         }
     }
 
-    async fn look(&mut self, there: &BTreeMap<PathBuf, u64>) {
+    async fn look(&mut self, there: &BTreeMap<PathBuf, Identity>) {
         let gone = |(path, known): (&PathBuf, &Known)| {
-            (there.get(path) != Some(&known.inode)).then(|| path.clone())
+            (there.get(path) != Some(&known.identity)).then(|| path.clone())
         };
         let gone: Vec<_> = self.known.iter().filter_map(gone).collect();
         for path in gone {
             let known = self.known.remove(&path);
-            if let Some(driver) = known.and_then(|known| known.driver) {
+            // It may have come anew on another socket.
+            if let Some(driver) = known.and_then(|known| known.driver)
+                && !self.known.values().any(|other| other.driver.as_ref() == Some(&driver))
+            {
                 self.drivers.remove(&driver).await;
             }
         }
-        for (path, inode) in there {
+        for (path, identity) in there {
             let now = Instant::now();
             let known = self.known.get(path);
             if known.is_some_and(|known| known.driver.is_some() || known.retry_at > now) {
@@ -85,12 +91,12 @@ impl PluginRegistry {
             let failures = known.map_or(0, |known| known.failures);
             let known = match self.register(path).await {
                 Ok(driver) => {
-                    Known { inode: *inode, driver: Some(driver), failures: 0, retry_at: now }
+                    Known { identity: *identity, driver: Some(driver), failures: 0, retry_at: now }
                 }
                 Err(error) => {
                     tracing::warn!(socket = %path.display(), error, "a plugin is not registered");
                     let retry_at = Instant::now() + AGAIN.wait(failures);
-                    Known { inode: *inode, driver: None, failures: failures + 1, retry_at }
+                    Known { identity: *identity, driver: None, failures: failures + 1, retry_at }
                 }
             };
             self.known.insert(path.clone(), known);
@@ -137,14 +143,14 @@ fn is_one(version: &str) -> bool {
 }
 
 /// The sockets of a folder, and which they are.
-fn sockets(folder: &Path) -> io::Result<BTreeMap<PathBuf, u64>> {
+fn sockets(folder: &Path) -> io::Result<BTreeMap<PathBuf, Identity>> {
     let mut found = BTreeMap::new();
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
         // It may be gone again.
         let Ok(meta) = entry.metadata() else { continue };
         if meta.file_type().is_socket() {
-            found.insert(entry.path(), meta.ino());
+            found.insert(entry.path(), (meta.ino(), meta.ctime(), meta.ctime_nsec()));
         }
     }
     Ok(found)
