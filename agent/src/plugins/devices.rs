@@ -25,9 +25,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::Notify;
+use tokio::time::Instant;
+use windlass_core::workqueue::Backoff;
 
 pub(crate) use checkpoint::Given;
+
+/// How long a plugin may take to listen after it has registered.
+const LISTENS: Duration = Duration::from_secs(10);
+const AGAIN: Backoff = Backoff { first: Duration::from_millis(50), max: Duration::from_secs(1) };
 pub(crate) use register::DeviceServer;
 
 /// The devices of this node.
@@ -173,7 +180,17 @@ impl Devices {
         socket: PathBuf,
         options: DevicePluginOptions,
     ) -> Result<(), String> {
-        let plugin = Plugin::connect(&socket, options).await?;
+        // It may listen only after its registration was answered.
+        let (deadline, mut failures) = (Instant::now() + LISTENS, 0);
+        let plugin = loop {
+            match Plugin::connect(&socket, options).await {
+                Err(_) if Instant::now() < deadline => {
+                    tokio::time::sleep(AGAIN.wait(failures)).await;
+                    failures += 1;
+                }
+                connected => break connected?,
+            }
+        };
         let told = plugin.watch().await?;
         let pool_of = plugin.clone();
         {
