@@ -1,7 +1,7 @@
 //! Keeps the node from running out of memory, disk, inodes and process numbers: tells pressure, and takes pods away
 //! before the kernel does ("Node-pressure Eviction").
 //!
-//! [`plan`] and [`limits`] decide (pure), [`observe`] looks, [`manager`] does both every ten seconds and tells workers.
+//! `plan` and `limits` decide (pure), `observe` looks, `manager` does both every ten seconds and tells workers.
 
 mod admit;
 mod limits;
