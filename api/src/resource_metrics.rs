@@ -15,6 +15,7 @@ mod objects;
 mod rates;
 mod rounds;
 mod sample;
+mod schema;
 mod source;
 
 #[cfg(test)]
@@ -25,6 +26,7 @@ pub use source::Source;
 use crate::registry::{Observation, Observer};
 use crate::server::Builder;
 use async_trait::async_trait;
+use bytes::Bytes;
 use history::History;
 use parking_lot::{Mutex, RwLock};
 use rounds::Demand;
@@ -151,6 +153,14 @@ impl Kind {
 
 #[async_trait]
 impl Observer for Of {
+    fn schema(&self) -> Option<Bytes> {
+        let schema = match self.kind {
+            Kind::Nodes => schema::node(),
+            Kind::Pods => schema::pod(),
+        };
+        Some(schema.to_string().into())
+    }
+
     async fn observe(&self, asked: Observation<'_>) -> Result<Vec<Arc<Object>>, Status> {
         let inner = &self.metrics.inner;
         inner.awake(asked.objects).await;

@@ -31,7 +31,7 @@ impl CustomKind {
         ]
     }
 
-    fn object(&self) -> Value {
+    pub(super) fn object(&self) -> Value {
         // Read each time: as bytes it is shared with the definition, as values it would be ten times as large.
         let schema = self.schema.as_deref().and_then(|schema| serde_json::from_slice(schema).ok());
         let mut object: Map<String, Value> = schema.unwrap_or_else(|| {

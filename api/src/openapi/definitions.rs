@@ -6,7 +6,7 @@ use k8s_openapi::schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 use windlass_core::scheme::{GroupVersionKind, ResourceInfo};
 
-use super::{Definitions, kinds};
+use super::{CustomKind, Definitions, kinds};
 use crate::schema::{Field, ListType, MessageRef, Schema};
 
 /// The extension that tells the kinds of a definition or an operation.
@@ -21,13 +21,17 @@ pub(super) const TYPE_META: [(&str, &str); 2] = [
     ("kind", "The kind of this object, which the path it was sent to also tells."),
 ];
 
-/// The definitions of these kinds, of their lists, and of all they refer to.
+/// The definitions of these kinds, of their lists, and of all they refer to. What has no schema may hold anything.
 pub(super) fn builtin(resources: &[Arc<ResourceInfo>]) -> Definitions {
     let mut generator = generator();
     kinds::add_all(&mut generator);
     let mut all = finish(generator);
     for info in resources {
         let kind = name(&info.gvk());
+        if !all.contains_key(&kind) {
+            let open = CustomKind { info: info.clone(), list_kind: info.list_kind(), schema: None };
+            all.insert(kind.clone(), open.object());
+        }
         if info.has_verb("list") {
             all.insert(format!("{kind}List"), list(info, &info.list_kind(), &kind));
         }

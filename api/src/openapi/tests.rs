@@ -214,6 +214,19 @@ fn custom_kinds_come_and_go() {
     assert_eq!((open_api.v3_index().etag.clone(), open_api.v2().etag.clone()), before);
 }
 
+#[test]
+fn kinds_without_a_schema_may_hold_anything() {
+    let mut info = ResourceInfo::clone(&resources()[2]);
+    info.gvr = windlass_core::scheme::GroupVersionResource::new("example.com", "v1", "gizmos");
+    info.kind = "Gizmo".into();
+    let open_api = OpenApi::new(vec![Arc::new(info)]);
+    let v2 = read(&open_api.v2());
+    assert_eq!(dangling(&v2), Vec::<String>::new());
+    assert_eq!(dangling(&v3(&open_api, "example.com", "v1")), Vec::<String>::new());
+    let gizmo = &v2["definitions"]["com.example.v1.Gizmo"];
+    assert_eq!(gizmo["x-kubernetes-preserve-unknown-fields"], true);
+}
+
 /// Written out by hand from gnostic's schema.
 #[test]
 fn swagger_in_protobuf_is_these_bytes() {

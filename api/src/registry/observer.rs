@@ -3,6 +3,7 @@
 use super::Loopback;
 use super::entry::Entry;
 use async_trait::async_trait;
+use bytes::Bytes;
 use std::sync::Arc;
 use windlass_core::client::ListOptions;
 use windlass_core::meta::Status;
@@ -17,6 +18,11 @@ pub trait Observer: Send + Sync {
     /// # Errors
     /// What the client is told.
     async fn observe(&self, asked: Observation<'_>) -> Result<Vec<Arc<Object>>, Status>;
+
+    /// The schema of the objects as it is published: an `openAPIV3Schema` as JSON. Without one they may hold anything.
+    fn schema(&self) -> Option<Bytes> {
+        None
+    }
 }
 
 /// What is asked of an [`Observer`].

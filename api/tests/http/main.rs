@@ -3,6 +3,7 @@
 mod crds;
 mod endpoints;
 mod every_kind;
+mod metrics;
 mod observed;
 mod reads;
 mod refusals;

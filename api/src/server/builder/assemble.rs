@@ -11,7 +11,7 @@ use crate::flowcontrol::FlowControl;
 use crate::handler::{Creaters, Handler};
 use crate::metrics::Metrics;
 use crate::metrics::admission::AdmissionMetrics;
-use crate::openapi::OpenApi;
+use crate::openapi::{CustomKind, OpenApi};
 use crate::registry::{Entry, EventLeases, Loopback, Registry, Resources, builtin_creaters};
 use crate::server::ApiServer;
 use crate::storage::{Cacher, Kv, store_status};
@@ -22,7 +22,7 @@ use tokio::sync::Semaphore;
 use windlass_core::clock::Env;
 use windlass_core::component::Shutdown;
 use windlass_core::meta::Status;
-use windlass_core::scheme::{ResourceInfo, Scheme};
+use windlass_core::scheme::Scheme;
 use windlass_store::{Backend, Memory};
 
 /// What knows the kinds that are served beside the built-in ones.
@@ -140,7 +140,7 @@ impl Builder {
         tasks: &Shutdown,
     ) -> Result<Extensions, Status> {
         let objects = &registry.objects;
-        let openapi = Arc::new(OpenApi::new(infos(objects.resources())));
+        let openapi = Arc::new(openapi(objects.resources()));
         let routes = Arc::new(Routes::new(self.front_proxy.take()));
         let (served, address) = (objects.resources().clone(), std::mem::take(&mut self.address));
         let documents = Documents::new(served, routes.clone(), openapi.clone(), address);
@@ -166,6 +166,15 @@ fn memory() -> Arc<dyn Backend> {
     Arc::new(memory)
 }
 
-fn infos(resources: &Resources) -> Vec<Arc<ResourceInfo>> {
-    resources.all().iter().map(|entry| entry.info.clone()).collect()
+/// The documents of what is served without a definition.
+fn openapi(resources: &Resources) -> OpenApi {
+    let all = resources.all();
+    let (observed, kept): (Vec<_>, Vec<_>) = all.iter().partition(|entry| entry.observer.is_some());
+    let openapi = OpenApi::new(kept.iter().map(|entry| entry.info.clone()).collect());
+    for entry in observed {
+        let info = entry.info.clone();
+        let schema = entry.observer.as_ref().and_then(|observer| observer.schema());
+        openapi.put(CustomKind { list_kind: info.list_kind(), info, schema });
+    }
+    openapi
 }
