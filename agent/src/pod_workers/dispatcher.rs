@@ -1,6 +1,7 @@
 //! Gives each pod a worker, and takes away what no pod owns.
 
 use super::host::Host;
+use super::resize;
 use super::worker::{Latest, Worker};
 use crate::eviction;
 use crate::pod::PodExt;
@@ -188,26 +189,28 @@ impl PodWorkers {
 
     async fn start(&mut self, key: &ObjectKey, latest: Latest, pod: Pod, shutdown: &Shutdown) {
         let uid = pod.uid().to_owned();
+        let allocated = resize::known(&pod);
+        // It may ask for something else by now, which is another matter.
+        let given = resize::with(pod.clone(), &allocated);
         let adopted = !self.host.cache.pod(&uid).sandboxes.is_empty();
-        let over = pod.status.as_ref().and_then(|s| s.phase.as_deref());
-        let over = over.is_some_and(crate::status::is_terminal) || pod.deletion().is_some();
+        let over = crate::status::is_shown_over(&pod) || pod.deletion().is_some();
         let labels = if adopted || over { BTreeMap::new() } else { self.node_labels(&pod).await };
         let config = &self.host.config;
         let mut ledger = self.host.ledger.lock();
-        let pressed = || eviction::admit(&pod, &self.host.verdicts);
+        let pressed = || eviction::admit(&given, &self.host.verdicts);
         let rejection = if over {
             None
         } else if adopted {
-            ledger.admit(&pod, adopted, config, &labels)
+            ledger.admit(&given, adopted, config, &labels)
         } else {
-            pressed().or_else(|| ledger.admit(&pod, adopted, config, &labels))
+            pressed().or_else(|| ledger.admit(&given, adopted, config, &labels))
         };
         drop(ledger);
         if let Some(rejection) = &rejection {
             self.host.pod_warning(&pod, &rejection.reason, &rejection.message);
         }
         let (object, receiver) = watch::channel(latest);
-        let worker = Worker::new(self.host.clone(), pod, receiver, rejection);
+        let worker = Worker::new(self.host.clone(), (pod, allocated), receiver, rejection);
         let task = self.running.spawn(worker.run(shutdown.clone()));
         self.tasks.insert(task.id(), uid.clone());
         self.workers.insert(uid, Handle { object, key: key.clone() });

@@ -81,19 +81,24 @@ impl Up {
             (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         println!("Windlass {}, data in {}", env!("CARGO_PKG_VERSION"), self.data_dir.display());
         let mut stopped = std::pin::pin!(async {
-            tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
+            tokio::select! { _ = term.recv() => true, _ = int.recv() => false }
         });
         let options = self.options()?;
         let mut cluster = tokio::select! {
             started = Cluster::start(options) => started?,
-            () = &mut stopped => return Ok(()),
+            _ = &mut stopped => return Ok(()),
         };
         self.announce(&cluster)?;
         let failure = tokio::select! {
-            () = stopped => None,
+            goes_down = stopped => {
+                if goes_down && cluster.end_pods().await {
+                    println!("The node's pods have ended");
+                }
+                None
+            }
             error = cluster.failure() => Some(error),
         };
-        println!("Stopping; containers go on running");
+        println!("Stopping; containers that run go on");
         cluster.stop().await;
         failure.map_or(Ok(()), |error| Err(error.into()))
     }
