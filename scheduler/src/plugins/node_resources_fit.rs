@@ -9,7 +9,7 @@ pub use strategy::{
 use crate::framework::{Cycle, Extensions, Feasible, Filter, Plugin, Reach, Score};
 use crate::plugins::resources::{Column, Weighted, weighted};
 use crate::queue::ClusterEvent;
-use crate::snapshot::{NodeId, PODS, ResourceId, resource_name};
+use crate::snapshot::{NodeId, PODS, ResourceId, Resources, resource_name};
 use crate::{NodeSet, PodClass, PodInfo, Snapshot};
 use serde::Deserialize;
 use std::sync::Arc;
@@ -84,14 +84,29 @@ impl Plugin for NodeResourcesFit {
         Reach::Node
     }
 
+    fn hears(&self, event: &ClusterEvent) -> bool {
+        match event {
+            ClusterEvent::NodeAdded(_)
+            | ClusterEvent::NodeUpdated { .. }
+            | ClusterEvent::PodDeleted(_) => true,
+            ClusterEvent::PodUpdated { old, new } => {
+                old.requests.iter().any(|(resource, amount)| requested(new, *resource) < *amount)
+            }
+            _ => false,
+        }
+    }
+
     fn may_help(&self, event: &ClusterEvent, pod: &PodInfo) -> bool {
         match event {
             ClusterEvent::NodeAdded(node) | ClusterEvent::NodeUpdated { new: node, .. } => {
-                let has =
-                    |id| node.allocatable.iter().find(|(r, _)| *r == id).map_or(0, |(_, n)| *n);
+                let has = |resource: ResourceId| amount_of(&node.allocatable, resource);
                 self.asked(pod).all(|(resource, amount)| has(*resource) >= *amount)
             }
-            _ => matches!(event, ClusterEvent::PodDeleted(_) | ClusterEvent::PodUpdated { .. }),
+            ClusterEvent::PodUpdated { old, new } => {
+                let mut asked = self.asked(pod);
+                asked.any(|(resource, _)| requested(new, *resource) < requested(old, *resource))
+            }
+            _ => matches!(event, ClusterEvent::PodDeleted(_)),
         }
     }
 }
@@ -125,6 +140,14 @@ impl Score for NodeResourcesFit {
         let columns: Vec<_> = columns.collect();
         self.rule.score(&columns, nodes, scores);
     }
+}
+
+fn amount_of(amounts: &Resources, resource: ResourceId) -> i64 {
+    amounts.iter().find(|(id, _)| *id == resource).map_or(0, |(_, amount)| *amount)
+}
+
+fn requested(pod: &PodInfo, resource: ResourceId) -> i64 {
+    amount_of(&pod.requests, resource)
 }
 
 fn lacking(snapshot: &Snapshot, nodes: &NodeSet, resource: ResourceId, amount: i64) -> NodeSet {

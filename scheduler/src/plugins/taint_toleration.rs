@@ -24,10 +24,14 @@ impl Plugin for TaintToleration {
         Reach::Node
     }
 
+    fn hears(&self, event: &ClusterEvent) -> bool {
+        matches!(event, ClusterEvent::NodeAdded(_) | ClusterEvent::NodeUpdated { .. })
+    }
+
     fn may_help(&self, event: &ClusterEvent, pod: &PodInfo) -> bool {
         let (ClusterEvent::NodeAdded(node) | ClusterEvent::NodeUpdated { new: node, .. }) = event
         else {
-            return matches!(event, ClusterEvent::PodUpdated { .. });
+            return false;
         };
         node.taints.iter().all(|taint| !forbids(taint) || tolerates(&pod.tolerations, taint))
     }

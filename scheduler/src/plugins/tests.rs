@@ -209,3 +209,26 @@ fn a_profile_may_add_affinity_and_leave_resources_to_others() {
         "0/2 nodes are available: 2 node(s) didn't match scheduler-enforced node affinity.";
     assert_eq!(why, expected);
 }
+
+#[test]
+fn pods_that_change_help_only_when_they_ask_for_less() {
+    use crate::ClusterEvent;
+    use crate::framework::Plugin;
+    let fit = NodeResourcesFit::default();
+    let waits = pod("p", "1");
+    let change = |old: &str, new: &str| ClusterEvent::PodUpdated {
+        old: Arc::new(pod("q", old).on("a")),
+        new: Arc::new(PodInfo { deleting: true, ..pod("q", new).on("a") }),
+    };
+    for (old, new, helps) in [("2", "1", true), ("1", "1", false), ("1", "2", false)] {
+        let event = change(old, new);
+        assert_eq!(
+            (fit.hears(&event), fit.may_help(&event, &waits)),
+            (helps, helps),
+            "{old} {new}"
+        );
+        assert!(!TaintToleration.hears(&event) && !TaintToleration.may_help(&event, &waits));
+    }
+    let gpu = json!({"containers": [{"name": "c", "resources": {"requests": {"x.io/gpu": "1"}}}]});
+    assert!(!fit.may_help(&change("2", "1"), &pod_with("gpu", gpu)), "it lacks something else");
+}
