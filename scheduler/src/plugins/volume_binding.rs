@@ -45,7 +45,8 @@ pub struct VolumeBindingArgs {
 /// What pods get that have a place.
 #[derive(Default)]
 struct Decisions {
-    /// By pods that are not reserved yet; none for those whose claims get nothing.
+    /// By pods with claims that are not reserved yet, until they are or are refused: none for those whose claims got nothing
+    /// of what they wait for.
     found: FxHashMap<Box<str>, Option<Vec<Choice>>>,
     chosen: FxHashMap<Box<str>, Vec<Choice>>,
     assumed: Assumed,
@@ -162,12 +163,17 @@ fn bound(snapshot: &Snapshot, storage: &Storage, claims: &[Arc<Claim>], feasible
 impl Reserve for VolumeBinding {
     fn assumed(&self, placement: &Placement, snapshot: &Snapshot) {
         let pod = &placement.pod;
-        let storage = snapshot.columns::<Storage>().filter(|_| !pod.claims.is_empty());
-        let Some(storage) = storage else { return };
-        if Needs::of(storage, pod).is_ok_and(|needs| !needs.waiting.is_empty()) {
-            let found = storage.given.to(pod).cloned();
-            self.decisions.lock().found.insert(pod.uid.clone(), found);
+        if pod.claims.is_empty() {
+            return;
         }
+        let storage = snapshot.columns::<Storage>();
+        let waiting = storage
+            .filter(|storage| Needs::of(storage, pod).is_ok_and(|needs| !needs.waiting.is_empty()));
+        let found = match waiting {
+            Some(storage) => storage.given.to(pod).cloned(),
+            None => Some(Vec::new()),
+        };
+        self.decisions.lock().found.insert(pod.uid.clone(), found);
     }
 
     fn reserve(&self, placement: &Placement) -> Result<(), Reason> {
@@ -175,7 +181,8 @@ impl Reserve for VolumeBinding {
             return Ok(());
         }
         let mut decisions = self.decisions.lock();
-        let Some(found) = decisions.found.remove(&placement.pod.uid) else { return Ok(()) };
+        let found = decisions.found.remove(&placement.pod.uid);
+        let found = found.ok_or("nothing was looked for when it was given its node")?;
         // What was chosen before and is not seen in the cluster yet the columns need not know.
         let taken = |choice: &Choice| match choice {
             Choice::Bind(claim, volume) => decisions.assumed.by_other(volume, claim),
@@ -195,6 +202,7 @@ impl Reserve for VolumeBinding {
             return;
         }
         let mut decisions = self.decisions.lock();
+        decisions.found.remove(&placement.pod.uid);
         for choice in decisions.chosen.remove(&placement.pod.uid).unwrap_or_default() {
             decisions.assumed.revert(&choice);
         }

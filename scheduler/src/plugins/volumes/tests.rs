@@ -223,6 +223,29 @@ fn what_was_chosen_is_taken_until_it_is_given_back() {
 }
 
 #[test]
+fn what_is_reserved_was_looked_for_by_the_same_turn() {
+    let none = "kubernetes.io/no-provisioner";
+    let binding = VolumeBinding::new(None, &VolumeBindingArgs::default());
+    let shop = Shop::new().class(true, none, json!({})).volume("v", "4Gi", "a", json!({}));
+    let mut shop = shop.claim("one", "", json!({}));
+    let (pod, id) = (Arc::new(user("p", &["one"])), shop.snapshot.id("a").expect("a node"));
+    let placement = Placement { pod: pod.clone(), node: "a".into(), id };
+    binding.reserve(&placement).expect_err("nothing was looked for");
+    shop.snapshot.place(pod, id);
+    binding.assumed(&placement, &shop.snapshot);
+    // Another plugin refuses it.
+    binding.unreserve(&placement);
+    binding.reserve(&placement).expect_err("that was another turn");
+    binding.assumed(&placement, &shop.snapshot);
+    // Its claim was bound meanwhile.
+    let mut shop = shop.claim("one", "v", json!({}));
+    shop.snapshot.remove_pod("p");
+    binding.assumed(&placement, &shop.snapshot);
+    binding.reserve(&placement).expect("it waits for nothing");
+    assert!(binding.decisions.lock().chosen["p"].is_empty(), "what was found before is of no use");
+}
+
+#[test]
 fn zones_of_volumes_are_zones_of_pods() {
     let labels =
         |zone: &str| json!({"metadata": {"labels": {"topology.kubernetes.io/zone": zone}}});
