@@ -165,7 +165,7 @@ impl Simulation {
         }
     }
 
-    /// Places one; returns who had to go for it.
+    /// Places one; returns who had to go for it. Nobody of those placed before in the same turn: they are no lower.
     fn place_one(
         &mut self,
         pod: Arc<PodInfo>,
@@ -186,8 +186,6 @@ impl Simulation {
         };
         for victim in &why.victims {
             self.take_off(victim);
-            // One that was placed a moment ago has not come to stay.
-            outcome.placed.retain(|placed| placed.pod.uid != victim.uid);
             let (from, by) = (self.engine.snapshot.name(node).clone(), pod.clone());
             outcome.preempted.push(Preempted { pod: victim.clone(), from, by });
         }
