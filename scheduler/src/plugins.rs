@@ -25,6 +25,7 @@ mod volumes;
 
 pub use balanced_allocation::{BalancedAllocation, NodeResourcesBalancedAllocationArgs};
 pub use default_binder::DefaultBinder;
+pub(crate) use default_binder::look;
 pub use dynamic_resources::{DeviceSelectors, DynamicResources};
 pub use image_locality::ImageLocality;
 pub use inter_pod_affinity::{InterPodAffinity, InterPodAffinityArgs};

@@ -181,6 +181,14 @@ async fn one_that_knows_the_nodes_gets_names_and_one_that_manages_a_resource_its
 }
 
 #[tokio::test]
+async fn one_that_says_it_has_bound_a_pod_and_has_not_is_asked_again() {
+    let server = Server::start(|_, _| json!({"Error": ""})).await;
+    let cluster = Cluster::start(json!([{"urlPrefix": server.url(""), "bindVerb": "bind"}])).await;
+    cluster.add_pod("p", json!({"cpu": "1"}), 0).await;
+    server.asked_often("/bind", 2).await;
+}
+
+#[tokio::test]
 async fn they_say_whom_a_pod_may_push_away() {
     let server = Server::start(|_, args| {
         let all = args["NodeNameToVictims"].as_object().expect("a map");

@@ -160,22 +160,6 @@ impl DefaultBinder {
         turn.expect("it is never closed")
     }
 
-    /// Looks whether the pod is on its node in spite of the error. While that can't be known it is not answered.
-    async fn look(&self, placement: &Placement, error: Error) -> Result<(), Error> {
-        let key = Key::new(scheme::PODS, &*placement.pod.namespace, &*placement.pod.name);
-        let deadline = Instant::now() + LOOK_FOR;
-        for attempt in 0.. {
-            match self.client.get(&key).await {
-                Ok(pod) if is_bound(&pod, placement) => return Ok(()),
-                Err(unsure) if is_unsure(&unsure) && Instant::now() < deadline => {
-                    sleep(LOOKS.wait(attempt)).await;
-                }
-                _ => break,
-            }
-        }
-        Err(error)
-    }
-
     async fn post(&self, placement: &Placement) -> Result<(), Error> {
         let pod = &placement.pod;
         let key = Key::new(scheme::PODS, &*pod.namespace, &*pod.name).subresource("binding");
@@ -183,6 +167,26 @@ impl DefaultBinder {
         let _slot = self.posts.acquire().await.expect("it is never closed");
         in_time(self.client.create(&key, body, &WriteOptions::default())).await.map(drop)
     }
+}
+
+/// Looks whether a pod is on its node, which `error` doubts. While that can't be known it is not answered.
+pub(crate) async fn look(
+    client: &dyn Client,
+    placement: &Placement,
+    error: Error,
+) -> Result<(), Error> {
+    let key = Key::new(scheme::PODS, &*placement.pod.namespace, &*placement.pod.name);
+    let deadline = Instant::now() + LOOK_FOR;
+    for attempt in 0.. {
+        match client.get(&key).await {
+            Ok(pod) if is_bound(&pod, placement) => return Ok(()),
+            Err(unsure) if is_unsure(&unsure) && Instant::now() < deadline => {
+                sleep(LOOKS.wait(attempt)).await;
+            }
+            _ => break,
+        }
+    }
+    Err(error)
 }
 
 async fn in_time<T>(call: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
@@ -253,7 +257,7 @@ impl Bind for DefaultBinder {
         match self.bind_once(placement).await {
             // What was done is done, also when the answer got lost.
             Err(error) if error.is_conflict() || is_unsure(&error) => {
-                self.look(placement, error).await
+                look(&*self.client, placement, error).await
             }
             other => other,
         }

@@ -5,6 +5,8 @@ use super::reference;
 use super::state::Placed;
 use crate::extender::Extenders;
 use crate::framework::{PermitWait, Placement, Profiles, Reason};
+use crate::plugins::look;
+use windlass_core::Error;
 use windlass_core::events::{EventType, Recorder};
 
 pub(super) struct Binder {
@@ -67,7 +69,11 @@ impl Binder {
     async fn try_bind(&self, placement: &Placement) -> Result<(), Reason> {
         let extended = self.extenders.bind(placement).await;
         if extended.map_err(|error| error.to_string())? {
-            return Ok(());
+            // What it says is not what is: a pod that nobody bound would keep its room for ever.
+            let none =
+                Error::Transport("an extender says it has bound the pod, but has not".into());
+            let bound = look(&*self.failures.client, placement, none).await;
+            return Ok(bound.map_err(|error| error.to_string())?);
         }
         let mut binders = self.profiles.of(&placement.pod).at(|at| at.bind.as_ref());
         let (_, bind) = binders.next().ok_or("the profile has no Bind plugin")?;

@@ -68,10 +68,15 @@ impl Server {
 
     /// Waits until it is asked at a path.
     pub(crate) async fn asked_for(&self, path: &str) {
+        self.asked_often(path, 1).await;
+    }
+
+    /// Waits until it has been asked so often at a path.
+    pub(crate) async fn asked_often(&self, path: &str, times: usize) {
         let asked = async {
             loop {
                 let more = self.log.more.notified();
-                if self.log.asked.lock().iter().any(|(to, _)| to == path) {
+                if self.log.asked.lock().iter().filter(|(to, _)| to == path).count() >= times {
                     return;
                 }
                 more.await;
