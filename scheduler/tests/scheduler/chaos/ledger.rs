@@ -5,6 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use windlass_core::cache::{Change, HeaderOnly};
 use windlass_core::meta::Quantity;
 
+/// So many pods are spread over so many zones.
+pub(crate) const SPREAD: usize = 9;
+pub(crate) const ZONES: usize = 3;
+
 /// Thousandths of a core.
 pub(crate) type Milli = i64;
 
@@ -17,6 +21,8 @@ pub(crate) struct Ledger {
     pub(crate) wrongs: Vec<String>,
     /// How many bindings were seen.
     pub(crate) bound: usize,
+    /// The pods that are to be spread and do not end, by uid, each with its node.
+    pub(crate) spread: BTreeMap<String, String>,
 }
 
 #[derive(Clone, Deserialize)]
@@ -53,17 +59,39 @@ impl Pod {
 }
 
 impl Ledger {
+    /// Whoever completes them goes where the fewest are, whoever went before: no more than one is missing at a time.
+    fn look_at_spread(&mut self) {
+        let mut zones: BTreeMap<&str, usize> = BTreeMap::new();
+        self.spread.values().for_each(|node| *zones.entry(node).or_default() += 1);
+        if self.spread.len() == SPREAD && zones.values().any(|count| *count != SPREAD / ZONES) {
+            self.wrongs.push(format!("not spread: {zones:?}"));
+        }
+    }
+
     pub(crate) fn pod_changed(&mut self, change: &Change<HeaderOnly>) {
         let object = change.object();
         let (uid, name) = (object.header().uid.to_string(), object.name().to_owned());
         if let Change::Deleted(_) = change {
             self.pods.remove(&uid);
+            self.spread.remove(&uid);
             return;
         }
         let pod: Pod = object.view().expect("a pod");
         let node = pod.spec.node_name.clone();
-        if node.is_empty() || self.pods.contains_key(&uid) {
+        if object.header().deleting {
+            self.spread.remove(&uid);
+        }
+        if let Some((known, _)) = self.pods.get_mut(&uid) {
+            // It may ask for less by now.
+            *known = pod;
             return;
+        }
+        if node.is_empty() {
+            return;
+        }
+        if name.starts_with("spread") && !object.header().deleting {
+            self.spread.insert(uid.clone(), node.clone());
+            self.look_at_spread();
         }
         self.bound += 1;
         if name.starts_with("giant") {
