@@ -108,17 +108,20 @@ impl Running {
                 Ok(last) => last,
                 Err(_) => queued.report.clone().lock_owned().await,
             };
-            let report = reports.acquire().await;
-            binder.failures.report(&queued.pod, &why, &mut last).await;
-            drop(report);
-            if !why.victims.is_empty() {
-                let uid = &queued.pod.uid;
-                match binder.failures.make_room(&queued.pod, &why).await {
-                    Ok(()) => shared.tell(|state, now| state.room_asked_for(uid, now)),
-                    Err(error) => {
-                        tracing::warn!(pod = %queued.pod.name, %error, "no room was made, will retry");
-                        shared.tell(|state, now| state.no_room(uid, now));
-                    }
+            let made = async {
+                let report = reports.acquire().await;
+                binder.failures.report(&queued.pod, &why, &mut last).await;
+                drop(report);
+                let made = binder.failures.make_room(&queued.pod, &why).await;
+                made.map_err(|error| Reason::from(error.to_string()))
+            };
+            // What breaks off here must not leave the pod waiting for victims that nobody ends.
+            match unbroken(made).await {
+                Ok(()) if why.victims.is_empty() => {}
+                Ok(()) => shared.tell(|state, now| state.room_asked_for(&queued.pod.uid, now)),
+                Err(reason) => {
+                    tracing::warn!(pod = %queued.pod.name, %reason, "not told, or no room made: will retry");
+                    shared.tell(|state, now| state.no_room(&queued.pod.uid, now));
                 }
             }
             drop(slot);
@@ -194,13 +197,17 @@ async fn bind_one(
         bound
     };
     // A plugin that panics must not leave the pod without a node and without a turn.
-    let bound = AssertUnwindSafe(bound).catch_unwind().await;
-    let bound = bound.unwrap_or_else(|_| Err("a plugin broke off".into()));
-    if let Err(reason) = bound {
+    if let Err(reason) = unbroken(bound).await {
         binder.unreserve(&placement);
         shared.not_bound(queued, &placement, &reason);
     }
     drop(said);
+}
+
+/// What becomes of something that may panic.
+async fn unbroken(what: impl Future<Output = Result<(), Reason>>) -> Result<(), Reason> {
+    let done = AssertUnwindSafe(what).catch_unwind().await;
+    done.unwrap_or_else(|_| Err("it broke off".into()))
 }
 
 impl Shared {
@@ -225,4 +232,14 @@ async fn all(waits: Vec<PermitWait>) -> Result<(), Reason> {
         word.unwrap_or_else(|_| Err("who gives the permit has gone".into()))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #[tokio::test]
+    async fn what_breaks_off_has_failed() {
+        let broken = async { panic!("on purpose") };
+        assert!(super::unbroken(broken).await.is_err());
+        assert_eq!(super::unbroken(async { Ok(()) }).await, Ok(()));
+    }
 }

@@ -135,3 +135,22 @@ async fn cycles_go_on_while_all_bindings_are_slow() {
     assert!(begun.elapsed() < SLOW / 4, "{:?}", begun.elapsed());
     cluster.bound("p99").await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_has_another_turn_when_what_is_said_about_it_breaks_off() {
+    let count = AtomicUsize::new(0);
+    let fate = move |key: &Key| {
+        let about_pod =
+            key.resource == scheme::PODS && key.subresource.as_deref() == Some("status");
+        match about_pod && count.fetch_add(1, Ordering::Relaxed) == 0 {
+            true => Fate::Panic,
+            false => Fate::Done,
+        }
+    };
+    let cluster = Cluster::start_over(|client| Arc::new(Tricky::new(client, fate))).await;
+    cluster.add_node("a", "1").await;
+    cluster.add_pod("low", json!({"terminationGracePeriodSeconds": 0})).await;
+    cluster.bound("low").await;
+    cluster.add_pod("high", json!({"priority": 10})).await;
+    assert_eq!(cluster.bound("high").await, "a");
+}

@@ -1,4 +1,4 @@
-//! A client that decides what becomes of each creation.
+//! A client that decides what becomes of each creation and patch.
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -17,6 +17,8 @@ pub(crate) enum Fate {
     Late(Duration),
     /// It is done, and nobody hears of it.
     AnswerLost,
+    /// Who asks for it breaks off.
+    Panic,
 }
 
 pub(crate) struct Tricky {
@@ -64,6 +66,7 @@ impl Writer for Tricky {
                 self.inner.create(key, body, o).await?;
                 Err(Error::Transport("the connection broke".into()))
             }
+            Fate::Panic => panic!("on purpose"),
         }
     }
 
@@ -72,6 +75,9 @@ impl Writer for Tricky {
     }
 
     async fn patch(&self, key: &Key, patch: Patch, o: &WriteOptions) -> Result<Arc<Object>> {
+        if let Fate::Panic = (self.fate)(key) {
+            panic!("on purpose");
+        }
         self.inner.patch(key, patch, o).await
     }
 
