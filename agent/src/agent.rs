@@ -27,7 +27,7 @@ use parking_lot::Mutex;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use windlass_core::apis::core::v1::Node;
 use windlass_core::cache::{HeaderOnly, InformerFactory};
@@ -251,7 +251,6 @@ impl Agent {
             bells,
             ledger: Mutex::default(),
             pods: Mutex::default(),
-            pods_changed: Notify::new(),
             verdicts,
             pulls: Semaphore::new(PULLS),
         }

@@ -7,6 +7,7 @@
 
 pub(crate) mod csi;
 pub(crate) mod devices;
+mod folder;
 pub(crate) mod registry;
 
 use std::path::Path;

@@ -30,7 +30,7 @@ pub use cluster::Cluster;
 pub use dns::ClusterDns;
 #[cfg(feature = "cli")]
 pub(crate) use identity::make_private_dir;
-pub use kubelet::{Farewell, KubeletOptions};
+pub use kubelet::KubeletOptions;
 pub use node::{ProxyDuties, agent as node_agent, dns, images, proxy};
 pub use options::{
     Encryption, NodeOptions, Options, Progress, ProxyMode, RuntimeKind, RuntimeOptions,

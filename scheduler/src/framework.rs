@@ -166,7 +166,6 @@ pub struct Failed<'a> {
     pub nominated: &'a Nominated,
     /// Chance.
     pub random: &'a dyn Random,
-    pub(crate) promises: &'a [nominated::Promise],
     /// All nodes on which room can be made are wanted, not the best alone.
     pub(crate) all_rooms: bool,
 }

@@ -116,17 +116,23 @@ fn must_not(failed: &Failed<'_>) -> Option<Room> {
     }
     let promised = failed.nominated.node(&failed.pod.uid);
     let node = failed.snapshot.id(promised.unwrap_or(&failed.pod.nominated_node_name))?;
-    // One that ends for another reason may take its time, or leave too little.
-    let leaving = |other: &Arc<PodInfo>| {
-        other.deleting && other.preempted && other.priority < failed.pod.priority
-    };
     // Were the node itself the reason, waiting for the pods there would be in vain.
-    if failed.feasible.resolvable().contains(node)
-        && failed.snapshot.pods_on(node).iter().any(leaving)
-    {
-        return because("a terminating pod on the nominated node", Some(node));
-    }
-    None
+    let waits = failed.feasible.resolvable().contains(node)
+        && leaving(failed.pod, failed.snapshot, node).next().is_some();
+    waits.then(|| because("a terminating pod on the nominated node", Some(node))).flatten()
+}
+
+/// The pods on a node that go to make room for such a pod. One that ends for another reason may take its time, or leave
+/// too little.
+pub(crate) fn leaving<'s>(
+    pod: &PodInfo,
+    snapshot: &'s Snapshot,
+    node: NodeId,
+) -> impl Iterator<Item = &'s Arc<PodInfo>> + use<'s> {
+    let below = pod.priority;
+    let leaves =
+        move |other: &&Arc<PodInfo>| other.deleting && other.preempted && other.priority < below;
+    snapshot.pods_on(node).iter().filter(leaves)
 }
 
 #[cfg(test)]

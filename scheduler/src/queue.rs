@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
-use waiting::Waiting;
+use waiting::{Cause, Hears, Waiting};
 use windlass_core::meta::Str;
 use windlass_core::workqueue::Backoff;
 
@@ -45,7 +45,7 @@ pub struct QueuedPod {
     pub(crate) report: Arc<Mutex<Report>>,
     tried: Instant,
     refused_by: SmallVec<[&'static str; 2]>,
-    gated: bool,
+    hears: Hears,
 }
 
 /// Why a pod got no node, as its condition says it.
@@ -57,6 +57,24 @@ pub(crate) struct Report {
     pub(crate) since: Option<Timestamp>,
 }
 
+/// How a pod is held back for which room is being made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hold {
+    /// It has no turn, whatever happens.
+    NoTurn,
+    /// It has one when something happens that may help it. That others go to make room does not: what is made for it is
+    /// its own.
+    ForVictims,
+}
+
+/// Who is asked whether an event helps a pod.
+enum Asked<'p> {
+    /// Nobody: it may.
+    Nobody,
+    /// Plugins that refused the pod and hear of the event.
+    These(SmallVec<[&'p Enabled; 2]>),
+}
+
 /// The pods that wait.
 pub struct Queue {
     profiles: Profiles,
@@ -66,8 +84,8 @@ pub struct Queue {
     backing_off: Waiting,
     unschedulable: Waiting,
     groups: FxHashMap<GroupKey, FxHashSet<Box<str>>>,
-    /// Pods that have no turn whatever happens.
-    held: FxHashSet<Box<str>>,
+    /// Pods for which room is being made.
+    held: FxHashMap<Box<str>, Hold>,
     /// What has happened while somebody outside looked at a pod.
     missed: FxHashMap<Box<str>, Vec<ClusterEvent>>,
     sequence: u64,
@@ -92,7 +110,7 @@ impl Queue {
             backing_off: Waiting::default(),
             unschedulable: Waiting::default(),
             groups: FxHashMap::default(),
-            held: FxHashSet::default(),
+            held: FxHashMap::default(),
             missed: FxHashMap::default(),
             sequence: 0,
         }
@@ -142,16 +160,23 @@ impl Queue {
         self.missed.entry(uid.into()).or_default();
     }
 
-    /// From now on a pod has no turn, until it is [released](Self::release).
-    pub(crate) fn hold(&mut self, uid: &str) {
-        self.held.insert(uid.into());
+    /// From now on a pod is held back, until it is [released](Self::release). To be said before it is parked.
+    pub(crate) fn hold(&mut self, uid: &str, hold: Hold) {
+        self.held.insert(uid.into(), hold);
     }
 
-    /// A pod may have turns again. What happened meanwhile has counted for it.
-    pub(crate) fn release(&mut self, uid: &str, now: Instant) {
-        if self.held.remove(uid) && self.unschedulable.get(uid).is_some_and(|queued| queued.gated) {
+    /// A pod that is held back may have a turn when something happens; that counts which has happened.
+    pub(crate) fn loosen(&mut self, uid: &str, now: Instant) {
+        let Some(hold) = self.held.get_mut(uid) else { return };
+        *hold = Hold::ForVictims;
+        if self.unschedulable.get(uid).is_some_and(|queued| queued.hears == Hears::Nothing) {
             self.rouse(uid, now);
         }
+    }
+
+    /// A pod is held back no more.
+    pub(crate) fn release(&mut self, uid: &str) {
+        self.held.remove(uid);
     }
 
     /// A pod got no node: it waits for an event that may help.
@@ -159,10 +184,12 @@ impl Queue {
         let missed = self.missed.remove(&queued.pod.uid).unwrap_or_default();
         self.tried(&mut queued, now);
         queued.refused_by = why.plugins.iter().copied().collect();
+        let held = self.held.contains_key(&queued.pod.uid);
+        queued.hears = if held { Hears::NoVictims } else { Hears::All };
         self.join_group(&queued.pod);
-        let profile = self.profiles.of(&queued.pod);
+        let (profile, cause) = (self.profiles.of(&queued.pod), queued.cause());
         let helps = |event: &ClusterEvent| {
-            queued.helped_by(event, profile, |enabled| enabled.plugin.hears(event))
+            cause.asked(event, profile).is_some_and(|asked| asked.helps(event, &queued.pod))
         };
         if missed.len() >= MOST_MISSED || missed.iter().any(helps) {
             self.back_off(queued, now);
@@ -183,25 +210,12 @@ impl Queue {
     pub fn wake(&mut self, event: &ClusterEvent, now: Instant) {
         let lists = self.missed.values_mut().filter(|events| events.len() < MOST_MISSED);
         lists.for_each(|events| events.push(event.clone()));
-        let helped = {
-            let (profiles, held) = (&self.profiles, &self.held);
-            // Most events help with few plugins: who never hears of one is asked once, not once a pod.
-            let mut heard: SmallVec<[(*const Profile, &'static str, bool); 16]> = SmallVec::new();
-            let mut hears = move |profile: &Arc<Profile>, enabled: &Enabled| {
-                let (at, name) = (Arc::as_ptr(profile), enabled.plugin.name());
-                let known = heard.iter().find(|(p, n, _)| (*p, *n) == (at, name));
-                known.map(|(_, _, hears)| *hears).unwrap_or_else(|| {
-                    let hears = enabled.plugin.hears(event);
-                    heard.push((at, name, hears));
-                    hears
-                })
-            };
-            self.unschedulable.select(|queued| {
-                let profile = profiles.of(&queued.pod);
-                !(queued.gated && held.contains(&queued.pod.uid))
-                    && queued.helped_by(event, profile, |enabled| hears(profile, enabled))
-            })
-        };
+        let profiles = &self.profiles;
+        let helped = self.unschedulable.select(|cause| {
+            let profile = profiles.named(&cause.scheduler).unwrap_or_else(|| profiles.first());
+            let asked = cause.asked(event, profile)?;
+            Some(move |queued: &QueuedPod| asked.helps(event, &queued.pod))
+        });
         for uid in helped {
             self.rouse(&uid, now);
         }
@@ -211,6 +225,14 @@ impl Queue {
     pub fn rouse(&mut self, uid: &str, now: Instant) {
         if let Some(queued) = self.unschedulable.remove(uid) {
             self.back_off(queued, now);
+        }
+    }
+
+    /// Lets a pod that waits have its turn without any back-off: what it waited for is there.
+    pub(crate) fn turn_now(&mut self, uid: &str) {
+        let waited = self.unschedulable.remove(uid).or_else(|| self.backing_off.remove(uid));
+        if let Some(queued) = waited {
+            self.enqueue(queued);
         }
     }
 
@@ -243,7 +265,7 @@ impl Queue {
             report: Arc::default(),
             tried: now,
             refused_by: SmallVec::new(),
-            gated: false,
+            hears: Hears::All,
         }
     }
 
@@ -269,8 +291,9 @@ impl Queue {
     fn enqueue(&mut self, mut queued: QueuedPod) {
         let closed = self.profiles.of(&queued.pod).closed(&queued.pod);
         queued.refused_by = closed.map(|(plugin, _)| plugin).collect();
-        queued.gated = !queued.refused_by.is_empty() || self.held.contains(&queued.pod.uid);
-        if queued.gated {
+        let no_turn = self.held.get(&queued.pod.uid) == Some(&Hold::NoTurn);
+        queued.hears = if no_turn { Hears::Nothing } else { Hears::All };
+        if no_turn || !queued.refused_by.is_empty() {
             self.leave_group(&queued.pod);
             self.unschedulable.insert(None, queued);
         } else {
@@ -305,21 +328,45 @@ impl Queue {
 // === impl QueuedPod ===
 
 impl QueuedPod {
-    /// Whether an event may help it, by the plugins that refused it and `hears` of such.
-    fn helped_by(
-        &self,
-        event: &ClusterEvent,
-        profile: &Profile,
-        mut hears: impl FnMut(&Enabled) -> bool,
-    ) -> bool {
-        self.refused_by.is_empty()
-            // What helps with an extender nobody knows.
-            || self.refused_by.contains(&extender::NAME)
-            || profile.plugins().iter().any(|enabled| {
-                self.refused_by.contains(&enabled.plugin.name())
-                    && hears(enabled)
-                    && enabled.plugin.may_help(event, &self.pod)
-            })
+    fn cause(&self) -> Cause {
+        let (scheduler, refused_by) = (self.pod.scheduler_name.clone(), self.refused_by.clone());
+        Cause { scheduler, refused_by, hears: self.hears }
+    }
+}
+
+// === impl Cause ===
+
+impl Cause {
+    /// Who is asked whether an event helps pods that wait for this; none: it helps none of them.
+    fn asked<'p>(&self, event: &ClusterEvent, profile: &'p Profile) -> Option<Asked<'p>> {
+        let hears = match self.hears {
+            Hears::All => true,
+            Hears::NoVictims => !event.makes_room(),
+            Hears::Nothing => false,
+        };
+        if !hears {
+            return None;
+        }
+        // What helps with an extender nobody knows.
+        if self.refused_by.is_empty() || self.refused_by.contains(&extender::NAME) {
+            return Some(Asked::Nobody);
+        }
+        let refused = profile.plugins().iter().filter(|enabled| {
+            self.refused_by.contains(&enabled.plugin.name()) && enabled.plugin.hears(event)
+        });
+        let asked: SmallVec<[&Enabled; 2]> = refused.collect();
+        (!asked.is_empty()).then_some(Asked::These(asked))
+    }
+}
+
+// === impl Asked ===
+
+impl Asked<'_> {
+    fn helps(&self, event: &ClusterEvent, pod: &PodInfo) -> bool {
+        match self {
+            Self::Nobody => true,
+            Self::These(plugins) => plugins.iter().any(|at| at.plugin.may_help(event, pod)),
+        }
     }
 }
 

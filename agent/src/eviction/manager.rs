@@ -111,7 +111,8 @@ impl Manager {
 fn candidates(host: &Host) -> Vec<Arc<Pod>> {
     let pods = host.pods.lock();
     let stays = |pod: &&Arc<Pod>| {
-        !crate::status::is_shown_over(pod)
+        let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+        !phase.is_some_and(crate::status::is_terminal)
             && pod.deletion().is_none()
             && host.verdicts.of(pod.uid()).is_none()
     };

@@ -2,14 +2,15 @@
 
 use super::host::Host;
 use super::memory::Waiting;
-use super::resize::Changes;
+use super::resize;
 use super::sandbox_config::sandbox_config;
 use super::snapshot::PodRuntime;
 use super::start::Start;
 use super::stop::Stop;
 use crate::dns;
 use crate::pod::PodExt;
-use crate::runtime::{self, ContainerId, SandboxId, SandboxStatus};
+use crate::resources;
+use crate::runtime::{self, ContainerId, SandboxId};
 use jiff::Timestamp;
 use serde_json::Value;
 use std::net::IpAddr;
@@ -79,30 +80,23 @@ impl Effect {
 
     /// Gives the pod's containers the limits they should have: the pod first where that is more, last where it is less.
     pub(super) async fn resize(self) -> Outcome {
-        let result = self.try_resize().await;
+        let result = self.try_resize().await.map_err(|e| e.to_string());
         self.host.refresh().await;
         Outcome::Resized(result)
     }
 
-    async fn try_resize(&self) -> Result<(), String> {
+    async fn try_resize(&self) -> runtime::Result<()> {
         let Some(sandbox) = self.runtime.sandbox() else { return Ok(()) };
-        let changes = Changes::of(&self.pod, sandbox, &self.runtime);
-        if changes.lower_memory() {
-            let all = self.host.runtime.usage().await.map_err(|e| e.to_string())?;
-            let own = all.into_iter().find(|usage| usage.id == sandbox.id);
-            changes.check(&own.ok_or("what the pod uses can't be seen")?)?;
+        let (runtime, whole) = (&self.host.runtime, resources::of_pod(&self.pod));
+        runtime.update_sandbox(&sandbox.id, whole.widest(&sandbox.config.resources)).await?;
+        let containers = self.pod.containers();
+        for status in self.runtime.running() {
+            let wanted = containers.iter().find(|(_, c)| c.name == status.name);
+            if let (Some((_, wanted)), Some(_)) = (wanted, resize::change(&self.pod, status)) {
+                runtime.update_container(&status.id, resources::limits(wanted)).await?;
+            }
         }
-        self.apply(sandbox, changes).await.map_err(|e| e.to_string())
-    }
-
-    async fn apply(&self, sandbox: &SandboxStatus, new: Changes<'_>) -> runtime::Result<()> {
-        let runtime = &self.host.runtime;
-        let widest = new.pod.widest(&sandbox.config.resources);
-        runtime.update_sandbox(&sandbox.id, widest).await?;
-        for (status, limits) in new.containers {
-            runtime.update_container(&status.id, limits).await?;
-        }
-        runtime.update_sandbox(&sandbox.id, new.pod).await
+        runtime.update_sandbox(&sandbox.id, whole).await
     }
 
     async fn try_sandbox(&self, attempt: u32) -> Result<(), String> {

@@ -17,7 +17,7 @@ use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Semaphore;
 use windlass_core::apis::core::v1::{Pod, PodStatus};
 use windlass_core::cache::Informer;
 use windlass_core::client::Client;
@@ -44,8 +44,6 @@ pub(crate) struct Host {
     pub(crate) ledger: Mutex<Ledger>,
     /// The pods that are worked on, by uid.
     pub(crate) pods: Mutex<HashMap<String, Arc<Pod>>>,
-    /// Told when one of them is another, or gone.
-    pub(crate) pods_changed: Notify,
     /// Which of them must go.
     pub(crate) verdicts: Arc<Verdicts>,
     /// So many images are fetched at once.
@@ -132,16 +130,9 @@ impl Host {
         }
     }
 
-    /// A pod that is worked on, as it is now.
-    pub(crate) fn note(&self, pod: Arc<Pod>) {
-        self.pods.lock().insert(pod.uid().to_owned(), pod);
-        self.pods_changed.notify_waiters();
-    }
-
     /// Gives back what a pod has of the node's cpu and memory; others may wait for it.
     pub(crate) fn release(&self, uid: &str) {
         self.pods.lock().remove(uid);
-        self.pods_changed.notify_waiters();
         let waiting = self.ledger.lock().release(uid);
         waiting.iter().for_each(|uid| self.bells.ring(uid));
     }

@@ -124,7 +124,7 @@ pub struct Resources {
 
 impl Resources {
     /// Those given here, and of the others those that `old` has.
-    pub(crate) fn over(self, old: &Self) -> Self {
+    pub(super) fn over(self, old: &Self) -> Self {
         Self {
             cpu_shares: self.cpu_shares.or(old.cpu_shares),
             cpu_quota: self.cpu_quota.or(old.cpu_quota),

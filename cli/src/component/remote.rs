@@ -1,6 +1,5 @@
 //! What components that speak to a server over the network have in common.
 
-use crate::standalone::Farewell;
 use clap::Args;
 use parking_lot::Mutex;
 use std::net::SocketAddr;
@@ -31,8 +30,6 @@ pub(super) struct Connected {
     pub(super) informers: InformerFactory,
     pub(super) env: Env,
     pub(super) shutdown: Shutdown,
-    /// What SIGTERM asks for first.
-    pub(super) farewell: Option<Farewell>,
 }
 
 impl Remote {
@@ -84,7 +81,7 @@ impl Connected {
     pub(super) fn by(client: Arc<dyn Client>, env: Env) -> Self {
         let shutdown = Shutdown::new();
         let informers = InformerFactory::new(client.clone(), shutdown.clone());
-        Self { client, discovery: None, informers, env, shutdown, farewell: None }
+        Self { client, discovery: None, informers, env, shutdown }
     }
 
     pub(super) fn recorder(&self, component: &str, host: &str) -> Recorder {
@@ -95,8 +92,7 @@ impl Connected {
     pub(super) fn through(&self, client: Arc<dyn Client>) -> Self {
         let informers = InformerFactory::new(client.clone(), self.shutdown.clone());
         let (discovery, env) = (self.discovery.clone(), self.env.clone());
-        let (shutdown, farewell) = (self.shutdown.clone(), self.farewell.clone());
-        Self { client, discovery, informers, env, shutdown, farewell }
+        Self { client, discovery, informers, env, shutdown: self.shutdown.clone() }
     }
 
     /// Runs components until SIGTERM or Ctrl-C, or until one fails. `/healthz` answers on `health`, if given.
@@ -128,10 +124,7 @@ impl Connected {
             std::future::pending::<Result<(), BoxError>>().await
         };
         let stop = async {
-            let goes_down = tokio::select! { _ = term.recv() => true, _ = int.recv() => false };
-            if let Some(farewell) = self.farewell.as_ref().filter(|_| goes_down) {
-                tokio::select! { () = farewell.say() => {}, _ = term.recv() => {}, _ = int.recv() => {} }
-            }
+            tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
             self.shutdown.cancel();
             std::future::pending::<Result<(), BoxError>>().await
         };

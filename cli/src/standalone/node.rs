@@ -12,7 +12,7 @@ pub use runtime::images;
 
 use super::control_plane::ControlPlane;
 use super::parts::Parts;
-use super::{Error, Farewell, NodeOptions, Options};
+use super::{Error, NodeOptions, Options};
 use agent::Place;
 use prometheus_client::registry::Registry;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
@@ -46,13 +46,13 @@ pub(super) fn address(listen: Option<SocketAddr>) -> IpAddr {
     listening.or_else(routed).unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))
 }
 
-/// Starts agent and proxy; what is to be done before they stop.
+/// Starts agent and proxy.
 pub(super) async fn start(
     options: &Options,
     node: &NodeOptions,
     control_plane: &mut ControlPlane,
     parts: &mut Parts,
-) -> Result<Option<Farewell>, Error> {
+) -> Result<(), Error> {
     let informers =
         InformerFactory::new(control_plane.client.clone(), parts.shutdown().child_token());
     let name = node.name.clone().map_or_else(host_name, Ok)?;
@@ -61,7 +61,7 @@ pub(super) async fn start(
     let address = control_plane.advertise;
     let issue = control_plane.identity.agent(&name, address);
     let own = control_plane.renewal.shown("agent", options.env.clock.now(), issue)?;
-    let (agent, farewell) = agent::build(Place {
+    let agent = agent::build(Place {
         data_dir,
         runtime: &node.runtime,
         max_pods: node.max_pods,
@@ -102,7 +102,7 @@ pub(super) async fn start(
     if let Some(proxy) = proxy {
         parts.start_all("proxy", vec![proxy]).await?;
     }
-    Ok(farewell)
+    Ok(())
 }
 
 /// The provisioner of volumes that are folders of this node, and the class that asks for them.

@@ -81,24 +81,19 @@ impl Up {
             (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         println!("Windlass {}, data in {}", env!("CARGO_PKG_VERSION"), self.data_dir.display());
         let mut stopped = std::pin::pin!(async {
-            tokio::select! { _ = term.recv() => true, _ = int.recv() => false }
+            tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
         });
         let options = self.options()?;
         let mut cluster = tokio::select! {
             started = Cluster::start(options) => started?,
-            _ = &mut stopped => return Ok(()),
+            () = &mut stopped => return Ok(()),
         };
         self.announce(&cluster)?;
         let failure = tokio::select! {
-            goes_down = stopped => {
-                if goes_down && cluster.end_pods().await {
-                    println!("The node's pods have ended");
-                }
-                None
-            }
+            () = stopped => None,
             error = cluster.failure() => Some(error),
         };
-        println!("Stopping; containers that run go on");
+        println!("Stopping; containers go on running");
         cluster.stop().await;
         failure.map_or(Ok(()), |error| Err(error.into()))
     }

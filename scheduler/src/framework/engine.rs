@@ -51,13 +51,12 @@ impl Engine {
         profile: &Arc<Profile>,
         random: &dyn Random,
     ) -> Result<NodeId, Unschedulable> {
-        let promises = self.nominated.heeded_by(pod, &self.snapshot);
-        if let Some(node) = self.promised_node(pod, profile, &promises) {
+        if let Some(node) = self.promised_node(pod, profile) {
             return Ok(node);
         }
-        match self.by_answer(pod, profile, &promises, random) {
+        match self.by_answer(pod, profile, random) {
             Some(node) => Ok(node),
-            None => self.anew(pod, profile, &promises, random),
+            None => self.anew(pod, profile, random),
         }
     }
 
@@ -70,9 +69,8 @@ impl Engine {
         pod: &Arc<PodInfo>,
         profile: &Profile,
     ) -> Result<Candidates, Unschedulable> {
-        let promises = self.nominated.heeded_by(pod, &self.snapshot);
         let total = self.snapshot.nodes().len();
-        let feasible = self.feasible(pod, profile, &promises)?;
+        let feasible = self.feasible(pod, profile)?;
         let nodes: Vec<NodeId> = feasible.nodes().iter().collect();
         if nodes.is_empty() {
             return Err(unschedulable(&feasible, total));
@@ -90,46 +88,38 @@ impl Engine {
 
     /// Whether a pod may go to one node.
     pub fn fits(&mut self, pod: &Arc<PodInfo>, profile: &Profile, node: NodeId) -> bool {
-        let promises = self.nominated.heeded_by(pod, &self.snapshot);
-        self.fits_with(pod, profile, node, &promises)
-    }
-
-    /// The node that the pod was promised, if that has room by now.
-    fn promised_node(
-        &mut self,
-        pod: &Arc<PodInfo>,
-        profile: &Profile,
-        promises: &[Promise],
-    ) -> Option<NodeId> {
-        let own = self.nominated.node(&pod.uid);
-        let node = self.snapshot.id(own.unwrap_or(&pod.nominated_node_name))?;
-        self.fits_with(pod, profile, node, promises).then_some(node)
-    }
-
-    fn fits_with(
-        &mut self,
-        pod: &Arc<PodInfo>,
-        profile: &Profile,
-        node: NodeId,
-        promises: &[Promise],
-    ) -> bool {
         let only = || [node].into_iter().collect();
         let mut cycle = Cycle::new(pod, &self.snapshot);
         let fits = cycle.filter_among(profile, only()).is_ok_and(|f| f.nodes().contains(node));
-        fits && (promises.iter().all(|(id, _)| *id != node)
-            || self.beside(promises, pod, profile, only()).contains(node))
+        fits && self.fits_beside(pod, profile, node)
     }
 
-    /// Those of `nodes` on which the pod fits beside the pods that are promised to come.
-    fn beside(
-        &mut self,
-        promises: &[Promise],
-        pod: &PodInfo,
-        profile: &Profile,
-        nodes: NodeSet,
-    ) -> NodeSet {
-        let feasible = self.with_promises(promises, pod, profile, nodes);
-        feasible.map(Feasible::into_nodes).unwrap_or_default()
+    /// Whether a pod that fits on a node does so beside those that are promised to come.
+    fn fits_beside(&mut self, pod: &Arc<PodInfo>, profile: &Profile, node: NodeId) -> bool {
+        let only: NodeSet = [node].into_iter().collect();
+        let promises = self.heeded(pod, profile, &only);
+        promises.iter().all(|(id, _)| *id != node)
+            || self
+                .with_promises(&promises, pod, profile, only)
+                .is_ok_and(|feasible| feasible.nodes().contains(node))
+    }
+
+    /// What a pod has to heed when it is asked whether it may go to these nodes: what is promised there, and anywhere when
+    /// a plugin looks beyond single nodes.
+    fn heeded(&self, pod: &PodInfo, profile: &Profile, nodes: &NodeSet) -> Vec<Promise> {
+        if self.nominated.is_empty() {
+            return Vec::new();
+        }
+        let far = profile.looks_far(pod, &self.snapshot);
+        let nodes = if far { self.snapshot.nodes() } else { nodes };
+        self.nominated.heeded_by(pod, &self.snapshot, nodes)
+    }
+
+    /// The node that the pod was promised, if that has room by now.
+    fn promised_node(&mut self, pod: &Arc<PodInfo>, profile: &Profile) -> Option<NodeId> {
+        let own = self.nominated.node(&pod.uid);
+        let node = self.snapshot.id(own.unwrap_or(&pod.nominated_node_name))?;
+        self.fits(pod, profile, node).then_some(node)
     }
 
     /// Asks about nodes as they will be. What was answered before counts on.
@@ -153,7 +143,6 @@ impl Engine {
         &mut self,
         pod: &Arc<PodInfo>,
         profile: &Arc<Profile>,
-        promises: &[Promise],
         random: &dyn Random,
     ) -> Option<NodeId> {
         if !pod.node_name.is_empty() {
@@ -164,11 +153,8 @@ impl Engine {
         let answer = answers.get(pod, profile, &self.snapshot, random.next());
         let found = answer.and_then(Result::ok).and_then(|answer| {
             if answer.is_local() {
-                answer.best(|node| {
-                    promises.iter().all(|(id, _)| *id != node)
-                        || self.fits_with(pod, profile, node, promises)
-                })
-            } else if promises.is_empty() {
+                answer.best(|node| self.fits_beside(pod, profile, node))
+            } else if self.heeded(pod, profile, self.snapshot.nodes()).is_empty() {
                 let mut cycle = Cycle::new(pod, &self.snapshot);
                 let far = answer.looking_far();
                 let feasible = cycle.narrow(far.clone(), answer.fits().clone()).ok()?;
@@ -195,30 +181,28 @@ impl Engine {
         &mut self,
         pod: &Arc<PodInfo>,
         profile: &Arc<Profile>,
-        promises: &[Promise],
         random: &dyn Random,
     ) -> Result<NodeId, Unschedulable> {
-        if promises.is_empty() && self.snapshot.nodes().is_empty() {
+        let total = self.snapshot.nodes().len();
+        if total == 0 {
             return Err(unschedulable(&Feasible::new(NodeSet::default()), 0));
         }
-        if promises.is_empty() {
-            let total = self.snapshot.nodes().len();
-            let mut cycle = Cycle::new(pod, &self.snapshot);
-            let refused = |refused| refused_all(refused, total);
-            let feasible = cycle.filter(profile).map_err(refused)?;
-            let nodes: Vec<NodeId> = feasible.nodes().iter().collect();
-            return match nodes.as_slice() {
-                [] => Err(self.make_room(pod, profile, &feasible, promises, random)),
-                [only] => Ok(*only),
-                _ => {
-                    let scores = cycle.score(profile, &nodes);
-                    Ok(nodes[pick_best(&scores, random)])
-                }
-            };
-        }
-        let feasible = self.feasible(pod, profile, promises)?;
+        let mut cycle = Cycle::new(pod, &self.snapshot);
+        let refused = |refused| refused_all(refused, total);
+        let feasible = cycle.filter(profile).map_err(refused)?;
         if feasible.nodes().is_empty() {
-            return Err(self.make_room(pod, profile, &feasible, promises, random));
+            return Err(self.make_room(pod, profile, &feasible, random));
+        }
+        if self.heeded(pod, profile, feasible.nodes()).is_empty() {
+            let nodes: Vec<NodeId> = feasible.nodes().iter().collect();
+            return Ok(match nodes.as_slice() {
+                [only] => *only,
+                nodes => nodes[pick_best(&cycle.score(profile, nodes), random)],
+            });
+        }
+        let feasible = self.feasible(pod, profile)?;
+        if feasible.nodes().is_empty() {
+            return Err(self.make_room(pod, profile, &feasible, random));
         }
         let found = self.candidates(pod, profile)?;
         match found.nodes.as_slice() {
@@ -232,15 +216,15 @@ impl Engine {
         &mut self,
         pod: &Arc<PodInfo>,
         profile: &Profile,
-        promises: &[Promise],
     ) -> Result<Feasible, Unschedulable> {
         let total = self.snapshot.nodes().len();
         let feasible = Cycle::new(pod, &self.snapshot).filter(profile);
         let mut feasible = feasible.map_err(|refused| refused_all(refused, total))?;
+        let promises = self.heeded(pod, profile, feasible.nodes());
         let mut contested: NodeSet = promises.iter().map(|(id, _)| *id).collect();
         contested.intersect(feasible.nodes());
         if !contested.is_empty() {
-            let beside = self.with_promises(promises, pod, profile, contested.clone());
+            let beside = self.with_promises(&promises, pod, profile, contested.clone());
             let mut free = feasible.nodes().clone();
             free.subtract(&contested);
             let beside = beside.map_err(|refused| refused_all(refused, total))?;
@@ -257,11 +241,10 @@ impl Engine {
         refuse: impl FnOnce(&Snapshot, &mut Feasible),
         random: &dyn Random,
     ) -> Unschedulable {
-        let promises = self.nominated.heeded_by(pod, &self.snapshot);
-        match self.feasible(pod, profile, &promises) {
+        match self.feasible(pod, profile) {
             Ok(mut feasible) => {
                 refuse(&self.snapshot, &mut feasible);
-                self.make_room(pod, profile, &feasible, &promises, random)
+                self.make_room(pod, profile, &feasible, random)
             }
             Err(why) => why,
         }
@@ -272,7 +255,6 @@ impl Engine {
         pod: &Arc<PodInfo>,
         profile: &Arc<Profile>,
         feasible: &Feasible,
-        promises: &[Promise],
         random: &dyn Random,
     ) -> Unschedulable {
         let mut why = unschedulable(feasible, self.snapshot.nodes().len());
@@ -281,8 +263,7 @@ impl Engine {
         }
         let all_rooms = self.all_rooms;
         let (snapshot, nominated) = (&mut self.snapshot, &self.nominated);
-        let mut failed =
-            Failed { pod, snapshot, feasible, profile, nominated, promises, random, all_rooms };
+        let mut failed = Failed { pod, snapshot, feasible, profile, nominated, random, all_rooms };
         for (_, maker) in profile.at(|at| at.post_filter.as_ref()) {
             let room = maker.post_filter(&mut failed);
             if !room.message.is_empty() {

@@ -1,8 +1,9 @@
 //! Pods that are promised a node, until what is in their way has gone (KEP-5278's nominator).
 
-use crate::snapshot::NodeId;
+use crate::snapshot::{NodeId, NodeSet};
 use crate::{PodInfo, Snapshot};
 use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use windlass_core::meta::Str;
@@ -11,6 +12,8 @@ use windlass_core::meta::Str;
 #[derive(Clone, Default)]
 pub struct Nominated {
     pods: FxHashMap<Box<str>, (Str, Arc<PodInfo>)>,
+    /// The same by node.
+    by_node: FxHashMap<Str, SmallVec<[Arc<PodInfo>; 1]>>,
     statuses: FxHashMap<Box<str>, Status>,
 }
 
@@ -31,6 +34,8 @@ pub(crate) type Promise = (NodeId, Arc<PodInfo>);
 impl Nominated {
     /// Promises a node to a pod, in the place of what it was promised before.
     pub fn set(&mut self, pod: &Arc<PodInfo>, node: Str) {
+        self.remove(&pod.uid);
+        self.by_node.entry(node.clone()).or_default().push(pod.clone());
         self.pods.insert(pod.uid.clone(), (node, pod.clone()));
     }
 
@@ -68,13 +73,26 @@ impl Nominated {
 
     /// The pod is placed, or is no more.
     pub(crate) fn forget(&mut self, uid: &str) {
-        self.pods.remove(uid);
+        self.remove(uid);
         self.statuses.remove(uid);
     }
 
     /// Takes a pod's promise back. Returns whether it had one.
     pub fn remove(&mut self, uid: &str) -> bool {
-        self.pods.remove(uid).is_some()
+        let Some((node, _)) = self.pods.remove(uid) else { return false };
+        if let Some(pods) = self.by_node.get_mut(&node) {
+            pods.retain(|pod| *pod.uid != *uid);
+            if pods.is_empty() {
+                self.by_node.remove(&node);
+            }
+        }
+        true
+    }
+
+    /// Whether nobody is promised anything.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.pods.is_empty()
     }
 
     /// The node a pod is promised.
@@ -83,17 +101,36 @@ impl Nominated {
         self.pods.get(uid).map(|(node, _)| node)
     }
 
-    /// The pods of lower priority that are promised a node: a greater one takes it.
-    pub fn below(&self, node: &str, priority: i32) -> impl Iterator<Item = &Arc<PodInfo>> {
-        let on = self.pods.values().filter(move |(name, _)| **name == *node);
-        on.map(|(_, pod)| pod).filter(move |pod| pod.priority < priority)
+    /// The pods that are promised a node.
+    pub(crate) fn on(&self, node: &str) -> impl Iterator<Item = &Arc<PodInfo>> {
+        self.by_node.get(node).into_iter().flatten()
     }
 
-    /// What a pod has to heed: promises to others that are no lower than it.
-    pub(crate) fn heeded_by(&self, pod: &PodInfo, snapshot: &Snapshot) -> Vec<Promise> {
-        let others = self.pods.values().filter(|(_, other)| {
+    /// The pods of lower priority that are promised a node: a greater one takes it.
+    pub fn below(&self, node: &str, priority: i32) -> impl Iterator<Item = &Arc<PodInfo>> {
+        self.on(node).filter(move |pod| pod.priority < priority)
+    }
+
+    /// What a pod has to heed on these nodes: promises to others that are no lower than it.
+    pub(crate) fn heeded_by(
+        &self,
+        pod: &PodInfo,
+        snapshot: &Snapshot,
+        nodes: &NodeSet,
+    ) -> Vec<Promise> {
+        let heeds = |other: &&Arc<PodInfo>| {
             other.uid != pod.uid && other.priority >= pod.priority && !snapshot.has_pod(&other.uid)
-        });
-        others.filter_map(|(node, other)| Some((snapshot.id(node)?, other.clone()))).collect()
+        };
+        let on = |id: NodeId| {
+            let others = self.on(snapshot.name(id)).filter(heeds);
+            others.map(move |other| (id, other.clone()))
+        };
+        // Few nodes are asked about where many are promised, or the other way round.
+        if nodes.len() < self.by_node.len() {
+            nodes.iter().flat_map(on).collect()
+        } else {
+            let promised = self.by_node.keys().filter_map(|name| snapshot.id(name));
+            promised.filter(|id| nodes.contains(*id)).flat_map(on).collect()
+        }
     }
 }

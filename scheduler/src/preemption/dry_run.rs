@@ -48,25 +48,37 @@ impl<'a, 'b> DryRun<'a, 'b> {
     }
 
     /// Tries nodes, in this order, until so many candidates are found. Says what was found, and why nothing was on the other
-    /// nodes. Pods that are promised nodes count as there.
+    /// nodes. Pods that are promised nodes count as there: on the nodes that are tried, and on all when a plugin looks
+    /// beyond single nodes.
     pub(super) fn run(mut self, nodes: &[NodeId], wanted: usize) -> (Vec<Candidate>, Reasons) {
         let outer = self.failed.snapshot.begin_trial();
-        for (node, other) in self.failed.promises {
-            self.failed.snapshot.place(other.clone(), *node);
-        }
-        self.try_nodes(nodes, wanted);
-        for (_, other) in self.failed.promises {
-            self.failed.snapshot.remove_pod(&other.uid);
+        if self.failed.profile.looks_far(self.failed.pod, self.failed.snapshot) {
+            let all = self.failed.snapshot.nodes().clone();
+            self.beside_promises(&all, |this| this.try_nodes(nodes, wanted, 1));
+        } else {
+            self.try_nodes(nodes, wanted, wanted.min(AT_ONCE));
         }
         self.failed.snapshot.end_trial(outer);
         (self.found, self.reasons)
     }
 
-    fn try_nodes(&mut self, nodes: &[NodeId], wanted: usize) {
-        let far = self.failed.profile.looks_far(self.failed.pod, self.failed.snapshot);
-        let at_once = if far { 1 } else { wanted.min(AT_ONCE) };
+    fn beside_promises(&mut self, on: &NodeSet, what: impl FnOnce(&mut Self)) {
+        let Failed { pod, snapshot, nominated, .. } = &mut *self.failed;
+        let promises = nominated.heeded_by(pod, snapshot, on);
+        // Those of a larger try are there already, and are no more heeded.
+        for (node, other) in &promises {
+            self.failed.snapshot.place(other.clone(), *node);
+        }
+        what(self);
+        for (_, other) in &promises {
+            self.failed.snapshot.remove_pod(&other.uid);
+        }
+    }
+
+    fn try_nodes(&mut self, nodes: &[NodeId], wanted: usize, at_once: usize) {
         for some in nodes.chunks(at_once) {
-            self.try_together(some);
+            let on = some.iter().copied().collect();
+            self.beside_promises(&on, |this| this.try_together(some));
             let kind = |candidate: &Candidate| candidate.violations == 0;
             if self.found.len() >= wanted && self.found.iter().any(kind) {
                 return;
@@ -98,9 +110,9 @@ impl<'a, 'b> DryRun<'a, 'b> {
 
     fn empty(&mut self, node: NodeId) -> Emptied {
         let priority = self.failed.pod.priority;
-        let promised = |pod: &PodInfo| self.failed.promises.iter().any(|(_, p)| p.uid == pod.uid);
+        // Of those that are promised nodes only pods that are no lower are there.
         let lower = self.failed.snapshot.pods_on(node).iter();
-        let lower = lower.filter(|pod| pod.priority < priority && !promised(pod));
+        let lower = lower.filter(|pod| pod.priority < priority);
         let mut pods: Vec<Arc<PodInfo>> = lower.cloned().collect();
         pods.sort_by_key(importance);
         pods.iter().for_each(|pod| self.failed.snapshot.lift(pod, node));

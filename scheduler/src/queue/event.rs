@@ -28,3 +28,14 @@ pub enum ClusterEvent {
     /// It went.
     ObjectDeleted(GroupVersionResource, Arc<Object>),
 }
+
+impl ClusterEvent {
+    /// Whether it says no more than that a pod goes to make room for another one.
+    pub(crate) fn makes_room(&self) -> bool {
+        match self {
+            Self::PodDeleted(pod) => pod.preempted,
+            Self::PodUpdated { new, .. } => new.preempted && new.deleting,
+            _ => false,
+        }
+    }
+}

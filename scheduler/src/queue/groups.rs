@@ -2,6 +2,7 @@
 
 use super::{Queue, QueuedPod};
 use crate::PodInfo;
+use tokio::time::Instant;
 use windlass_core::meta::Str;
 
 /// Namespace and name of a PodGroup.
@@ -34,14 +35,10 @@ impl Queue {
         taken
     }
 
-    /// Lets those of a group that wait for an event have their turn.
-    pub(crate) fn activate_group(&mut self, group: &GroupKey) {
+    /// Lets those of a group that wait for an event have their turn, after their back-off.
+    pub(crate) fn rouse_group(&mut self, group: &GroupKey, now: Instant) {
         let uids: Vec<Box<str>> = self.groups.get(group).into_iter().flatten().cloned().collect();
-        for uid in uids {
-            if let Some(queued) = self.unschedulable.remove(&uid) {
-                self.enqueue(queued);
-            }
-        }
+        uids.iter().for_each(|uid| self.rouse(uid, now));
     }
 
     pub(super) fn join_group(&mut self, pod: &PodInfo) {

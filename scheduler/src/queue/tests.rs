@@ -133,3 +133,38 @@ async fn another_pod_opens_no_gate() {
     assert!(helps(&gated) && !helps(&pod("other", "1")));
     assert!(!SchedulingGates.hears(&ClusterEvent::NodeAdded(Arc::new(node("a", "4", &[])))));
 }
+
+#[tokio::test(start_paused = true)]
+async fn pods_of_one_cause_are_not_asked_when_nobody_hears() {
+    let (mut queue, now) = (queue(), Instant::now());
+    for (name, plugin) in [("p", "NodeResourcesFit"), ("q", "TaintToleration"), ("r", "Gone")] {
+        queue.add(Arc::new(pod(name, "1")), now);
+        refused(&mut queue, plugin, now);
+    }
+    let later = now + Duration::from_secs(60);
+    queue.wake(&ClusterEvent::PodDeleted(Arc::new(pod("gone", "1"))), later);
+    assert_eq!(popped(&mut queue), ["p"], "no plugin that refused the others hears of it");
+    queue.wake(&ClusterEvent::NodeAdded(Arc::new(node("a", "4", &[]))), later);
+    assert_eq!(popped(&mut queue), ["q"]);
+    assert_eq!(queue.counts(), [0, 0, 1]);
+    queue.remove("r");
+    assert_eq!(queue.counts(), [0, 0, 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_that_is_held_back_has_no_turn_until_it_is_let_go() {
+    let (mut queue, now) = (queue(), Instant::now());
+    queue.add(Arc::new(pod("p", "1")), now);
+    queue.hold("p", Hold::NoTurn);
+    refused(&mut queue, "NodeResourcesFit", now);
+    let later = now + Duration::from_secs(60);
+    let victim = PodInfo { preempted: true, ..pod("victim", "1") };
+    queue.wake(&ClusterEvent::PodDeleted(Arc::new(victim)), later);
+    queue.loosen("p", later);
+    assert_eq!(popped(&mut queue), [""; 0], "nothing has happened that helps it");
+    queue.hold("p", Hold::NoTurn);
+    queue.wake(&ClusterEvent::NodeAdded(Arc::new(node("a", "4", &[]))), later);
+    assert_eq!(popped(&mut queue), [""; 0]);
+    queue.loosen("p", later);
+    assert_eq!(popped(&mut queue), ["p"], "the node has");
+}

@@ -9,7 +9,7 @@ use crate::framework::{Engine, Placement, Profiles, Unschedulable};
 use crate::queue::{ClusterEvent, Queue, QueuedPod, group_of};
 use crate::snapshot::NodeId;
 use crate::{NodeInfo, PodInfo, Snapshot};
-use room::MakingRoom;
+use room::Rooms;
 use rustc_hash::FxHashMap;
 use smallvec::{SmallVec, smallvec};
 use std::collections::VecDeque;
@@ -31,7 +31,7 @@ pub(super) struct State {
     consulting: FxHashMap<Box<str>, Arc<PodInfo>>,
     pub(super) extenders: Extenders,
     /// Pods for which others are being ended.
-    making_room: FxHashMap<Box<str>, MakingRoom>,
+    rooms: Rooms,
     /// Turns that were taken together and are not handed out yet.
     taken: VecDeque<Turn>,
 }
@@ -64,7 +64,7 @@ impl State {
             profiles,
             nodes: FxHashMap::default(),
             assumed: FxHashMap::default(),
-            making_room: FxHashMap::default(),
+            rooms: Rooms::default(),
             taken: VecDeque::new(),
         }
     }
@@ -89,6 +89,10 @@ impl State {
         if let Some(node) = self.nodes.remove(name) {
             self.queue.wake(&ClusterEvent::NodeDeleted(node), now);
         }
+        // Room that is made there is of use to nobody.
+        let promised = self.engine.nominated.on(name).map(|pod| pod.uid.clone());
+        let promised: Vec<Box<str>> = promised.collect();
+        promised.iter().for_each(|uid| self.no_room(uid, now));
     }
 
     pub(super) fn object_seen(
@@ -121,7 +125,7 @@ impl State {
                 *assumed = Arc::new(pod.clone());
             }
             self.waits_no_more(&pod.uid, now);
-            self.leaves(&pod.uid, now);
+            self.going(&pod.uid, now);
         } else {
             self.pending(Arc::new(pod), now);
         }
@@ -130,11 +134,15 @@ impl State {
     pub(super) fn pod_gone(&mut self, uid: &str, now: Instant) {
         self.waits_no_more(uid, now);
         self.assumed.remove(uid);
-        if let Some(pod) = self.engine.snapshot.pod(uid).cloned() {
+        if let Some(mut pod) = self.engine.snapshot.pod(uid).cloned() {
             self.engine.snapshot.remove_pod(uid);
+            if !pod.preempted && self.rooms.has_victim(uid) {
+                // It went before it was seen with the mark.
+                pod = Arc::new(PodInfo { preempted: true, ..(*pod).clone() });
+            }
             self.queue.wake(&ClusterEvent::PodDeleted(pod), now);
         }
-        self.leaves(uid, now);
+        self.gone(uid, now);
     }
 
     fn waits_no_more(&mut self, uid: &str, now: Instant) {
@@ -166,7 +174,7 @@ impl State {
             Ok(_) if self.extenders.concern(&queued.pod) => self.consult(queued, &profile, now),
             Err(why) if !why.rooms.is_empty() => self.ask_for_room(queued, why),
             Ok(id) => {
-                let placement = self.assume(&queued.pod, id);
+                let placement = self.assume(&queued.pod, id, now);
                 Turn::Placed(smallvec![(queued, placement)])
             }
             Err(why) => self.refuse(queued, why, now),
@@ -188,7 +196,8 @@ impl State {
     }
 
     /// Takes the node for the pod before it is bound, so that the next pod sees it.
-    fn assume(&mut self, pod: &Arc<PodInfo>, id: NodeId) -> Placement {
+    fn assume(&mut self, pod: &Arc<PodInfo>, id: NodeId, now: Instant) -> Placement {
+        self.needs_no_room(&pod.uid, now);
         let node = self.engine.snapshot.name(id).clone();
         self.engine.snapshot.place(pod.clone(), id);
         self.engine.nominated.remove(&pod.uid);
@@ -217,7 +226,7 @@ impl State {
             Some(_) => {}
         }
         if deleting {
-            self.leaves(&uid, now);
+            self.going(&uid, now);
         }
     }
 
@@ -238,7 +247,7 @@ impl State {
         if self.queue.changes(&pod) {
             let group = group_of(&pod).filter(|_| self.gangs_together(&pod));
             self.queue.add(pod, now);
-            group.into_iter().for_each(|group| self.gang_grew(&group));
+            group.into_iter().for_each(|group| self.gang_grew(&group, now));
         }
     }
 }

@@ -248,3 +248,14 @@ async fn a_large_gang_is_looked_at_once_a_turn() {
     // Each alone when it came, and all together at the last one.
     assert_eq!(refused as u32, 2 * MANY - 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn those_of_a_gang_that_were_tried_back_off_when_it_grows() {
+    let (mut state, now) = gang_state();
+    state.object_seen(&crate::gang::POD_GROUPS, &group("g", 5), now);
+    (0..5).for_each(|n| state.pod_seen(in_gang(&format!("p{n}"), "g"), now));
+    let (placed, refused) = turns(&mut state, now);
+    assert_eq!((placed, refused.len(), state.queue.counts()), (vec![], 5, [0, 0, 5]));
+    state.pod_seen(in_gang("p5", "g"), now);
+    assert_eq!(state.queue.counts(), [1, 5, 0]);
+}

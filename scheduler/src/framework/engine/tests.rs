@@ -226,3 +226,44 @@ fn promises_that_are_tried_change_nothing() {
     }
     assert!(engine.snapshot.version() == before);
 }
+
+/// Counts the pods that are put on nodes, for tries too.
+#[derive(Clone, Default)]
+struct Moves(Arc<std::sync::atomic::AtomicUsize>);
+
+impl crate::framework::Columns for Moves {
+    fn fork(&self) -> Box<dyn crate::framework::Columns> {
+        Box::new(self.clone())
+    }
+
+    fn pod_added(&mut self, _: &Snapshot, _: NodeId, _: &Arc<PodInfo>) {
+        self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn promises_on_other_nodes_cost_nothing() {
+    let profile = Arc::new(simulated_profile());
+    let mut engine = Engine::new(profile.snapshot());
+    let prioritized = |name: &str, cpu: &str, priority: i32| {
+        let containers = json!([{"name": "c", "resources": {"requests": {"cpu": cpu}}}]);
+        pod_with(name, json!({"priority": priority, "containers": containers}))
+    };
+    for n in 0..300 {
+        engine.snapshot.set_node(node(&format!("n{n}"), "4", &[]));
+        let filling = prioritized(&format!("low{n}"), "4", if n == 7 { 0 } else { 20 });
+        engine.snapshot.set_pod(Arc::new(filling.on(&format!("n{n}"))));
+        if n != 7 {
+            let promised = Arc::new(prioritized(&format!("p{n}"), "4", 10));
+            engine.nominated.set(&promised, format!("n{n}").into());
+        }
+    }
+    let moves = Moves::default();
+    engine.snapshot.attach(Box::new(moves.clone()));
+    moves.0.store(0, std::sync::atomic::Ordering::Relaxed);
+    let high = Arc::new(prioritized("high", "4", 10));
+    let why = engine.place(&high, &profile, &Seeded::new(1)).expect_err("all is full");
+    assert_eq!((why.nominated.as_deref(), why.victims.len()), (Some("n7"), 1));
+    let count = moves.0.load(std::sync::atomic::Ordering::Relaxed);
+    assert!(count < 10, "{count} pods were put on nodes");
+}

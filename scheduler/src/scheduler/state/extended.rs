@@ -68,7 +68,7 @@ impl State {
                 && self.engine.fits(&pod, &profile, id)
             {
                 self.queue.remove(&pod.uid);
-                let placement = self.assume(&pod, id);
+                let placement = self.assume(&pod, id, now);
                 return Some(Turn::Placed(smallvec![(queued, placement)]));
             }
         }

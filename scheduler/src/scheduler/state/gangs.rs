@@ -49,12 +49,12 @@ impl State {
     }
 
     /// A pod of a group has come. Those that wait are tried when they are enough.
-    pub(super) fn gang_grew(&mut self, group: &GroupKey) {
+    pub(super) fn gang_grew(&mut self, group: &GroupKey, now: Instant) {
         if let Some(Policy::Gang(missing)) = self.missing(group)
             && missing > 0
             && self.queue.group_len(group) >= missing
         {
-            self.queue.activate_group(group);
+            self.queue.rouse_group(group, now);
         }
     }
 
@@ -85,7 +85,7 @@ impl State {
         let placed: SmallVec<[Placed; 1]> = together
             .placed
             .into_iter()
-            .map(|(at, node)| (take(at), self.assume(&pods[at], node)))
+            .map(|(at, node)| (take(at), self.assume(&pods[at], node, now)))
             .collect();
         if !placed.is_empty() {
             self.taken.push_back(Turn::Placed(placed));

@@ -53,11 +53,11 @@ async fn nobody_else_has_to_go_while_room_is_made() {
     state.pod_seen(going(&first), later);
     match turn(&mut state, later) {
         Some(Turn::Refused(_, why)) => assert!(why.victims.is_empty(), "{}", why.message),
-        _ => panic!("it waits for the room that was made"),
+        _ => panic!("what has happened meanwhile counts"),
     }
-    let end = later + Duration::from_secs(30);
-    state.pod_gone(&first, end);
-    assert!(matches!(turn(&mut state, end), Some(Turn::Placed(_))));
+    assert!(turn(&mut state, later).is_none(), "it waits for the room that was made");
+    state.pod_gone(&first, later);
+    assert!(matches!(turn(&mut state, later), Some(Turn::Placed(_))), "and not for a back-off");
 }
 
 #[tokio::test(start_paused = true)]
@@ -114,4 +114,67 @@ async fn a_broken_promise_does_not_come_back_with_its_own_late_event() {
     assert_eq!(promised(&state).as_deref(), Some(other));
     state.pod_seen(says(""), now);
     assert_eq!(promised(&state), None);
+}
+
+/// The same, its victim seen to go.
+fn waiting() -> (State, Instant, String) {
+    let (mut state, now) = full();
+    let first = victim(&mut state, now);
+    state.room_asked_for("high", now);
+    state.pod_seen(going(&first), now);
+    (state, now + Duration::from_secs(30), first)
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_goes_for_others_is_nothing_to_a_pod_that_waits_for_its_own_victims() {
+    let (mut state, later, own) = waiting();
+    let other = if own == "low-a" { "low-b" } else { "low-a" };
+    state.pod_seen(going(other), later);
+    state.pod_gone(other, later);
+    assert!(turn(&mut state, later).is_none(), "the room there is not its own");
+    state.pod_gone(&own, later);
+    let Some(Turn::Placed(together)) = turn(&mut state, later) else { panic!("room was made") };
+    assert_eq!(format!("low-{}", together[0].1.node), own, "on the node it was promised");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_comes_helps_a_pod_that_waits_for_its_victims() {
+    let (mut state, later, own) = waiting();
+    state.node_seen(node("c", "2", &[]), later);
+    assert!(turn(&mut state, later).is_none(), "it is too small");
+    state.node_seen(node("d", "4", &[]), later);
+    let Some(Turn::Placed(together)) = turn(&mut state, later) else { panic!("there is room") };
+    assert_eq!(&*together[0].1.node, "d");
+    state.pod_gone(&own, later);
+    assert!(turn(&mut state, later).is_none() && state.engine.nominated.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_that_still_has_no_node_waits_on_for_its_victims() {
+    let (mut state, later, own) = waiting();
+    // Somebody who is no victim goes, and leaves too little.
+    state.pod_gone("done-a", later);
+    match turn(&mut state, later) {
+        Some(Turn::Refused(queued, why)) => {
+            assert!(why.victims.is_empty(), "{}", why.message);
+            assert_eq!(why.nominated.as_deref(), Some(&own["low-".len()..]));
+            assert_eq!(&*queued.pod.name, "high");
+        }
+        _ => panic!("it is tried"),
+    }
+    let end = later + Duration::from_secs(30);
+    let other = if own == "low-a" { "low-b" } else { "low-a" };
+    state.pod_seen(going(other), end);
+    state.pod_gone(other, end);
+    assert!(turn(&mut state, end).is_none());
+    state.pod_gone(&own, end);
+    assert!(matches!(turn(&mut state, end), Some(Turn::Placed(_))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn room_on_a_node_that_is_no_more_is_made_elsewhere() {
+    let (mut state, later, own) = waiting();
+    state.node_gone(&own["low-".len()..], later);
+    let next = victim(&mut state, later);
+    assert_ne!(next, own);
 }
