@@ -7,8 +7,10 @@ use oci_spec::image::{Arch, Descriptor, ImageIndex, ImageManifest, MediaType, Os
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Largest JSON document that is read.
 const MAX_DOCUMENT: u64 = 16 << 20;
@@ -17,8 +19,15 @@ const MAX_DEPTH: usize = 4;
 
 /// An archive, and where each of its files begins.
 pub(crate) struct ArchiveFile {
-    file: File,
+    file: Arc<File>,
     members: HashMap<String, Member>,
+}
+
+/// What is left of a member's content. Readers do not disturb each other: each has a position of its own.
+pub(crate) struct MemberReader {
+    file: Arc<File>,
+    at: u64,
+    left: u64,
 }
 
 /// One image of an archive.
@@ -86,21 +95,14 @@ impl ArchiveFile {
         let file = plain(file, scratch).map_err(|e| io_error(context(), e))?;
         let members = index(&file)
             .map_err(|e| Error::Invalid(format!("{} is not a tar archive: {e}", context())))?;
-        Ok(Self { file, members })
+        Ok(Self { file: Arc::new(file), members })
     }
 
     /// A member's content.
-    pub(crate) fn read(&self, member: &str) -> Result<io::Take<File>> {
-        let at = self
-            .members
-            .get(member)
-            .ok_or_else(|| Error::Invalid(format!("the image archive lacks {member}")))?;
-        let open = || -> io::Result<io::Take<File>> {
-            let mut file = self.file.try_clone()?;
-            file.seek(SeekFrom::Start(at.offset))?;
-            Ok(file.take(at.size))
-        };
-        open().map_err(|e| io_error(format!("image archive, {member}"), e))
+    pub(crate) fn read(&self, member: &str) -> Result<MemberReader> {
+        let lacks = || Error::Invalid(format!("the image archive lacks {member}"));
+        let Member { offset, size } = *self.members.get(member).ok_or_else(lacks)?;
+        Ok(MemberReader { file: self.file.clone(), at: offset, left: size })
     }
 
     /// All images for this machine.
@@ -222,6 +224,25 @@ impl ArchiveFile {
             .read_to_end(&mut bytes)
             .map_err(|e| io_error(format!("image archive, {member}"), e))?;
         Ok(bytes)
+    }
+}
+
+// === impl MemberReader ===
+
+impl MemberReader {
+    /// How many bytes are left.
+    pub(crate) fn left(&self) -> u64 {
+        self.left
+    }
+}
+
+impl Read for MemberReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
+        let n = self.file.read_at(&mut buffer[..most], self.at)?;
+        self.at += n as u64;
+        self.left -= n as u64;
+        Ok(n)
     }
 }
 

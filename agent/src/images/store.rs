@@ -230,7 +230,7 @@ impl ImageStore {
         let mut size = 0;
         for (layer, diff) in image.layers.iter().zip(diffs) {
             let blob = archive.read(&layer.member)?;
-            size += blob.limit();
+            size += blob.left();
             self.add_layer(blob, layer.digest.as_deref(), diff)?;
         }
         let digests = digests_of(&image.names, image.manifest.as_deref());

@@ -193,6 +193,18 @@ async fn a_damaged_archive_leaves_nothing() {
     }
 }
 
+#[test]
+fn readers_of_one_archive_do_not_disturb_each_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("archive");
+    let members = vec![("a".into(), b"first".to_vec()), ("b".into(), b"second".to_vec())];
+    std::fs::write(&path, Layout { members }.archive()).unwrap();
+    let archive = ArchiveFile::open(&path, dir.path()).unwrap();
+    let mut readers = ["a", "b", "a"].map(|member| archive.read(member).unwrap());
+    let read = readers.each_mut().map(|reader| std::io::read_to_string(reader).unwrap());
+    assert_eq!(read, ["first", "second", "first"]);
+}
+
 #[tokio::test]
 async fn docker_archives_are_read() {
     let setup = Setup::new();

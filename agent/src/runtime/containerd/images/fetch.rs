@@ -148,7 +148,7 @@ async fn import_one(
     let mut layers = Vec::new();
     for layer in image.layers {
         let blob = archive.read(&layer.member)?;
-        let size = blob.limit();
+        let size = blob.left();
         let digest = match layer.digest {
             Some(digest) => digest,
             None => {
