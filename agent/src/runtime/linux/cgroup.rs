@@ -53,7 +53,9 @@ pub(in crate::runtime) fn kill_all(group: &Path) -> io::Result<()> {
 /// there is no error.
 pub(in crate::runtime) fn remove(group: &Path) -> io::Result<()> {
     let deadline = Instant::now() + DYING;
-    for folder in folders(group) {
+    // Where both versions are mounted runc makes its groups in the second's hierarchy too.
+    let second = Path::new(ROOT).join("unified").join(relative(group));
+    for folder in folders(group).into_iter().chain([second]) {
         loop {
             match remove_below(&folder) {
                 Err(e) if e.kind() == io::ErrorKind::ResourceBusy && Instant::now() < deadline => {
