@@ -31,7 +31,7 @@ use crate::openapi::OpenApi;
 use crate::registry::Registry;
 use controller::Request;
 use std::sync::{Arc, OnceLock};
-use windlass_core::scheme::{GroupVersionResource, ResourceInfo};
+use windlass_core::scheme::{GroupVersion, GroupVersionResource, ResourceInfo};
 use windlass_core::workqueue::WorkQueue;
 
 /// Knows the servers behind this one, and passes requests on to them.
@@ -63,6 +63,11 @@ impl Aggregator {
     /// These resources, but for those of group versions that others serve; and those of the others.
     pub(crate) fn merged(&self, own: Vec<Arc<ResourceInfo>>) -> Vec<Arc<ResourceInfo>> {
         self.routes.merged(own)
+    }
+
+    /// Whether another server serves a group version and has not said what so far.
+    pub(crate) fn is_silent(&self, version: &GroupVersion) -> bool {
+        self.routes.is_silent(version)
     }
 
     /// Has a look again at whether a server is there.

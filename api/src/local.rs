@@ -18,7 +18,7 @@ use windlass_core::client::{
     DeleteOptions, Discovery, Key, ListOptions, Patch, Reader, Scope, WatchStream, Watcher,
     WriteOptions, Writer,
 };
-use windlass_core::meta::Status;
+use windlass_core::meta::{Reason, Status};
 use windlass_core::request::ResourceTarget;
 use windlass_core::scheme::{GroupVersion, GroupVersionResource, ResourceInfo};
 use windlass_core::{Object, ObjectList, Result};
@@ -169,6 +169,10 @@ impl Writer for LocalClient {
 #[async_trait]
 impl Discovery for LocalClient {
     async fn resources(&self, version: &GroupVersion) -> Result<Vec<Arc<ResourceInfo>>> {
+        if self.server.aggregator.as_ref().is_some_and(|others| others.is_silent(version)) {
+            let why = format!("the server of {version} has not said what it serves");
+            return Err(Status::failure(Reason::ServiceUnavailable, why).into());
+        }
         let own = self.server.objects().resources().all();
         let own = own.iter().map(|entry| entry.discovered()).collect();
         let mut all = match &self.server.aggregator {

@@ -1,8 +1,9 @@
 //! PodDisruptionBudgets: how many pods may be evicted now.
 //!
-//! Watches: budgets; pods, which map to the budgets that select them; the workloads that own them, whose size says how
-//! many pods there should be: of kinds that are not built in by their `scale`. A pod that was marked for disruption and
-//! then was let live loses the mark.
+//! Watches: budgets; pods, which map to the budgets that select them. How many pods there should be is read when a budget
+//! is looked at: from the caches of built-in workloads, of other kinds by their `scale`. A workload that is scaled brings
+//! no budget back; the pods that come and go then do. A pod that was marked for disruption and then was let live loses the
+//! mark.
 
 mod plan;
 mod stale;

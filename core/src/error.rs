@@ -43,6 +43,16 @@ impl Error {
         self.reason() == Some(Reason::NotFound)
     }
 
+    /// The server's answer is about an object of this name. One that knows no such path says "not found" too, but of no
+    /// object: then it is not known whether the object exists.
+    #[must_use]
+    pub fn names(&self, name: &str) -> bool {
+        match self {
+            Self::Status(status) => status.details.as_ref().is_some_and(|about| about.name == name),
+            _ => false,
+        }
+    }
+
     /// An object of that name exists.
     #[must_use]
     pub fn is_already_exists(&self) -> bool {

@@ -3,6 +3,9 @@
 //! A key that waits already is not added twice; one that is being worked on is worked on again
 //! afterwards, never twice at once. Keys that fail come back later and later. So the queue is never
 //! longer than the number of keys there are. Semantics: client-go's `workqueue`.
+//!
+//! It is fair to keys: they are handed out in the order in which they came, and a key that comes again queues up at
+//! the end. So between two turns of a key every other key that waited has had one, however often the first is added.
 
 use crate::metrics::{Metrics, QueueMetrics, QueueState};
 use parking_lot::Mutex;

@@ -35,7 +35,8 @@ pub(crate) struct Route {
     available: AtomicBool,
     /// Endpoints take turns.
     turn: AtomicUsize,
-    resources: RwLock<Vec<Arc<ResourceInfo>>>,
+    /// None until it has said what it serves.
+    resources: RwLock<Option<Vec<Arc<ResourceInfo>>>>,
     /// Of its OpenAPI document.
     pub(super) etag: RwLock<Option<String>>,
 }
@@ -93,7 +94,7 @@ impl Routes {
             return false;
         }
         let before = table.remove(&version);
-        let resources = before.map(|route| route.resources()).unwrap_or_default();
+        let resources = before.and_then(|route| route.resources());
         let route = Route {
             name: object.name().to_owned(),
             version: version.clone(),
@@ -125,12 +126,17 @@ impl Routes {
         self.any.subscribe()
     }
 
+    /// Whether another server serves a group version and has not said what so far.
+    pub(super) fn is_silent(&self, version: &GroupVersion) -> bool {
+        self.table.read().get(version).is_some_and(|route| route.resources().is_none())
+    }
+
     /// What discovery shows: these resources but for those of group versions that others serve, and those of the others.
     pub(crate) fn merged(&self, mut own: Vec<Arc<ResourceInfo>>) -> Vec<Arc<ResourceInfo>> {
         let table = self.table.read();
         if !table.is_empty() {
             own.retain(|info| !table.contains_key(&info.gvr.group_version()));
-            own.extend(table.values().flat_map(|route| route.resources()));
+            own.extend(table.values().filter_map(|route| route.resources()).flatten());
         }
         own
     }
@@ -151,13 +157,14 @@ impl Route {
         self.turn.fetch_add(1, Ordering::Relaxed)
     }
 
-    fn resources(&self) -> Vec<Arc<ResourceInfo>> {
+    fn resources(&self) -> Option<Vec<Arc<ResourceInfo>>> {
         self.resources.read().clone()
     }
 
     /// What it serves; whether that is new.
     pub(super) fn set_resources(&self, resources: Vec<Arc<ResourceInfo>>) -> bool {
         let mut known = self.resources.write();
+        let resources = Some(resources);
         let changed = *known != resources;
         *known = resources;
         changed

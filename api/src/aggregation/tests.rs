@@ -1,9 +1,11 @@
 use super::local::{Found, Kept, Step, plan, wanted};
 use super::location::locate;
-use super::service::{ServiceReference, Spec};
+use super::routes::Routes;
+use super::service::{ApiService, ServiceReference, Spec};
 use crate::nodes::proxy::service::{EndpointSlice, Service};
 use serde_json::json;
 use std::collections::BTreeMap;
+use windlass_core::Object;
 use windlass_core::scheme::{GroupVersion, GroupVersionKind, read_resources};
 
 fn versions() -> Vec<(GroupVersion, bool)> {
@@ -116,4 +118,19 @@ fn what_others_serve_is_read() {
     let scale = GroupVersionKind::new("autoscaling", "v1", "Scale");
     assert_eq!(parts, [("scale", &scale), ("status", &version.with_kind("Ship"))]);
     assert!(read_resources(&version, b"no").is_err());
+}
+
+#[test]
+fn a_server_is_silent_until_it_says_what_it_serves() {
+    let (routes, version) = (Routes::default(), GroupVersion::new("example.com", "v1"));
+    assert!(!routes.is_silent(&version), "nobody is asked for it");
+    let object = json!({"apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService",
+        "metadata": {"name": "v1.example.com", "uid": "u"},
+        "spec": {"group": "example.com", "version": "v1", "service": {"namespace": "ns", "name": "s"}}});
+    let object = Object::from_wire(object.to_string().into()).unwrap();
+    let service: ApiService = object.view().unwrap();
+    assert!(routes.apply(&object, &service));
+    assert!(routes.is_silent(&version));
+    assert!(routes.named("v1.example.com").unwrap().set_resources(vec![]), "that is an answer");
+    assert!(!routes.is_silent(&version));
 }

@@ -1,6 +1,7 @@
 //! The status of a budget.
 
 use crate::support::intstr::{Round, scaled};
+use crate::support::ops::Op;
 use crate::support::time::{time, until};
 use crate::views::Pod;
 use jiff::Timestamp;
@@ -8,9 +9,18 @@ use std::time::Duration;
 use windlass_core::apis::meta::v1::Condition;
 use windlass_core::apis::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetStatus};
 use windlass_core::controller::conditions::{condition, set};
+use windlass_core::events::Reference;
 
 /// An eviction that was allowed is remembered so long, until the pod is seen to go.
 const EVICTION_SECONDS: i64 = 120;
+
+/// How many pods of a budget there should be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Expected {
+    pub(super) pods: i32,
+    /// Owners were asked, and some pods have none.
+    pub(super) unmanaged: bool,
+}
 
 /// The status, and when to look again. `pods` are all it selects, `expected` how many their owners want.
 pub(super) fn plan(
@@ -63,14 +73,44 @@ pub(super) fn fail_safe(
     PodDisruptionBudgetStatus { disruptions_allowed: Some(0), ..status }
 }
 
+/// What is told of a budget when its status changes.
+pub(super) fn events(
+    about: &Reference,
+    selector: &str,
+    pods: &[Pod],
+    expected: Result<Expected, &str>,
+) -> Vec<Op> {
+    let mut events = vec![];
+    if pods.is_empty() {
+        events.push(Op::normal(about.clone(), "NoPods", "No matching pods found"));
+    }
+    match expected {
+        Err(error) => events.push(Op::warning(
+            about.clone(),
+            "CalculateExpectedPodCountFailed",
+            format!("Failed to calculate the number of expected pods: {error}"),
+        )),
+        Ok(Expected { unmanaged: true, .. }) => events.push(Op::warning(
+            about.clone(),
+            "UnmanagedPods",
+            format!(
+                "Pods selected by this PodDisruptionBudget (selector: {selector}) were found to be unmanaged. As a result, \
+                 the status of the PDB cannot be calculated correctly, which may result in undefined behavior. To account for \
+                 these pods please set \".spec.minAvailable\" field of the PDB to an integer value."
+            ),
+        )),
+        Ok(_) => {}
+    }
+    events
+}
+
 /// How many pods must stay healthy.
 fn desired(budget: &PodDisruptionBudget, expected: i32) -> i32 {
     let Some(spec) = &budget.spec else { return 0 };
     match (&spec.max_unavailable, &spec.min_available) {
         (Some(max), _) => (expected - scaled(max, expected, Round::Up)).max(0),
         (None, Some(min)) => scaled(min, expected, Round::Up),
-        // None given: one may be away.
-        (None, None) => (expected - 1).max(0),
+        (None, None) => 0,
     }
 }
 

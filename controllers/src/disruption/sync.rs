@@ -1,9 +1,10 @@
 //! Reads caches, applies the plan.
 
-use super::plan::{fail_safe, plan};
+use super::plan::{Expected, events, fail_safe, plan};
 use super::stale;
 use crate::Context;
 use crate::support::kinds::Definition;
+use crate::support::owner::reference_of;
 use crate::support::scale::{self, Scale};
 use crate::support::{ops, status, time};
 use crate::views::{self, Pod, Pods, WorkloadView, Workloads};
@@ -18,6 +19,7 @@ use windlass_core::cache::{Entry, Informer};
 use windlass_core::client::{ClientExt, Key};
 use windlass_core::component::Ready;
 use windlass_core::controller::{Action, ObjectKey, Reconciler};
+use windlass_core::events::Recorder;
 use windlass_core::meta::Status;
 use windlass_core::object::Owner;
 use windlass_core::scheme::{GroupVersionKind, GroupVersionResource};
@@ -33,6 +35,7 @@ const OWNERS: [(GroupVersionKind, GroupVersionResource); 4] = [
     (GroupVersionKind::new("", "v1", "ReplicationController"), scheme::REPLICATIONCONTROLLERS),
     (GroupVersionKind::new("apps", "v1", "StatefulSet"), scheme::STATEFULSETS),
 ];
+const BUDGET: GroupVersionKind = GroupVersionKind::new("policy", "v1", "PodDisruptionBudget");
 const DEPLOYMENT: GroupVersionKind = GroupVersionKind::new("apps", "v1", "Deployment");
 
 /// How many pods a workload wants.
@@ -61,6 +64,7 @@ pub(super) enum Request {
 
 pub(super) struct Sync {
     context: Context,
+    recorder: Recorder,
     budgets: Workloads,
     pods: Pods,
     /// Kinds of owners that have a size.
@@ -73,7 +77,8 @@ impl Sync {
         let owners =
             OWNERS.map(|(gvk, resource)| (gvk, views::workloads(context, resource))).into();
         let definitions = context.informers.informer(scheme::CUSTOMRESOURCEDEFINITIONS);
-        Self { context: context.clone(), budgets, pods, owners, definitions }
+        let recorder = context.recorder.named("controllermanager");
+        Self { context: context.clone(), recorder, budgets, pods, owners, definitions }
     }
 
     pub(super) fn synced(&self) -> Vec<Ready> {
@@ -82,7 +87,7 @@ impl Sync {
     }
 
     /// How many pods their owners want; a pod that nobody controls adds nothing. A budget that says how many must be there
-    /// needs no owners.
+    /// needs no owners; one that says nothing expects nothing.
     ///
     /// # Errors
     /// When an owner is gone or its kind has no `scale`: then nobody knows, and nothing may be allowed.
@@ -91,18 +96,25 @@ impl Sync {
         namespace: &str,
         budget: &PodDisruptionBudget,
         pods: &[Pod],
-    ) -> Result<i32> {
-        let least = budget.spec.as_ref().filter(|spec| spec.max_unavailable.is_none());
-        if let Some(IntOrString::Int(_)) = least.and_then(|spec| spec.min_available.as_ref()) {
-            return Ok(i32::try_from(pods.len()).unwrap_or(i32::MAX));
+    ) -> Result<Expected> {
+        let Some(spec) = &budget.spec else { return Ok(Expected::default()) };
+        match (&spec.max_unavailable, &spec.min_available) {
+            (None, None) => return Ok(Expected::default()),
+            (None, Some(IntOrString::Int(_))) => {
+                let pods = i32::try_from(pods.len()).unwrap_or(i32::MAX);
+                return Ok(Expected { pods, unmanaged: false });
+            }
+            _ => {}
         }
+        let unmanaged = pods.iter().any(|pod| pod.object.header().controller().is_none());
         let owners = pods.iter().filter_map(|pod| pod.object.header().controller());
         let owners: BTreeMap<_, _> = owners.map(|owner| (&*owner.uid, owner)).collect();
         let sizes: Vec<_> = owners.into_values().map(|owner| self.size(namespace, owner)).collect();
         let sizes = stream::iter(sizes).buffer_unordered(AT_ONCE);
         // Several sets may be parts of one Deployment: it counts once.
         let known: BTreeMap<_, _> = sizes.try_collect().await?;
-        Ok(known.into_values().fold(0, i32::saturating_add))
+        let pods = known.into_values().fold(0, i32::saturating_add);
+        Ok(Expected { pods, unmanaged })
     }
 
     /// Who has a size in the end, and its size: a ReplicaSet's Deployment, or the owner itself.
@@ -155,13 +167,17 @@ impl Sync {
         let now = time::now(&self.context.env);
         let expected = self.expected(&request.namespace, &budget, &pods).await;
         let (new, again) = match &expected {
-            Ok(expected) => plan(&budget, &pods, *expected, now),
+            Ok(expected) => plan(&budget, &pods, expected.pods, now),
             Err(error) => (fail_safe(&budget, &error.to_string(), now), None),
         };
         if Some(&new) != budget.status.as_ref() {
             let key = Key::new(scheme::PODDISRUPTIONBUDGETS, &request.namespace, &request.name);
-            let op = status::replace(key, &entry.object, &new)?;
-            ops::apply(&*self.context.client, &self.context.recorder, vec![op]).await?;
+            let mut ops = vec![status::replace(key, &entry.object, &new)?];
+            let about = reference_of(&BUDGET, entry.object.header());
+            let told = expected.as_ref().copied().map_err(ToString::to_string);
+            let told = told.as_ref().copied().map_err(String::as_str);
+            ops.extend(events(&about, &selector.to_string(), &pods, told));
+            ops::apply(&*self.context.client, &self.recorder, ops).await?;
         }
         expected.map(|_| again.map_or(Action::Done, Action::RequeueAfter))
     }
@@ -171,7 +187,7 @@ impl Sync {
         match stale::plan(&pod, time::now(&self.context.env)) {
             Err(wait) => Ok(wait.map_or(Action::Done, Action::RequeueAfter)),
             Ok(op) => {
-                ops::apply(&*self.context.client, &self.context.recorder, vec![op]).await?;
+                ops::apply(&*self.context.client, &self.recorder, vec![op]).await?;
                 Ok(Action::Done)
             }
         }

@@ -1,4 +1,4 @@
-use super::plan::{fail_safe, plan};
+use super::plan::{Expected, events, fail_safe, plan};
 use super::stale;
 use crate::support::ops::Op;
 use crate::support::testing::{at, cases, merged, pod, ready};
@@ -6,6 +6,7 @@ use crate::views::{Pod, PodView};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use windlass_core::apis::policy::v1::PodDisruptionBudget;
+use windlass_core::events::Reference;
 
 fn budget(spec: Value, status: Value) -> PodDisruptionBudget {
     serde_json::from_value(json!({"metadata": {"generation": 1}, "spec": spec, "status": status}))
@@ -81,4 +82,43 @@ fn a_mark_that_nothing_came_of_is_taken_away() {
     let by_agent = json!({"status": {"phase": "Running", "conditions": [by_agent]}});
     assert_eq!(stale::plan(&pod::<PodView>("p", "", by_agent), at(500)), Err(None), "it may yet");
     assert_eq!(stale::plan(&pod::<PodView>("p", "", ready(0)), at(500)), Err(None));
+}
+
+#[derive(Deserialize)]
+struct Told {
+    name: String,
+    #[serde(default)]
+    pods: bool,
+    #[serde(default)]
+    unmanaged: bool,
+    error: Option<String>,
+    told: Vec<String>,
+}
+
+#[test]
+fn what_is_wrong_with_a_budget_is_told() {
+    let about = Reference {
+        api_version: "policy/v1".into(),
+        kind: "PodDisruptionBudget".into(),
+        namespace: "ns".into(),
+        name: "b".into(),
+        uid: "u".into(),
+        field_path: String::new(),
+    };
+    for case in cases::<Told>(include_str!("tests/events.yaml")) {
+        let pods: Vec<Pod> =
+            case.pods.then(|| pod::<PodView>("a", "", ready(0))).into_iter().collect();
+        let expected = Expected { pods: 0, unmanaged: case.unmanaged };
+        let expected = case.error.as_deref().map_or(Ok(expected), Err);
+        let found = events(&about, "app=a", &pods, expected);
+        let found = found.iter().map(|op| match op {
+            Op::Event(_, _, reason, message) => format!("{reason} {message}"),
+            other => panic!("{other:?}"),
+        });
+        let found: Vec<_> = found.collect();
+        assert_eq!(found.len(), case.told.len(), "{}", case.name);
+        for (found, told) in found.iter().zip(&case.told) {
+            assert!(found.starts_with(told.as_str()), "{}: {found}", case.name);
+        }
+    }
 }

@@ -87,7 +87,7 @@ impl Sync {
 
     async fn live(&self, uid: &str, key: &Key) -> Result<Option<Arc<Object>>> {
         match self.context.client.get(key).await {
-            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) if error.is_not_found() && error.names(&key.name) => Ok(None),
             other => Ok(Some(other?).filter(|live| *live.header().uid == *uid)),
         }
     }

@@ -30,8 +30,8 @@ pub(super) struct Snapshot<'a> {
     pub(super) now: Timestamp,
 }
 
-/// What comes of it, in this order: the status is written, as if all pods were made; finalizers go, pods are deleted and
-/// made.
+/// What comes of it, in this order: the status is written, as if all pods were made; events are told; finalizers go, pods
+/// are deleted and made.
 #[derive(Debug, Default)]
 pub(super) struct Plan {
     pub(super) status: JobStatus,

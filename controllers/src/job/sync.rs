@@ -69,7 +69,9 @@ impl Sync {
             written = Some(self.write(request, object, &status).await?);
             shown.clone_from(&status);
         }
-        self.release(request, &plan.release).await?;
+        ops::apply(client, recorder, plan.events).await?;
+        // A pod that can't be let go keeps no other from being made or deleted.
+        let released = self.release(request, &plan.release).await;
         let batch = batch::Pods {
             client,
             recorder,
@@ -91,7 +93,7 @@ impl Sync {
         } else {
             created.map_err(|failure| failure.error)?;
         }
-        ops::apply(client, recorder, plan.events).await.map(drop)
+        released
     }
 
     async fn write(
@@ -104,17 +106,14 @@ impl Sync {
         status::write(client, own, request, key(request), object, status).await
     }
 
-    /// Takes the finalizer from pods whose end is noted, or that wait in vain.
+    /// Takes the finalizer from pods whose end is noted, or that wait in vain. One that can't be let go keeps no other from
+    /// going; the first error is told.
     async fn release(&self, request: &ObjectKey, pods: &[Pod]) -> Result<()> {
         let releases: Vec<_> = pods.iter().map(|pod| self.release_one(request, pod)).collect();
         let mut releases = stream::iter(releases).buffer_unordered(AT_ONCE);
         let mut result = Ok(());
         while let Some(released) = releases.next().await {
-            match released {
-                // That one has changed: it keeps no other from going.
-                Err(error) if error.is_conflict() => result = Err(error),
-                other => other?,
-            }
+            result = result.and(released);
         }
         result
     }
@@ -153,20 +152,8 @@ impl Sync {
         }
         self.release(request, &strays).await
     }
-}
 
-#[async_trait]
-impl Reconciler for Sync {
-    type Request = ObjectKey;
-    type Error = Error;
-
-    async fn reconcile(&self, request: &ObjectKey) -> Result<Action> {
-        if !self.writes.are_shown(request, &self.pods)
-            || !self.statuses.are_shown(request, &self.jobs)
-        {
-            return Ok(Writes::wait());
-        }
-        self.release_strays(request).await?;
+    async fn job(&self, request: &ObjectKey) -> Result<Action> {
         let Some(entry) = self.jobs.get(&request.namespace, &request.name) else {
             return Ok(Action::Done);
         };
@@ -187,6 +174,24 @@ impl Reconciler for Sync {
         let again = plan.again;
         self.apply(request, &entry.object, &job, plan).await?;
         Ok(again.map_or(Action::Done, Action::RequeueAfter))
+    }
+}
+
+#[async_trait]
+impl Reconciler for Sync {
+    type Request = ObjectKey;
+    type Error = Error;
+
+    async fn reconcile(&self, request: &ObjectKey) -> Result<Action> {
+        if !self.writes.are_shown(request, &self.pods)
+            || !self.statuses.are_shown(request, &self.jobs)
+        {
+            return Ok(Writes::wait());
+        }
+        // They are not the Job's: what keeps them keeps nothing else.
+        let released = self.release_strays(request).await;
+        let action = self.job(request).await?;
+        released.map(|()| action)
     }
 }
 

@@ -9,6 +9,7 @@ use crate::support::owner::uid_of;
 use crate::support::{status, time};
 use crate::views::Headers;
 use async_trait::async_trait;
+use std::collections::BTreeSet;
 use std::time::Duration;
 use windlass_core::apis::core::v1::Namespace;
 use windlass_core::client::{ClientExt, DeleteOptions, Key, ListOptions, Propagation, Scope};
@@ -52,7 +53,9 @@ impl Sync {
                 }
             }
         }
-        all.retain(|kind| kind.namespaced);
+        // The same objects may be served in several versions.
+        let mut known = BTreeSet::new();
+        all.retain(|kind| kind.namespaced && known.insert(kind.resource.group_resource()));
         Ok(all)
     }
 

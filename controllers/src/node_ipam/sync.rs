@@ -5,10 +5,12 @@ use crate::Context;
 use crate::support::endpoints::Nodes;
 use crate::support::ops::{self, Op};
 use crate::support::owner::reference_of;
+use crate::views::NodeView;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use serde_json::json;
 use std::sync::Arc;
+use windlass_core::cache::Entry;
 use windlass_core::client::Key;
 use windlass_core::controller::{Action, ObjectKey, Reconciler};
 use windlass_core::scheme::{self, GroupVersionKind};
@@ -19,6 +21,8 @@ const NODE: GroupVersionKind = GroupVersionKind::new("", "v1", "Node");
 /// What nodes have, and what was given to them though the cache does not show it yet. A write that failed may have been done
 /// all the same, so what was chosen for a node stays the node's, and is written again.
 pub(super) type Given = Arc<Mutex<Pool>>;
+
+type Node = Arc<Entry<NodeView>>;
 
 pub(super) struct Sync {
     context: Context,
@@ -31,14 +35,15 @@ impl Sync {
         Self { context: context.clone(), nodes, given }
     }
 
-    /// The parts of a node. Its end gives them back, which may have been told before they were taken.
-    fn give(&self, node: &str) -> Option<Vec<String>> {
+    /// The parts of a node that is there and has none; no parts when there is no room. Its end gives them back: who is told
+    /// of that waits for the same lock, so it comes later.
+    pub(super) fn give(&self, name: &str) -> Option<(Node, Option<Vec<String>>)> {
         let mut given = self.given.lock();
-        let chosen = given.give(node);
-        if self.nodes.get("", node).is_none() {
-            given.release(node);
-        }
-        chosen
+        let node = self
+            .nodes
+            .get("", name)
+            .filter(|node| node.view.spec.pod_cidr.is_empty() && !node.object.header().deleting)?;
+        (!given.is_empty()).then(|| (node, given.give(name)))
     }
 }
 
@@ -57,12 +62,8 @@ impl Reconciler for Sync {
     type Error = Error;
 
     async fn reconcile(&self, request: &ObjectKey) -> Result<Action> {
-        let node = self.nodes.get("", &request.name).filter(|_| !self.given.lock().is_empty());
-        let Some(node) = node else { return Ok(Action::Done) };
-        if !node.view.spec.pod_cidr.is_empty() || node.object.header().deleting {
-            return Ok(Action::Done);
-        }
-        let Some(cidrs) = self.give(&request.name) else {
+        let Some((node, cidrs)) = self.give(&request.name) else { return Ok(Action::Done) };
+        let Some(cidrs) = cidrs else {
             let about = reference_of(&NODE, node.object.header());
             let message = format!("Node {} status is now: CIDRNotAvailable", request.name);
             let event = Op::warning(about, "CIDRNotAvailable", message);

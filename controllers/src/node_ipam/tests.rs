@@ -1,6 +1,17 @@
 use super::plan::{Pool, Range};
+use super::sync::{Given, Sync};
+use crate::Context;
 use crate::support::testing::cases;
+use parking_lot::Mutex;
 use serde::Deserialize;
+use std::sync::Arc;
+use windlass_api::authentication::User;
+use windlass_api::local::LocalClient;
+use windlass_api::server::ApiServer;
+use windlass_core::client::{ListOptions, Scope};
+use windlass_core::clock::Env;
+use windlass_core::component::Shutdown;
+use windlass_core::{cache::Informer, scheme};
 
 #[derive(Deserialize)]
 struct Case {
@@ -50,4 +61,18 @@ fn what_is_given_back_goes_to_those_that_wait() {
     assert_eq!(pool.give("f"), None, "two had it");
     pool.release("h");
     assert_eq!(pool.give("f"), part(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_is_gone_takes_nothing_and_wakes_who_waits() {
+    let server = ApiServer::builder().env(Env::simulated(7)).build().await.unwrap();
+    let client = Arc::new(LocalClient::new(server, User::admin()));
+    let context = Context::new(client, Env::simulated(7), Shutdown::new());
+    let none = Arc::new(Informer::new(Scope::all(scheme::NODES), ListOptions::default()));
+    let mut pool = Pool::parse("10.1.0.0/24", 24, 64).unwrap();
+    assert!(pool.give("gone").is_some() && pool.give("waits").is_none());
+    let given: Given = Arc::new(Mutex::new(pool));
+    let sync = Sync::new(&context, none, given.clone());
+    assert!(sync.give("gone").is_none(), "the cache shows its end before that is told");
+    assert_eq!(given.lock().release("gone").into_iter().collect::<Vec<_>>(), ["waits"]);
 }

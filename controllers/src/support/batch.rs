@@ -43,7 +43,8 @@ impl Pods<'_> {
     }
 
     /// Makes pods: one, then two, four and so on at once, and no more after the first that fails, so that a quota that is
-    /// used up is asked a few times only. Says how many were made: none in a namespace that goes, which is no failure.
+    /// used up is asked a few times only. Says how many were made: in a namespace that goes no more are tried, which is no
+    /// failure.
     pub(crate) async fn create(&self, pods: Vec<ApiPod>) -> Result<usize, Failure> {
         let (mut rest, mut size, mut sum) = (pods.as_slice(), 1, 0);
         while !rest.is_empty() {
@@ -53,11 +54,11 @@ impl Pods<'_> {
                 self.learn_what_was_made().await;
             }
             sum += made.iter().filter(|one| matches!(one, Ok(true))).count();
-            made.into_iter().collect::<Result<Vec<bool>>>().map_err(|error| Failure {
-                creating: true,
-                made: sum,
-                error,
-            })?;
+            let made = made.into_iter().collect::<Result<Vec<bool>>>();
+            let made = made.map_err(|error| Failure { creating: true, made: sum, error })?;
+            if made.contains(&false) {
+                break;
+            }
             (rest, size) = (later, size * 2);
         }
         Ok(sum)

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
+use std::fmt;
 use windlass_core::apis::meta::v1::LabelSelector as ApiSelector;
 use windlass_core::meta::{LabelSelector, Str};
 
@@ -41,6 +42,12 @@ impl Selector {
         self.0
             .as_ref()
             .is_some_and(|selector| !selector.is_everything() && selector.matches(labels))
+    }
+}
+
+impl fmt::Display for Selector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.as_ref().map_or(Ok(()), |selector| selector.fmt(f))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Roles.
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, key};
 use serde_json::json;
 use windlass_core::client::Key;
 use windlass_core::scheme;
@@ -28,6 +28,12 @@ async fn an_aggregated_role_follows_its_parts() {
         })
     };
     cluster.until("the sum", scheme::CLUSTERROLES, "", sum).await;
+    cluster.patch(&key(scheme::CLUSTERROLES, "part"), json!({"metadata": {"labels": null}})).await;
+    let lost = |all: &[serde_json::Value]| {
+        let sum = all.iter().find(|role| role["metadata"]["name"] == "sum");
+        sum.is_some_and(|role| role["rules"].as_array().is_none_or(Vec::is_empty))
+    };
+    cluster.until("the sum without the part", scheme::CLUSTERROLES, "", lost).await;
 }
 
 /// "Signs" by naming what it was given.

@@ -17,8 +17,6 @@ pub(crate) enum Fate {
     Done,
     /// It does not reach the server.
     Refused,
-    /// Somebody else was faster.
-    Conflict,
     /// It is done, and nobody hears of that.
     Lost,
 }
@@ -59,7 +57,6 @@ impl Between {
         match (self.fate)(key) {
             Fate::Done => call.await,
             Fate::Refused => Err(Status::failure(Reason::InternalError, "on purpose").into()),
-            Fate::Conflict => Err(Status::failure(Reason::Conflict, "on purpose").into()),
             Fate::Lost => {
                 call.await?;
                 Err(Error::Transport("the answer got lost".into()))

@@ -122,29 +122,66 @@ async fn a_job_whose_pods_can_not_be_made_is_not_written_again_and_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pod_that_changes_keeps_no_other_pod_of_its_job_from_going() {
+async fn a_pod_that_can_not_be_let_go_keeps_no_other_pod_of_its_job_from_going_or_coming() {
     let first = OnceLock::new();
     let fate = move |key: &Key, _: usize| match &*key.name {
         "" => Fate::Done,
-        name if *first.get_or_init(|| name.to_owned()) == name => Fate::Conflict,
+        name if *first.get_or_init(|| name.to_owned()) == name => Fate::Refused,
         _ => Fate::Done,
     };
     let cluster = cluster(&["job-controller"], scheme::PODS, fate).await;
-    cluster.create(scheme::JOBS, job(4)).await;
+    let mut work = job(4);
+    work["spec"]["completions"] = 5.into();
+    cluster.create(scheme::JOBS, work).await;
     for pod in cluster.until_count(scheme::PODS, "", 4).await {
         let name = pod["metadata"]["name"].as_str().unwrap();
         let status = key(scheme::PODS, name).subresource("status");
         cluster.patch(&status, json!({"status": {"phase": "Succeeded"}})).await;
     }
-    let held = |pod: &&Value| pod["metadata"]["finalizers"][0].is_string();
-    let one = |all: &[Value]| all.iter().filter(held).count() == 1;
-    cluster.until("all but one are let go", scheme::PODS, "", one).await;
+    let held = |pod: &&Value| {
+        pod["metadata"]["finalizers"][0].is_string() && pod["status"]["phase"] == "Succeeded"
+    };
+    let one = |all: &[Value]| all.len() == 5 && all.iter().filter(held).count() == 1;
+    cluster.until("all but one are let go, and the fifth is made", scheme::PODS, "", one).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stray_pod_that_can_not_be_let_go_keeps_no_job_from_its_work() {
+    let fate = |key: &Key, _: usize| if key.name == "stray" { Fate::Refused } else { Fate::Done };
+    let cluster = cluster(&["job-controller"], scheme::PODS, fate).await;
+    let owner = json!({"apiVersion": "batch/v1", "kind": "Job", "name": "work", "uid": "before", "controller": true});
+    let mut stray = template("work", "x:1");
+    stray["metadata"] = json!({"name": "stray", "ownerReferences": [owner],
+        "finalizers": ["batch.kubernetes.io/job-tracking"]});
+    cluster.create(scheme::PODS, stray).await;
+    cluster.create(scheme::JOBS, job(2)).await;
+    cluster.until_count(scheme::PODS, "", 3).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn that_a_job_is_resumed_is_told_though_its_pods_can_not_be_made() {
+    let cluster = cluster(&["job-controller"], scheme::PODS, |_, _| Fate::Refused).await;
+    let mut work = job(2);
+    work["spec"]["suspend"] = true.into();
+    cluster.create(scheme::JOBS, work).await;
+    let told = |reason: &'static str| {
+        move |all: &[Value]| all.iter().any(|event| event["reason"] == reason)
+    };
+    cluster.until("suspended", scheme::EVENTS, "", told("Suspended")).await;
+    cluster.patch(&key(scheme::JOBS, "work"), json!({"spec": {"suspend": false}})).await;
+    cluster.until("resumed", scheme::EVENTS, "", told("Resumed")).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn pods_of_a_namespace_that_goes_are_not_active() {
-    let cluster = Cluster::start(&["job-controller"]).await;
-    let mut job = job(3);
+    let tries = Arc::new(AtomicUsize::new(0));
+    let counted = tries.clone();
+    let count = move |_: &Key, _: usize| {
+        counted.fetch_add(1, Ordering::SeqCst);
+        Fate::Done
+    };
+    let cluster = cluster(&["job-controller"], scheme::PODS, count).await;
+    let mut job = job(16);
     job["spec"]["suspend"] = true.into();
     cluster.create(scheme::JOBS, job).await;
     cluster.delete(&key(scheme::NAMESPACES, NS), DeleteOptions::default()).await;
@@ -152,6 +189,8 @@ async fn pods_of_a_namespace_that_goes_are_not_active() {
     cluster.pass(60).await;
     let status = &cluster.list(scheme::JOBS, "").await[0]["status"];
     assert!(status["startTime"].is_string() && status["active"].is_null(), "{status:#}");
+    let tries = tries.load(Ordering::SeqCst);
+    assert!((1..16).contains(&tries), "the first refusal says it of all: {tries}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -415,3 +415,21 @@ fn template_over(mut pod: Value) -> Value {
     pod["spec"] = template["spec"].clone();
     pod
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_budget_that_says_nothing_expects_and_allows_nothing() {
+    let cluster = Cluster::start(&["replicaset-controller", "disruption-controller"]).await;
+    cluster.run_pods();
+    cluster.create(scheme::REPLICASETS, workload("web", json!({"replicas": 2}))).await;
+    let budget =
+        json!({"metadata": {"name": "b"}, "spec": {"selector": {"matchLabels": {"app": "web"}}}});
+    cluster.create(scheme::PODDISRUPTIONBUDGETS, budget).await;
+    let told = |all: &[Value]| {
+        let status = &all[0]["status"];
+        status["currentHealthy"] == 2
+            && ["desiredHealthy", "expectedPods", "disruptionsAllowed"]
+                .iter()
+                .all(|number| status[*number] == 0)
+    };
+    cluster.until("nothing", scheme::PODDISRUPTIONBUDGETS, "", told).await;
+}

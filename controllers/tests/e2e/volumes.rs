@@ -106,8 +106,11 @@ async fn a_claim_gets_a_folder_where_its_first_pod_runs() {
     let template = json!({"spec": claim("x", "1Gi")["spec"]});
     let user = json!({"metadata": {"name": "user"}, "spec": {"terminationGracePeriodSeconds": 0, "containers": [{"name": "c", "image": "x"}],
         "volumes": [{"name": "v", "ephemeral": {"volumeClaimTemplate": template}}]}});
-    cluster.create(scheme::PODS, user).await;
-    cluster.until_count(scheme::PERSISTENTVOLUMECLAIMS, "", 1).await;
+    let user = cluster.create(scheme::PODS, user).await;
+    let claims = cluster.until_count(scheme::PERSISTENTVOLUMECLAIMS, "", 1).await;
+    let owner = json!({"apiVersion": "v1", "kind": "Pod", "name": "user", "uid": user["metadata"]["uid"],
+        "controller": true, "blockOwnerDeletion": true});
+    assert_eq!(claims[0]["metadata"]["ownerReferences"], json!([owner]), "it goes with the pod");
     cluster.pass(60).await;
     assert!(cluster.list(scheme::PERSISTENTVOLUMES, "").await.is_empty(), "no node is chosen yet");
     let selected =

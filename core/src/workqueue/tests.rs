@@ -114,3 +114,20 @@ async fn a_burst_gives_its_memory_back() {
     let state = queue.state.lock();
     assert!(state.dirty.capacity() < 4 * ROOM && state.ready.capacity() < 4 * ROOM);
 }
+
+#[tokio::test(start_paused = true)]
+async fn one_noisy_key_starves_no_other() {
+    let queue = WorkQueue::default();
+    queue.add(0);
+    let (mut turns, mut late) = (vec![], 1..=4);
+    while turns.len() < 10 {
+        let key = ready(&queue).expect("the noisy one waits at least");
+        // It is added again and again, also while it is worked on; others come one by one.
+        (0..100).for_each(|_| queue.add(0));
+        late.next().into_iter().for_each(|other| queue.add(other));
+        late.next().into_iter().for_each(|other| queue.add(other));
+        queue.done(&key);
+        turns.push(key);
+    }
+    assert_eq!(turns, [0, 1, 2, 0, 3, 4, 0, 0, 0, 0], "everyone in his turn");
+}

@@ -12,3 +12,11 @@ fn only_a_status_is_taken_for_one() {
     assert_eq!(proxy.message, r#"502 Bad Gateway: {"error":"upstream"}"#);
     assert_eq!(refusal(StatusCode::GONE, b"").reason, Reason::Gone);
 }
+
+#[test]
+fn a_path_that_is_not_found_is_no_object() {
+    let path = Error::from(refusal(StatusCode::NOT_FOUND, b"404 page not found\n"));
+    assert!(path.is_not_found() && !path.names("a"));
+    let object = Error::from(Status::not_found("", "pods", "a"));
+    assert!(object.is_not_found() && object.names("a") && !object.names("b"));
+}
