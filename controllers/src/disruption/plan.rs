@@ -5,6 +5,7 @@ use crate::support::ops::Op;
 use crate::support::time::{time, until};
 use crate::views::Pod;
 use jiff::Timestamp;
+use std::fmt::Display;
 use std::time::Duration;
 use windlass_core::apis::meta::v1::Condition;
 use windlass_core::apis::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetStatus};
@@ -78,7 +79,7 @@ pub(super) fn events(
     about: &Reference,
     selector: &str,
     pods: &[Pod],
-    expected: Result<Expected, &str>,
+    expected: Result<Expected, impl Display>,
 ) -> Vec<Op> {
     let mut events = vec![];
     if pods.is_empty() {

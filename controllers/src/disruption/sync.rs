@@ -174,8 +174,7 @@ impl Sync {
             let key = Key::new(scheme::PODDISRUPTIONBUDGETS, &request.namespace, &request.name);
             let mut ops = vec![status::replace(key, &entry.object, &new)?];
             let about = reference_of(&BUDGET, entry.object.header());
-            let told = expected.as_ref().copied().map_err(ToString::to_string);
-            let told = told.as_ref().copied().map_err(String::as_str);
+            let told = expected.as_ref().copied();
             ops.extend(events(&about, &selector.to_string(), &pods, told));
             ops::apply(&*self.context.client, &self.recorder, ops).await?;
         }
