@@ -6,6 +6,7 @@ pub use builder::{AgentBuilder, BuildError};
 
 use crate::config::Config;
 use crate::eviction::{Manager, Verdicts};
+use crate::image_gc::ImageGc;
 use crate::node_shutdown::NodeShutdown;
 use crate::node_status::{NodeStatus, renew_leases};
 #[cfg(feature = "plugins")]
@@ -27,7 +28,7 @@ use parking_lot::Mutex;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 use windlass_core::apis::core::v1::Node;
 use windlass_core::cache::{HeaderOnly, InformerFactory};
@@ -78,7 +79,7 @@ impl Agent {
         let mut tasks = JoinSet::new();
         let verdicts = Arc::new(Verdicts::default());
         let (config, clock) = (self.config.clone(), self.env.clock.clone());
-        let mut defender = Manager::new(config, clock, verdicts.clone());
+        let mut defender = Manager::new(config, clock, self.runtime.clone(), verdicts.clone());
         // Before anything is told of the node.
         defender.look().await;
         let status = self.node_status(verdicts.clone());
@@ -109,6 +110,7 @@ impl Agent {
         let pods = self.informers.filtered::<HeaderOnly>(PODS, &selector);
         let host = Arc::new(self.host(verdicts, &shutdown).await);
         tasks.spawn(defender.run(host.clone(), shutdown.clone()));
+        tasks.spawn(host.image_gc.clone().run(host.clone(), shutdown.clone()));
         tasks.spawn(self.node_shutdown.clone().serve(host.clone(), shutdown.clone()));
         tasks.spawn(follow(host.clone(), shutdown.clone()));
         let folder = self.config.static_pod_path.clone();
@@ -214,9 +216,13 @@ impl Agent {
             client.clone(),
             env.clone(),
             references.clone(),
+            self.runtime.clone(),
             #[cfg(feature = "plugins")]
             self.csi.clone(),
         );
+        if let Err(error) = volumes.remount_images().await {
+            tracing::warn!(%error, "the images of volumes can't be found");
+        }
         let prober = Prober::start(
             self.runtime.clone(),
             env.clone(),
@@ -243,6 +249,7 @@ impl Agent {
             recorder,
             references,
             volumes: Arc::new(volumes),
+            image_gc: Arc::new(ImageGc::new(self.config.image_gc.clone())),
             #[cfg(feature = "plugins")]
             devices: self.devices.clone(),
             prober,
@@ -251,6 +258,7 @@ impl Agent {
             bells,
             ledger: Mutex::default(),
             pods: Mutex::default(),
+            pods_changed: Notify::new(),
             verdicts,
             pulls: Semaphore::new(PULLS),
         }

@@ -1,6 +1,7 @@
 //! What an agent must know about its node and cluster.
 
 use crate::eviction::Eviction;
+use crate::image_gc::ImageGcPolicy;
 use crate::node_shutdown::PriorityGrace;
 use crate::runtime::LogLimits;
 use std::collections::BTreeMap;
@@ -46,6 +47,8 @@ pub struct Config {
     pub mount_filesystems: bool,
     /// When pods go because the node runs short of something.
     pub eviction: Eviction,
+    /// When images go that nothing uses.
+    pub image_gc: ImageGcPolicy,
     /// How long pods may take to end when the machine goes down, by their priority. None at all: they are not ended.
     pub shutdown_grace: Vec<PriorityGrace>,
     /// How often Node status is written when nothing changes.
@@ -99,6 +102,7 @@ impl Default for Config {
             machine: Machine::default(),
             mount_filesystems: true,
             eviction: Eviction::default(),
+            image_gc: ImageGcPolicy::default(),
             shutdown_grace: Vec::new(),
             status_period: Duration::from_secs(300),
             lease_period: Duration::from_secs(10),

@@ -16,7 +16,8 @@ pub use threshold::{Amount, Eviction, Signal, Threshold, ThresholdError, period}
 
 pub(crate) use admit::admit;
 pub(crate) use manager::Manager;
-pub(crate) use plan::Pressure;
+pub(crate) use observe::disk_levels;
+pub(crate) use plan::{Level, Pressure};
 
 use parking_lot::Mutex;
 use std::collections::HashMap;

@@ -11,6 +11,7 @@ mod dns;
 mod environment;
 pub mod eviction;
 mod handlers;
+mod image_gc;
 pub mod images;
 pub mod network;
 mod node_shutdown;
@@ -32,5 +33,6 @@ mod volumes;
 
 pub use agent::{Agent, AgentBuilder, BuildError, PodCidrHook};
 pub use config::{Config, Machine};
+pub use image_gc::{ImageGcError, ImageGcPolicy};
 pub use node_shutdown::{NodeShutdown, PriorityGrace};
 pub use server::ServerTls;

@@ -3,16 +3,20 @@
 use crate::eviction::{Verdict, Verdicts};
 use crate::pod::PodExt;
 use crate::pod_workers::Host;
+use crate::status::is_shown_over;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
+use windlass_core::apis::core::v1::Pod;
 use windlass_core::component::Shutdown;
 
 /// Pods of this priority and above are those the cluster can't do without.
 const CRITICAL: i32 = 2_000_000_000;
 /// What status says of a pod that ended so.
 pub(crate) const TERMINATED: &str = "Terminated";
+/// How long the API may take to hear of the last ends.
+const TELL: Duration = Duration::from_secs(5);
 const MESSAGE: &str = "Pod was terminated in response to imminent node shutdown.";
 
 /// How long pods of a priority, up to the next higher one that is named, may take to end.
@@ -51,8 +55,8 @@ impl PriorityGrace {
 
 impl NodeShutdown {
     /// Ends all pods, as [`crate::Config::shutdown_grace`] says; the node takes no others from now on. Returns when
-    /// none runs any more or all time is over. To be called when the machine goes down, before the agent is stopped;
-    /// it waits for ever without an agent that runs.
+    /// none runs any more and the API knows, or all time is over (and five seconds for the API). To be called when the
+    /// machine goes down, before the agent is stopped; it waits for ever without an agent that runs.
     pub async fn end_pods(&self) {
         self.0.begun.send_replace(true);
         // The sender lives as long as this value.
@@ -86,6 +90,10 @@ impl NodeShutdown {
                 None => return,
             }
         }
+        let told = tokio::time::timeout(TELL, told(&host, &pods));
+        if let Some(Err(_)) = shutdown.run_until_cancelled(told).await {
+            tracing::warn!("the API does not know of all pods that ended");
+        }
         self.0.done.send_replace(true);
     }
 }
@@ -106,6 +114,22 @@ async fn ended(host: &Host, uids: &[String]) {
         if events.next().await.is_none() {
             events = host.runtime.events();
         }
+    }
+}
+
+/// Returns when the API shows the end of these pods.
+async fn told(host: &Host, pods: &[Arc<Pod>]) {
+    loop {
+        let mut changed = std::pin::pin!(host.pods_changed.notified());
+        changed.as_mut().enable();
+        let goes_on = |pod: &Arc<Pod>| {
+            let known = host.pods.lock().get(pod.uid()).cloned();
+            known.is_some_and(|pod| !is_shown_over(&pod))
+        };
+        if !pods.iter().any(goes_on) {
+            return;
+        }
+        changed.await;
     }
 }
 

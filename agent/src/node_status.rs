@@ -8,5 +8,6 @@ mod register;
 
 pub(crate) use lease::renew_leases;
 pub(crate) use machine::{memory, nearest};
+#[cfg(feature = "plugins")]
 pub(crate) use object::Count;
 pub(crate) use register::NodeStatus;

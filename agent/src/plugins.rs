@@ -7,7 +7,6 @@
 
 pub(crate) mod csi;
 pub(crate) mod devices;
-mod folder;
 pub(crate) mod registry;
 
 use std::path::Path;

@@ -8,6 +8,7 @@ mod devices;
 mod dispatcher;
 mod effects;
 mod host;
+mod image_volumes;
 mod images;
 mod ledger;
 pub(crate) mod memory;

@@ -1,5 +1,6 @@
 //! Liveness, readiness and startup probes of all pods, on one timer.
 
+mod metrics;
 mod state;
 mod task;
 
@@ -8,6 +9,7 @@ use crate::pod::{PodExt, field_path};
 use crate::pod_workers::snapshot::{PodRuntime, timestamp};
 use crate::runtime::{ContainerId, ContainerState, Runtime};
 use jiff::Timestamp;
+use metrics::Counts;
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
@@ -65,6 +67,7 @@ pub(crate) type Notify = Arc<dyn Fn(&str) + Send + Sync>;
 pub(crate) struct Prober {
     commands: mpsc::Sender<Command>,
     results: Arc<Mutex<HashMap<String, PodProbes>>>,
+    counts: Arc<Counts>,
 }
 
 enum Command {
@@ -184,11 +187,13 @@ impl Prober {
     ) -> Self {
         let (commands, receiver) = mpsc::channel(BACKLOG);
         let results = Arc::<Mutex<HashMap<String, PodProbes>>>::default();
-        let task = task::Task::new(runtime, env, recorder, notify, results.clone());
+        let counts = Arc::<Counts>::default();
+        let found = task::Found { results: results.clone(), counts: counts.clone() };
+        let task = task::Task::new(runtime, env, recorder, notify, found);
         tokio::spawn(async move {
             shutdown.run_until_cancelled(task.run(receiver)).await;
         });
-        Self { commands, results }
+        Self { commands, results, counts }
     }
 
     /// Probes exactly these of a pod from now on.
@@ -222,8 +227,14 @@ impl Prober {
         }
     }
 
+    /// How often each probe was made, in Prometheus' text format.
+    pub(crate) fn metrics(&self) -> String {
+        self.counts.render()
+    }
+
     /// Forgets what was found of a pod.
     pub(crate) fn forget(&self, uid: &str) {
+        self.counts.forget(uid);
         self.results.lock().remove(uid);
     }
 }

@@ -2,6 +2,7 @@
 //! the client's certificate; what may be asked of a pod the API server has decided before.
 
 mod answers;
+mod configz;
 mod exec;
 mod listener;
 pub(crate) mod logs;

@@ -8,17 +8,23 @@ pub(crate) use mirror::{MirrorStep, Mirrors, is_mirror};
 
 use mirror::is_mirror_of;
 
-use crate::changes::Changes;
+use crate::changes::{Changes, Persistence};
 use parking_lot::Mutex;
 use rustix::fs::inotify::WatchFlags;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
 use windlass_core::Object;
 use windlass_core::clock::Clock;
 use windlass_core::component::Shutdown;
 use windlass_core::controller::ObjectKey;
+use windlass_core::workqueue::Backoff;
+
+/// When to look again at a folder that can't be read.
+const AGAIN: Backoff = Backoff { first: Duration::from_millis(500), max: Duration::from_secs(20) };
 
 type Pods = BTreeMap<ObjectKey, Arc<Object>>;
 
@@ -28,6 +34,8 @@ pub(crate) struct StaticPods {
     node: String,
     clock: Arc<dyn Clock>,
     pods: Mutex<Pods>,
+    /// Whether these are all.
+    known: watch::Sender<bool>,
 }
 
 // === impl StaticPods ===
@@ -35,7 +43,19 @@ pub(crate) struct StaticPods {
 impl StaticPods {
     /// Without a folder there are none.
     pub(crate) fn new(folder: Option<PathBuf>, node: &str, clock: Arc<dyn Clock>) -> Self {
-        Self { folder, node: node.to_owned(), clock, pods: Mutex::default() }
+        let known = watch::Sender::new(folder.is_none());
+        Self { folder, node: node.to_owned(), clock, pods: Mutex::default(), known }
+    }
+
+    /// Whether it is known which there are. Until then one that is not here may be there.
+    pub(crate) fn are_known(&self) -> bool {
+        *self.known.borrow()
+    }
+
+    /// Returns when it is known which there are.
+    pub(crate) async fn read(&self) {
+        // The sender lives as long as this value.
+        self.known.subscribe().wait_for(|known| *known).await.ok();
     }
 
     pub(crate) fn get(&self, key: &ObjectKey) -> Option<Arc<Object>> {
@@ -52,44 +72,40 @@ impl StaticPods {
         self.pods.lock().keys().cloned().collect()
     }
 
-    /// Reads the folder until shutdown, first of all at once, and tells which pods have come, changed or gone. Tells
-    /// `read` when it was read first.
-    pub(crate) async fn follow(
-        &self,
-        read: impl FnOnce(),
-        changed: impl Fn(ObjectKey),
-        shutdown: Shutdown,
-    ) {
-        let Some(folder) = self.folder.clone() else { return read() };
-        let mut changes = match watch(&folder).await {
-            Ok(changes) => changes,
-            Err(error) => {
-                tracing::error!(folder = %folder.display(), %error, "static pods can't be followed");
-                return read();
+    /// Reads the folder until shutdown, first of all at once, and tells which pods have come, changed or gone. While it
+    /// can't be read, what it held last holds.
+    pub(crate) async fn follow(&self, changed: impl Fn(ObjectKey), shutdown: Shutdown) {
+        let Some(folder) = &self.folder else { return };
+        let trouble = format!("static pods in {} can't be read", folder.display());
+        let mut persistence = Persistence::new(trouble, AGAIN);
+        let following = async {
+            loop {
+                persistence.after(self.step(folder, &changed).await).await;
             }
         };
-        self.look(&folder, &changed).await;
-        read();
-        while let Some(told) = shutdown.run_until_cancelled(changes.wait()).await {
-            if let Err(error) = told {
-                return tracing::error!(folder = %folder.display(), %error, "static pods are no longer followed");
-            }
-            self.look(&folder, &changed).await;
-        }
+        shutdown.run_until_cancelled(following).await;
     }
 
-    async fn look(&self, folder: &Path, changed: &impl Fn(ObjectKey)) {
+    async fn step(&self, folder: &Path, changed: &impl Fn(ObjectKey)) -> io::Result<()> {
+        self.look(folder, changed).await?.wait().await
+    }
+
+    /// Reads the folder; what tells that it has changed since. Another folder may have its name the next time.
+    async fn look(&self, folder: &Path, changed: &impl Fn(ObjectKey)) -> io::Result<Changes> {
+        tokio::fs::create_dir_all(folder).await?;
+        let changes = Changes::of(folder, Changes::NAMES | WatchFlags::CLOSE_WRITE)?;
         let (node, now, at) = (self.node.clone(), self.clock.now(), folder.to_path_buf());
         let read = tokio::task::spawn_blocking(move || {
             let files = manifest::files(&at)?;
             Ok::<_, io::Error>(manifest::pods(files, &node, now))
         });
-        let new: Pods = match read.await.map_err(io::Error::other).and_then(|read| read) {
-            Ok(pods) => pods,
-            Err(error) => {
-                return tracing::error!(folder = %folder.display(), %error, "static pods can't be read");
-            }
-        };
+        self.replace(read.await.map_err(io::Error::other)??).into_iter().for_each(changed);
+        self.known.send_replace(true);
+        Ok(changes)
+    }
+
+    /// Takes over what was read; the pods that have come, changed or gone.
+    fn replace(&self, new: Pods) -> Vec<ObjectKey> {
         let mut old = self.pods.lock();
         let uid = |pods: &Pods, key: &ObjectKey| pods.get(key).map(|pod| pod.header().uid.clone());
         let keys: Vec<_> = old.keys().chain(new.keys()).cloned().collect();
@@ -103,12 +119,6 @@ impl StaticPods {
                 old.insert(key, pod);
             }
         }
-        drop(old);
-        other.into_iter().for_each(changed);
+        other
     }
-}
-
-async fn watch(folder: &Path) -> io::Result<Changes> {
-    tokio::fs::create_dir_all(folder).await?;
-    Changes::of(folder, WatchFlags::CLOSE_WRITE | WatchFlags::MOVE | WatchFlags::DELETE)
 }

@@ -5,7 +5,7 @@ mod containers;
 pub(crate) mod patch;
 mod phase;
 
-pub(crate) use phase::{is_terminal, raw_phase};
+pub(crate) use phase::{is_shown_over, is_terminal, raw_phase};
 
 use crate::pod::PodExt;
 use crate::pod_workers::plan::{Input, Life};

@@ -8,7 +8,8 @@ pub(crate) mod csi;
 mod downward;
 mod empty_dir;
 mod host_path;
-mod mounts;
+mod image;
+pub(crate) mod mounts;
 mod ownership;
 mod payload;
 mod projected;
@@ -19,6 +20,7 @@ mod token;
 use crate::config::Config;
 use crate::pod::PodExt;
 use crate::references::References;
+use crate::runtime::Runtime;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use parking_lot::Mutex;
@@ -84,6 +86,7 @@ const PLUGINS: &[&dyn VolumePlugin] = &[
     &downward::DownwardApi,
     &projected::Projected,
     &claim::Claim,
+    &image::Image,
     #[cfg(feature = "plugins")]
     &csi::Inline,
 ];
@@ -94,6 +97,7 @@ pub(crate) struct VolumeManager {
     pub(crate) client: Arc<dyn Client>,
     pub(crate) env: Env,
     pub(crate) references: Arc<References>,
+    runtime: Arc<dyn Runtime>,
     #[cfg(feature = "plugins")]
     pub(crate) csi: Arc<csi::Csi>,
     pub(crate) tokens: token::Tokens,
@@ -108,6 +112,7 @@ impl VolumeManager {
         client: Arc<dyn Client>,
         env: Env,
         references: Arc<References>,
+        runtime: Arc<dyn Runtime>,
         #[cfg(feature = "plugins")] csi: Arc<csi::Csi>,
     ) -> Self {
         let tokens = token::Tokens::default();
@@ -116,6 +121,7 @@ impl VolumeManager {
             client,
             env,
             references,
+            runtime,
             #[cfg(feature = "plugins")]
             csi,
             tokens,
@@ -181,6 +187,7 @@ impl VolumeManager {
         self.references.release(uid);
         #[cfg(feature = "plugins")]
         self.csi.tear_down(uid).await?;
+        self.unmount_images(uid).await?;
         let dir = self.config.pod_dir(uid);
         blocking(move || mounts::remove_tree(&dir)).await
     }

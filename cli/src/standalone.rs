@@ -30,10 +30,11 @@ pub use cluster::Cluster;
 pub use dns::ClusterDns;
 #[cfg(feature = "cli")]
 pub(crate) use identity::make_private_dir;
-pub use kubelet::KubeletOptions;
+pub use kubelet::{Farewell, KubeletOptions};
 pub use node::{ProxyDuties, agent as node_agent, dns, images, proxy};
 pub use options::{
-    Encryption, NodeOptions, Options, Progress, ProxyMode, RuntimeKind, RuntimeOptions,
+    Encryption, NodeOptions, Options, Progress, ProxyMode, ProxyOptions, RuntimeKind,
+    RuntimeOptions,
 };
 
 use std::path::PathBuf;

@@ -1,6 +1,7 @@
 //! The proxy as a component: informers in, backend out.
 
 mod driver;
+mod latency;
 mod policies;
 #[cfg(test)]
 mod tests;
@@ -10,47 +11,27 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
-use serde::Deserialize;
 use tokio::sync::Notify;
 use windlass_core::Object;
 use windlass_core::cache::{Change, Informer, InformerFactory};
 use windlass_core::clock::Env;
 use windlass_core::component::{BoxError, Component, Ready, Shutdown};
-use windlass_core::scheme::{ENDPOINTSLICES, NODES, SERVICES};
+use windlass_core::scheme::{ENDPOINTSLICES, SERVICES};
 
 use self::driver::Driver;
+use self::latency::Latency;
 use crate::backend::{self, Backend};
 use crate::config::{ChangeTracker, name_of};
 use crate::health::{Health, Server, http};
 use crate::metrics::Metrics;
-use crate::model::{EndpointSliceView, ServiceView};
+use crate::model::{EndpointSliceView, NodeView, ServiceView};
 use crate::policy::PolicyTracker;
 use crate::topology::NodeIdentity;
 
 const ZONE_LABEL: &str = "topology.kubernetes.io/zone";
-
-/// Whom the cluster autoscaler is about to delete.
-const TO_BE_DELETED: &str = "ToBeDeletedByClusterAutoscaler";
-
-/// View of a v1 Node: its taints.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-struct NodeView {
-    spec: NodeSpecView,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-struct NodeSpecView {
-    taints: Option<Vec<TaintView>>,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-struct TaintView {
-    key: String,
-}
 
 /// Keeps a backend in step with Services and EndpointSlices.
 pub struct Proxy {
@@ -73,7 +54,7 @@ pub struct ProxyBuilder {
 pub(crate) struct Shared {
     pub(crate) trackers: Mutex<Trackers>,
     changed: Notify,
-    metrics: Metrics,
+    pub(crate) metrics: Metrics,
     pub(crate) health: Health,
     env: Env,
 }
@@ -82,6 +63,7 @@ pub(crate) struct Shared {
 pub(crate) struct Trackers {
     pub(crate) services: ChangeTracker,
     pub(crate) policies: PolicyTracker,
+    latency: Latency,
     /// Policies are handed out only when all pods and namespaces are known.
     enforcing: bool,
 }
@@ -210,7 +192,7 @@ impl Shared {
     pub(crate) fn new(node_name: &str, metrics: Metrics, env: Env) -> Self {
         let node = NodeIdentity { name: node_name.to_owned(), zone: None };
         Self {
-            trackers: Mutex::new(Trackers::new(node)),
+            trackers: Mutex::new(Trackers::new(node, env.clock.now())),
             changed: Notify::new(),
             metrics,
             health: Health::default(),
@@ -226,29 +208,36 @@ impl Shared {
         let slices: Arc<Informer<EndpointSliceView>> = factory.informer(ENDPOINTSLICES);
         let shared = self.clone();
         slices.on_change(move |change| shared.slice(change));
-        let nodes: Arc<Informer<NodeView>> =
-            factory.filtered(NODES, &format!("metadata.name={node_name}"));
+        let nodes = NodeView::informer(factory, node_name);
         let shared = self.clone();
         nodes.on_change(move |change| shared.node(change));
         [services.synced(), slices.synced(), nodes.synced()]
     }
 
     fn service(&self, change: &Change<ServiceView>) {
-        self.metrics.service_changes.inc();
-        self.track(|tracker| match change {
-            Change::Deleted(entry) => tracker.service_deleted(&name_of(&entry.object)),
-            Change::Added(entry) | Change::Updated { new: entry, .. } => {
-                tracker.service_applied(entry.clone())
+        self.track(|tracker| {
+            self.metrics.service_changed();
+            match change {
+                Change::Deleted(entry) => tracker.service_deleted(&name_of(&entry.object)),
+                Change::Added(entry) | Change::Updated { new: entry, .. } => {
+                    tracker.service_applied(entry.clone());
+                }
             }
         });
     }
 
     fn slice(&self, change: &Change<EndpointSliceView>) {
-        self.metrics.endpoint_changes.inc();
-        self.track(|tracker| match change {
-            Change::Deleted(entry) => tracker.slice_deleted(&name_of(&entry.object)),
-            Change::Added(entry) | Change::Updated { new: entry, .. } => {
-                tracker.slice_applied(entry.clone())
+        self.update(|trackers| {
+            self.metrics.endpoints_changed();
+            match change {
+                Change::Deleted(entry) => {
+                    trackers.latency.deleted(&name_of(&entry.object));
+                    trackers.services.slice_deleted(&name_of(&entry.object));
+                }
+                Change::Added(entry) | Change::Updated { new: entry, .. } => {
+                    trackers.latency.applied(entry);
+                    trackers.services.slice_applied(entry.clone());
+                }
             }
         });
     }
@@ -280,20 +269,13 @@ impl Shared {
     }
 }
 
-// === impl NodeView ===
-
-impl NodeView {
-    fn is_drained(&self) -> bool {
-        self.spec.taints.iter().flatten().any(|taint| taint.key == TO_BE_DELETED)
-    }
-}
-
 // === impl Trackers ===
 
 impl Trackers {
-    fn new(node: NodeIdentity) -> Self {
+    fn new(node: NodeIdentity, now: Timestamp) -> Self {
         let policies = PolicyTracker::new(node.name.clone());
-        Self { services: ChangeTracker::new(node), policies, enforcing: false }
+        let (services, latency) = (ChangeTracker::new(node), Latency::new(now));
+        Self { services, policies, latency, enforcing: false }
     }
 
     fn has_changes(&self) -> bool {

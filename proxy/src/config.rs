@@ -1,5 +1,6 @@
 //! Tracks Services and EndpointSlices and yields just the ports that changed.
 
+mod local;
 mod services;
 #[cfg(test)]
 mod tests;
@@ -10,6 +11,7 @@ use rustc_hash::FxHashSet;
 use windlass_core::Object;
 use windlass_core::cache::Entry;
 
+pub(crate) use self::local::{Asking, WithoutLocal};
 pub(crate) use self::services::{Known, ServiceTable};
 use crate::backend::Change;
 use crate::model::{
@@ -29,6 +31,7 @@ pub struct ChangeTracker {
     node: NodeIdentity,
     tracked: ServiceTable<HandedOut>,
     dirty: FxHashSet<NamespacedName>,
+    without_local: WithoutLocal,
 }
 
 /// What the last [`ChangeTracker::take`] handed out.
@@ -39,7 +42,12 @@ type HandedOut = Vec<Arc<ServicePort>>;
 impl ChangeTracker {
     /// An empty tracker for a node.
     pub fn new(node: NodeIdentity) -> Self {
-        Self { node, tracked: ServiceTable::default(), dirty: FxHashSet::default() }
+        Self {
+            node,
+            tracked: ServiceTable::default(),
+            dirty: FxHashSet::default(),
+            without_local: WithoutLocal::default(),
+        }
     }
 
     /// The node's zone is known, or changed: hints have to be looked at again.
@@ -86,10 +94,17 @@ impl ChangeTracker {
         let mut change = Change::default();
         for key in std::mem::take(&mut self.dirty) {
             let Some(tracked) = self.tracked.get_mut(&key) else { continue };
+            tracked.kept.iter().for_each(|port| self.without_local.remove(port));
             tracked.recompute(&key, &self.node, &mut change);
+            tracked.kept.iter().for_each(|port| self.without_local.add(port));
             self.tracked.tidy(&key);
         }
         change
+    }
+
+    /// How many of the ports as last handed out lack an endpoint on this node.
+    pub(crate) fn without_local(&self) -> &WithoutLocal {
+        &self.without_local
     }
 
     /// The whole state as last handed out by [`take`](Self::take), for a full resync.

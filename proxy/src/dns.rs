@@ -49,7 +49,8 @@ pub struct DnsOptions {
     pub domain: String,
     /// Answers there, by UDP and TCP. Port 0 takes any.
     pub listen: SocketAddr,
-    /// Puts the address on the loopback interface first, and takes it off in the end. Needs root.
+    /// Puts the address on the loopback interface first, and takes it off in the end, also when it fails or is dropped;
+    /// one that somebody else has put there stays. Needs root.
     pub take_address: bool,
     /// Whom names outside the cluster are asked of.
     pub forward: Forward,
@@ -81,9 +82,10 @@ impl DnsOptions {
         }
     }
 
+    /// The sockets, and the address where it has to be given back.
     async fn bind(&self) -> io::Result<(Sockets, Option<LocalAddress>)> {
         let taken = match self.take_address {
-            true => Some(LocalAddress::take(self.listen.ip()).await?),
+            true => LocalAddress::take(self.listen.ip())?,
             false => None,
         };
         Ok((Sockets::bind(self.listen).await?, taken))
@@ -147,16 +149,13 @@ impl Component for Dns {
         }
         let listen = self.options.listen;
         let bound = self.options.bind().await;
-        let (sockets, taken) = bound.map_err(|error| {
+        let (sockets, _taken) = bound.map_err(|error| {
             format!("DNS can't listen on {listen}: {error}. Choose another address, or none")
         })?;
         (self.on_listen)(sockets.address()?);
         let server = Arc::new(Server { resolver, metrics: self.metrics.clone() });
         ready.set();
         shutdown.run_until_cancelled(server.run(sockets)).await;
-        if let Some(taken) = taken {
-            taken.give_back().await?;
-        }
         Ok(())
     }
 }

@@ -15,7 +15,7 @@ use self::http::{Answer, Answers};
 use crate::component::Shared;
 use crate::{dump, metrics};
 
-/// Changes that wait for longer than this make the proxy unhealthy.
+/// A change that waits, a sync that hangs or syncs that fail for longer than this make the proxy unhealthy.
 const STALE_AFTER: SignedDuration = SignedDuration::from_secs(60);
 
 /// How syncing goes; written by the proxy, read by the server.
@@ -124,8 +124,16 @@ impl Server {
 impl Answers for Server {
     fn get(&self, path: &str) -> Option<Answer> {
         match path {
-            "/healthz" => Some(self.health(true)),
-            "/livez" => Some(self.health(false)),
+            "/healthz" => {
+                let answer = self.health(true);
+                self.shared.metrics.answered_healthz(answer.status);
+                Some(answer)
+            }
+            "/livez" => {
+                let answer = self.health(false);
+                self.shared.metrics.answered_livez(answer.status);
+                Some(answer)
+            }
             "/metrics" => Some(self.metrics()),
             _ => dump::answer(path.strip_prefix("/dump")?, &self.shared),
         }

@@ -14,6 +14,7 @@ mod health;
 mod ledger;
 mod metrics;
 pub mod model;
+mod netlink;
 pub mod policy;
 pub mod topology;
 

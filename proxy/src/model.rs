@@ -5,6 +5,7 @@
 
 mod compute;
 mod network;
+mod node;
 mod service;
 mod slice;
 #[cfg(test)]
@@ -16,6 +17,8 @@ use std::sync::Arc;
 
 pub use compute::service_ports;
 pub use network::{AddressRange, Network, ParseNetworkError};
+pub use node::NodePortAddresses;
+pub(crate) use node::NodeView;
 pub use service::{
     ClientIpConfig, LoadBalancerIngress, LoadBalancerStatus, ServicePortView, ServiceSpecView,
     ServiceStatusView, ServiceView, SessionAffinityConfig,

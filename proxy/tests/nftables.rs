@@ -293,6 +293,52 @@ fn endpoints_outside_the_pods_networks_serve_too() {
     assert_eq!(lab.node.get(ADDRESS).unwrap().0, "outside");
 }
 
+/// A kernel without SCTP sockets passes its packets on all the same.
+#[test]
+fn sctp() {
+    use rustix::net::{AddressFamily, SocketType, ipproto, recv, sendto, sockopt};
+    let Some(lab) = Lab::new("sctp", 2) else { return };
+    let _backend = served(&lab, vec![over(Protocol::Sctp, service("sctp", IP, pods([0])))]);
+    let raw = || async {
+        let raw = rustix::net::socket(AddressFamily::INET, SocketType::RAW, Some(ipproto::SCTP));
+        let raw = raw.unwrap();
+        let patience = Some(Duration::from_secs(5));
+        sockopt::set_socket_timeout(&raw, sockopt::Timeout::Recv, patience).unwrap();
+        raw
+    };
+    let (server, client) = (lab.pods[0].run(raw), lab.pods[1].run(raw));
+    let to = SocketAddr::new(IP.parse().unwrap(), 0);
+    sendto(&client, &sctp_init(5555, 80), rustix::net::SendFlags::empty(), &to).unwrap();
+    let mut buffer = [0; 256];
+    let received = recv(&server, &mut buffer, rustix::net::RecvFlags::empty());
+    let length = received.expect("it comes to the endpoint").0;
+    let (header, packet) = buffer[..length].split_at(20);
+    assert_eq!(
+        std::net::Ipv4Addr::from_octets(header[12..16].try_into().unwrap()).to_string(),
+        pod_ip(1)
+    );
+    assert_eq!(packet, sctp_init(5555, 8080), "the endpoint's port, and its checksum");
+}
+
+/// A first packet (RFC 9260): the header, and a chunk INIT.
+fn sctp_init(from: u16, to: u16) -> Vec<u8> {
+    let mut packet = Vec::new();
+    packet.extend([from.to_be_bytes(), to.to_be_bytes()].concat());
+    packet.extend([0; 8]);
+    packet.extend([1, 0, 0, 20]);
+    packet.extend([7_u32, 65_536].map(u32::to_be_bytes).concat());
+    packet.extend([1_u16, 1].map(u16::to_be_bytes).concat());
+    packet.extend(1_u32.to_be_bytes());
+    let sum = crc32c(&packet).to_le_bytes();
+    packet[8..12].copy_from_slice(&sum);
+    packet
+}
+
+fn crc32c(bytes: &[u8]) -> u32 {
+    let step = |sum: u32| if sum & 1 == 1 { (sum >> 1) ^ 0x82f6_3b78 } else { sum >> 1 };
+    !bytes.iter().fold(!0, |sum, byte| (0..8).fold(sum ^ u32::from(*byte), |sum, _| step(sum)))
+}
+
 #[test]
 fn udp_clients_that_came_before_the_service_get_through() {
     let Some(lab) = Lab::new("udpnp", 1) else { return };
@@ -375,25 +421,6 @@ fn pods_on_a_bridge_with_isolated_ports() {
     assert_eq!(lab.pods[2].get(ADDRESS).unwrap().1, pod_ip(2), "a pod keeps its address");
     assert_eq!(lab.pods[0].servers(ADDRESS, 40).len(), 2, "its own endpoint is one of them");
     assert_eq!(lab.pods[2].get(&format!("{}:8080", pod_ip(0))).unwrap().0, "pod0");
-}
-
-#[test]
-fn endpoints_come_and_go() {
-    let Some(lab) = Lab::new("change", 4) else { return };
-    let backend = served(&lab, vec![service("web", IP, pods([0]))]);
-    let client = &lab.pods[3];
-    assert_eq!(client.servers(ADDRESS, 10).keys().collect::<Vec<_>>(), ["pod0"]);
-    let backend = lab.apply(backend, vec![service("web", IP, pods([0, 1, 2]))], Vec::new());
-    assert_eq!(client.servers(ADDRESS, 90).len(), 3);
-    let backend = lab.apply(backend, vec![service("web", IP, pods([1]))], Vec::new());
-    assert_eq!(client.servers(ADDRESS, 20).keys().collect::<Vec<_>>(), ["pod1"]);
-    let mut moved = service("web", IP, pods([1]));
-    moved.port = 81;
-    let backend = lab.apply(backend, vec![moved], Vec::new());
-    assert_eq!(client.get("10.96.0.10:81").unwrap().0, "pod1");
-    assert_eq!(client.get(ADDRESS), Err(ErrorKind::ConnectionRefused));
-    let _backend = lab.apply(backend, Vec::new(), vec![service("web", IP, Vec::new()).key]);
-    assert!(client.get("10.96.0.10:81").is_err());
 }
 
 #[test]

@@ -3,6 +3,8 @@
 mod api;
 mod evicted;
 mod fixed;
+mod image_volumes;
+mod images;
 mod lives;
 mod pods;
 mod resize;
@@ -35,6 +37,7 @@ struct TestNode {
     down: NodeShutdown,
     root: tempfile::TempDir,
     env: Env,
+    config: Config,
 }
 
 impl TestNode {
@@ -47,39 +50,46 @@ impl TestNode {
     }
 
     async fn with(director: impl Director + 'static, listener: Option<TcpListener>) -> Self {
-        let env = Env::simulated(7);
-        let clock = env.clock.clone();
-        let runtime = FakeRuntime::new(director, move || clock.now().into());
-        runtime.pull_image_for_tests().await;
-        let node = Self {
-            api: Arc::new(MemoryApi::default()),
-            runtime,
-            shutdown: Shutdown::new(),
-            down: NodeShutdown::default(),
-            root: tempfile::tempdir().expect("a folder"),
-            env,
-        };
+        let node = Self::idle(director).await;
         node.start_agent(&node.shutdown, listener).await;
         node
     }
 
-    /// Starts an agent over the node's runtime and folder, as after a restart.
-    async fn start_agent(&self, shutdown: &Shutdown, listener: Option<TcpListener>) {
+    /// One whose agent is not started yet.
+    async fn idle(director: impl Director + 'static) -> Self {
+        let env = Env::simulated(7);
+        let clock = env.clock.clone();
+        let runtime = FakeRuntime::new(director, move || clock.now().into());
+        runtime.pull_image_for_tests().await;
+        let root = tempfile::tempdir().expect("a folder");
         let config = Config {
             node_name: "n1".into(),
-            root_dir: self.root.path().into(),
+            root_dir: root.path().into(),
             mount_filesystems: false,
             shutdown_grace: PriorityGrace::usual(Duration::from_secs(30), Duration::from_secs(10)),
-            static_pod_path: Some(self.root.path().join("manifests")),
+            static_pod_path: Some(root.path().join("manifests")),
             ..Config::default()
         };
+        Self {
+            api: Arc::new(MemoryApi::default()),
+            runtime,
+            shutdown: Shutdown::new(),
+            down: NodeShutdown::default(),
+            root,
+            env,
+            config,
+        }
+    }
+
+    /// Starts an agent over the node's runtime and folder, as after a restart.
+    async fn start_agent(&self, shutdown: &Shutdown, listener: Option<TcpListener>) {
         let client: Arc<dyn Client> = self.api.clone();
         let mut builder = Agent::builder();
         if let Some(listener) = listener {
             builder = builder.serve(listener, None);
         }
         let agent = builder
-            .config(config)
+            .config(self.config.clone())
             .client(client.clone())
             .informers(InformerFactory::new(client, shutdown.clone()))
             .env(self.env.clone())

@@ -4,12 +4,12 @@ use super::admit::is_critical;
 use super::limits::{self, Disk};
 use super::plan::{self, Crossed, Decision};
 use super::rank::{self, PodUsage, Use};
-use super::threshold::Signal;
 use super::{EVICTED, Verdict, Verdicts, message, observe};
 use crate::config::Config;
 use crate::pod::PodExt;
 use crate::pod_workers::Host;
 use crate::resources::{amount, requests};
+use crate::runtime::Runtime;
 use crate::stats::{PodStats, Stats};
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -29,6 +29,7 @@ const AT_ONCE: Duration = Duration::from_secs(1);
 pub(crate) struct Manager {
     config: Arc<Config>,
     clock: Arc<dyn Clock>,
+    runtime: Arc<dyn Runtime>,
     verdicts: Arc<Verdicts>,
     memory: plan::Memory,
     /// The pod that went last for want of something, and when.
@@ -38,14 +39,21 @@ pub(crate) struct Manager {
 // === impl Manager ===
 
 impl Manager {
-    pub(crate) fn new(config: Arc<Config>, clock: Arc<dyn Clock>, verdicts: Arc<Verdicts>) -> Self {
-        Self { config, clock, verdicts, memory: plan::Memory::default(), last: None }
+    pub(crate) fn new(
+        config: Arc<Config>,
+        clock: Arc<dyn Clock>,
+        runtime: Arc<dyn Runtime>,
+        verdicts: Arc<Verdicts>,
+    ) -> Self {
+        Self { config, clock, runtime, verdicts, memory: plan::Memory::default(), last: None }
     }
 
     /// Looks at the node, and says how it is.
     pub(crate) async fn look(&mut self) -> Option<Crossed> {
         let root = self.config.root_dir.clone();
-        let levels = tokio::task::spawn_blocking(move || observe::levels(&root)).await;
+        let images = self.runtime.image_root().await;
+        let look = move || observe::levels(&root, images.as_deref());
+        let levels = tokio::task::spawn_blocking(look).await;
         let levels = levels.unwrap_or_else(|error| {
             tracing::error!(%error, "the look at the node broke off");
             plan::Levels::new()
@@ -64,9 +72,9 @@ impl Manager {
             if limits(&host, &pods).await {
                 continue;
             }
-            if let Some(crossed) = act.filter(|_| !self.one_goes(&host)) {
-                self.relieve(&host, &pods, &crossed).await;
-            }
+            let Some(crossed) = act.filter(|_| !self.one_goes(&host)) else { continue };
+            let Some(crossed) = self.reclaim(&host, crossed).await else { continue };
+            self.relieve(&host, &pods, &crossed).await;
         }
     }
 
@@ -74,6 +82,26 @@ impl Manager {
     fn one_goes(&self, host: &Host) -> bool {
         let recent = |at: Timestamp| at + ONE_AT_A_TIME > self.clock.now();
         self.last.as_ref().is_some_and(|(uid, at)| recent(*at) && !host.cache.pod(uid).is_quiet())
+    }
+
+    /// Takes away images that nothing uses; what is crossed then still.
+    async fn reclaim(&mut self, host: &Host, crossed: Crossed) -> Option<Crossed> {
+        let signal = crossed.threshold.signal;
+        if !signal.is_disk() {
+            return Some(crossed);
+        }
+        let Some(images) = self.runtime.image_root().await else { return Some(crossed) };
+        if !signal.is_images() && !observe::same_disk(&images, &self.config.root_dir) {
+            return Some(crossed);
+        }
+        match host.image_gc.delete_unused(host).await {
+            Ok(0) => Some(crossed),
+            Ok(_) => self.look().await,
+            Err(error) => {
+                tracing::warn!(%error, "not all images that nothing uses could be removed");
+                self.look().await
+            }
+        }
     }
 
     async fn relieve(&mut self, host: &Host, pods: &[Arc<Pod>], crossed: &Crossed) {
@@ -85,7 +113,7 @@ impl Manager {
         let mut all = Vec::new();
         for pod in pods {
             let disk = match signal {
-                Signal::NodefsAvailable | Signal::NodefsInodesFree => measure(host, pod).await,
+                signal if signal.is_disk() => measure(host, pod).await,
                 _ => Disk::default(),
             };
             let stats = stats.pods.iter().find(|stats| stats.pod.uid == pod.uid());
@@ -111,8 +139,7 @@ impl Manager {
 fn candidates(host: &Host) -> Vec<Arc<Pod>> {
     let pods = host.pods.lock();
     let stays = |pod: &&Arc<Pod>| {
-        let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
-        !phase.is_some_and(crate::status::is_terminal)
+        !crate::status::is_shown_over(pod)
             && pod.deletion().is_none()
             && host.verdicts.of(pod.uid()).is_none()
     };

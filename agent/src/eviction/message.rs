@@ -29,8 +29,10 @@ pub(super) fn low(crossed: &Crossed, pod: &PodUsage) -> String {
 
 fn in_words(signal: Signal, amount: i64) -> String {
     match signal {
-        Signal::MemoryAvailable | Signal::NodefsAvailable => bytes(amount),
-        Signal::NodefsInodesFree | Signal::PidAvailable => amount.to_string(),
+        Signal::MemoryAvailable | Signal::NodefsAvailable | Signal::ImagefsAvailable => {
+            bytes(amount)
+        }
+        _ => amount.to_string(),
     }
 }
 

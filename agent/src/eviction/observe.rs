@@ -11,7 +11,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 /// What the node has left. What can't be seen is left out. Reads files, and so blocks.
-pub(super) fn levels(root: &Path) -> Levels {
+pub(super) fn levels(root: &Path, images: Option<&Path>) -> Levels {
     let mut levels = Levels::new();
     let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
     if let (Some(available), Some(capacity)) =
@@ -19,21 +19,37 @@ pub(super) fn levels(root: &Path) -> Levels {
     {
         levels.insert(Signal::MemoryAvailable, Level { available, capacity });
     }
-    if let Some(disk) = nearest(root).and_then(|path| rustix::fs::statvfs(path).ok()) {
-        let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
-        // Of what can be used at all: some blocks are kept back by the file system.
-        let usable = disk.f_blocks.saturating_sub(disk.f_bfree).saturating_add(disk.f_bavail);
-        let bytes = |blocks: u64| number(blocks.saturating_mul(disk.f_frsize));
-        let level = Level { available: bytes(disk.f_bavail), capacity: bytes(usable) };
-        levels.insert(Signal::NodefsAvailable, level);
-        // Some file systems make inodes as they are needed, and tell of none.
-        if disk.f_files > 0 {
-            let level = Level { available: number(disk.f_favail), capacity: number(disk.f_files) };
-            levels.insert(Signal::NodefsInodesFree, level);
-        }
+    let disks = [
+        (Some(root), Signal::NodefsAvailable, Signal::NodefsInodesFree),
+        (images, Signal::ImagefsAvailable, Signal::ImagefsInodesFree),
+    ];
+    for (path, bytes, inodes) in disks {
+        let Some((space, files)) = path.and_then(disk_levels) else { continue };
+        levels.insert(bytes, space);
+        levels.extend(files.map(|level| (inodes, level)));
     }
     levels.extend(pids().map(|level| (Signal::PidAvailable, level)));
     levels
+}
+
+/// The bytes of the disk that a folder is on, and its inodes where it counts them.
+pub(crate) fn disk_levels(path: &Path) -> Option<(Level, Option<Level>)> {
+    let disk = rustix::fs::statvfs(nearest(path)?).ok()?;
+    let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+    // Of what can be used at all: some blocks are kept back by the file system.
+    let usable = disk.f_blocks.saturating_sub(disk.f_bfree).saturating_add(disk.f_bavail);
+    let bytes = |blocks: u64| number(blocks.saturating_mul(disk.f_frsize));
+    let space = Level { available: bytes(disk.f_bavail), capacity: bytes(usable) };
+    // Some file systems make inodes as they are needed, and tell of none.
+    let files = (disk.f_files > 0)
+        .then(|| Level { available: number(disk.f_favail), capacity: number(disk.f_files) });
+    Some((space, files))
+}
+
+/// Whether two folders are on one disk. So said when it can't be seen.
+pub(super) fn same_disk(one: &Path, other: &Path) -> bool {
+    let device = |path: &Path| Some(fs::metadata(nearest(path)?).ok()?.dev());
+    device(one) == device(other)
 }
 
 fn pids() -> Option<Level> {
@@ -115,7 +131,7 @@ mod tests {
 
     #[test]
     fn this_node_has_something_left() {
-        let levels = levels(Path::new("/no/such/folder"));
+        let levels = levels(Path::new("/no/such/folder"), Some(Path::new("/proc")));
         for signal in [Signal::MemoryAvailable, Signal::NodefsAvailable, Signal::PidAvailable] {
             let level = levels[&signal];
             assert!(
@@ -123,6 +139,8 @@ mod tests {
                 "{signal:?} {level:?}"
             );
         }
+        assert_eq!(levels[&Signal::ImagefsAvailable], Level::default(), "a disk of its own");
+        assert!(!same_disk(Path::new("/no/such/folder"), Path::new("/proc")));
     }
 
     #[test]

@@ -22,6 +22,13 @@ pub(crate) struct Level {
 /// What was seen; what can't be seen is left out.
 pub(crate) type Levels = BTreeMap<Signal, Level>;
 
+const DISK: [Signal; 4] = [
+    Signal::NodefsAvailable,
+    Signal::NodefsInodesFree,
+    Signal::ImagefsAvailable,
+    Signal::ImagefsInodesFree,
+];
+
 /// What is remembered from one look to the next.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
@@ -75,7 +82,7 @@ pub(super) fn decide(
     };
     let pressure = Pressure {
         memory: recent(Signal::MemoryAvailable),
-        disk: recent(Signal::NodefsAvailable) || recent(Signal::NodefsInodesFree),
+        disk: DISK.into_iter().any(recent),
         pid: recent(Signal::PidAvailable),
     };
     Decision { pressure, act: due.into_iter().next() }

@@ -42,8 +42,8 @@ pub(super) fn first(signal: Signal, pods: &[PodUsage]) -> Option<&PodUsage> {
     eligible.min_by_key(|pod| {
         let over = match signal {
             Signal::MemoryAvailable => pod.memory.over(),
-            Signal::NodefsAvailable => pod.disk.over(),
-            Signal::NodefsInodesFree => pod.inodes,
+            Signal::NodefsAvailable | Signal::ImagefsAvailable => pod.disk.over(),
+            Signal::NodefsInodesFree | Signal::ImagefsInodesFree => pod.inodes,
             Signal::PidAvailable => pod.processes,
         };
         // Nobody asks for process numbers.

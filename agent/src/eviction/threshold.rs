@@ -13,6 +13,10 @@ pub enum Signal {
     NodefsAvailable,
     /// `nodefs.inodesFree`.
     NodefsInodesFree,
+    /// `imagefs.available`: the disk of images, which may be the same.
+    ImagefsAvailable,
+    /// `imagefs.inodesFree`.
+    ImagefsInodesFree,
     /// `pid.available`.
     PidAvailable,
 }
@@ -55,7 +59,7 @@ pub struct Eviction {
 pub enum ThresholdError {
     /// It is no `SIGNAL<AMOUNT`, or the signal is not known.
     #[error(
-        "invalid eviction threshold \"{0}\": expected SIGNAL<QUANTITY or SIGNAL<PERCENTAGE%, with SIGNAL one of memory.available, nodefs.available, nodefs.inodesFree, pid.available"
+        "invalid eviction threshold \"{0}\": expected SIGNAL<QUANTITY or SIGNAL<PERCENTAGE%, with SIGNAL one of memory.available, nodefs.available, nodefs.inodesFree, imagefs.available, imagefs.inodesFree, pid.available"
     )]
     Invalid(String),
     /// A signal has two thresholds of a kind.
@@ -69,10 +73,12 @@ pub enum ThresholdError {
     NoGrace(String),
 }
 
-const SIGNALS: [(Signal, &str); 4] = [
+const SIGNALS: [(Signal, &str); 6] = [
     (Signal::MemoryAvailable, "memory.available"),
     (Signal::NodefsAvailable, "nodefs.available"),
     (Signal::NodefsInodesFree, "nodefs.inodesFree"),
+    (Signal::ImagefsAvailable, "imagefs.available"),
+    (Signal::ImagefsInodesFree, "imagefs.inodesFree"),
     (Signal::PidAvailable, "pid.available"),
 ];
 
@@ -89,12 +95,22 @@ impl Signal {
         SIGNALS.iter().find(|(_, known)| *known == name).map(|(signal, _)| *signal)
     }
 
+    /// Whether it is of a disk, of which images may be taken away.
+    pub(super) fn is_disk(self) -> bool {
+        !matches!(self, Self::MemoryAvailable | Self::PidAvailable)
+    }
+
+    /// Whether it is of the disk of images, and not of the disk of volumes and logs.
+    pub(super) fn is_images(self) -> bool {
+        matches!(self, Self::ImagefsAvailable | Self::ImagefsInodesFree)
+    }
+
     /// What runs short, as messages name it.
     pub(super) fn resource(self) -> &'static str {
         match self {
             Self::MemoryAvailable => "memory",
-            Self::NodefsAvailable => "ephemeral-storage",
-            Self::NodefsInodesFree => "inodes",
+            Self::NodefsAvailable | Self::ImagefsAvailable => "ephemeral-storage",
+            Self::NodefsInodesFree | Self::ImagefsInodesFree => "inodes",
             Self::PidAvailable => "pids",
         }
     }
@@ -143,6 +159,8 @@ impl Default for Eviction {
                 hard(Signal::MemoryAvailable, Amount::Absolute(100 << 20)),
                 hard(Signal::NodefsAvailable, Amount::PartUpTo(1000, 10 << 30)),
                 hard(Signal::NodefsInodesFree, Amount::Part(500)),
+                hard(Signal::ImagefsAvailable, Amount::PartUpTo(1500, 10 << 30)),
+                hard(Signal::ImagefsInodesFree, Amount::Part(500)),
             ],
             max_pod_grace: Duration::ZERO,
             pressure_transition: Duration::from_secs(300),

@@ -18,7 +18,7 @@ mod tests;
 pub(crate) use self::inner::remove_tree;
 use self::shared::{Guard, Shared, Stamp};
 use super::archive::{ArchiveFile, Found};
-use super::{Credentials, ImageId, ImageStatus, Images, blob, layer, reference};
+use super::{Credentials, ImageId, ImageStatus, Images, Registries, blob, layer, reference};
 use crate::runtime::{Error, Result};
 use async_trait::async_trait;
 use oci_spec::image::ImageConfiguration;
@@ -39,6 +39,7 @@ pub struct ImageStore {
 
 pub(super) struct Inner {
     root: PathBuf,
+    pub(super) registries: Registries,
     shared: Shared,
     state: Mutex<State>,
     /// One import or pull commits at a time.
@@ -60,6 +61,8 @@ pub(crate) struct Record {
     pub(crate) digests: BTreeSet<String>,
     pub(crate) size: u64,
     pub(crate) user: String,
+    #[serde(default)]
+    pub(crate) pinned: bool,
     /// Digests of the layers' tars, lowest first.
     pub(crate) layers: Vec<String>,
 }
@@ -79,6 +82,14 @@ impl ImageStore {
     /// # Errors
     /// When the folder can't be made or its index can't be read.
     pub fn open(root: impl Into<PathBuf>) -> Result<Self> {
+        Self::open_with(root, Registries::default())
+    }
+
+    /// Opens or makes a store that pulls as is said of registries.
+    ///
+    /// # Errors
+    /// As [`ImageStore::open`].
+    pub fn open_with(root: impl Into<PathBuf>, registries: Registries) -> Result<Self> {
         // Layers are mounted by processes with working directories of their own.
         let root = root.into();
         let root = std::path::absolute(&root).map_err(|e| io_error(&root, e))?;
@@ -90,8 +101,8 @@ impl ImageStore {
         if shared.is_owner() && shared.nobody_adds().is_some() {
             inner::empty(&tmp)?;
         }
-        let inner =
-            Inner { root, shared, state: Mutex::default(), writer: tokio::sync::Mutex::new(()) };
+        let (state, writer) = (Mutex::default(), tokio::sync::Mutex::new(()));
+        let inner = Inner { root, registries, shared, state, writer };
         drop(inner.state()?);
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -270,6 +281,15 @@ impl ImageStore {
         self.inner.collect(&state)
     }
 
+    fn pin_record(&self, name: &str, pinned: bool) -> Result<()> {
+        let none = || Error::NotFound(format!("image {name}"));
+        let found = self.find(name)?.ok_or_else(none)?;
+        let _writing = self.inner.shared.writing()?;
+        let mut state = self.inner.state()?;
+        state.images.get_mut(&found.id.0).ok_or_else(none)?.pinned = pinned;
+        self.inner.save(&mut state)
+    }
+
     async fn blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Self) -> Result<T> + Send + 'static,
@@ -307,6 +327,16 @@ impl Images for ImageStore {
         let name = reference.to_string();
         self.blocking(move |store| store.remove(&name)).await
     }
+
+    async fn pin_image(&self, reference: &str, pinned: bool) -> Result<()> {
+        let _one = self.inner.writer.lock().await;
+        let name = reference.to_string();
+        self.blocking(move |store| store.pin_record(&name, pinned)).await
+    }
+
+    async fn image_root(&self) -> Option<PathBuf> {
+        Some(self.inner.root.clone())
+    }
 }
 
 fn digests_of(names: &[String], manifest: Option<&str>) -> Vec<String> {
@@ -332,6 +362,7 @@ fn status(id: &str, record: &Record) -> ImageStatus {
         digests: record.digests.iter().cloned().collect(),
         size: record.size,
         user: record.user.clone(),
+        pinned: record.pinned,
     }
 }
 

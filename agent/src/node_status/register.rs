@@ -93,7 +93,7 @@ impl NodeStatus {
             images,
             pressure: self.verdicts.pressure(),
             trouble,
-            volumes_in_use: self.volumes_in_use().await,
+            volumes_in_use: self.volumes_in_use(old).await,
             #[cfg(feature = "plugins")]
             devices: self.devices.counts(),
             #[cfg(not(feature = "plugins"))]
@@ -103,15 +103,22 @@ impl NodeStatus {
         object::status(facts, old)
     }
 
-    /// None when it is not known: then what was said before holds.
+    /// None when it is not known: then what was said before holds. What was said stays said while there may be others
+    /// than those that are known.
     #[cfg(feature = "plugins")]
-    async fn volumes_in_use(&self) -> Option<Vec<String>> {
+    async fn volumes_in_use(&self, old: Option<&Status>) -> Option<Vec<String>> {
         let found = self.csi.in_use().await;
-        found.inspect_err(|error| tracing::warn!(%error, "volumes can't be listed")).ok()
+        let found = found.inspect_err(|error| tracing::warn!(%error, "volumes can't be listed"));
+        let mut found = found.ok()?;
+        if found.and_others {
+            let old = old.and_then(|old| old.volumes_in_use.as_ref());
+            found.names.extend(old.into_iter().flatten().cloned());
+        }
+        Some(found.names.into_iter().collect())
     }
 
     #[cfg(not(feature = "plugins"))]
-    async fn volumes_in_use(&self) -> Option<Vec<String>> {
+    async fn volumes_in_use(&self, _: Option<&Status>) -> Option<Vec<String>> {
         None
     }
 
@@ -125,12 +132,15 @@ impl NodeStatus {
     }
 
     #[cfg(feature = "plugins")]
-    async fn devices_changed(&self) {
-        self.devices.changed().await;
+    async fn plugins_changed(&self) {
+        tokio::select! {
+            () = self.devices.changed() => {}
+            () = self.csi.changed() => {}
+        }
     }
 
     #[cfg(not(feature = "plugins"))]
-    async fn devices_changed(&self) {
+    async fn plugins_changed(&self) {
         std::future::pending().await
     }
 
@@ -144,7 +154,7 @@ impl NodeStatus {
             tokio::select! {
                 () = tokio::time::sleep(period) => {}
                 _ = pressure.changed() => {}
-                () = self.devices_changed() => {}
+                () = self.plugins_changed() => {}
             }
         };
         while shutdown.run_until_cancelled(pause()).await.is_some() {

@@ -42,8 +42,6 @@ pub(crate) struct Devices {
     /// Where the sockets are.
     folder: PathBuf,
     state: Mutex<State>,
-    /// One container at a time is given devices.
-    giving: tokio::sync::Mutex<()>,
     /// Told when there are more or fewer.
     changed: Notify,
 }
@@ -60,6 +58,8 @@ struct Pool {
     /// Whether each of them works, by its id.
     devices: BTreeMap<String, bool>,
     plugin: Option<Plugin>,
+    /// One container at a time is given some.
+    giving: Arc<tokio::sync::Mutex<()>>,
 }
 
 // === impl Devices ===
@@ -74,8 +74,7 @@ impl Devices {
         let given = Checkpoint::read(&folder)?;
         let pools = given.resources.iter().map(|name| (name.clone(), Pool::default()));
         let state = State { pools: pools.collect(), given };
-        let (giving, changed) = (tokio::sync::Mutex::default(), Notify::new());
-        Ok(Arc::new(Self { folder, state: Mutex::new(state), giving, changed }))
+        Ok(Arc::new(Self { folder, state: Mutex::new(state), changed: Notify::new() }))
     }
 
     /// All resources that plugins brought, also those whose plugin is gone: of these none work.
@@ -106,7 +105,9 @@ impl Devices {
     ) -> Result<Vec<Given>, String> {
         let mut all = Vec::new();
         for (resource, count) in wanted {
-            let _one = self.giving.lock().await;
+            let giving = self.state.lock().pools.get(resource).map(|pool| pool.giving.clone());
+            let giving = giving.unwrap_or_default();
+            let _one = giving.lock().await;
             let place = Wanted { pod, container, resource, count: *count, before };
             all.push(self.give_one(&place).await?);
         }

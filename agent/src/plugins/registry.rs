@@ -1,10 +1,10 @@
 //! Finds plugins by their sockets in the folder `plugins_registry`, and tells them how it went.
 
 use super::csi::Drivers;
-use super::folder::FolderWatch;
 use super::proto::registration::registration_client::RegistrationClient;
 use super::proto::registration::{InfoRequest, PluginInfo, RegistrationStatus};
 use super::{connect, refusal};
+use crate::changes::{Changes, Persistence};
 use std::collections::BTreeMap;
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -48,23 +48,29 @@ impl PluginRegistry {
         Self { folder: root.join("plugins_registry"), drivers, known: BTreeMap::new() }
     }
 
-    /// Follows the folder until shutdown.
+    /// Follows the folder until shutdown, also when it can't be followed for a while.
     pub(crate) async fn run(mut self, shutdown: Shutdown) {
-        if let Some(Err(error)) = shutdown.run_until_cancelled(self.follow()).await {
-            tracing::error!(folder = %self.folder.display(), %error, "plugins are not looked for");
-        }
+        let trouble = format!("plugins can't be looked for in {}", self.folder.display());
+        let mut persistence = Persistence::new(trouble, AGAIN);
+        let following = async {
+            loop {
+                persistence.after(self.step().await).await;
+            }
+        };
+        shutdown.run_until_cancelled(following).await;
     }
 
-    async fn follow(&mut self) -> io::Result<()> {
-        let mut watch = FolderWatch::open(&self.folder)?;
-        loop {
-            self.look(&sockets(&self.folder)?).await;
-            let next = self.known.values().filter(|known| known.driver.is_none());
-            let next = next.map(|known| known.retry_at).min();
-            tokio::select! {
-                changed = watch.changed() => changed?,
-                () = sleep_until(next) => {}
-            }
+    /// Looks once, and waits until there may be something to see again.
+    async fn step(&mut self) -> io::Result<()> {
+        std::fs::create_dir_all(&self.folder)?;
+        // Anew each time: the folder may be another one by now.
+        let mut changes = Changes::of(&self.folder, Changes::NAMES)?;
+        self.look(&sockets(&self.folder)?).await;
+        let next = self.known.values().filter(|known| known.driver.is_none());
+        let next = next.map(|known| known.retry_at).min();
+        tokio::select! {
+            changed = changes.wait() => changed,
+            () = sleep_until(next) => Ok(()),
         }
     }
 

@@ -151,7 +151,10 @@ async fn volume_mount(
         Some("HostToContainer") => Propagation::HostToContainer,
         _ => Propagation::Private,
     };
-    Ok(Mount { source, target: mount.mount_path.clone().into(), read_only, propagation })
+    let volumes = effect.pod.pod_spec().volumes.iter().flatten();
+    let no_exec = volumes.filter(|v| v.image.is_some()).any(|volume| volume.name == mount.name);
+    let target = mount.mount_path.clone().into();
+    Ok(Mount { source, target, read_only, propagation, no_exec })
 }
 
 fn sub_path(expression: &str, environment: &Environment) -> Result<String, ConfigError> {

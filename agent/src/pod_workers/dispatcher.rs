@@ -1,16 +1,17 @@
 //! Gives each pod a worker, and takes away what no pod owns.
 
 use super::host::Host;
+use super::resize;
 use super::worker::{Latest, Worker};
 use crate::eviction;
 use crate::pod::PodExt;
 use crate::static_pods::{MirrorStep, Mirrors, StaticPods, is_mirror};
 use serde::Deserialize;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
+use tokio::task::{Id, JoinError, JoinSet};
 use windlass_core::Object;
 use windlass_core::apis::core::v1::{Node, Pod};
 use windlass_core::cache::{HeaderOnly, Informer};
@@ -75,18 +76,16 @@ impl PodWorkers {
         if shutdown.run_until_cancelled(synced.wait()).await.is_none() {
             return;
         }
-        let following = self.follow_files(&shutdown).await;
+        let (fixed, queue, stop) = (self.fixed.clone(), self.queue.clone(), shutdown.clone());
+        let follow = async move { fixed.follow(|key| queue.add(key), stop).await };
+        let following = tokio::spawn(follow).abort_handle();
         // What is here before the first pod starts is of an earlier life.
-        let mut left = what_is_left(&self.host).await;
+        let left = what_is_left(&self.host).await;
         for entry in self.pods.list(None) {
             self.dispatch(&ObjectKey::of(&entry.object), &shutdown).await;
         }
-        for key in self.fixed.keys() {
-            self.dispatch(&key, &shutdown).await;
-        }
-        left.retain(|uid| !self.workers.contains_key(uid));
-        let orphans = tokio::spawn(remove_orphans(self.host.clone(), left));
-        let queue = self.queue.clone();
+        let (queue, fixed) = (self.queue.clone(), self.fixed.clone());
+        let mut orphans = None;
         loop {
             tokio::select! {
                 () = shutdown.cancelled() => break,
@@ -98,26 +97,28 @@ impl PodWorkers {
                     self.ended(ended);
                 }
                 Some(_) = self.mirrored.join_next(), if !self.mirrored.is_empty() => {}
+                // What static pods have is no orphan: it stays until they are known.
+                () = fixed.read(), if orphans.is_none() => {
+                    self.meet_static_pods(&shutdown).await;
+                    let left = left.iter().filter(|uid| !self.workers.contains_key(*uid));
+                    let removal = remove_orphans(self.host.clone(), left.cloned().collect());
+                    orphans = Some(tokio::spawn(removal).abort_handle());
+                }
             }
         }
-        orphans.abort();
-        following.abort();
+        [orphans, Some(following)].into_iter().flatten().for_each(|task| task.abort());
         while self.running.join_next().await.is_some() {}
     }
 
-    /// Begins to follow the files of static pods; returns when they were read once.
-    async fn follow_files(&self, shutdown: &Shutdown) -> AbortHandle {
-        let (fixed, queue, stop) = (self.fixed.clone(), self.queue.clone(), shutdown.clone());
-        let (read, first) = tokio::sync::oneshot::channel();
-        let follow = async move {
-            // Nobody waits any more at shutdown.
-            let read = move || read.send(()).unwrap_or_default();
-            fixed.follow(read, |key| queue.add(key), stop).await;
-        };
-        let following = tokio::spawn(follow).abort_handle();
-        // Dropped when the task breaks off: then there are none.
-        shutdown.run_until_cancelled(first).await;
-        following
+    /// It is known now which static pods there are, and so which mirrors show none.
+    async fn meet_static_pods(&mut self, shutdown: &Shutdown) {
+        let seen = self.pods.list(None);
+        let mirrors = seen.iter().filter(|entry| is_mirror(&entry.object));
+        let mirrors = mirrors.map(|entry| ObjectKey::of(&entry.object));
+        let keys: BTreeSet<_> = mirrors.chain(self.fixed.keys()).collect();
+        for key in keys {
+            self.dispatch(&key, shutdown).await;
+        }
     }
 
     /// The pod of this name: a static one with what the API shows of it, or the API's own.
@@ -131,6 +132,8 @@ impl PodWorkers {
             }
             // A pod of the API has its name: it runs without a mirror.
             (Some(_), None) if seen.is_some() => None,
+            // Whether it shows a pod is not known yet.
+            (None, Some(_)) if !self.fixed.are_known() => None,
             _ => MirrorStep::of(fixed.as_deref(), mirror.as_deref()),
         };
         // One that must go shows something else.
@@ -186,26 +189,28 @@ impl PodWorkers {
 
     async fn start(&mut self, key: &ObjectKey, latest: Latest, pod: Pod, shutdown: &Shutdown) {
         let uid = pod.uid().to_owned();
+        let allocated = resize::known(&pod);
+        // It may ask for something else by now, which is another matter.
+        let given = resize::with(pod.clone(), &allocated);
         let adopted = !self.host.cache.pod(&uid).sandboxes.is_empty();
-        let over = pod.status.as_ref().and_then(|s| s.phase.as_deref());
-        let over = over.is_some_and(crate::status::is_terminal) || pod.deletion().is_some();
+        let over = crate::status::is_shown_over(&pod) || pod.deletion().is_some();
         let labels = if adopted || over { BTreeMap::new() } else { self.node_labels(&pod).await };
         let config = &self.host.config;
         let mut ledger = self.host.ledger.lock();
-        let pressed = || eviction::admit(&pod, &self.host.verdicts);
+        let pressed = || eviction::admit(&given, &self.host.verdicts);
         let rejection = if over {
             None
         } else if adopted {
-            ledger.admit(&pod, adopted, config, &labels)
+            ledger.admit(&given, adopted, config, &labels)
         } else {
-            pressed().or_else(|| ledger.admit(&pod, adopted, config, &labels))
+            pressed().or_else(|| ledger.admit(&given, adopted, config, &labels))
         };
         drop(ledger);
         if let Some(rejection) = &rejection {
             self.host.pod_warning(&pod, &rejection.reason, &rejection.message);
         }
         let (object, receiver) = watch::channel(latest);
-        let worker = Worker::new(self.host.clone(), pod, receiver, rejection);
+        let worker = Worker::new(self.host.clone(), (pod, allocated), receiver, rejection);
         let task = self.running.spawn(worker.run(shutdown.clone()));
         self.tasks.insert(task.id(), uid.clone());
         self.workers.insert(uid, Handle { object, key: key.clone() });

@@ -2,15 +2,14 @@
 
 use super::host::Host;
 use super::memory::Waiting;
-use super::resize;
+use super::resize::Changes;
 use super::sandbox_config::sandbox_config;
 use super::snapshot::PodRuntime;
 use super::start::Start;
 use super::stop::Stop;
 use crate::dns;
 use crate::pod::PodExt;
-use crate::resources;
-use crate::runtime::{self, ContainerId, SandboxId};
+use crate::runtime::{self, ContainerId, SandboxId, SandboxStatus};
 use jiff::Timestamp;
 use serde_json::Value;
 use std::net::IpAddr;
@@ -80,23 +79,30 @@ impl Effect {
 
     /// Gives the pod's containers the limits they should have: the pod first where that is more, last where it is less.
     pub(super) async fn resize(self) -> Outcome {
-        let result = self.try_resize().await.map_err(|e| e.to_string());
+        let result = self.try_resize().await;
         self.host.refresh().await;
         Outcome::Resized(result)
     }
 
-    async fn try_resize(&self) -> runtime::Result<()> {
+    async fn try_resize(&self) -> Result<(), String> {
         let Some(sandbox) = self.runtime.sandbox() else { return Ok(()) };
-        let (runtime, whole) = (&self.host.runtime, resources::of_pod(&self.pod));
-        runtime.update_sandbox(&sandbox.id, whole.widest(&sandbox.config.resources)).await?;
-        let containers = self.pod.containers();
-        for status in self.runtime.running() {
-            let wanted = containers.iter().find(|(_, c)| c.name == status.name);
-            if let (Some((_, wanted)), Some(_)) = (wanted, resize::change(&self.pod, status)) {
-                runtime.update_container(&status.id, resources::limits(wanted)).await?;
-            }
+        let changes = Changes::of(&self.pod, sandbox, &self.runtime);
+        if changes.lower_memory() {
+            let all = self.host.runtime.usage().await.map_err(|e| e.to_string())?;
+            let own = all.into_iter().find(|usage| usage.id == sandbox.id);
+            changes.check(&own.ok_or("what the pod uses can't be seen")?)?;
         }
-        runtime.update_sandbox(&sandbox.id, whole).await
+        self.apply(sandbox, changes).await.map_err(|e| e.to_string())
+    }
+
+    async fn apply(&self, sandbox: &SandboxStatus, new: Changes<'_>) -> runtime::Result<()> {
+        let runtime = &self.host.runtime;
+        let widest = new.pod.widest(&sandbox.config.resources);
+        runtime.update_sandbox(&sandbox.id, widest).await?;
+        for (status, limits) in new.containers {
+            runtime.update_container(&status.id, limits).await?;
+        }
+        runtime.update_sandbox(&sandbox.id, new.pod).await
     }
 
     async fn try_sandbox(&self, attempt: u32) -> Result<(), String> {
@@ -105,6 +111,10 @@ impl Effect {
             tracing::warn!(%error, "can't read the node's resolver configuration");
             String::new()
         });
+        // Without one of its own a pod that asks for it would have more rights on the node than it thinks.
+        if self.pod.pod_spec().host_users == Some(false) {
+            return Err("this node has no user namespaces for pods (hostUsers: false)".into());
+        }
         let handler = self.handler().await?;
         let config = sandbox_config(&self.pod, &self.host.config, &resolver, handler, attempt);
         let logs = self.logs_dir();

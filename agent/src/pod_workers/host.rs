@@ -6,6 +6,7 @@ use super::ledger::Ledger;
 use crate::config::Config;
 use crate::environment::{ServiceView, service_variables};
 use crate::eviction::Verdicts;
+use crate::image_gc::ImageGc;
 use crate::pod::{PodExt, Role, field_path};
 use crate::prober::Prober;
 use crate::references::References;
@@ -17,12 +18,12 @@ use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use windlass_core::apis::core::v1::{Pod, PodStatus};
 use windlass_core::cache::Informer;
 use windlass_core::client::Client;
 use windlass_core::clock::Env;
-use windlass_core::events::{EventType, Recorder};
+use windlass_core::events::{EventType, Recorder, Reference};
 
 /// The node as its pods' workers see it.
 pub(crate) struct Host {
@@ -35,6 +36,7 @@ pub(crate) struct Host {
     pub(crate) recorder: Recorder,
     pub(crate) references: Arc<References>,
     pub(crate) volumes: Arc<VolumeManager>,
+    pub(crate) image_gc: Arc<ImageGc>,
     #[cfg(feature = "plugins")]
     pub(crate) devices: Arc<crate::plugins::devices::Devices>,
     pub(crate) prober: Prober,
@@ -44,6 +46,8 @@ pub(crate) struct Host {
     pub(crate) ledger: Mutex<Ledger>,
     /// The pods that are worked on, by uid.
     pub(crate) pods: Mutex<HashMap<String, Arc<Pod>>>,
+    /// Told when one of them is another, or gone.
+    pub(crate) pods_changed: Notify,
     /// Which of them must go.
     pub(crate) verdicts: Arc<Verdicts>,
     /// So many images are fetched at once.
@@ -85,6 +89,16 @@ impl Host {
     /// Records a warning about a pod.
     pub(crate) fn pod_warning(&self, pod: &Pod, reason: &str, message: &str) {
         self.recorder.event(pod.reference(""), EventType::Warning, reason, message);
+    }
+
+    /// Records a warning about the node itself.
+    pub(crate) fn node_warning(&self, reason: &str, message: &str) {
+        let name = self.config.node_name.clone();
+        // The uid is the name, as the kubelet has it: so `kubectl describe node` finds it.
+        let uid = name.clone();
+        let (api_version, kind) = ("v1".into(), "Node".into());
+        let node = Reference { api_version, kind, name, uid, ..Reference::default() };
+        self.recorder.event(node, EventType::Warning, reason, message);
     }
 
     /// The variables that tell a pod where services are.
@@ -130,9 +144,16 @@ impl Host {
         }
     }
 
+    /// A pod that is worked on, as it is now.
+    pub(crate) fn note(&self, pod: Arc<Pod>) {
+        self.pods.lock().insert(pod.uid().to_owned(), pod);
+        self.pods_changed.notify_waiters();
+    }
+
     /// Gives back what a pod has of the node's cpu and memory; others may wait for it.
     pub(crate) fn release(&self, uid: &str) {
         self.pods.lock().remove(uid);
+        self.pods_changed.notify_waiters();
         let waiting = self.ledger.lock().release(uid);
         waiting.iter().for_each(|uid| self.bells.ring(uid));
     }

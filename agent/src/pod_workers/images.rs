@@ -1,20 +1,19 @@
-//! Gets a container's image ("Images", "Image pull policy").
+//! Gets an image for a container ("Images", "Image pull policy").
 
 use super::effects::Effect;
 use super::memory::Waiting;
 use super::pull_secrets;
 use super::start::Start;
 use crate::images::ImageStatus;
-use windlass_core::apis::core::v1::Container;
 use windlass_core::events::EventType::{Normal, Warning};
 
 /// The image, fetched if the policy says so.
 pub(super) async fn ensure(
     effect: &Effect,
     start: &Start,
-    container: &Container,
+    image: &str,
+    policy: Option<&str>,
 ) -> Result<ImageStatus, Waiting> {
-    let image = container.image.as_deref().unwrap_or_default();
     let present = match effect.host.runtime.image_status(image).await {
         Ok(present) => present,
         Err(error) => {
@@ -24,7 +23,7 @@ pub(super) async fn ensure(
             return Err(start.waiting("InvalidImageName", message, effect));
         }
     };
-    let policy = container.image_pull_policy.as_deref().unwrap_or_else(|| default_policy(image));
+    let policy = policy.unwrap_or_else(|| default_policy(image));
     match (policy, present) {
         ("Always", _) | ("IfNotPresent", None) => pull(effect, start, image).await,
         ("Never", None) => {

@@ -27,6 +27,8 @@ pub(crate) struct Memory {
     pub(crate) resize: Option<Resize>,
     /// Why what they were given does not hold yet.
     pub(crate) resize_failure: Option<Failure>,
+    /// The containers that were stopped to be started again, whatever their policy.
+    pub(crate) again: BTreeSet<ContainerId>,
     /// Effects that are under way.
     pub(crate) busy: Busy,
     /// That the pod must end: decided once, not taken back.
@@ -151,6 +153,15 @@ impl Memory {
                 waiting.retry_at = now;
             }
         }
+    }
+}
+
+impl Ending {
+    /// It may take so long from now on, unless it has less. `asked` is what the pod asks for.
+    pub(crate) fn hurry(&mut self, now: Timestamp, within: Duration, asked: Duration) {
+        let gone = Duration::try_from(now.duration_since(self.since)).unwrap_or_default();
+        let has = self.grace.unwrap_or(asked);
+        self.grace = Some(has.min(gone + within));
     }
 }
 

@@ -4,13 +4,15 @@ mod ending;
 mod restart;
 mod running;
 
-pub(crate) use restart::{next_backoff, restart_wait, should_restart};
+use restart::{next_backoff, should_restart};
+
+pub(crate) use restart::restart_wait;
 
 use super::memory::Memory;
-use super::snapshot::PodRuntime;
+use super::snapshot::{Ended, PodRuntime};
 use crate::pod::{PodExt, Role};
 use crate::prober::{Kind, PodProbes};
-use crate::runtime::{ContainerId, SandboxId};
+use crate::runtime::{ContainerId, ContainerStatus, SandboxId};
 use crate::status;
 use jiff::Timestamp;
 use std::net::IpAddr;
@@ -79,6 +81,13 @@ pub(crate) enum StopReason {
     Resized,
 }
 
+impl StopReason {
+    /// Whether the container is stopped so that it starts again at once.
+    pub(crate) fn starts_again(&self) -> bool {
+        matches!(self, Self::Changed | Self::Resized)
+    }
+}
+
 /// What happens to the pod as a whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Life {
@@ -86,6 +95,21 @@ pub(crate) enum Life {
     Runs,
     /// All must end; what remains in status is this reason and message.
     Ends(Option<(String, String)>),
+}
+
+// === impl Input ===
+
+impl Input<'_> {
+    /// Whether a container that ended so is started again.
+    pub(crate) fn restarts(&self, container: &ContainerStatus, role: Role, end: &Ended) -> bool {
+        let policy = self.pod.restart_policy();
+        self.stopped_to_start(container) || should_restart(policy, role, end.exit_code)
+    }
+
+    /// Whether it was stopped only to be started again: how it ended does not count.
+    pub(crate) fn stopped_to_start(&self, container: &ContainerStatus) -> bool {
+        self.memory.again.contains(&container.id)
+    }
 }
 
 pub(crate) fn plan(input: &Input<'_>) -> Plan {

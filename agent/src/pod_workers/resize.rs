@@ -1,8 +1,9 @@
 //! In-place resize of cpu and memory (KEP-1287): what a pod's containers were given, what they have, what is asked for.
 
+use super::snapshot::PodRuntime;
 use crate::pod::PodExt;
-use crate::resources::{amount, limits};
-use crate::runtime::{ContainerStatus, Resources};
+use crate::resources::{self, amount, limits};
+use crate::runtime::{ContainerStatus, Resources, SandboxStatus, SandboxUsage};
 use std::collections::BTreeMap;
 use windlass_core::apis::core::v1::{Container, Pod, ResourceRequirements};
 
@@ -81,6 +82,68 @@ pub(crate) fn change(pod: &Pod, status: &ContainerStatus) -> Option<Change> {
         Some(true) => Some(Change::Restart),
         Some(false) => Some(Change::InPlace),
     }
+}
+
+/// Whether the group of the whole pod lacks what the pod was given.
+pub(crate) fn pod_lags(pod: &Pod, sandbox: &SandboxStatus) -> bool {
+    let has = &sandbox.config.resources;
+    resources::of_pod(pod).over(has) != *has
+}
+
+/// The limits that a pod and its containers get in place.
+pub(crate) struct Changes<'a> {
+    sandbox: &'a SandboxStatus,
+    pub(crate) pod: Resources,
+    pub(crate) containers: Vec<(&'a ContainerStatus, Resources)>,
+}
+
+// === impl Changes ===
+
+impl<'a> Changes<'a> {
+    pub(crate) fn of(pod: &Pod, sandbox: &'a SandboxStatus, runtime: &'a PodRuntime) -> Self {
+        let in_place = |c: &&ContainerStatus| change(pod, c) == Some(Change::InPlace);
+        let new =
+            |c: &'a ContainerStatus| Some((c, limits(all(pod).find(|own| own.name == c.name)?)));
+        let containers = runtime.running().filter(in_place).filter_map(new).collect();
+        Self { sandbox, pod: resources::of_pod(pod), containers }
+    }
+
+    /// Whether somebody gets less memory.
+    pub(crate) fn lower_memory(&self) -> bool {
+        let mut containers = self.containers.iter();
+        lower(&self.sandbox.config.resources, &self.pod).is_some()
+            || containers.any(|(status, new)| lower(&status.resources, new).is_some())
+    }
+
+    /// Whether none gets less memory than it uses: the kernel would end it for that.
+    ///
+    /// # Errors
+    /// In the kubelet's words.
+    pub(crate) fn check(&self, used: &SandboxUsage) -> Result<(), String> {
+        let below = |whose: &str, limit: Option<u64>, used: u64| {
+            let limit = limit.filter(|limit| *limit < used)?;
+            let of = format!("attempting to set {whose} memory limit ({limit})");
+            Some(format!("{of} below current usage ({used})"))
+        };
+        let pod = lower(&self.sandbox.config.resources, &self.pod);
+        let pod = below("pod", pod, used.pod.memory);
+        let containers = self.containers.iter().filter_map(|(status, new)| {
+            let used = used.containers.get(&status.id)?.memory;
+            below(&format!("container {:?}", status.name), lower(&status.resources, new), used)
+        });
+        let all: Vec<_> = pod.into_iter().chain(containers).collect();
+        match &all[..] {
+            [] => Ok(()),
+            [one] => Err(format!("cannot decrease memory limits: {one}")),
+            more => Err(format!("cannot decrease memory limits: [{}]", more.join(", "))),
+        }
+    }
+}
+
+/// The new limit of memory, where it is lower.
+fn lower(has: &Resources, new: &Resources) -> Option<u64> {
+    let limit = new.memory_limit.filter(|limit| has.memory_limit.is_none_or(|has| *limit < has))?;
+    u64::try_from(limit).ok()
 }
 
 fn all(pod: &Pod) -> impl Iterator<Item = &Container> {

@@ -2,9 +2,11 @@
 
 use super::container_config::container_config;
 use super::effects::Effect;
+use super::image_volumes;
 use super::images;
 use super::memory::{FIRST_RETRY, Waiting, retry_after};
 use crate::handlers::{self, Action, Patient};
+use crate::images::ImageStatus;
 use crate::pod::{PodExt, Role};
 use crate::runtime::{ContainerId, ContainerState};
 use jiff::Timestamp;
@@ -38,7 +40,7 @@ impl Start {
         let Some((_, container)) = containers.iter().find(|(_, c)| c.name == self.name) else {
             return Ok(());
         };
-        let image = images::ensure(effect, self, container);
+        let image = self.images(effect, container);
         let Some(image) = cancel.run_until_cancelled(image).await else { return Ok(()) };
         let image = image?;
         let config = container_config(effect, self, container, &image).await;
@@ -60,6 +62,15 @@ impl Start {
             tracing::debug!(container = self.name, "the pod ends while a postStart hook runs");
         }
         Ok(())
+    }
+
+    /// The container's own, once those of its volumes are there too.
+    async fn images(&self, effect: &Effect, container: &Container) -> Result<ImageStatus, Waiting> {
+        let image = container.image.as_deref().unwrap_or_default();
+        let policy = container.image_pull_policy.as_deref();
+        let image = images::ensure(effect, self, image, policy).await?;
+        image_volumes::mount(effect, self, container).await?;
+        Ok(image)
     }
 
     async fn create(

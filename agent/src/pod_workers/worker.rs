@@ -6,7 +6,7 @@ use super::host::Host;
 use super::memory::{Ending, FIRST_RETRY, Failure, Memory, Rejection, Volumes};
 use super::messages;
 use super::plan::{Input, Life, Plan, Step, life, plan};
-use super::resize;
+use super::resize::{self, Allocated};
 use super::snapshot::{PodRuntime, ended};
 use super::status_sync::StatusSync;
 use crate::pod::PodExt;
@@ -99,7 +99,7 @@ pub(super) struct Worker {
 impl Worker {
     pub(super) fn new(
         host: Arc<Host>,
-        pod: Pod,
+        (pod, allocated): (Pod, Allocated),
         mut latest: watch::Receiver<Latest>,
         rejected: Option<Rejection>,
     ) -> Self {
@@ -108,11 +108,9 @@ impl Worker {
         host.adopt_probes(pod.uid(), &old);
         let start_time = status::start_time(&old).unwrap_or_else(|| host.now());
         let start_time = Some(status::whole_seconds(start_time).0);
-        let runs = !host.cache.pod(pod.uid()).is_quiet();
-        let allocated = if runs { resize::known(&pod) } else { resize::asked(&pod) };
         let asked = Arc::new(pod);
-        host.pods.lock().insert(asked.uid().to_owned(), asked.clone());
         let pod = Arc::new(resize::with(Pod::clone(&asked), &allocated));
+        host.note(pod.clone());
         let memory = Memory { rejected, start_time, status: old, allocated, ..Memory::default() };
         Self {
             bell: host.bells.hang(pod.uid()),
@@ -183,12 +181,17 @@ impl Worker {
                     self.memory.volumes_stale();
                 }
                 self.asked = Arc::new(pod);
-                self.host.pods.lock().insert(self.asked.uid().to_owned(), self.asked.clone());
-                self.pod = Arc::new(resize::with(Pod::clone(&self.asked), &self.memory.allocated));
+                self.is(resize::with(Pod::clone(&self.asked), &self.memory.allocated));
                 self.object = latest.shown().cloned();
             }
             Err(error) => tracing::error!(pod = self.pod.full_name(), %error, "pod can't be read"),
         }
+    }
+
+    /// The pod is so now, for all who ask.
+    fn is(&mut self, pod: Pod) {
+        self.pod = Arc::new(pod);
+        self.host.note(self.pod.clone());
     }
 
     /// Gives the pod what it asks for, where the node has it.
@@ -203,7 +206,7 @@ impl Worker {
             Ok(waiting) => {
                 self.memory.allocated = resize::asked(&self.asked);
                 self.memory.resize_failure = None;
-                self.pod = self.asked.clone();
+                self.is(Pod::clone(&self.asked));
                 waiting.iter().for_each(|uid| self.host.bells.ring(uid));
             }
             Err(no) => self.memory.resize = Some(no),
@@ -244,14 +247,18 @@ impl Worker {
         let input =
             Input { pod: &pod, runtime, memory: &self.memory, probes, host_ip, runtime_name, now };
         let mut life = life(&input);
-        let verdict = self.host.verdicts.of(pod.uid()).filter(|_| life == Life::Runs);
-        let grace = verdict.as_ref().map(|verdict| verdict.grace);
-        if let Some(verdict) = verdict {
+        let verdict = self.host.verdicts.of(pod.uid());
+        let within = verdict.as_ref().map(|verdict| verdict.grace);
+        if let Some(verdict) = verdict.filter(|_| life == Life::Runs) {
             life = Life::Ends(Some((verdict.reason.into(), verdict.message)));
         }
         let ends = life != Life::Runs;
         if let Life::Ends(why) = life {
-            self.memory.ending.get_or_insert(Ending { since: now, why, grace });
+            let new = Ending { since: now, why, grace: None };
+            let ending = self.memory.ending.get_or_insert(new);
+            if let Some(within) = within {
+                ending.hurry(now, within, pod.grace());
+            }
         }
         let input =
             Input { pod: &pod, runtime, memory: &self.memory, probes, host_ip, runtime_name, now };
@@ -269,6 +276,7 @@ impl Worker {
         self.host.prober.retain(self.pod.uid(), known);
         self.memory.messages.retain(|id, _| known(id));
         self.memory.announced.retain(known);
+        self.memory.again.retain(known);
     }
 
     async fn probe(&mut self, runtime: &PodRuntime, ends: bool) {
@@ -337,6 +345,9 @@ impl Worker {
                 }
             }
             Step::Stop { id, name, role, until, why } => {
+                if why.starts_again() {
+                    self.memory.again.insert(id.clone());
+                }
                 let hurried = busy.stops.insert(id.clone(), until).is_some();
                 if let Some(old) = self.stops.remove(&id) {
                     old.abort();

@@ -1,5 +1,6 @@
 //! The one task that owns the timer and starts the probes.
 
+use super::metrics::Counts;
 use super::state::Counter;
 use super::{Command, Kind, Notify, PodProbes, Target};
 use crate::handlers::{self, Outcome};
@@ -25,12 +26,18 @@ pub(super) struct Task {
     env: Env,
     recorder: Recorder,
     notify: Notify,
-    results: Arc<Mutex<HashMap<String, PodProbes>>>,
+    found: Found,
     pods: HashMap<String, Vec<Place>>,
     probes: HashMap<Place, Running>,
     timer: DelayQueue<Place>,
     made: JoinSet<(Place, Instant, Outcome)>,
     permits: Arc<Semaphore>,
+}
+
+/// Where it is told what was found.
+pub(super) struct Found {
+    pub(super) results: Arc<Mutex<HashMap<String, PodProbes>>>,
+    pub(super) counts: Arc<Counts>,
 }
 
 struct Running {
@@ -46,14 +53,14 @@ impl Task {
         env: Env,
         recorder: Recorder,
         notify: Notify,
-        results: Arc<Mutex<HashMap<String, PodProbes>>>,
+        found: Found,
     ) -> Self {
         Self {
             runtime,
             env,
             recorder,
             notify,
-            results,
+            found,
             pods: HashMap::new(),
             probes: HashMap::new(),
             timer: DelayQueue::new(),
@@ -123,12 +130,13 @@ impl Task {
     fn take(&mut self, place: Place, started: Instant, outcome: Outcome) {
         let Some(running) = self.probes.get_mut(&place) else { return };
         let target = running.target.clone();
+        self.found.counts.add(&running.uid, &target, outcome.is_ok());
         if let Err(why) = &outcome {
             let message = format!("{} probe failed: {why}", target.kind.as_str());
             self.recorder.event(target.about.clone(), EventType::Warning, "Unhealthy", &message);
         }
         if let Some(verdict) = running.counter.take(outcome.is_ok(), &target.timing) {
-            let mut results = self.results.lock();
+            let mut results = self.found.results.lock();
             let pod = results.entry(running.uid.clone()).or_default();
             pod.set(&place.0, place.1, verdict);
             drop(results);

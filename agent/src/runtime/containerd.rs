@@ -15,6 +15,7 @@ mod client;
 mod containers;
 mod content;
 mod events;
+mod image_volumes;
 mod images;
 mod io;
 mod snapshots;
@@ -30,7 +31,7 @@ use super::{
     ExecRequest, Limits, Resources, Result, Runtime, SandboxConfig, SandboxId, SandboxStatus,
     SandboxUsage, Sandboxes, Session, Stats, Streams,
 };
-use crate::images::{Credentials, ImageId, ImageStatus, Images};
+use crate::images::{Credentials, ImageId, ImageStatus, Images, Registries};
 use crate::network::Network;
 use async_trait::async_trait;
 use client::{Connection, call};
@@ -63,6 +64,8 @@ pub struct ContainerdOptions {
     pub run_dir: PathBuf,
     /// The cgroup that all pods are in, from the root of the hierarchy: `windlass`.
     pub root_cgroup: String,
+    /// What is said of registries.
+    pub registries: Registries,
     /// Connects sandboxes.
     pub network: Arc<dyn Network>,
     /// The program that holds a shared process namespace: its `main` calls [`super::oci::shim_main_if_asked`].
@@ -92,6 +95,7 @@ struct Inner {
     layout: Layout,
     connection: Connection,
     version: String,
+    image_root: Option<PathBuf>,
     sandboxes: SandboxStore,
     shelf: Shelf<Own>,
     /// Images by the digest that their name leads to.
@@ -117,6 +121,7 @@ impl ContainerdOptions {
             state_dir: state_dir.into(),
             run_dir: "/run/windlass".into(),
             root_cgroup: "windlass".into(),
+            registries: Registries::default(),
             network,
             helper: "/proc/self/exe".into(),
             clock: Arc::new(SystemClock),
@@ -150,6 +155,7 @@ impl ContainerdRuntime {
         let connection = Connection::open(&options.address, &options.namespace).await?;
         let mut client = connection.version();
         let version = call("asking containerd for its version", client.version(())).await?.version;
+        let image_root = snapshots::root(&connection, &options.snapshotter).await?;
         let layout = Layout::new(&options.state_dir, &options.run_dir)?;
         make_folder(&options.state_dir.join("tmp"))?;
         let sandboxes = SandboxStore::open(
@@ -163,6 +169,7 @@ impl ContainerdRuntime {
             layout,
             connection,
             version,
+            image_root,
             options,
             sandboxes,
             shelf: Shelf::default(),
@@ -298,6 +305,22 @@ impl Images for ContainerdRuntime {
 
     async fn remove_image(&self, reference: &str) -> Result<()> {
         images::remove(&self.inner, reference).await
+    }
+
+    async fn pin_image(&self, reference: &str, pinned: bool) -> Result<()> {
+        images::pin(&self.inner, reference, pinned).await
+    }
+
+    async fn image_root(&self) -> Option<PathBuf> {
+        self.inner.image_root.clone()
+    }
+
+    async fn mount_image(&self, id: &ImageId, target: &Path) -> Result<()> {
+        image_volumes::mount(&self.inner, id, target).await
+    }
+
+    async fn unmount_image(&self, target: &Path) -> Result<()> {
+        image_volumes::unmount(&self.inner, target).await
     }
 }
 

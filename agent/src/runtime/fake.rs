@@ -10,6 +10,7 @@ use super::{
     AttachRequest, ContainerConfig, ContainerId, ContainerState, ContainerStatus, Containers,
     Duplex, Error, Event, ExecRequest, Limits, Resources, Result, Runtime, SandboxConfig,
     SandboxId, SandboxStatus, SandboxUsage, Sandboxes, Session, Stats, Streams, Usage,
+    UsageDetails,
 };
 use crate::images::{Credentials, ImageId, ImageStatus, Images};
 use async_trait::async_trait;
@@ -18,7 +19,7 @@ use futures::stream::BoxStream;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::sync::broadcast;
@@ -84,6 +85,8 @@ struct State {
     sandboxes: BTreeMap<SandboxId, SandboxStatus>,
     containers: BTreeMap<ContainerId, Arc<Entry>>,
     images: BTreeMap<ImageId, ImageStatus>,
+    image_root: Option<PathBuf>,
+    mounted: BTreeMap<PathBuf, ImageId>,
 }
 
 // === impl Steady ===
@@ -114,6 +117,16 @@ impl FakeRuntime {
                 events: broadcast::channel(EVENTS).0,
             }),
         }
+    }
+
+    /// Says which folder of the node its images are said to lie in; without one they lie nowhere.
+    pub fn keep_images_in(&self, folder: impl Into<PathBuf>) {
+        self.inner.state.lock().image_root = Some(folder.into());
+    }
+
+    /// The images that are shown on folders of the node.
+    pub fn mounted_images(&self) -> BTreeMap<PathBuf, ImageId> {
+        self.inner.state.lock().mounted.clone()
     }
 
     /// Ends a running container as if by itself. Does nothing to one not running.
@@ -296,7 +309,8 @@ impl Stats for FakeRuntime {
             let containers = state.containers.values().filter(|c| c.sandbox == sandbox.id);
             let containers: BTreeMap<_, _> =
                 containers.filter_map(|c| Some((c.id.clone(), c.usage(at)?))).collect();
-            let nothing = Usage { at, cpu: Duration::ZERO, working_set: 0, memory: 0 };
+            let details = UsageDetails::default();
+            let nothing = Usage { at, cpu: Duration::ZERO, working_set: 0, memory: 0, details };
             let pod = containers.values().fold(nothing, |all, one| Usage {
                 cpu: all.cpu + one.cpu,
                 working_set: all.working_set + one.working_set,
@@ -350,6 +364,32 @@ impl Images for FakeRuntime {
             self.inner.state.lock().images.remove(&found.id);
         }
         Ok(())
+    }
+
+    async fn pin_image(&self, reference: &str, pinned: bool) -> Result<()> {
+        let none = || Error::NotFound(format!("image {reference}"));
+        let found = self.image_status(reference).await?.ok_or_else(none)?;
+        let mut state = self.inner.state.lock();
+        state.images.get_mut(&found.id).ok_or_else(none)?.pinned = pinned;
+        Ok(())
+    }
+
+    async fn mount_image(&self, id: &ImageId, target: &Path) -> Result<()> {
+        let mut state = self.inner.state.lock();
+        if !state.images.contains_key(id) {
+            return Err(Error::NotFound(format!("image {}", id.0)));
+        }
+        state.mounted.insert(target.to_path_buf(), id.clone());
+        Ok(())
+    }
+
+    async fn unmount_image(&self, target: &Path) -> Result<()> {
+        self.inner.state.lock().mounted.remove(target);
+        Ok(())
+    }
+
+    async fn image_root(&self) -> Option<PathBuf> {
+        self.inner.state.lock().image_root.clone()
     }
 }
 

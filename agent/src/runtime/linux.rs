@@ -1,10 +1,11 @@
 //! What runtimes on this kernel have in common: sandboxes without a process, the OCI configuration of a
 //! container, records on disk, control groups, logs.
 
-pub(in crate::runtime) mod capabilities;
+mod capabilities;
 pub(in crate::runtime) mod cgroup;
 pub(in crate::runtime) mod containers;
 pub(in crate::runtime) mod describe;
+pub(in crate::runtime) mod image_mount;
 pub(in crate::runtime) mod log;
 pub(crate) mod namespaces;
 pub(in crate::runtime) mod sandboxes;

@@ -20,6 +20,7 @@
 
 mod client;
 mod containers;
+mod image_volumes;
 mod pipes;
 mod protocol;
 mod rootfs;
@@ -31,7 +32,7 @@ pub use shim::shim_main_if_asked;
 use super::linux::containers::Shelf;
 use super::linux::sandboxes::SandboxStore;
 use super::linux::state::{self, Layout};
-use super::linux::{cgroup, events};
+use super::linux::{cgroup, events, lost};
 use super::{
     AttachRequest, ContainerConfig, ContainerId, ContainerStatus, Containers, Duplex, Error, Event,
     ExecRequest, Limits, Resources, Result, Runtime, SandboxConfig, SandboxId, SandboxStatus,
@@ -82,6 +83,7 @@ struct Inner {
     sandboxes: SandboxStore,
     shelf: Shelf<Own>,
     overlay: bool,
+    mounted: image_volumes::Mounted,
 }
 
 // === impl OciOptions ===
@@ -132,8 +134,8 @@ impl OciRuntime {
             options.helper.clone(),
             options.clock.clone(),
         )?;
-        let inner =
-            Arc::new(Inner { layout, options, sandboxes, shelf: Shelf::default(), overlay });
+        let (shelf, mounted) = (Shelf::default(), image_volumes::Mounted::default());
+        let inner = Arc::new(Inner { layout, options, sandboxes, shelf, overlay, mounted });
         containers::recover(&inner).await?;
         Ok(Self { inner })
     }
@@ -262,6 +264,26 @@ impl Images for OciRuntime {
 
     async fn remove_image(&self, reference: &str) -> Result<()> {
         self.inner.options.images.remove_image(reference).await
+    }
+
+    async fn pin_image(&self, reference: &str, pinned: bool) -> Result<()> {
+        self.inner.options.images.pin_image(reference, pinned).await
+    }
+
+    async fn image_root(&self) -> Option<PathBuf> {
+        self.inner.options.images.image_root().await
+    }
+
+    async fn mount_image(&self, id: &ImageId, target: &Path) -> Result<()> {
+        let (inner, id, target) = (self.inner.clone(), id.clone(), target.to_path_buf());
+        let work = move || image_volumes::mount(&inner, &id, &target);
+        tokio::task::spawn_blocking(work).await.map_err(lost)?
+    }
+
+    async fn unmount_image(&self, target: &Path) -> Result<()> {
+        let (inner, target) = (self.inner.clone(), target.to_path_buf());
+        let work = move || image_volumes::unmount(&inner, &target);
+        tokio::task::spawn_blocking(work).await.map_err(lost)?
     }
 }
 

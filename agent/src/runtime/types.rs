@@ -124,7 +124,7 @@ pub struct Resources {
 
 impl Resources {
     /// Those given here, and of the others those that `old` has.
-    pub(super) fn over(self, old: &Self) -> Self {
+    pub(crate) fn over(self, old: &Self) -> Self {
         Self {
             cpu_shares: self.cpu_shares.or(old.cpu_shares),
             cpu_quota: self.cpu_quota.or(old.cpu_quota),
@@ -162,6 +162,33 @@ pub struct Usage {
     pub working_set: u64,
     /// Bytes of memory, caches included.
     pub memory: u64,
+    /// More of it.
+    pub details: UsageDetails,
+}
+
+/// More of what a control group has used, and uses; 0 where the kernel does not tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct UsageDetails {
+    /// Bytes of memory that belong to no file.
+    pub rss: u64,
+    /// Bytes of memory that belong to files.
+    pub cache: u64,
+    /// Bytes of swap space.
+    pub swap: u64,
+    /// Periods of its processor quota that have passed.
+    pub periods: u64,
+    /// Those of them in which it had used it up.
+    pub throttled_periods: u64,
+    /// How long it was held back so.
+    pub throttled: std::time::Duration,
+    /// Reads from disks.
+    pub reads: u64,
+    /// Writes to disks.
+    pub writes: u64,
+    /// Bytes read from disks.
+    pub read_bytes: u64,
+    /// Bytes written to disks.
+    pub written_bytes: u64,
 }
 
 /// What a pod uses.
@@ -243,6 +270,9 @@ pub struct Mount {
     pub read_only: bool,
     /// `None`, `HostToContainer` (rslave) or `Bidirectional` (rshared).
     pub propagation: Propagation,
+    /// Nothing in it can be executed.
+    #[serde(default)]
+    pub no_exec: bool,
 }
 
 /// A device of the node, or a folder of such, that a container may use.

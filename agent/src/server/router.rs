@@ -2,8 +2,8 @@
 
 use super::answers::{Body, Refusal, json, text};
 use super::query::{pairs, segments};
-use super::{Server, metrics};
-use crate::stats::{Stats, resource_metrics, summary};
+use super::{Server, configz, metrics};
+use crate::stats::{Stats, cadvisor, resource_metrics, summary};
 use http::{Request, Response};
 use hyper::body::Incoming;
 use serde_json::{Value, json};
@@ -19,6 +19,9 @@ impl Server {
             ["healthz"] => Ok(text("ok")),
             ["pods"] => self.list_pods(),
             ["metrics"] => Ok(text(metrics::render(&self.host, self.pods.len()))),
+            ["configz"] => Ok(json(&configz::configz(&self.host.config))),
+            ["metrics", "cadvisor"] => self.cadvisor().await,
+            ["metrics", "probes"] => Ok(text(self.host.prober.metrics())),
             ["metrics", "resource"] => self.stats().await.map(|all| text(resource_metrics(&all))),
             ["stats", "summary"] => self.stats().await.map(|all| json(&summary(&all))),
             ["containerLogs", namespace, pod, container] => {
@@ -44,6 +47,11 @@ impl Server {
         let pods: Result<Vec<_>, _> = self.pods.list(None).into_iter().map(view).collect();
         let items = pods.map_err(|e| Refusal::internal(&e))?;
         Ok(json(&json!({"apiVersion": "v1", "kind": "PodList", "metadata": {}, "items": items})))
+    }
+
+    async fn cadvisor(&self) -> Result<Response<Body>, Refusal> {
+        let stats = self.stats().await?.with_network().await;
+        Ok(text(cadvisor(&stats, &self.host.config.machine)))
     }
 
     async fn stats(&self) -> Result<Stats, Refusal> {

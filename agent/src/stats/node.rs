@@ -1,7 +1,7 @@
 //! What the whole machine uses.
 
 use crate::node_status::memory;
-use crate::runtime::Usage;
+use crate::runtime::{Usage, UsageDetails};
 use std::time::{Duration, SystemTime};
 
 /// The kernel counts processor time for programs in these.
@@ -18,12 +18,15 @@ fn parse(at: SystemTime, stat: &str, meminfo: &str) -> Option<Usage> {
     let ticks = busy(stat)?;
     let bytes = |name: &str| memory(meminfo, name).and_then(|bytes| u64::try_from(bytes).ok());
     let used = bytes("MemTotal:")?.saturating_sub(bytes("MemFree:")?);
+    let cache = bytes("Cached:").unwrap_or(0);
+    let details = UsageDetails { cache, ..UsageDetails::default() };
     let idle_files = bytes("Inactive(file):").unwrap_or(0);
     Some(Usage {
         at,
         cpu: Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND),
         working_set: used.saturating_sub(idle_files),
         memory: used,
+        details: UsageDetails { rss: bytes("AnonPages:").unwrap_or(0), ..details },
     })
 }
 

@@ -3,7 +3,7 @@
 use super::{SHOWN_AS_ERROR, time};
 use crate::pod::{PodExt, Role};
 use crate::pod_workers::memory::Waiting;
-use crate::pod_workers::plan::{Input, restart_wait, should_restart};
+use crate::pod_workers::plan::{Input, restart_wait};
 use crate::pod_workers::resize;
 use crate::pod_workers::snapshot::{IMAGE_ANNOTATION, IMAGE_ID_ANNOTATION, ended, is_running};
 use crate::runtime::{self, ContainerState as State};
@@ -131,13 +131,13 @@ fn waiting_again(
     latest: &runtime::ContainerStatus,
 ) -> Option<ContainerStateWaiting> {
     let end = ended(latest)?;
-    if !should_restart(input.pod.restart_policy(), role, end.exit_code) {
+    if !input.restarts(latest, role, &end) {
         return None;
     }
     if let Some(waiting) = input.memory.waiting.get(&latest.name) {
         return Some(words(input, waiting));
     }
-    if input.pod.deletion().is_some() {
+    if input.pod.deletion().is_some() || input.stopped_to_start(latest) {
         return None;
     }
     let (_, seconds) = restart_wait(latest, &end, input.now)?;

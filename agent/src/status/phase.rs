@@ -1,13 +1,19 @@
 //! Where a pod is in its life (Pod lifecycle, "Pod phase").
 
 use crate::pod::{PodExt, RestartPolicy, Role, init_role};
-use crate::pod_workers::plan::{Input, Life, should_restart};
+use crate::pod_workers::plan::{Input, Life};
 use crate::pod_workers::snapshot::{ended, is_running};
-use windlass_core::apis::core::v1::PodStatus;
+use windlass_core::apis::core::v1::{Pod, PodStatus};
 
 /// No container of a pod in this phase runs again.
 pub(crate) fn is_terminal(phase: &str) -> bool {
     matches!(phase, "Succeeded" | "Failed")
+}
+
+/// Whether the API shows that a pod has ended.
+pub(crate) fn is_shown_over(pod: &Pod) -> bool {
+    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+    phase.is_some_and(is_terminal)
 }
 
 /// The phase that the containers make, even if some that do not count still run.
@@ -17,13 +23,13 @@ pub(crate) fn raw_phase(input: &Input<'_>) -> &'static str {
     for container in input.pod.init_containers() {
         let role = init_role(container);
         let latest = input.runtime.latest(&container.name);
-        let end = latest.and_then(ended);
-        match role {
-            Role::Sidecar => initialized &= latest.is_some(),
-            _ if end.as_ref().is_some_and(|end| end.exit_code == 0) => {}
-            _ if end.is_some_and(|end| !should_restart(policy, role, end.exit_code)) => {
-                return "Failed";
-            }
+        let end = latest.and_then(|c| Some((c, ended(c)?)));
+        match (role, end) {
+            (Role::Sidecar, _) => initialized &= latest.is_some(),
+            (_, Some((c, end))) if !input.restarts(c, role, &end) => match end.exit_code {
+                0 => {}
+                _ => return "Failed",
+            },
             _ => initialized = false,
         }
     }
@@ -35,7 +41,7 @@ fn apps(input: &Input<'_>, policy: RestartPolicy, initialized: bool) -> &'static
     for container in &input.pod.pod_spec().containers {
         let latest = input.runtime.latest(&container.name);
         match latest {
-            Some(c) if is_running(c) => running += 1,
+            Some(c) if is_running(c) || input.stopped_to_start(c) => running += 1,
             Some(c) => match ended(c) {
                 Some(end) if end.exit_code == 0 => succeeded += 1,
                 Some(_) => failed += 1,

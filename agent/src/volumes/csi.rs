@@ -26,13 +26,14 @@ use crate::plugins::refusal;
 use crate::pod::PodExt;
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use record::Record;
+use record::{Found, Record};
 use serde_json::json;
 use source::Source;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
+use tokio::sync::Notify;
 use windlass_core::apis::core::v1::{
     PersistentVolume, PersistentVolumeClaim, SecretReference, ServiceAccountTokenProjection, Volume,
 };
@@ -50,6 +51,17 @@ pub(crate) struct Csi {
     locks: Mutex<HashMap<String, Weak<tokio::sync::Mutex<()>>>>,
     /// Where this agent has published.
     published: Mutex<BTreeSet<PathBuf>>,
+    /// Told when pods use more or fewer volumes.
+    changed: Notify,
+}
+
+/// The volumes that pods of this node use.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct InUse {
+    /// By the names that Node status has for them.
+    pub(crate) names: BTreeSet<String>,
+    /// There may be others: not all that is on disk can be read.
+    pub(crate) and_others: bool,
 }
 
 /// Volumes that a pod brings itself.
@@ -60,19 +72,28 @@ pub(super) struct Inline;
 impl Csi {
     pub(crate) fn new(config: &Config, drivers: Arc<Drivers>) -> Self {
         let root = config.root_dir.clone();
-        Self { drivers, root, locks: Mutex::default(), published: Mutex::default() }
+        let (locks, published) = (Mutex::default(), Mutex::default());
+        Self { drivers, root, locks, published, changed: Notify::new() }
     }
 
-    /// The volumes that pods of this node use, by the names that Node status has for them.
+    /// The volumes that pods of this node use.
     ///
     /// # Errors
     /// When the agent's folder can't be read.
-    pub(crate) async fn in_use(&self) -> Result<Vec<String>, VolumeError> {
+    pub(crate) async fn in_use(&self) -> Result<InUse, VolumeError> {
         let root = self.root.clone();
-        let records = blocking(move || record::all(&root)).await?;
-        let names = records.into_iter().filter(|(_, record)| !record.is_ephemeral());
-        let names: BTreeSet<_> = names.map(|(_, record)| record.unique_name()).collect();
-        Ok(names.into_iter().collect())
+        let found = blocking(move || Found::all(&root)).await?;
+        for error in &found.unreadable {
+            tracing::error!(%error, "a CSI volume of a pod can't be told");
+        }
+        let lasting = found.records.iter().filter(|(_, record)| !record.is_ephemeral());
+        let names = lasting.map(|(_, record)| record.unique_name()).collect();
+        Ok(InUse { names, and_others: !found.unreadable.is_empty() })
+    }
+
+    /// Returns when what is in use may have changed.
+    pub(crate) async fn changed(&self) {
+        self.changed.notified().await;
     }
 
     fn lock(&self, record: &Record) -> Arc<tokio::sync::Mutex<()>> {
@@ -208,6 +229,7 @@ impl<'a> Mounting<'a> {
             record.write(&folder)
         })
         .await?;
+        self.csi.changed.notify_one();
         let request = NodePublishVolumeRequest {
             volume_id: self.source.handle.clone(),
             publish_context: context.clone(),

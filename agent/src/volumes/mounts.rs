@@ -59,7 +59,7 @@ pub(super) fn remove_tree(dir: &Path) -> Result<(), VolumeError> {
 }
 
 /// The mount points under a folder, in the order they were mounted.
-fn mount_points(table: &str, dir: &Path) -> Vec<String> {
+pub(crate) fn mount_points(table: &str, dir: &Path) -> Vec<String> {
     let points = table.lines().filter_map(|line| line.split(' ').nth(4)).map(unescape);
     points.filter(|point| Path::new(point).starts_with(dir)).collect()
 }

@@ -7,6 +7,7 @@ mod registry;
 mod rights;
 mod streams;
 mod support;
+mod volumes;
 
 use support::Node;
 use windlass_agent::runtime::testing;

@@ -95,6 +95,14 @@ async fn pulls_and_forgets_on(mut node: Node) {
     let pod = node.pod(|_| {}).await;
     assert_eq!(node.run(&pod, "echo pulled", |_| {}).await.2, "pulled");
     runtime.remove_sandbox(&pod).await.expect("remove");
+    for pinned in [true, false] {
+        runtime.pin_image(&name, pinned).await.expect("pin");
+        let status = runtime.image_status(&name).await.expect("look").expect("is here");
+        assert_eq!((status.pinned, &status.id), (pinned, &node.image));
+    }
+    runtime.pin_image("nothing:1", true).await.expect_err("there is none");
+    let root = runtime.image_root().await.expect("they lie somewhere");
+    assert!(root.starts_with(&node.folder) && root.is_dir(), "{}", root.display());
     runtime.remove_image(&name).await.expect("remove");
     assert!(runtime.image_status(&name).await.expect("look").is_none());
 }

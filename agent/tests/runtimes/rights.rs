@@ -101,7 +101,7 @@ async fn containers_of_a_pod_share_what_it_says_on(node: Node) {
     let seen = node
         .sh(
             &second,
-            "ls /dev/shm; cat /proc/*/cmdline | tr '\\0' ' ' 2>/dev/null || cat /proc/*/cmdline",
+            "exec 2>/dev/null; ls /dev/shm; cat /proc/*/cmdline | tr '\\0' ' ' || cat /proc/*/cmdline",
         )
         .await;
     assert!(seen.starts_with("here\n") && seen.contains("touch"), "{seen}");

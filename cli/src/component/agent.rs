@@ -73,7 +73,7 @@ pub struct Agent {
 }
 
 impl Agent {
-    /// Runs until SIGTERM or Ctrl-C; containers go on running.
+    /// Runs until SIGTERM or Ctrl-C; containers go on running, unless SIGTERM is to end them.
     ///
     /// # Errors
     /// What is wrong, in one line.
@@ -87,7 +87,7 @@ impl Agent {
         let (client, entered) = entry::connect(path, &self.node_name, clock).await?;
         let connected = Connected::by(client, env);
         let (own, serving) = self.shown(&connected)?;
-        let agent = node_agent::build(Place {
+        let (agent, farewell) = node_agent::build(Place {
             data_dir: &self.data_dir,
             runtime: &self.runtime,
             max_pods: self.max_pods,
@@ -110,7 +110,7 @@ impl Agent {
         let mut all: Vec<Box<dyn Component>> = vec![Box::new(agent)];
         let renewed = [entered, serving].into_iter().flatten();
         all.extend(renewed.map(|certificate| Box::new(certificate) as Box<dyn Component>));
-        connected.run(all, None).await
+        Connected { farewell, ..connected }.run(all, None).await
     }
 
     /// What the agent shows: the certificate that is given, or that of before; and what asks for another.

@@ -1,7 +1,7 @@
 //! `windlass-proxy`
 
 use super::remote::Remote;
-use crate::standalone::{ProxyDuties, ProxyMode, dns, proxy};
+use crate::standalone::{ProxyDuties, ProxyMode, ProxyOptions, dns, proxy};
 use clap::Parser;
 use prometheus_client::registry::Registry;
 use std::net::{IpAddr, SocketAddr};
@@ -24,24 +24,17 @@ pub struct Proxy {
     /// How Services get to pods
     #[arg(long, value_enum, default_value_t = ProxyMode::Nftables)]
     mode: ProxyMode,
-    /// Leaves NetworkPolicies to somebody else, or to nobody
-    #[arg(long)]
-    no_network_policy: bool,
+    #[command(flatten)]
+    options: ProxyOptions,
     /// Addresses of all pods; of both families with a comma between them
     #[arg(long, default_value = "10.244.0.0/16", value_name = "CIDR")]
     cluster_cidr: String,
-    /// Networks in whose addresses node ports answer, with commas between them; all addresses without it
-    #[arg(long, default_value = "", hide_default_value = true, value_name = "CIDR,…")]
-    nodeport_addresses: String,
     /// Serves the cluster's names at this address, which becomes this node's own; needs root
     #[arg(long, value_name = "ADDR")]
     cluster_dns: Option<IpAddr>,
     /// The domain of the cluster's names
     #[arg(long, default_value = "cluster.local", value_name = "DOMAIN")]
     cluster_domain: String,
-    /// A domain with name servers of its own; may be given more than once
-    #[arg(long = "stub-domain", requires = "cluster_dns", value_name = "DOMAIN=ADDR,…")]
-    stub_domains: Vec<String>,
     /// Where `/healthz` and `/metrics` answer
     #[arg(long, default_value = "127.0.0.1:31080", value_name = "ADDR:PORT")]
     health_address: SocketAddr,
@@ -56,26 +49,18 @@ impl Proxy {
         let connected = self.remote.connect().await?;
         let (informers, env) = (connected.informers.clone(), connected.env.clone());
         let (mut registry, mut parts) = (Registry::default(), Vec::new());
-        if let Some(address) = self.cluster_dns {
-            let (informers, env) = (informers.clone(), env.clone());
-            parts.push(dns(
-                address,
-                &self.cluster_domain,
-                &self.stub_domains,
-                informers,
-                env,
-                &mut registry,
-            )?);
-        }
+        let (address, domain) = (self.cluster_dns, &self.cluster_domain);
+        let stubs = &self.options.stub_domains;
+        parts.extend(dns(address, domain, stubs, informers.clone(), env.clone(), &mut registry)?);
         let duties = ProxyDuties {
             mode: self.mode,
-            network_policies: !self.no_network_policy,
+            options: &self.options,
             pods: &self.cluster_cidr,
-            node_ports: &self.nodeport_addresses,
-            dns: self.cluster_dns,
+            dns: address,
         };
-        let proxy = proxy(duties, &self.node_name, informers, env, self.health_address, registry)?;
-        parts.extend(proxy);
+        let health = self.health_address;
+        let proxy = proxy(duties, &self.node_name, informers, env, health, registry);
+        parts.extend(proxy.await?);
         if parts.is_empty() {
             return Err("--mode none without --cluster-dns leaves nothing to do".into());
         }

@@ -1,5 +1,6 @@
 //! What components that speak to a server over the network have in common.
 
+use crate::standalone::Farewell;
 use clap::Args;
 use parking_lot::Mutex;
 use std::net::SocketAddr;
@@ -30,6 +31,8 @@ pub(super) struct Connected {
     pub(super) informers: InformerFactory,
     pub(super) env: Env,
     pub(super) shutdown: Shutdown,
+    /// What SIGTERM asks for first.
+    pub(super) farewell: Option<Farewell>,
 }
 
 impl Remote {
@@ -81,7 +84,7 @@ impl Connected {
     pub(super) fn by(client: Arc<dyn Client>, env: Env) -> Self {
         let shutdown = Shutdown::new();
         let informers = InformerFactory::new(client.clone(), shutdown.clone());
-        Self { client, discovery: None, informers, env, shutdown }
+        Self { client, discovery: None, informers, env, shutdown, farewell: None }
     }
 
     pub(super) fn recorder(&self, component: &str, host: &str) -> Recorder {
@@ -92,7 +95,8 @@ impl Connected {
     pub(super) fn through(&self, client: Arc<dyn Client>) -> Self {
         let informers = InformerFactory::new(client.clone(), self.shutdown.clone());
         let (discovery, env) = (self.discovery.clone(), self.env.clone());
-        Self { client, discovery, informers, env, shutdown: self.shutdown.clone() }
+        let (shutdown, farewell) = (self.shutdown.clone(), self.farewell.clone());
+        Self { client, discovery, informers, env, shutdown, farewell }
     }
 
     /// Runs components until SIGTERM or Ctrl-C, or until one fails. `/healthz` answers on `health`, if given.
@@ -124,7 +128,10 @@ impl Connected {
             std::future::pending::<Result<(), BoxError>>().await
         };
         let stop = async {
-            tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
+            let goes_down = tokio::select! { _ = term.recv() => true, _ = int.recv() => false };
+            if let Some(farewell) = self.farewell.as_ref().filter(|_| goes_down) {
+                tokio::select! { () = farewell.say() => {}, _ = term.recv() => {}, _ = int.recv() => {} }
+            }
             self.shutdown.cancel();
             std::future::pending::<Result<(), BoxError>>().await
         };

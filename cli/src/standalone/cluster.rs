@@ -3,7 +3,7 @@
 use super::control_plane::ControlPlane;
 use super::parts::Parts;
 use super::renewal::Renewing;
-use super::{Error, Options, node};
+use super::{Error, Farewell, Options, node};
 use crate::tokens::{CertificateAuthority, Signer};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -27,6 +27,7 @@ pub struct Cluster {
     control_plane: ControlPlane,
     parts: Parts,
     kubeconfig: Option<PathBuf>,
+    farewell: Option<Farewell>,
     /// How long parts may take to stop.
     patience: Duration,
 }
@@ -41,9 +42,9 @@ impl Cluster {
     pub async fn start(options: Options) -> Result<Self, Error> {
         let mut parts = Parts::new(options.progress.clone(), Instant::now());
         match Self::assemble(&options, &mut parts).await {
-            Ok((control_plane, kubeconfig)) => {
+            Ok((control_plane, kubeconfig, farewell)) => {
                 let patience = GRACE.max(options.serve.delay + options.serve.drain + SPARE);
-                Ok(Self { control_plane, parts, kubeconfig, patience })
+                Ok(Self { control_plane, parts, kubeconfig, farewell, patience })
             }
             Err(error) => {
                 parts.stop(GRACE).await;
@@ -55,7 +56,7 @@ impl Cluster {
     async fn assemble(
         options: &Options,
         parts: &mut Parts,
-    ) -> Result<(ControlPlane, Option<PathBuf>), Error> {
+    ) -> Result<(ControlPlane, Option<PathBuf>, Option<Farewell>), Error> {
         node::check(options)?;
         let mut control_plane = ControlPlane::start(options, parts).await?;
         let admin = control_plane.listen.and_then(|listen| control_plane.identity.admin(listen));
@@ -68,12 +69,13 @@ impl Cluster {
             None => None,
         };
         start_controllers(options, &control_plane, parts).await?;
-        if let Some(node) = &options.node {
-            node::start(options, node, &mut control_plane, parts).await?;
-        }
+        let farewell = match &options.node {
+            Some(node) => node::start(options, node, &mut control_plane, parts).await?,
+            None => None,
+        };
         let renewal = std::mem::take(&mut control_plane.renewal);
         parts.start(Box::new(Renewing { renewal, clock: options.env.clock.clone() }));
-        Ok((control_plane, kubeconfig))
+        Ok((control_plane, kubeconfig, farewell))
     }
 
     /// A client in this process that may do everything.
@@ -103,6 +105,14 @@ impl Cluster {
     /// Returns when a part has failed.
     pub async fn failure(&mut self) -> Error {
         self.parts.failure().await
+    }
+
+    /// Ends the node's pods in the order of their priority, where [`super::KubeletOptions::shutdown_grace_period`] says
+    /// so, and tells whether it does. To be called before [`Cluster::stop`] when the machine goes down.
+    pub async fn end_pods(&self) -> bool {
+        let Some(farewell) = &self.farewell else { return false };
+        farewell.say().await;
+        true
     }
 
     /// Stops all parts; containers go on running. All that was acknowledged is on disk.

@@ -12,7 +12,7 @@ pub use runtime::images;
 
 use super::control_plane::ControlPlane;
 use super::parts::Parts;
-use super::{Error, NodeOptions, Options};
+use super::{Error, Farewell, NodeOptions, Options};
 use agent::Place;
 use prometheus_client::registry::Registry;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
@@ -46,13 +46,13 @@ pub(super) fn address(listen: Option<SocketAddr>) -> IpAddr {
     listening.or_else(routed).unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))
 }
 
-/// Starts agent and proxy.
+/// Starts agent and proxy; what is to be done before they stop.
 pub(super) async fn start(
     options: &Options,
     node: &NodeOptions,
     control_plane: &mut ControlPlane,
     parts: &mut Parts,
-) -> Result<(), Error> {
+) -> Result<Option<Farewell>, Error> {
     let informers =
         InformerFactory::new(control_plane.client.clone(), parts.shutdown().child_token());
     let name = node.name.clone().map_or_else(host_name, Ok)?;
@@ -61,7 +61,7 @@ pub(super) async fn start(
     let address = control_plane.advertise;
     let issue = control_plane.identity.agent(&name, address);
     let own = control_plane.renewal.shown("agent", options.env.clock.now(), issue)?;
-    let agent = agent::build(Place {
+    let (agent, farewell) = agent::build(Place {
         data_dir,
         runtime: &node.runtime,
         max_pods: node.max_pods,
@@ -86,23 +86,23 @@ pub(super) async fn start(
     parts.start_all("agent", vec![Box::new(agent), volumes]).await?;
     let env = options.env.clone();
     let mut registry = Registry::default();
-    if let Some(address) = control_plane.dns {
-        let domain = &options.cluster_domain;
-        let dns = dns(address, domain, &[], informers.clone(), env.clone(), &mut registry)?;
+    let (address, domain) = (control_plane.dns, &options.cluster_domain);
+    let stubs = &node.services.stub_domains;
+    let dns = dns(address, domain, stubs, informers.clone(), env.clone(), &mut registry)?;
+    if let Some(dns) = dns {
         parts.start_all("dns", vec![dns]).await?;
     }
     let duties = ProxyDuties {
         mode: node.proxy,
-        network_policies: node.network_policies,
+        options: &node.services,
         pods: &options.pod_cidr,
-        node_ports: "",
-        dns: control_plane.dns,
+        dns: address,
     };
-    let proxy = proxy(duties, &name, informers, env, PROXY_HEALTH, registry)?;
+    let proxy = proxy(duties, &name, informers, env, PROXY_HEALTH, registry).await?;
     if let Some(proxy) = proxy {
         parts.start_all("proxy", vec![proxy]).await?;
     }
-    Ok(())
+    Ok(farewell)
 }
 
 /// The provisioner of volumes that are folders of this node, and the class that asks for them.

@@ -9,6 +9,7 @@ use windlass_api::admission::Plugins;
 use windlass_api::audit::Audit;
 use windlass_api::server::{Limits, ServeOptions};
 use windlass_core::clock::Env;
+use windlass_proxy::model::NodePortAddresses;
 use windlass_store::Backend;
 
 /// Told of each part that is ready, with the time since the start.
@@ -29,7 +30,7 @@ pub struct Options {
     pub advertise: Option<IpAddr>,
     /// Addresses of Services.
     pub service_cidr: String,
-    /// Addresses of pods; each node gets a part.
+    /// Addresses of pods, of both families with a comma between them; each node gets a part.
     pub pod_cidr: String,
     /// Where the cluster's DNS answers, on each node.
     pub cluster_dns: ClusterDns,
@@ -84,8 +85,8 @@ pub struct NodeOptions {
     pub agent_port: u16,
     /// How Services get to pods.
     pub proxy: ProxyMode,
-    /// Whether NetworkPolicies are enforced, which takes the kernel's rules.
-    pub network_policies: bool,
+    /// How its service proxy and name server are set.
+    pub services: ProxyOptions,
     /// What runs its containers.
     pub runtime: RuntimeOptions,
     /// Most pods that it takes.
@@ -109,6 +110,9 @@ pub struct RuntimeOptions {
     #[cfg(feature = "containerd")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "NAME", global = true))]
     pub containerd_snapshotter: Option<String>,
+    /// Folder that tells of registries and their mirrors, as containerd's: DIR/REGISTRY/hosts.toml
+    #[cfg_attr(feature = "cli", arg(long, value_name = "DIR", global = true))]
+    pub registry_config: Option<PathBuf>,
 }
 
 /// What runs containers.
@@ -134,6 +138,25 @@ pub enum ProxyMode {
     Userspace,
     /// Not at all: something else does it.
     None,
+}
+
+/// What of a node's service proxy and name server is chosen the same way wherever they run.
+#[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "cli", derive(clap::Args))]
+pub struct ProxyOptions {
+    /// Leaves NetworkPolicies to somebody else, or to nobody
+    #[cfg_attr(feature = "cli", arg(long))]
+    pub no_network_policy: bool,
+    /// Networks in whose addresses node ports answer, with commas between them, or `primary` for the addresses that
+    /// the Node shows; all addresses without it
+    #[cfg_attr(
+        feature = "cli",
+        arg(long, default_value = "", hide_default_value = true, value_name = "CIDR,…|primary")
+    )]
+    pub nodeport_addresses: NodePortAddresses,
+    /// A domain with name servers of its own; may be given more than once
+    #[cfg_attr(feature = "cli", arg(long = "stub-domain", value_name = "DOMAIN=ADDR,…"))]
+    pub stub_domains: Vec<String>,
 }
 
 impl Options {
@@ -184,7 +207,7 @@ impl Default for NodeOptions {
             name: None,
             agent_port: 10250,
             proxy: ProxyMode::default(),
-            network_policies: true,
+            services: ProxyOptions::default(),
             runtime: RuntimeOptions::default(),
             max_pods: windlass_agent::Config::default().max_pods,
             kubelet: KubeletOptions::default(),

@@ -3,7 +3,7 @@
 use crate::component::audit::AuditFlags;
 use crate::standalone::{
     Cluster, ClusterDns, DATA_DIR, Encryption, KubeletOptions, NodeOptions, Options, ProxyMode,
-    RuntimeOptions,
+    ProxyOptions, RuntimeOptions,
 };
 use clap::Args;
 use std::net::{IpAddr, SocketAddr};
@@ -37,7 +37,7 @@ pub(super) struct Up {
     /// Addresses of Services
     #[arg(long, default_value = "10.96.0.0/16", value_name = "CIDR")]
     service_cidr: String,
-    /// Addresses of pods
+    /// Addresses of pods; of both families with a comma between them
     #[arg(long, default_value = "10.244.0.0/16", value_name = "CIDR")]
     pod_cidr: String,
     /// Where every node answers questions for names: an address of Services, or none [default: the tenth]
@@ -58,9 +58,8 @@ pub(super) struct Up {
     /// How Services get to pods
     #[arg(long, value_enum, default_value_t = ProxyMode::Nftables)]
     proxy: ProxyMode,
-    /// Leaves NetworkPolicies to somebody else, or to nobody
-    #[arg(long)]
-    no_network_policy: bool,
+    #[command(flatten)]
+    services: ProxyOptions,
     #[command(flatten)]
     runtime: RuntimeOptions,
     /// Most pods that the node takes
@@ -81,19 +80,24 @@ impl Up {
             (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         println!("Windlass {}, data in {}", env!("CARGO_PKG_VERSION"), self.data_dir.display());
         let mut stopped = std::pin::pin!(async {
-            tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
+            tokio::select! { _ = term.recv() => true, _ = int.recv() => false }
         });
         let options = self.options()?;
         let mut cluster = tokio::select! {
             started = Cluster::start(options) => started?,
-            () = &mut stopped => return Ok(()),
+            _ = &mut stopped => return Ok(()),
         };
         self.announce(&cluster)?;
         let failure = tokio::select! {
-            () = stopped => None,
+            goes_down = stopped => {
+                if goes_down && cluster.end_pods().await {
+                    println!("The node's pods have ended");
+                }
+                None
+            }
             error = cluster.failure() => Some(error),
         };
-        println!("Stopping; containers go on running");
+        println!("Stopping; containers that run go on");
         cluster.stop().await;
         failure.map_or(Ok(()), |error| Err(error.into()))
     }
@@ -104,7 +108,7 @@ impl Up {
             name: self.node_name.clone(),
             agent_port: self.agent_port,
             proxy: self.proxy,
-            network_policies: !self.no_network_policy,
+            services: self.services.clone(),
             runtime: self.runtime.clone(),
             max_pods: self.max_pods,
             kubelet: self.kubelet.clone(),
@@ -147,11 +151,23 @@ fn tick(part: &str, passed: Duration) {
 mod tests {
     use super::*;
     use clap::Parser;
+    use windlass_proxy::model::NodePortAddresses;
 
     #[derive(Parser)]
     struct Line {
         #[command(flatten)]
         up: Up,
+    }
+
+    #[test]
+    fn the_proxy_takes_the_flags_of_its_own_program() {
+        let flags = ["--nodeport-addresses", "primary", "--stub-domain", "corp.example=192.0.2.1"];
+        let up = Line::parse_from(["up", "--no-network-policy"].into_iter().chain(flags));
+        let services = up.up.options().unwrap().node.unwrap().services;
+        assert!(services.no_network_policy);
+        assert_eq!(services.nodeport_addresses, NodePortAddresses::Primary);
+        assert_eq!(services.stub_domains, ["corp.example=192.0.2.1"]);
+        assert!(Line::try_parse_from(["up", "--nodeport-addresses", "eth0"]).is_err());
     }
 
     #[test]

@@ -11,7 +11,6 @@ mod encode;
 mod expr;
 mod layout;
 mod monitor;
-mod netlink;
 mod node;
 mod render;
 mod ruleset;

@@ -6,6 +6,7 @@
 
 mod balancer;
 mod listeners;
+mod splice;
 mod tcp;
 #[cfg(test)]
 mod tests;

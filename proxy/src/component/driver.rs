@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::time::{Instant, sleep};
 use windlass_core::component::{Ready, Shutdown};
 use windlass_core::workqueue::Backoff;
@@ -10,6 +11,7 @@ use windlass_core::workqueue::Backoff;
 use super::Shared;
 use crate::backend::{Backend, BackendError};
 use crate::metrics::Sync;
+use crate::model::Family;
 
 /// Waits between attempts after a failure.
 const RETRY: Backoff = Backoff { first: Duration::from_millis(100), max: Duration::from_secs(30) };
@@ -25,6 +27,8 @@ pub(super) struct Driver {
     next: Sync,
     failures: u32,
     losses: Losses,
+    /// Since when the endpoints have changed that the next success carries out.
+    changed: Vec<(Family, Timestamp)>,
 }
 
 /// How often somebody else took the rules away lately.
@@ -49,6 +53,7 @@ impl Driver {
             next: Sync::Full,
             failures: 0,
             losses: Losses::default(),
+            changed: Vec::new(),
         }
     }
 
@@ -71,6 +76,8 @@ impl Driver {
             let mut trackers = self.shared.trackers.lock();
             self.shared.health.began(self.shared.env.clock.now());
             let change = trackers.take();
+            self.changed.extend(trackers.latency.take());
+            self.shared.metrics.taken(trackers.services.without_local());
             let snapshot = (self.next == Sync::Full).then(|| trackers.snapshot());
             (change, snapshot)
         };
@@ -90,14 +97,18 @@ impl Driver {
             tracing::info!(backend = self.backend.name(), "rules are in step again");
         }
         (self.next, self.failures) = (Sync::Partial, 0);
-        self.shared.health.synced(self.shared.env.clock.now());
+        let now = self.shared.env.clock.now();
+        self.shared.health.synced(now);
+        for (family, changed) in self.changed.drain(..) {
+            self.shared.metrics.programmed(family, changed, now);
+        }
         ready.set();
     }
 
     fn failed(&mut self, error: &BackendError) {
         tracing::warn!(%error, backend = self.backend.name(), failures = self.failures, "sync failed; all will be synced again");
         (self.next, self.failures) = (Sync::Full, self.failures.saturating_add(1));
-        self.shared.metrics.failures.inc();
+        self.shared.metrics.failed();
         self.shared.health.failed(self.shared.env.clock.now());
     }
 

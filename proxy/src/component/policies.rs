@@ -6,27 +6,28 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::timeout;
+use windlass_core::Error;
 use windlass_core::cache::{Change, HeaderOnly, Informer, InformerFactory};
+use windlass_core::client::{ListOptions, Scope};
 use windlass_core::component::Ready;
-use windlass_core::scheme::{NAMESPACES, NETWORKPOLICIES, PODS};
+use windlass_core::meta::Reason;
+use windlass_core::scheme::{GroupVersionResource, NAMESPACES, NETWORKPOLICIES, PODS};
 
 use super::Shared;
 use crate::config::name_of;
 use crate::policy::{NetworkPolicyView, PodView};
 
-/// So long the first sync waits for policies; Services must not wait for what may never be allowed to be read.
+/// So long the first sync waits for policies; Services must not wait for what nobody can say when it comes.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Waits until policies are `known`, within reason.
 pub(super) async fn wait(known: &Ready) {
     if timeout(PATIENCE, known.wait()).await.is_err() {
-        tracing::warn!(
-            "network policies are not enforced until they can be read; that takes rights to list and watch networkpolicies, namespaces and pods"
-        );
+        tracing::warn!("network policies are not enforced until all of them can be read");
     }
 }
 
-/// Feeds the tracker. Sets `known` when it has all there was at the start.
+/// Feeds the tracker. Sets `known` when it has all there was at the start, or when it may not read that.
 pub(super) async fn follow(shared: Arc<Shared>, factory: InformerFactory, known: Ready) {
     let policies: Arc<Informer<NetworkPolicyView>> = factory.informer(NETWORKPOLICIES);
     let (of, wanted) = (shared.clone(), Ready::default());
@@ -35,27 +36,51 @@ pub(super) async fn follow(shared: Arc<Shared>, factory: InformerFactory, known:
         first.set();
         of.policy(change);
     });
-    policies.synced().wait().await;
+    synced(&factory, NETWORKPOLICIES, policies.synced(), &known).await;
     if policies.is_empty() {
         known.set();
     }
     wanted.wait().await;
-    shared.follow_peers(&factory).await;
+    shared.follow_peers(&factory, &known).await;
     shared.update(|trackers| trackers.enforcing = true);
     known.set();
 }
 
+/// Waits for an informer. Where the server refuses to tell, that is said, once, and nobody has to wait for it.
+async fn synced(
+    factory: &InformerFactory,
+    resource: GroupVersionResource,
+    synced: Ready,
+    known: &Ready,
+) {
+    tokio::select! {
+        () = synced.wait() => return,
+        Some(error) = refusal(factory, resource) => {
+            tracing::warn!(%error, "network policies are not enforced until this can be listed and watched");
+            known.set();
+        }
+    }
+    synced.wait().await;
+}
+
+/// Why the server refuses to list something, if it does. Other errors may pass.
+async fn refusal(factory: &InformerFactory, resource: GroupVersionResource) -> Option<Error> {
+    let one = ListOptions { limit: 1, ..ListOptions::default() };
+    let refused = factory.client().list(&Scope::all(resource), &one).await.err()?;
+    (refused.reason() == Some(Reason::Forbidden)).then_some(refused)
+}
+
 impl Shared {
     /// Returns when all pods and namespaces are known.
-    async fn follow_peers(self: &Arc<Self>, factory: &InformerFactory) {
+    async fn follow_peers(self: &Arc<Self>, factory: &InformerFactory, known: &Ready) {
         let namespaces: Arc<Informer<HeaderOnly>> = factory.informer(NAMESPACES);
         let of = self.clone();
         namespaces.on_change(move |change| of.namespace(change));
         let pods: Arc<Informer<PodView>> = factory.informer(PODS);
         let of = self.clone();
         pods.on_change(move |change| of.pod(change));
-        namespaces.synced().wait().await;
-        pods.synced().wait().await;
+        synced(factory, NAMESPACES, namespaces.synced(), known).await;
+        synced(factory, PODS, pods.synced(), known).await;
     }
 
     fn policy(&self, change: &Change<NetworkPolicyView>) {

@@ -1,5 +1,6 @@
 //! The whole proxy on informers and a recording backend, in virtual time.
 
+mod metrics;
 mod policies;
 
 use std::collections::HashMap;
@@ -13,6 +14,7 @@ use windlass_core::client::{
     DeleteOptions, Key, ListOptions, Patch, Reader, Scope, WatchBatch, WatchEvent, WatchStream,
     Watcher, WriteOptions, Writer,
 };
+use windlass_core::meta::Status;
 use windlass_core::object::ListMeta;
 use windlass_core::{Error, ObjectList, Result};
 
@@ -59,7 +61,8 @@ impl Reader for Told {
 
     async fn list(&self, scope: &Scope, _options: &ListOptions) -> Result<ObjectList> {
         if self.forbidden.contains(&&*scope.resource.resource) {
-            return Err(Error::Transport(format!("{} are forbidden", scope.resource)));
+            let status = Status::forbidden("", &scope.resource.resource, "", "no such right");
+            return Err(status.into());
         }
         let items = self.objects.get(&*scope.resource.resource).cloned().unwrap_or_default();
         Ok(ObjectList {

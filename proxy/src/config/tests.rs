@@ -2,7 +2,7 @@ use serde_json::{Value, json};
 use windlass_core::View;
 
 use super::*;
-use crate::model::SERVICE_NAME_LABEL;
+use crate::model::{Family, SERVICE_NAME_LABEL};
 
 fn entry<V: View>(object: &Value) -> Arc<Entry<V>> {
     let object = Object::from_wire(serde_json::to_vec(object).unwrap().into()).unwrap();
@@ -34,6 +34,28 @@ fn tracker() -> ChangeTracker {
 
 fn endpoints(change: &Change) -> Vec<usize> {
     change.updated.iter().map(|port| port.cluster_endpoints.len()).collect()
+}
+
+#[test]
+fn ports_without_a_local_endpoint_are_counted_while_they_are_there() {
+    let mut tracker = ChangeTracker::new(NodeIdentity { name: "here".into(), zone: None });
+    let count = |tracker: &mut ChangeTracker| {
+        tracker.take();
+        let count = |asking| tracker.without_local().get(Family::V4, asking);
+        (count(Asking::Internal), count(Asking::External))
+    };
+    let spec = json!({"type": "NodePort", "clusterIP": "10.96.0.1", "ports": [{"port": 80, "nodePort": 30080}],
+        "internalTrafficPolicy": "Local", "externalTrafficPolicy": "Local"});
+    let mut service = json!({"metadata": {"name": "web", "namespace": "default"}, "spec": spec});
+    tracker.service_applied(entry(&service));
+    assert_eq!(count(&mut tracker), (0, 0), "no endpoint at all: refused, not dropped");
+    tracker.slice_applied(slice("web-1", "web", &["10.0.0.1"]));
+    assert_eq!(count(&mut tracker), (1, 1));
+    service["spec"]["internalTrafficPolicy"] = json!("Cluster");
+    tracker.service_applied(entry(&service));
+    assert_eq!(count(&mut tracker), (0, 1));
+    tracker.service_deleted(&key("web"));
+    assert_eq!(count(&mut tracker), (0, 0));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod cache;
 mod exchange;
 mod servers;
+mod silent;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use windlass_core::clock::Random;
 
 use self::cache::Cache;
 pub use self::servers::{Forward, Servers};
+use self::silent::Silent;
 use crate::dns::metrics::Metrics;
 
 /// One server has so long for an answer.
@@ -53,6 +55,7 @@ pub enum UpstreamError {
 pub(super) struct Upstream {
     forward: Forward,
     own: Vec<SocketAddr>,
+    silent: Silent,
     cache: Mutex<Cache>,
     in_flight: Semaphore,
     random: Arc<dyn Random>,
@@ -70,7 +73,7 @@ impl Upstream {
         metrics: Metrics,
     ) -> Self {
         let (cache, in_flight) = (Mutex::default(), Semaphore::new(IN_FLIGHT));
-        Self { forward, own, cache, in_flight, random, metrics }
+        Self { forward, own, silent: Silent::default(), cache, in_flight, random, metrics }
     }
 
     /// What is still remembered, with what is left of its time.
@@ -81,7 +84,7 @@ impl Upstream {
         found
     }
 
-    /// Asks the servers for the name in turn until one answers.
+    /// Asks the servers for the name in turn until one answers; those that were silent lately come last.
     pub(super) async fn resolve(&self, query: &Query) -> Result<Message, UpstreamError> {
         let _permit = self.in_flight.try_acquire().map_err(|_| UpstreamError::Busy)?;
         let servers = self.servers_for(&query.name).await;
@@ -99,6 +102,7 @@ impl Upstream {
     async fn servers_for(&self, name: &Name) -> Vec<SocketAddr> {
         let mut servers = self.forward.servers_for(name).await;
         servers.retain(|server| !self.own.contains(server));
+        self.silent.put_last(&mut servers);
         servers
     }
 
@@ -107,7 +111,9 @@ impl Upstream {
         for &server in servers {
             let id = self.random.next() as u16;
             self.metrics.forwards.inc();
-            match timeout(PATIENCE, exchange::exchange(server, query, id)).await {
+            let answer = timeout(PATIENCE, exchange::exchange(server, query, id)).await;
+            self.silent.note(server, matches!(answer, Ok(Ok(_))));
+            match answer {
                 Ok(Ok(answer)) if is_final(&answer) => return Ok(answer),
                 Ok(Ok(answer)) => {
                     let code = answer.metadata.response_code;

@@ -43,7 +43,14 @@ async fn tells_health_and_metrics() {
     assert!(request(address, "GET /healthz").await.starts_with("HTTP/1.1 503"), "the node leaves");
     assert!(request(address, "GET /livez").await.starts_with("HTTP/1.1 200"), "the proxy lives");
     let answer = request(address, "GET /metrics").await;
-    assert!(answer.contains("kubeproxy_sync_proxy_rules_duration_seconds_count 1"), "{answer}");
+    for line in [
+        r#"kubeproxy_sync_proxy_rules_duration_seconds_count{ip_family="IPv4"} 1"#,
+        r#"kubeproxy_proxy_healthz_total{code="200"} 1"#,
+        r#"kubeproxy_proxy_healthz_total{code="503"} 2"#,
+        r#"kubeproxy_proxy_livez_total{code="200"} 1"#,
+    ] {
+        assert!(answer.contains(line), "{line}: {answer}");
+    }
     assert!(request(address, "GET /nothing").await.starts_with("HTTP/1.1 404"));
     assert!(request(address, "POST /healthz").await.starts_with("HTTP/1.1 405"));
     server.abort();

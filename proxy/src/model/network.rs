@@ -15,7 +15,7 @@ pub struct Network {
 }
 
 /// The text is no network.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not a network such as 10.0.0.0/8 or fd00::/8")]
 pub struct ParseNetworkError(String);
 
@@ -48,6 +48,14 @@ impl Network {
     pub fn contains(&self, ip: IpAddr) -> bool {
         let (first, last) = self.range();
         Family::of(ip) == Family::of(first) && (first..=last).contains(&ip)
+    }
+
+    /// Networks with commas between them; none of an empty text.
+    ///
+    /// # Errors
+    /// When one of them is none.
+    pub fn list(text: &str) -> Result<Vec<Self>, ParseNetworkError> {
+        text.split(',').filter(|part| !part.trim().is_empty()).map(str::parse).collect()
     }
 
     /// The mask in network byte order, as long as an address.

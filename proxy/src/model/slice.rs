@@ -1,5 +1,6 @@
 //! The fields of a discovery.k8s.io/v1 EndpointSlice that the proxy reads.
 
+use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::Protocol;
@@ -13,6 +14,9 @@ pub const SERVICE_NAME_LABEL: &str = "kubernetes.io/service-name";
 pub struct EndpointSliceView {
     /// `IPv4`, `IPv6` or `FQDN`.
     pub address_type: String,
+    /// When what it tells began to change, by its annotation `endpoints.kubernetes.io/last-change-trigger-time`.
+    #[serde(rename = "metadata", deserialize_with = "last_change")]
+    pub last_change: Option<Timestamp>,
     /// The endpoints.
     #[serde(deserialize_with = "null_as_empty")]
     pub endpoints: Vec<EndpointView>,
@@ -91,6 +95,26 @@ impl EndpointConditions {
     pub fn is_serving_terminating(self) -> bool {
         self.terminating.unwrap_or(false) && self.serving.unwrap_or_else(|| self.is_ready())
     }
+}
+
+/// Takes the annotation out of an object's metadata; one that is no time counts as none.
+fn last_change<'de, D>(deserializer: D) -> Result<Option<Timestamp>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+{
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Metadata {
+        annotations: Option<Annotations>,
+    }
+    #[derive(Deserialize)]
+    struct Annotations {
+        #[serde(rename = "endpoints.kubernetes.io/last-change-trigger-time")]
+        last_change: Option<String>,
+    }
+    let annotations = Metadata::deserialize(deserializer)?.annotations;
+    let text = annotations.and_then(|annotations| annotations.last_change);
+    Ok(text.and_then(|text| text.parse().ok()))
 }
 
 /// Kubernetes writes an empty list as `null` where the field is required.

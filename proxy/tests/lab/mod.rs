@@ -128,6 +128,10 @@ impl Namespace {
                 let mut stream = socket?.connect(address).await?;
                 let mut answer = String::new();
                 stream.read_to_string(&mut answer).await?;
+                // Who forwards has accepted before it finds out that nobody serves.
+                if answer.is_empty() {
+                    return Err(std::io::ErrorKind::UnexpectedEof.into());
+                }
                 Ok(answer)
             };
             match timeout(Duration::from_secs(3), exchange).await {
@@ -138,6 +142,20 @@ impl Namespace {
         .map(|answer| {
             let (server, client) = answer.split_once(' ').expect("two words");
             (server.to_owned(), client.to_owned())
+        })
+    }
+
+    /// One exchange of datagrams from a port of its own: the server that answered, if one did.
+    pub fn ask(&self, address: SocketAddr) -> Option<String> {
+        self.run(move || async move {
+            let any = if address.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
+            let socket = UdpSocket::bind(any).await.unwrap();
+            socket.connect(address).await.ok()?;
+            socket.send(b"?").await.ok()?;
+            let mut buffer = [0; 64];
+            let answer = timeout(Duration::from_secs(1), socket.recv(&mut buffer)).await;
+            let answer = String::from_utf8_lossy(&buffer[..answer.ok()?.ok()?]).into_owned();
+            answer.split_once(' ').map(|(server, _)| server.to_owned())
         })
     }
 
@@ -322,9 +340,14 @@ pub fn service(name: &str, cluster_ip: &str, endpoints: Vec<Endpoint>) -> Servic
 }
 
 /// The same port over UDP.
-pub fn udp(mut port: ServicePort) -> ServicePort {
+pub fn udp(port: ServicePort) -> ServicePort {
+    over(Protocol::Udp, port)
+}
+
+/// The same port over another protocol.
+pub fn over(protocol: Protocol, mut port: ServicePort) -> ServicePort {
     let mut name = (*port.key.name).clone();
-    name.protocol = Protocol::Udp;
+    name.protocol = protocol;
     port.key.name = Arc::new(name);
     port
 }

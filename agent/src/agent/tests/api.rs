@@ -105,6 +105,11 @@ impl MemoryApi {
         }
     }
 
+    /// Returns at the next change of anything.
+    pub(super) async fn changed(&self) {
+        self.changes.subscribe().recv().await.expect("changes");
+    }
+
     /// Returns once so many tokens were given.
     pub(super) async fn tokens(&self, count: u32) {
         self.tokens.subscribe().wait_for(|given| *given >= count).await.expect("an API");

@@ -70,3 +70,40 @@ async fn a_restarted_agent_finds_its_static_pods() {
     assert_eq!(container_id(&before), container_id(&after));
     second.cancel();
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_folder_that_cant_be_read_ends_no_static_pod() {
+    let node = TestNode::start(Steady).await;
+    write(&node, "busybox:1");
+    let before = node.until(NAME, runs).await;
+    node.shutdown.cancel();
+    let (folder, away) = (node.root.path().join("manifests"), node.root.path().join("away"));
+    std::fs::rename(&folder, &away).expect("renamed");
+    std::fs::write(&folder, "no folder").expect("written");
+    let second = Shutdown::new();
+    node.start_agent(&second, None).await;
+    // Pods of the API need not wait for it.
+    node.api.put("pods", pod("b", &json!({})));
+    node.until("b", runs).await;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let still = async || {
+        let runtime: &dyn Runtime = &node.runtime;
+        let all = runtime.list_containers().await.expect("lists");
+        let full = |id: &str| format!("fake://{id}");
+        all.iter().any(|c| *container_id(&before) == *full(&c.id.0))
+    };
+    assert!(still().await, "it was ended");
+    let mirror = node.api.read("pods", "default", NAME);
+    assert_eq!(mirror["metadata"]["uid"], before["metadata"]["uid"], "the mirror stays");
+    std::fs::remove_file(&folder).expect("removed");
+    std::fs::rename(&away, &folder).expect("renamed");
+    // Known again, it follows its file, and the folder that has its name.
+    node.until(NAME, runs).await;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert!(still().await, "it was ended");
+    std::fs::rename(&folder, &away).expect("renamed");
+    node.until_gone(NAME).await;
+    write(&node, "busybox:1");
+    node.until(NAME, runs).await;
+    second.cancel();
+}

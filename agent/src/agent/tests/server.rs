@@ -46,6 +46,31 @@ async fn node() -> (TestNode, String) {
     (node, address)
 }
 
+#[tokio::test]
+async fn settings_and_what_dashboards_ask_for_are_served() {
+    let (_node, address) = node().await;
+    let (status, body) = get(&address, "/configz").await;
+    assert!(status.contains("200"), "{status}");
+    let shown: Value = serde_json::from_str(&body).expect("JSON");
+    assert_eq!(shown["kubeletconfig"]["imageGCHighThresholdPercent"], 85);
+    let (_, body) = get(&address, "/metrics/cadvisor").await;
+    let of = |name: &str, label: &str| {
+        let all = body.lines().filter(|line| line.starts_with(&format!("{name}{{")));
+        let found: Vec<_> = all.filter(|line| line.contains(label)).collect();
+        assert_eq!(found.len(), 1, "{name} {label}: {body}");
+        found[0].to_owned()
+    };
+    let own = "container=\"c\",id=\"/kubepods/";
+    let memory = of("container_memory_working_set_bytes", own);
+    assert!(memory.contains("image=\"busybox:1\"") && memory.contains("} 1048576 "), "{memory}");
+    assert!(memory.contains("namespace=\"default\",pod=\"a\""), "{memory}");
+    assert!(of("container_cpu_usage_seconds_total", own).contains("cpu=\"total\""));
+    of("container_cpu_usage_seconds_total", "container=\"\",id=\"/kubepods/");
+    of("container_memory_working_set_bytes", "id=\"/\"");
+    of("container_spec_cpu_shares", own);
+    assert!(body.contains("machine_cpu_cores 2 "), "{body}");
+}
+
 async fn get(address: &str, path: &str) -> (String, String) {
     let mut stream = TcpStream::connect(address).await.expect("connects");
     let request = format!("GET {path} HTTP/1.1\r\nHost: n\r\nConnection: close\r\n\r\n");

@@ -47,3 +47,19 @@ async fn pods_end_in_order_before_the_node_does() {
     });
     tokio::time::timeout(DEADLINE, ready).await.expect("the node says so");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_that_ends_already_gets_no_longer_than_the_others() {
+    let node = TestNode::start(Slow).await;
+    let spec = json!({"terminationGracePeriodSeconds": 300, "containers": [
+        {"name": "c", "image": "busybox:1", "imagePullPolicy": "IfNotPresent", "args": ["slow"]}]});
+    node.api.put("pods", pod("web", &spec));
+    node.until("web", |pod| pod["status"]["phase"] == "Running").await;
+    node.api.delete_pod("web", node.env.clock.now(), 300);
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let begin = node.env.clock.now();
+    node.down.end_pods().await;
+    node.until_gone("web").await;
+    let took = node.env.clock.now().duration_since(begin).as_secs();
+    assert!((20..25).contains(&took), "it took {took} s");
+}

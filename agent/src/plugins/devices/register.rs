@@ -1,20 +1,25 @@
 //! The socket on which device plugins register: `kubelet.sock`. That it comes anew tells them to register again.
 
 use super::Devices;
+use crate::changes::Persistence;
 use crate::plugins::proto::device::registration_server::{Registration, RegistrationServer};
 use crate::plugins::proto::device::{Empty, RegisterRequest};
 use std::io;
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::UnixListener;
 use tokio_stream::wrappers::UnixListenerStream;
 use tonic::transport::Server;
 use tonic::{Request, Response, Status};
 use windlass_core::component::Shutdown;
+use windlass_core::workqueue::Backoff;
 
 const SOCKET: &str = "kubelet.sock";
 const VERSION: &str = "v1beta1";
+/// When to listen again after that failed.
+const AGAIN: Backoff = Backoff { first: Duration::from_millis(500), max: Duration::from_secs(60) };
 
 /// Takes registrations.
 pub(crate) struct DeviceServer(pub(crate) Arc<Devices>);
@@ -22,21 +27,23 @@ pub(crate) struct DeviceServer(pub(crate) Arc<Devices>);
 // === impl DeviceServer ===
 
 impl DeviceServer {
-    /// Serves until shutdown.
+    /// Serves until shutdown, also when it can't listen for a while.
     pub(crate) async fn run(self, shutdown: Shutdown) {
-        let folder = self.0.folder.clone();
-        let listener = match listen(&folder) {
-            Ok(listener) => listener,
-            Err(error) => {
-                return tracing::error!(folder = %folder.display(), %error, "no device plugins");
+        let trouble = format!("device plugins can't register in {}", self.0.folder.display());
+        let mut persistence = Persistence::new(trouble, AGAIN);
+        let serving = async {
+            loop {
+                persistence.after(self.serve().await).await;
             }
         };
-        let serve = Server::builder()
-            .add_service(RegistrationServer::new(self))
-            .serve_with_incoming_shutdown(UnixListenerStream::new(listener), shutdown.cancelled());
-        if let Err(error) = serve.await {
-            tracing::error!(%error, "device plugins can't register any longer");
-        }
+        shutdown.run_until_cancelled(serving).await;
+    }
+
+    async fn serve(&self) -> io::Result<()> {
+        let incoming = UnixListenerStream::new(listen(&self.0.folder)?);
+        let service = RegistrationServer::new(Self(self.0.clone()));
+        let served = Server::builder().add_service(service).serve_with_incoming(incoming).await;
+        served.map_err(io::Error::other)
     }
 }
 

@@ -1,10 +1,10 @@
 //! A pod on its way up, or running.
 
-use super::{Input, Plan, Step, StopReason, next_backoff, restart_wait, should_restart};
+use super::{Input, Plan, Step, StopReason, next_backoff, restart_wait};
 use crate::pod::{PodExt, Role, init_role};
 use crate::pod_workers::memory::Volumes;
 use crate::pod_workers::resize::{self, Change};
-use crate::pod_workers::snapshot::{IMAGE_ANNOTATION, ended, is_running};
+use crate::pod_workers::snapshot::{IMAGE_ANNOTATION, backoff_seconds, ended, is_running};
 use crate::prober::Kind;
 use crate::runtime::{ContainerState, ContainerStatus};
 use std::time::Duration;
@@ -92,7 +92,8 @@ fn stop_unhealthy(input: &Input<'_>, plan: &mut Plan) {
 /// Gives containers the resources that the pod was given for them.
 fn resize_running(input: &Input<'_>, plan: &mut Plan) {
     let busy = &input.memory.busy;
-    let mut in_place = false;
+    // The group of the pod has what all of them have, also those that start again for it.
+    let mut in_place = input.runtime.sandbox().is_some_and(|s| resize::pod_lags(input.pod, s));
     for container in input.runtime.running().filter(|c| !busy.stops.contains_key(&c.id)) {
         match resize::change(input.pod, container) {
             Some(Change::Restart) => stop(input, plan, container, StopReason::Resized),
@@ -201,6 +202,7 @@ impl Starter<'_, '_> {
 
     fn completed(&self, container: &Container) -> bool {
         let current = self.input.runtime.current(&container.name);
+        let current = current.filter(|c| !self.input.stopped_to_start(c));
         current.and_then(ended).is_some_and(|end| end.exit_code == 0)
     }
 
@@ -216,8 +218,11 @@ impl Starter<'_, '_> {
             return self.start(&container.name, role, current.attempt, 0);
         }
         let Some(end) = ended(current) else { return };
-        if !should_restart(input.pod.restart_policy(), role, end.exit_code) {
+        if !input.restarts(current, role, &end) {
             return;
+        }
+        if input.stopped_to_start(current) {
+            return self.start(&container.name, role, attempt, backoff_seconds(current));
         }
         if let Some((until, _)) = restart_wait(current, &end, input.now) {
             self.plan.look_at(Some(until));

@@ -51,7 +51,8 @@ fn container(text: &str) -> ContainerStatus {
 }
 
 fn runtime(sandbox: bool, containers: &[&str]) -> PodRuntime {
-    let config = SandboxConfig { uid: "u".into(), ..SandboxConfig::default() };
+    let resources = crate::runtime::Resources { cpu_shares: Some(2), ..Default::default() };
+    let config = SandboxConfig { uid: "u".into(), resources, ..SandboxConfig::default() };
     let ips = vec!["10.0.0.9".parse().expect("an address")];
     let status = SandboxStatus {
         id: SandboxId("s".into()),
@@ -300,4 +301,18 @@ fn a_rejected_pod_fails_with_its_reason() {
     let done = decide(&pod(&json!({})), &runtime(false, &[]), &memory, &PodProbes::default());
     assert_eq!(done.status.phase.as_deref(), Some("Failed"));
     assert_eq!(done.status.reason.as_deref(), Some("OutOfcpu"));
+}
+
+#[test]
+fn a_container_stopped_to_start_again_starts_at_once_whatever_its_policy() {
+    let mut memory = memory();
+    memory.status.phase = Some("Running".into());
+    memory.again.insert(ContainerId("c:1".into()));
+    for policy in ["Always", "OnFailure", "Never"] {
+        let pod = pod(&json!({"restartPolicy": policy}));
+        let runtime = runtime(true, &["c:1 exit 0 1 40"]);
+        let done = decide(&pod, &runtime, &memory, &PodProbes::default());
+        assert_eq!(done.steps.iter().map(short).collect::<Vec<_>>(), ["start c:2 40"], "{policy}");
+        assert_eq!(done.status.phase.as_deref(), Some("Running"), "{policy}");
+    }
 }

@@ -6,6 +6,7 @@ use containerd_client::services::v1::content_client::ContentClient;
 use containerd_client::services::v1::diff_client::DiffClient;
 use containerd_client::services::v1::events_client::EventsClient;
 use containerd_client::services::v1::images_client::ImagesClient;
+use containerd_client::services::v1::introspection_client::IntrospectionClient;
 use containerd_client::services::v1::leases_client::LeasesClient;
 use containerd_client::services::v1::snapshots::snapshots_client::SnapshotsClient;
 use containerd_client::services::v1::tasks_client::TasksClient;
@@ -73,6 +74,7 @@ impl Connection {
         diffs: DiffClient,
         events: EventsClient,
         images: ImagesClient,
+        introspection: IntrospectionClient,
         leases: LeasesClient,
         snapshots: SnapshotsClient,
         tasks: TasksClient,

@@ -9,13 +9,18 @@ use super::client::{Connection, call, call_unless};
 use super::{Inner, content};
 use crate::images::{ImageId, ImageStatus, normalise, reference};
 use crate::runtime::{Error, Result};
-use containerd_client::services::v1::{DeleteImageRequest, Image, ListImagesRequest};
+use containerd_client::services::v1::{
+    DeleteImageRequest, Image, ListImagesRequest, UpdateImageRequest,
+};
 use containerd_client::types::Descriptor;
 use oci_spec::image::{Arch, ImageConfiguration, ImageIndex, ImageManifest, Os};
+use prost_types::FieldMask;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tonic::Code;
 
+/// Marks names of images that must stay, as containerd's own CRI does.
+const PINNED: (&str, &str) = ("io.cri-containerd.pinned", "pinned");
 /// Deepest nesting of indexes.
 const MAX_DEPTH: usize = 4;
 
@@ -56,6 +61,7 @@ pub(super) async fn list(inner: &Inner) -> Result<Vec<ImageStatus>> {
         let Some(known) = known(inner, &target).await? else { continue };
         let status = found.entry(known.id.clone()).or_insert_with(|| known.status());
         note(status, &image.name, &known.manifest);
+        status.pinned |= image.labels.get(PINNED.0).is_some_and(|label| label == PINNED.1);
     }
     Ok(found.into_values().collect())
 }
@@ -134,6 +140,30 @@ pub(super) async fn remove(inner: &Inner, name: &str) -> Result<()> {
     }
     if last {
         inner.images.lock().retain(|_, k| k.id != found.id);
+    }
+    Ok(())
+}
+
+/// Says of all names of an image whether it stays.
+pub(super) async fn pin(inner: &Inner, name: &str, pinned: bool) -> Result<()> {
+    let found = status(inner, name).await?;
+    let found = found.ok_or_else(|| Error::NotFound(format!("image {name}")))?;
+    for mut image in names(inner).await? {
+        let target = image.target.clone().unwrap_or_default().digest;
+        if known(inner, &target).await?.is_none_or(|known| known.id != found.id) {
+            continue;
+        }
+        // An empty label is taken away.
+        let label = if pinned { PINNED.1 } else { "" };
+        image.labels.insert(PINNED.0.into(), label.into());
+        let paths = vec![format!("labels.{}", PINNED.0)];
+        let request = UpdateImageRequest {
+            image: Some(image),
+            update_mask: Some(FieldMask { paths }),
+            ..UpdateImageRequest::default()
+        };
+        let mut client = inner.connection.images();
+        call("pinning an image", client.update(request)).await?;
     }
     Ok(())
 }

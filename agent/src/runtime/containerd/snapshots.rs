@@ -3,11 +3,11 @@
 use super::client::{Connection, call, call_unless};
 use crate::images::blob::{digest_of, random_hex};
 use crate::runtime::{Error, Result};
-use containerd_client::services::v1::ApplyRequest;
 use containerd_client::services::v1::snapshots::{
     CommitSnapshotRequest, MountsRequest, PrepareSnapshotRequest, RemoveSnapshotRequest,
-    StatSnapshotRequest,
+    StatSnapshotRequest, ViewSnapshotRequest,
 };
+use containerd_client::services::v1::{ApplyRequest, PluginsRequest};
 use containerd_client::types::{Descriptor, Mount};
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -40,6 +40,19 @@ pub(super) fn layers_of(mounts: &[Mount]) -> Vec<PathBuf> {
         }
     }
     layers
+}
+
+/// The folder of the node that a snapshotter, or else containerd, keeps what images are made of in.
+pub(super) async fn root(connection: &Connection, snapshotter: &str) -> Result<Option<PathBuf>> {
+    let filters = vec![
+        format!("type==io.containerd.snapshotter.v1,id=={snapshotter}"),
+        "type==io.containerd.content.v1".into(),
+    ];
+    let mut client = connection.introspection();
+    let ask = client.plugins(PluginsRequest { filters });
+    let mut plugins = call("asking containerd for its folders", ask).await?.plugins;
+    plugins.sort_by_key(|plugin| plugin.id != snapshotter);
+    Ok(plugins.iter().find_map(|plugin| plugin.exports.get("root")).map(PathBuf::from))
 }
 
 // === impl Snapshots ===
@@ -118,6 +131,22 @@ impl Snapshots<'_> {
         };
         let mut client = self.connection.snapshots();
         Ok(call("making a root file system", client.prepare(request)).await?.mounts)
+    }
+
+    /// How a view of `parent` is mounted: one that can't be written, made when missing. It stays until it is removed.
+    pub(super) async fn view(&self, key: &str, parent: &str) -> Result<Vec<Mount>> {
+        let request = ViewSnapshotRequest {
+            snapshotter: self.snapshotter.into(),
+            key: key.into(),
+            parent: parent.into(),
+            labels: HashMap::from([(ROOT.into(), "windlass".into())]),
+        };
+        let mut client = self.connection.snapshots();
+        let view = client.view(request);
+        match call_unless(Code::AlreadyExists, "showing an image's files", view).await? {
+            Some(made) => Ok(made.mounts),
+            None => self.mounts(key).await,
+        }
     }
 
     /// How one that was prepared is mounted.

@@ -3,7 +3,7 @@
 use super::{Inner, Script, is_running, state_of};
 use crate::runtime::{
     ContainerConfig, ContainerId, ContainerState, ContainerStatus, Error, Event, Resources, Result,
-    SandboxId, Usage,
+    SandboxId, Usage, UsageDetails,
 };
 use std::fs::File;
 use std::io::Write;
@@ -68,7 +68,8 @@ impl Entry {
         let script = self.script.lock();
         let ran = at.duration_since(started_at).unwrap_or_default();
         let cpu = ran * script.milli_cpu / 1000;
-        Some(Usage { at, cpu, working_set: script.memory, memory: script.memory })
+        let memory = script.memory;
+        Some(Usage { at, cpu, working_set: memory, memory, details: UsageDetails::default() })
     }
 
     /// Waits until it no longer runs.

@@ -217,12 +217,9 @@ fn mounts(inputs: &Inputs<'_>) -> Vec<Value> {
         let rights = if m.read_only { "ro" } else { "rw" };
         let target = m.target.to_string_lossy();
         all.retain(|other| other["destination"] != json!(target));
-        all.push(mount(
-            &target,
-            "bind",
-            &m.source.to_string_lossy(),
-            &["rbind", word(m.propagation), rights],
-        ));
+        let mut options = vec!["rbind", word(m.propagation), rights];
+        options.extend(m.no_exec.then_some("noexec"));
+        all.push(mount(&target, "bind", &m.source.to_string_lossy(), &options));
     }
     all
 }

@@ -2,7 +2,7 @@
 
 use super::cgroup::{at_root, children, gone, is_unified, under};
 use super::state::io_error;
-use crate::runtime::{ContainerId, Result, SandboxId, SandboxUsage, Usage};
+use crate::runtime::{ContainerId, Result, SandboxId, SandboxUsage, Usage, UsageDetails};
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -51,20 +51,71 @@ fn of_group(group: &Path, clock: &dyn Clock) -> io::Result<Option<Usage>> {
 
 fn read(group: &Path, clock: &dyn Clock) -> io::Result<Usage> {
     let at = clock.now().into();
-    let (cpu, memory, inactive) = if is_unified() {
+    let (cpu, memory, inactive, details) = if is_unified() {
         let folder = at_root(group);
-        let cpu = field(&fs::read_to_string(folder.join("cpu.stat"))?, "usage_usec");
+        let time = fs::read_to_string(folder.join("cpu.stat"))?;
+        let cpu = field(&time, "usage_usec");
         let stat = fs::read_to_string(folder.join("memory.stat"))?;
         let memory = number(&fs::read_to_string(folder.join("memory.current"))?);
-        (Duration::from_micros(cpu), memory, field(&stat, "inactive_file"))
+        let details = details_v2(&folder, &stat, &time);
+        (Duration::from_micros(cpu), memory, field(&stat, "inactive_file"), details)
     } else {
         let memory = under("memory", group);
         let cpu = fs::read_to_string(under("cpuacct", group).join("cpuacct.usage"))?;
         let stat = fs::read_to_string(memory.join("memory.stat"))?;
         let used = number(&fs::read_to_string(memory.join("memory.usage_in_bytes"))?);
-        (Duration::from_nanos(number(&cpu)), used, field(&stat, "total_inactive_file"))
+        let idle = field(&stat, "total_inactive_file");
+        (Duration::from_nanos(number(&cpu)), used, idle, details_v1(group, &stat))
     };
-    Ok(Usage { at, cpu, working_set: memory.saturating_sub(inactive), memory })
+    Ok(Usage { at, cpu, working_set: memory.saturating_sub(inactive), memory, details })
+}
+
+fn details_v2(folder: &Path, memory: &str, time: &str) -> UsageDetails {
+    let read = |file: &str| fs::read_to_string(folder.join(file)).unwrap_or_default();
+    let io = read("io.stat");
+    // `8:0 rbytes=1 wbytes=2 rios=3 wios=4`, a line for each disk.
+    let sum = |name: &str| -> u64 {
+        let words = io.split_whitespace().filter_map(|word| word.strip_prefix(name));
+        words.map(number).sum()
+    };
+    UsageDetails {
+        rss: field(memory, "anon"),
+        cache: field(memory, "file"),
+        swap: number(&read("memory.swap.current")),
+        periods: field(time, "nr_periods"),
+        throttled_periods: field(time, "nr_throttled"),
+        throttled: Duration::from_micros(field(time, "throttled_usec")),
+        reads: sum("rios="),
+        writes: sum("wios="),
+        read_bytes: sum("rbytes="),
+        written_bytes: sum("wbytes="),
+    }
+}
+
+fn details_v1(group: &Path, memory: &str) -> UsageDetails {
+    let read = |controller: &str, file: &str| {
+        fs::read_to_string(under(controller, group).join(file)).unwrap_or_default()
+    };
+    let time = read("cpu", "cpu.stat");
+    let [counts, bytes] = ["io_serviced", "io_service_bytes"]
+        .map(|name| read("blkio", &format!("blkio.throttle.{name}_recursive")));
+    // `8:0 Read 1`, a line for each disk and way.
+    let sum = |text: &str, way: &str| -> u64 {
+        let lines = text.lines().filter_map(|line| line.split_once(' ')?.1.strip_prefix(way));
+        lines.map(number).sum()
+    };
+    UsageDetails {
+        rss: field(memory, "total_rss"),
+        cache: field(memory, "total_cache"),
+        swap: field(memory, "total_swap"),
+        periods: field(&time, "nr_periods"),
+        throttled_periods: field(&time, "nr_throttled"),
+        throttled: Duration::from_nanos(field(&time, "throttled_time")),
+        reads: sum(&counts, "Read "),
+        writes: sum(&counts, "Write "),
+        read_bytes: sum(&bytes, "Read "),
+        written_bytes: sum(&bytes, "Write "),
+    }
 }
 
 /// The number behind a word at the beginning of a line.
@@ -80,6 +131,28 @@ fn number(text: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_disks_carried_is_summed_over_them() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let io = "8:0 rbytes=10 wbytes=20 rios=1 wios=2 dbytes=0\n8:16 rbytes=1 wbytes=2 rios=3 wios=4\n";
+        fs::write(folder.path().join("io.stat"), io).expect("written");
+        let time = "usage_usec 9\nnr_periods 5\nnr_throttled 2\nthrottled_usec 7\n";
+        let details = details_v2(folder.path(), "anon 3\nfile 4\n", time);
+        let wanted = UsageDetails {
+            rss: 3,
+            cache: 4,
+            swap: 0,
+            periods: 5,
+            throttled_periods: 2,
+            throttled: Duration::from_micros(7),
+            reads: 4,
+            writes: 6,
+            read_bytes: 11,
+            written_bytes: 22,
+        };
+        assert_eq!(details, wanted);
+    }
 
     #[test]
     fn a_field_is_the_whole_word() {

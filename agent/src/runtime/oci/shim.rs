@@ -4,6 +4,7 @@ mod clients;
 mod executor;
 mod filter;
 mod launch;
+mod mounts;
 mod pause;
 mod supervisor;
 mod tidy;
@@ -55,7 +56,16 @@ fn run(folder: &Path) -> io::Result<()> {
         eprintln!("oci-shim: not in a cgroup of its own, may end with the agent: {e}");
     }
     let listener = listen()?;
-    match launch::start(&launch) {
+    let home = mounts::leave().unwrap_or_else(|e| {
+        eprintln!("oci-shim: the container is made among all mounts of the node: {e}");
+        None
+    });
+    let mut started = launch::start(&launch);
+    // Who stays there holds the pod's volumes.
+    if let Some(Err(e)) = home.map(|home| home.back()) {
+        started = Err(format!("can't go back to the node's mounts: {e}"));
+    }
+    match started {
         Ok(main) => {
             let run = RunRecord { pid: main.pid(), started_at: SystemTime::now() };
             write(Path::new("run.json"), &run).map_err(io::Error::other)?;

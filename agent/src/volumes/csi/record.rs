@@ -77,44 +77,109 @@ pub(super) fn pod_folder(root: &Path, uid: &str) -> PathBuf {
     root.join("pods").join(uid).join("volumes").join("kubernetes.io~csi")
 }
 
-/// What is published to a pod, with the folder of each.
-pub(super) fn of_pod(root: &Path, uid: &str) -> Result<Vec<(PathBuf, Record)>, VolumeError> {
-    let folder = pod_folder(root, uid);
-    let mut found = Vec::new();
-    for name in mounts::names(&folder)? {
-        let place = folder.join(name);
-        if let Some(record) = Record::read(&place)? {
-            found.push((place, record));
-        }
-    }
-    Ok(found)
+/// What is on disk of volumes that are published, with the folder of each.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub(super) records: Vec<(PathBuf, Record)>,
+    /// Why others can't be told: which volumes those are is not known.
+    pub(super) unreadable: Vec<VolumeError>,
 }
 
-/// What is published to any pod; of a pod whose records can't be read, nothing, with a word in the log.
-pub(super) fn all(root: &Path) -> Result<Vec<(PathBuf, Record)>, VolumeError> {
-    let mut found = Vec::new();
-    for uid in mounts::names(&root.join("pods"))? {
-        match of_pod(root, &uid) {
-            Ok(records) => found.extend(records),
-            Err(error) => tracing::error!(uid, %error, "the CSI volumes of a pod can't be told"),
+// === impl Found ===
+
+impl Found {
+    /// What is published to a pod.
+    pub(super) fn of_pod(root: &Path, uid: &str) -> Self {
+        let (mut found, folder) = (Self::default(), pod_folder(root, uid));
+        match mounts::names(&folder) {
+            Ok(names) => names.iter().for_each(|name| found.look(folder.join(name))),
+            Err(error) => found.unreadable.push(error),
+        }
+        found
+    }
+
+    /// What is published to any pod.
+    ///
+    /// # Errors
+    /// When the folder of all pods can't be read.
+    pub(super) fn all(root: &Path) -> Result<Self, VolumeError> {
+        let mut all = Self::default();
+        for uid in mounts::names(&root.join("pods"))? {
+            let Self { records, unreadable } = Self::of_pod(root, &uid);
+            all.records.extend(records);
+            all.unreadable.extend(unreadable);
+        }
+        Ok(all)
+    }
+
+    fn look(&mut self, folder: PathBuf) {
+        match Record::read(&folder) {
+            Ok(record) => self.records.extend(record.map(|record| (folder, record))),
+            Err(error) => self.unreadable.push(error),
         }
     }
-    Ok(found)
+
+    /// Whether a volume is published in another folder than this.
+    ///
+    /// # Errors
+    /// When none is known, but one of a volume that can't be told may be.
+    pub(super) fn is_used_beside(&self, last: &Path, record: &Record) -> Result<bool, VolumeError> {
+        let name = record.unique_name();
+        let mut others = self.records.iter().filter(|(folder, _)| folder != last);
+        if others.any(|(_, other)| other.unique_name() == name) {
+            return Ok(true);
+        }
+        match self.unreadable.first() {
+            Some(unknown) => Err(VolumeError::Unmet(format!(
+                "volume {name} stays staged: whether others use it is not known: {unknown}"
+            ))),
+            None => Ok(false),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// The folder of a volume of the pod with this uid, with such a record in it.
+    fn published(root: &Path, uid: &str, name: &str, text: &str) -> PathBuf {
+        let folder = pod_folder(root, uid).join(name);
+        fs::create_dir_all(&folder).expect("made");
+        fs::write(folder.join(FILE), text).expect("written");
+        folder
+    }
+
+    const RECORD: &str = r#"{"driverName": "d", "volumeHandle": "h"}"#;
+
     #[test]
     fn a_record_that_cant_be_read_hides_no_other() {
         let root = tempfile::tempdir().expect("a folder");
-        let folders = ["bad", "good"].map(|uid| pod_folder(root.path(), uid).join("v"));
-        folders.iter().for_each(|folder| fs::create_dir_all(folder).expect("made"));
-        fs::write(folders[0].join(FILE), "{").expect("written");
-        let text = r#"{"driverName": "d", "volumeHandle": "h"}"#;
-        let record: Record = serde_json::from_str(text).expect("a record");
-        record.write(&folders[1]).expect("written");
-        assert_eq!(all(root.path()).expect("read"), [(folders[1].clone(), record)]);
+        let record: Record = serde_json::from_str(RECORD).expect("a record");
+        published(root.path(), "one", "bad", "{");
+        let good = [("one", "good"), ("other", "good")];
+        let mut good: Vec<_> =
+            good.map(|(uid, name)| published(root.path(), uid, name, RECORD)).into();
+        let found = Found::all(root.path()).expect("read");
+        let mut folders: Vec<_> = found.records.iter().map(|(folder, _)| folder.clone()).collect();
+        folders.sort();
+        good.sort();
+        assert_eq!(folders, good);
+        assert!(found.records.iter().all(|(_, one)| *one == record));
+        assert_eq!(found.unreadable.len(), 1);
+    }
+
+    #[test]
+    fn a_volume_that_somebody_may_use_is_in_use() {
+        let root = tempfile::tempdir().expect("a folder");
+        let record: Record = serde_json::from_str(RECORD).expect("a record");
+        let last = published(root.path(), "last", "v", RECORD);
+        let used = || Found::all(root.path()).expect("read").is_used_beside(&last, &record);
+        assert!(!used().expect("known"));
+        published(root.path(), "other", "w", "{");
+        let why = used().expect_err("nobody knows").to_string();
+        assert!(why.contains("stays staged") && why.contains("other/volumes"), "{why}");
+        published(root.path(), "third", "v", RECORD);
+        assert!(used().expect("known"));
     }
 }

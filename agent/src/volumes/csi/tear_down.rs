@@ -1,6 +1,6 @@
 //! Undoing what was mounted, by what is on disk.
 
-use super::record::{self, Record};
+use super::record::{Found, Record};
 use super::{Csi, refused};
 use crate::plugins::proto::csi::{NodeUnpublishVolumeRequest, NodeUnstageVolumeRequest};
 use crate::volumes::{VolumeError, blocking, mounts};
@@ -10,10 +10,12 @@ impl Csi {
     /// Takes a pod's volumes away from it, and from the node when no other pod uses them. Does nothing when that is done.
     ///
     /// # Errors
-    /// What the first driver says that can't; all that is not done can be tried again.
+    /// What the first driver says that can't, or else why a record can't be read; all that is not done can be tried
+    /// again.
     pub(crate) async fn tear_down(&self, uid: &str) -> Result<(), VolumeError> {
         let (root, pod) = (self.root.clone(), uid.to_owned());
-        for (folder, record) in blocking(move || record::of_pod(&root, &pod)).await? {
+        let found = blocking(move || Ok(Found::of_pod(&root, &pod))).await?;
+        for (folder, record) in found.records {
             let lock = self.lock(&record);
             let _one = lock.lock().await;
             self.unpublish(&folder.join("mount"), &record).await?;
@@ -22,8 +24,9 @@ impl Csi {
             }
             // Last: until then it is known that there is something to undo.
             blocking(move || mounts::remove_tree(&folder)).await?;
+            self.changed.notify_one();
         }
-        Ok(())
+        found.unreadable.into_iter().next().map_or(Ok(()), Err)
     }
 
     async fn unpublish(&self, target: &Path, record: &Record) -> Result<(), VolumeError> {
@@ -39,13 +42,10 @@ impl Csi {
 
     /// Unstages a volume that is published in no other folder than this.
     async fn unstage(&self, last: &Path, record: &Record) -> Result<(), VolumeError> {
-        let (root, name, last) = (self.root.clone(), record.unique_name(), last.to_path_buf());
-        let staging = record.staging(&root);
+        let (root, own, last) = (self.root.clone(), record.clone(), last.to_path_buf());
         let free = blocking(move || {
-            let all = record::all(&root)?;
-            let mut others = all.iter().filter(|(folder, _)| *folder != last);
-            let used = others.any(|(_, other)| other.unique_name() == name);
-            Ok(!used && Record::read(&staging)?.is_some())
+            let staged = Record::read(&own.staging(&root))?.is_some();
+            Ok(staged && !Found::all(&root)?.is_used_beside(&last, &own)?)
         });
         if !free.await? {
             return Ok(());

@@ -3,12 +3,12 @@
 use super::network::LateNetwork;
 use super::runtime;
 use crate::standalone::identity::make_private_dir;
-use crate::standalone::{Error, KubeletOptions, RuntimeOptions};
+use crate::standalone::{Error, Farewell, KubeletOptions, RuntimeOptions};
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use tokio::net::TcpListener;
-use windlass_agent::{Agent, Config, Machine, ServerTls};
+use windlass_agent::{Agent, Config, Machine, NodeShutdown, ServerTls};
 use windlass_api::authentication::MASTERS;
 use windlass_api::pki::{CertificateResolver, server_tls_with};
 use windlass_core::cache::InformerFactory;
@@ -56,11 +56,11 @@ pub struct Place<'a> {
     pub env: Env,
 }
 
-/// Makes an agent; containers of an earlier one are found again.
+/// Makes an agent, with what is to be done before it stops; containers of an earlier one are found again.
 ///
 /// # Errors
 /// When the process is not root, a folder can't be used or the port is taken.
-pub async fn build(place: Place<'_>) -> Result<Agent, Error> {
+pub async fn build(place: Place<'_>) -> Result<(Agent, Option<Farewell>), Error> {
     let root_dir = place.data_dir.join("agent");
     make_private_dir(&root_dir)
         .map_err(|source| Error::DataDir { path: root_dir.clone(), source })?;
@@ -86,8 +86,11 @@ pub async fn build(place: Place<'_>) -> Result<Agent, Error> {
     let listener = TcpListener::bind(address).await;
     let listener =
         listener.map_err(|source| Error::Listen { address, option: place.port_option, source })?;
-    Agent::builder()
+    let node = NodeShutdown::default();
+    let farewell = Farewell::of(&config, node.clone());
+    let agent = Agent::builder()
         .config(config)
+        .node_shutdown(node)
         .client(place.client)
         .informers(place.informers)
         .env(place.env)
@@ -95,5 +98,6 @@ pub async fn build(place: Place<'_>) -> Result<Agent, Error> {
         .serve(listener, Some(tls))
         .on_pod_cidr(move |cidr| network.open(&cidr))
         .build()
-        .map_err(|error| Error::part("agent", error))
+        .map_err(|error| Error::part("agent", error))?;
+    Ok((agent, farewell))
 }

@@ -8,22 +8,28 @@ use windlass_core::clock::Env;
 use windlass_core::component::Component;
 use windlass_proxy::dns::{Dns, DnsOptions};
 
-/// A server of the cluster's names at an address, which becomes this node's own; its metrics go into `registry`.
+/// A server of the cluster's names at an address, which becomes this node's own; none without an address. Its metrics
+/// go into `registry`.
 ///
 /// # Errors
-/// When the domain is no DNS name, or a stub domain is not written as `example.org=192.0.2.1`.
+/// When the domain is no DNS name, a stub domain is not written as `example.org=192.0.2.1`, or nobody would serve it.
 pub fn dns(
-    address: IpAddr,
+    address: Option<IpAddr>,
     domain: &str,
     stub_domains: &[String],
     informers: InformerFactory,
     env: Env,
     registry: &mut Registry,
-) -> Result<Box<dyn Component>, Error> {
+) -> Result<Option<Box<dyn Component>>, Error> {
+    let Some(address) = address else {
+        let unserved = "nobody serves names here: stub domains need the cluster's DNS";
+        let none = stub_domains.is_empty();
+        return if none { Ok(None) } else { Err(Error::part("stub-domain", unserved)) };
+    };
     let mut options = DnsOptions { domain: domain.to_owned(), ..DnsOptions::new(address) };
     for stub in stub_domains {
         options.forward.add_stub(stub).map_err(|error| Error::part("stub-domain", error))?;
     }
     let dns = Dns::new(options, informers, env, registry);
-    Ok(Box::new(dns.map_err(|error| Error::part("dns", error))?))
+    Ok(Some(Box::new(dns.map_err(|error| Error::part("dns", error))?)))
 }

@@ -10,6 +10,7 @@ use windlass_agent::network::cni::{CniNetwork, CniOptions};
 use windlass_agent::network::{Attachment, Network};
 use windlass_agent::runtime::{Error as RuntimeError, Result as RuntimeResult};
 use windlass_core::component::BoxError;
+use windlass_proxy::model::Network as Range;
 
 /// The network of CNI plugins when the machine has a configuration of such, else the built-in one.
 pub(super) struct LateNetwork {
@@ -20,7 +21,13 @@ pub(super) struct LateNetwork {
 
 impl LateNetwork {
     pub(super) fn new(state_dir: PathBuf, pods: &str, services: &str) -> Result<Self, Error> {
-        let cluster_cidrs = vec![cidr("pod-cidr", pods)?, cidr("service-cidr", services)?];
+        let mut cluster_cidrs = vec![cidr("service-cidr", services)?];
+        let pods = Range::list(pods).map_err(|error| Error::part("pod-cidr", error))?;
+        // The built-in network gives out IPv4 addresses alone.
+        cluster_cidrs.extend(pods.iter().filter_map(|network| match network.address {
+            IpAddr::V4(address) => Some(Cidr::new(address, network.prefix)),
+            IpAddr::V6(_) => None,
+        }));
         Ok(Self { state_dir, cluster_cidrs, network: OnceLock::new() })
     }
 

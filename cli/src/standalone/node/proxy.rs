@@ -1,8 +1,10 @@
 //! The service proxy.
 
-use crate::standalone::{Error, ProxyMode};
+use crate::standalone::{Error, ProxyMode, ProxyOptions};
 use prometheus_client::registry::Registry;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+use tokio::time::timeout;
 use windlass_core::cache::InformerFactory;
 use windlass_core::clock::Env;
 use windlass_core::component::Component;
@@ -10,19 +12,20 @@ use windlass_proxy::Proxy;
 use windlass_proxy::backend::health_checks::HealthChecks;
 use windlass_proxy::backend::nftables::{NftablesBackend, Settings};
 use windlass_proxy::backend::userspace::{UserspaceBackend, UserspaceConfig};
-use windlass_proxy::model::Network;
+use windlass_proxy::model::{Network, NodePortAddresses};
+
+/// So long the Node may take to show its addresses.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What a proxy is to do.
 #[derive(Clone, Copy, Debug)]
 pub struct ProxyDuties<'a> {
     /// How Services get to pods.
     pub mode: ProxyMode,
-    /// Whether NetworkPolicies are enforced, where the mode can.
-    pub network_policies: bool,
+    /// What does not depend on where it runs.
+    pub options: &'a ProxyOptions,
     /// Addresses of all pods, a network of each family with a comma between them.
     pub pods: &'a str,
-    /// Networks in whose addresses node ports answer, with commas between them; empty for all addresses.
-    pub node_ports: &'a str,
     /// The address of the cluster's names, which no Service may take as an external one.
     pub dns: Option<IpAddr>,
 }
@@ -30,8 +33,9 @@ pub struct ProxyDuties<'a> {
 /// A proxy for the node of this name; none when there is to be none. It shows the metrics of `registry` too.
 ///
 /// # Errors
-/// When the kernel has no nftables, or the process may not change them.
-pub fn proxy(
+/// When the kernel has no nftables, the process may not change them, or the Node has no address for a while that node
+/// ports are to answer on.
+pub async fn proxy(
     duties: ProxyDuties<'_>,
     node: &str,
     informers: InformerFactory,
@@ -39,15 +43,17 @@ pub fn proxy(
     health: SocketAddr,
     registry: Registry,
 ) -> Result<Option<Box<dyn Component>>, Error> {
-    let ProxyDuties { mode, network_policies, pods, node_ports, dns } = duties;
-    let node_ports = networks("nodeport-addresses", node_ports)?;
+    let ProxyDuties { mode, options, pods, dns } = duties;
+    let network_policies = !options.no_network_policy;
+    let node_ports = node_port_networks(&options.nodeport_addresses, &informers, node);
     let builder = match mode {
         ProxyMode::None => return Ok(None),
         ProxyMode::Nftables => {
             let settings = Settings {
-                pod_networks: networks("pod-cidr", pods)?,
+                pod_networks: Network::list(pods)
+                    .map_err(|error| Error::part("pod-cidr", error))?,
                 network_policies,
-                node_port_addresses: node_ports,
+                node_port_addresses: node_ports.await?,
                 reserved: dns.into_iter().collect(),
                 ..Settings::default()
             };
@@ -61,7 +67,7 @@ pub fn proxy(
             Proxy::builder(node, informers, backend).network_policies(network_policies)
         }
         ProxyMode::Userspace => {
-            let config = UserspaceConfig::default().node_ports_in(&node_ports);
+            let config = UserspaceConfig::default().node_ports_in(&node_ports.await?);
             let config = config.map_err(|error| Error::part("proxy", error))?;
             // It only sees what goes through Services.
             Proxy::builder(node, informers, UserspaceBackend::new(config)).network_policies(false)
@@ -70,21 +76,13 @@ pub fn proxy(
     Ok(Some(Box::new(builder.env(env).registry(registry).health_address(health).build())))
 }
 
-fn networks(option: &'static str, list: &str) -> Result<Vec<Network>, Error> {
-    let each = list.split(',').filter(|text| !text.trim().is_empty());
-    each.map(str::parse).collect::<Result<_, _>>().map_err(|error| Error::part(option, error))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn networks_of_both_families() {
-        let both = networks("pod-cidr", "10.244.0.0/16, fd00::/48").unwrap();
-        assert_eq!(both.iter().map(|network| network.prefix).collect::<Vec<_>>(), [16, 48]);
-        assert!(networks("pod-cidr", "").unwrap().is_empty());
-        let error = networks("pod-cidr", "10.244.0.0/16;fd00::/48").unwrap_err().to_string();
-        assert!(error.contains("pod-cidr"), "{error}");
-    }
+/// The networks of node ports, once the Node has the addresses that are asked for.
+async fn node_port_networks(
+    addresses: &NodePortAddresses,
+    informers: &InformerFactory,
+    node: &str,
+) -> Result<Vec<Network>, Error> {
+    let networks = timeout(PATIENCE, addresses.networks(informers, node)).await;
+    let missing = |_| format!("the Node {node} shows no address, or can't be read");
+    networks.map_err(|late| Error::part("nodeport-addresses", missing(late)))
 }

@@ -3,8 +3,8 @@
 use crate::standalone::{Error, RuntimeKind, RuntimeOptions};
 use std::path::Path;
 use std::sync::Arc;
-use windlass_agent::images::Images;
 use windlass_agent::images::store::ImageStore;
+use windlass_agent::images::{Images, Registries};
 use windlass_agent::network::Network;
 use windlass_agent::runtime::Runtime;
 #[cfg(feature = "containerd")]
@@ -20,7 +20,8 @@ pub(super) async fn open(
 ) -> Result<Arc<dyn Runtime>, Error> {
     match options.kind {
         RuntimeKind::Oci => {
-            let options = OciOptions::new(root_dir.join("runtime"), store(data_dir)?, network);
+            let options =
+                OciOptions::new(root_dir.join("runtime"), store(options, data_dir)?, network);
             let runtime = OciRuntime::open(options).await;
             Ok(Arc::new(runtime.map_err(|error| Error::part("runtime", error))?))
         }
@@ -37,7 +38,7 @@ pub(super) async fn open(
 /// When they can't be read.
 pub async fn images(options: &RuntimeOptions, data_dir: &Path) -> Result<Arc<dyn Images>, Error> {
     match options.kind {
-        RuntimeKind::Oci => Ok(Arc::new(store(data_dir)?)),
+        RuntimeKind::Oci => Ok(Arc::new(store(options, data_dir)?)),
         #[cfg(feature = "containerd")]
         RuntimeKind::Containerd => {
             // A folder of its own: the node's may be in use.
@@ -48,8 +49,13 @@ pub async fn images(options: &RuntimeOptions, data_dir: &Path) -> Result<Arc<dyn
     }
 }
 
-fn store(data_dir: &Path) -> Result<ImageStore, Error> {
-    ImageStore::open(data_dir.join("images")).map_err(|error| Error::part("images", error))
+fn registries(options: &RuntimeOptions) -> Registries {
+    options.registry_config.as_ref().map(Registries::at).unwrap_or_default()
+}
+
+fn store(options: &RuntimeOptions, data_dir: &Path) -> Result<ImageStore, Error> {
+    let store = ImageStore::open_with(data_dir.join("images"), registries(options));
+    store.map_err(|error| Error::part("images", error))
 }
 
 #[cfg(feature = "containerd")]
@@ -64,5 +70,6 @@ async fn containerd(
     if let Some(snapshotter) = &options.containerd_snapshotter {
         chosen.snapshotter.clone_from(snapshotter);
     }
+    chosen.registries = registries(options);
     ContainerdRuntime::open(chosen).await.map_err(|error| Error::part("runtime", error))
 }

@@ -10,11 +10,11 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::expr::nfproto;
-use super::netlink::{Batch, Reply, Socket, attributes};
 use super::render::Renderer;
 use super::ruleset::Frontend;
 use super::uapi::*;
 use crate::model::{Endpoint, Family, PortKey, Protocol, ServicePort};
+use crate::netlink::{Batch, Reply, Socket, attributes};
 
 /// What to clear: connections to a frontend that lead elsewhere than to its endpoints.
 #[derive(Debug, Default)]
@@ -117,7 +117,7 @@ impl Stale {
 
 impl Conntrack {
     pub(super) fn open() -> io::Result<Self> {
-        Ok(Self { socket: Socket::open()? })
+        Ok(Self { socket: Socket::netfilter()? })
     }
 
     /// Clears what is stale; walks the kernel's table only when there is something to look for.

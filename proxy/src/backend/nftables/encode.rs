@@ -1,39 +1,21 @@
 //! From a [`Transaction`] to the netlink messages of one atomic batch.
 
-use std::net::{IpAddr, SocketAddr};
+mod element;
 
-use smallvec::SmallVec;
-
-use super::expr::{encode_verdict, nfproto};
-use super::layout::{self, ALL_MAPS, ChainSpec, Layout, SetSpec, map_number, octets};
-use super::netlink::{Batch, Message};
-use super::ruleset::{Balancer, Element, Frontend, Mode, Target, Transaction, View};
+pub(super) use self::element::RawElement;
+use super::expr::nfproto;
+use super::layout::{self, ALL_MAPS, ChainSpec, Layout, SetSpec, map_number};
+use super::ruleset::{Balancer, Element, Mode, Transaction};
 use super::uapi::*;
-use crate::model::{Family, Protocol};
-use crate::policy::{Direction, PolicyChain, PolicyChange, PolicyElement, profile_chain};
+use crate::model::Family;
+use crate::netlink::{Batch, Message};
+use crate::policy::{PolicyChain, PolicyChange, PolicyElement};
 
 /// The name of the table, in each family.
 pub(super) const TABLE: &str = "windlass";
 
 /// Elements go into messages of at most this length: a nested attribute ends at 64 KiB.
 const ELEMENTS_LEN: usize = 60 * 1024;
-
-type Bytes = SmallVec<[u8; 40]>;
-
-/// An element as the kernel takes it.
-pub(super) struct RawElement {
-    set: &'static str,
-    key: Bytes,
-    value: Value,
-}
-
-enum Value {
-    None,
-    Data(Bytes),
-    /// The end of an interval that begins with the key.
-    Until(Bytes),
-    Goto(String),
-}
 
 /// The batch that carries changes of Services and policies out; with `replace` on a table built anew.
 pub(super) fn batch(
@@ -146,11 +128,7 @@ impl<'a> Encoder<'a> {
             let map = map_number(*view, *node_port);
             [(map, Mode::Reject, layout::REJECT), (map, Mode::Drop, layout::DROP)]
         });
-        let fixed = fixed.map(|(map, mode, chain)| RawElement {
-            set: layout::BALANCERS,
-            key: words(&[map, mode as u32, 0, 0]),
-            value: Value::Goto(chain.to_owned()),
-        });
+        let fixed = fixed.map(|(map, mode, chain)| RawElement::verdict(map, mode, chain));
         self.raw_elements(NFT_MSG_NEWSETELEM, fixed.collect());
     }
 
@@ -211,16 +189,16 @@ impl<'a> Encoder<'a> {
 
     /// Elements of one set share messages.
     fn raw_elements(&mut self, kind: u16, mut elements: Vec<RawElement>) {
-        elements.sort_by_key(|element| element.set);
+        elements.sort_by_key(|element| element.set());
         let flags = if kind == NFT_MSG_NEWSETELEM { NLM_F_CREATE } else { 0 };
         let mut rest = elements.as_slice();
         while let Some(first) = rest.first() {
             let mut taken = 0;
             self.message(kind, flags, |m| {
-                m.string(NFTA_SET_ELEM_LIST_SET, first.set);
+                m.string(NFTA_SET_ELEM_LIST_SET, first.set());
                 m.nested(NFTA_SET_ELEM_LIST_ELEMENTS, |m| {
                     let start = m.position();
-                    for element in rest.iter().take_while(|element| element.set == first.set) {
+                    for element in rest.iter().take_while(|element| element.set() == first.set()) {
                         element.encode(m, kind == NFT_MSG_NEWSETELEM);
                         taken += 1;
                         if m.position() - start > ELEMENTS_LEN {
@@ -234,177 +212,9 @@ impl<'a> Encoder<'a> {
     }
 }
 
-// === impl RawElement ===
-
-#[cfg(test)]
-impl RawElement {
-    pub(super) fn set(&self) -> &'static str {
-        self.set
-    }
-
-    pub(super) fn key(&self) -> &[u8] {
-        &self.key
-    }
-
-    /// The end of an interval; empty for a single key.
-    pub(super) fn end(&self) -> &[u8] {
-        match &self.value {
-            Value::Until(end) => end,
-            _ => &[],
-        }
-    }
-}
-
-impl RawElement {
-    fn encode(&self, m: &mut Message<'_>, with_value: bool) {
-        m.nested(NFTA_LIST_ELEM, |m| {
-            m.value(NFTA_SET_ELEM_KEY, &self.key);
-            match &self.value {
-                Value::Until(end) => m.value(NFTA_SET_ELEM_KEY_END, end),
-                Value::Data(data) if with_value => m.value(NFTA_SET_ELEM_DATA, data),
-                Value::Goto(chain) if with_value => {
-                    encode_verdict(m, NFTA_SET_ELEM_DATA, NFT_GOTO, Some(chain))
-                }
-                _ => {}
-            }
-        });
-    }
-}
-
-impl From<&Element> for RawElement {
-    fn from(element: &Element) -> Self {
-        let (set, key, value) = match element {
-            Element::Frontend(view, frontend, target) => frontend_element(*view, *frontend, target),
-            Element::Endpoint(group, index, address) => {
-                (layout::ENDPOINTS, words(&[*group, *index]), Value::Data(socket_address(*address)))
-            }
-            Element::Member(group, address) => {
-                let mut key = words(&[*group]);
-                key.extend(socket_address(*address));
-                (layout::MEMBERS, key, Value::None)
-            }
-            Element::Source(group, first, last) => {
-                let (mut key, mut end) = (words(&[*group]), words(&[*group]));
-                key.extend(octets(*first));
-                end.extend(octets(*last));
-                (layout::SOURCES, key, Value::Until(end))
-            }
-            Element::Hairpin(ip) => {
-                let mut key = Bytes::from_vec(octets(*ip));
-                key.extend(octets(*ip));
-                (layout::HAIRPINS, key, Value::None)
-            }
-            Element::ClusterIp(ip) => {
-                (layout::CLUSTER_IPS, Bytes::from_vec(octets(*ip)), Value::None)
-            }
-            Element::Balancer(balancer) => {
-                let map = map_number(balancer.view, balancer.node_port);
-                let key = words(&[
-                    map,
-                    mode_word(balancer.mode, balancer.restricted),
-                    balancer.endpoints,
-                    balancer.affinity,
-                ]);
-                (layout::BALANCERS, key, Value::Goto(balancer.chain()))
-            }
-        };
-        Self { set, key, value }
-    }
-}
-
-impl From<&PolicyElement> for RawElement {
-    fn from(element: &PolicyElement) -> Self {
-        let of = |rule: u32, ip: IpAddr| [words(&[rule]).as_slice(), &octets(ip)].concat().into();
-        let (set, key, value): (_, Bytes, _) = match *element {
-            PolicyElement::Isolated(Direction::Ingress, ip, profile) => {
-                (layout::INGRESS_PODS, octets(ip).into(), Value::Data(words(&[profile])))
-            }
-            PolicyElement::Isolated(Direction::Egress, ip, profile) => {
-                (layout::EGRESS_PODS, octets(ip).into(), Value::Data(words(&[profile])))
-            }
-            PolicyElement::Profile(direction, profile) => {
-                let chain = Value::Goto(profile_chain(profile));
-                (layout::profiles(direction), words(&[profile]), chain)
-            }
-            PolicyElement::Peer(rule, ip) => (layout::PEERS, of(rule, ip), Value::None),
-            PolicyElement::Block(rule, first, last) => {
-                (layout::BLOCKS, of(rule, first), Value::Until(of(rule, last)))
-            }
-            PolicyElement::Port(rule, protocol, first, last) => {
-                let (mut key, mut end) = (words(&[rule]), words(&[rule]));
-                key.extend(destination_port(protocol, first));
-                end.extend(destination_port(protocol, last));
-                (layout::POLICY_PORTS, key, Value::Until(end))
-            }
-            PolicyElement::NamedPort(rule, ip, protocol, port) => {
-                let mut key: Bytes = of(rule, ip);
-                key.extend(destination_port(protocol, port));
-                (layout::NAMED_PORTS, key, Value::None)
-            }
-        };
-        Self { set, key, value }
-    }
-}
-
 /// Whether the table of a family has the element.
 pub(super) fn is_of(element: &PolicyElement, family: Family) -> bool {
     element.address().is_none_or(|ip| Family::of(ip) == family)
-}
-
-fn frontend_element(
-    view: View,
-    frontend: Frontend,
-    target: &Target,
-) -> (&'static str, Bytes, Value) {
-    let value = words(&[
-        target.group,
-        mode_word(target.mode, target.restricted),
-        target.endpoints,
-        target.affinity,
-    ]);
-    let (set, mut key, protocol, number) = match (view, frontend) {
-        (View::Cluster, Frontend::Address(ip, protocol, port)) => {
-            (layout::ADDRESSES, octets(ip), protocol, port)
-        }
-        (View::Outside, Frontend::Address(ip, protocol, port)) => {
-            (layout::OUTSIDE_ADDRESSES, octets(ip), protocol, port)
-        }
-        (View::Cluster, Frontend::NodePort(protocol, port)) => {
-            (layout::NODE_PORTS, Vec::new(), protocol, port)
-        }
-        (View::Outside, Frontend::NodePort(protocol, port)) => {
-            (layout::OUTSIDE_NODE_PORTS, Vec::new(), protocol, port)
-        }
-    };
-    key.extend(destination_port(protocol, number));
-    (set, Bytes::from_vec(key), Value::Data(value))
-}
-
-/// Mode and restriction as the maps hold them.
-fn mode_word(mode: Mode, restricted: bool) -> u32 {
-    mode as u32 | u32::from(restricted) << 8
-}
-
-/// Protocol and port, each in a register of its own.
-fn destination_port(protocol: Protocol, port: u16) -> [u8; 8] {
-    let [high, low] = port.to_be_bytes();
-    [protocol.number(), 0, 0, 0, high, low, 0, 0]
-}
-
-/// Address and port, as a redirection takes them from registers.
-fn socket_address(address: SocketAddr) -> Bytes {
-    let mut bytes: Bytes = match address.ip() {
-        IpAddr::V4(ip) => ip.octets().as_slice().into(),
-        IpAddr::V6(ip) => ip.octets().as_slice().into(),
-    };
-    let [high, low] = address.port().to_be_bytes();
-    bytes.extend([high, low, 0, 0]);
-    bytes
-}
-
-/// Numbers as registers hold them, in the machine's byte order.
-fn words(words: &[u32]) -> Bytes {
-    words.iter().flat_map(|word| word.to_ne_bytes()).collect()
 }
 
 fn batch_header() -> [u8; 4] {

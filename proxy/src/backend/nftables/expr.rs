@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use super::netlink::Message;
 use super::uapi::*;
 use crate::model::Family;
+use crate::netlink::Message;
 
 /// One of the sixteen 32-bit registers. Wider values take consecutive ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,6 +90,15 @@ impl Reg {
 
     fn number(self) -> u32 {
         NFT_REG32_00 + u32::from(self.0)
+    }
+}
+
+// === impl Message ===
+
+impl Message<'_> {
+    /// Bytes of a register, as nested data.
+    pub(super) fn value(&mut self, attribute: u16, value: &[u8]) {
+        self.nested(attribute, |message| message.bytes(NFTA_DATA_VALUE, value));
     }
 }
 

@@ -10,8 +10,8 @@ use nix::sys::socket::{
 use tokio::net::UnixDatagram;
 
 use super::encode::TABLE;
-use super::netlink::{RECEIVE_BUFFER, replies};
 use super::uapi::{NFNL_SUBSYS_NFTABLES, NFNLGRP_NFTABLES, NFTA_TABLE_NAME};
+use crate::netlink::{RECEIVE_BUFFER, replies};
 
 /// What the monitor saw.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

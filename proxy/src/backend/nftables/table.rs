@@ -5,12 +5,12 @@ use std::io;
 
 use super::encode;
 use super::layout::{Layout, Settings};
-use super::netlink::Socket;
 use super::node;
 use super::render::Renderer;
 use super::uapi::NFTA_TABLE_HANDLE;
 use crate::backend::Change;
 use crate::model::Family;
+use crate::netlink::Socket;
 use crate::policy::PolicyChange;
 
 #[derive(Debug)]
@@ -30,7 +30,7 @@ pub(super) struct Table {
 impl Table {
     /// Makes sure that the kernel can hold the table; changes nothing yet.
     pub(super) fn open(family: Family, settings: Settings) -> io::Result<Self> {
-        let (layout, mut socket) = (Layout::new(family, settings), Socket::open()?);
+        let (layout, mut socket) = (Layout::new(family, settings), Socket::netfilter()?);
         socket.transact(&encode::probe(&layout))?;
         Ok(Self {
             renderer: Renderer::new(family).reserving(layout.reserved()),

@@ -2,6 +2,8 @@
 //!
 //! The `libc` crate has part of them, without the attributes; they stand here together.
 
+pub(super) use crate::netlink::{NLA_F_NESTED, NLM_F_ACK, NLM_F_APPEND, NLM_F_CREATE, NLM_F_DUMP};
+
 macro_rules! numbers {
     ($type:ty: $($name:ident = $value:expr),+ $(,)?) => {
         $(pub(super) const $name: $type = $value;)+
@@ -12,8 +14,6 @@ numbers! { u16:
     NFNL_SUBSYS_NFTABLES = 10, NFNL_MSG_BATCH_BEGIN = 0x10, NFNL_MSG_BATCH_END = 0x11,
     NFT_MSG_NEWTABLE = 0, NFT_MSG_GETTABLE = 1, NFT_MSG_DELTABLE = 2, NFT_MSG_NEWCHAIN = 3, NFT_MSG_DELCHAIN = 5,
     NFT_MSG_NEWRULE = 6, NFT_MSG_NEWSET = 9, NFT_MSG_NEWSETELEM = 12, NFT_MSG_DELSETELEM = 14,
-    NLM_F_REQUEST = 0x1, NLM_F_ACK = 0x4, NLM_F_DUMP = 0x300, NLM_F_CREATE = 0x400, NLM_F_APPEND = 0x800,
-    NLMSG_ERROR = 2, NLMSG_DONE = 3, NLA_F_NESTED = 0x8000,
     NFTA_LIST_ELEM = 1, NFTA_TABLE_NAME = 1, NFTA_TABLE_HANDLE = 4,
     NFTA_CHAIN_NAME = 3, NFTA_CHAIN_HOOK = 4, NFTA_CHAIN_TYPE = 7,
     NFTA_HOOK_HOOKNUM = 1, NFTA_HOOK_PRIORITY = 2,
@@ -44,7 +44,7 @@ numbers! { u16:
 }
 
 #[cfg(test)]
-numbers! { u16: NFT_MSG_GETSETELEM = 13 }
+numbers! { u16: NFT_MSG_GETCHAIN = 4, NFT_MSG_GETRULE = 7, NFT_MSG_GETSETELEM = 13 }
 
 numbers! { u32:
     NFT_REG_VERDICT = 0, NFT_REG32_00 = 8,

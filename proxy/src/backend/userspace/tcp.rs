@@ -1,17 +1,17 @@
-//! TCP: one task per connection, bytes copied both ways.
+//! TCP: one task per connection, bytes carried both ways.
 
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::balancer::Balancer;
+use super::splice;
 
 /// How long one endpoint may take to accept before the next is tried.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -43,11 +43,11 @@ pub(super) async fn serve(listener: TcpListener, balancer: Arc<Balancer>, max_co
     }
 }
 
-async fn forward(mut client: TcpStream, from: IpAddr, balancer: &Balancer) -> io::Result<()> {
-    let mut endpoint = connect(from, balancer).await?;
+async fn forward(client: TcpStream, from: IpAddr, balancer: &Balancer) -> io::Result<()> {
+    let endpoint = connect(from, balancer).await?;
     client.set_nodelay(true)?;
     endpoint.set_nodelay(true)?;
-    copy_bidirectional(&mut client, &mut endpoint).await.map(|_| ())
+    splice::both_ways(client, endpoint).await
 }
 
 /// Connects to an endpoint; each gets a chance when others do not answer.

@@ -93,6 +93,39 @@ async fn tcp_goes_round_and_follows_changes() {
     assert_eq!(get(address).await, "", "closed at once");
 }
 
+/// Sends back all that comes, and ends when its client does.
+async fn echo() -> Endpoint {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let (mut from, mut to) = stream.split();
+        tokio::io::copy(&mut from, &mut to).await.unwrap();
+        to.shutdown().await.unwrap();
+    });
+    Endpoint { address, local: true }
+}
+
+#[tokio::test]
+async fn bulk_and_words_go_both_ways_unchanged() {
+    let mut backend = UserspaceBackend::new(UserspaceConfig::default());
+    for length in [1, 8 << 10, (32 << 10) + 1, 5_000_003] {
+        let address = apply(&mut backend, &port(Protocol::Tcp, vec![echo().await])).await;
+        let sent: Vec<u8> =
+            (0..length).map(|n: u32| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+        let (mut from, mut to) = TcpStream::connect(address).await.unwrap().into_split();
+        let all = sent.clone();
+        let sending = tokio::spawn(async move {
+            to.write_all(&all).await.unwrap();
+            to.shutdown().await.unwrap();
+        });
+        let mut received = Vec::new();
+        timeout(DEADLINE, from.read_to_end(&mut received)).await.expect("it ends").unwrap();
+        sending.await.unwrap();
+        assert!(received == sent, "{length}: {} came back", received.len());
+    }
+}
+
 #[tokio::test]
 async fn a_dead_endpoint_is_passed_over() {
     let mut backend = UserspaceBackend::new(UserspaceConfig::default());

@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::balancer::Balancer;
 
-/// How long a client may be silent, both ways, before its session ends.
+/// So long neither client nor endpoint may have sent anything before their session ends.
 const IDLE: Duration = Duration::from_secs(30);
 const MAX_DATAGRAM: usize = 65_535;
 

@@ -24,6 +24,22 @@ pub(super) struct Served {
     _tasks: JoinSet<()>,
 }
 
+impl Served {
+    fn metrics(&self) -> String {
+        let mut text = String::new();
+        encode(&mut text, &self.registry).unwrap();
+        text
+    }
+
+    /// How often other servers were asked.
+    fn upstream_questions(&self) -> u32 {
+        let text = self.metrics();
+        let mut counts =
+            text.lines().filter_map(|line| line.strip_prefix("coredns_forward_requests_total "));
+        counts.next().unwrap().parse().unwrap()
+    }
+}
+
 pub(super) async fn serve(catalog: Catalog, servers: Vec<SocketAddr>) -> Served {
     let mut registry = Registry::default();
     let metrics = Metrics::new(&mut registry);
@@ -118,8 +134,7 @@ async fn datagrams_and_streams() {
     assert_eq!(answers[0].answers.len(), 1);
     assert_eq!(answers[1].metadata.response_code, ResponseCode::NXDomain);
     assert_eq!(answers[1].authorities[0].record_type(), RecordType::SOA);
-    let mut text = String::new();
-    encode(&mut text, &served.registry).unwrap();
+    let text = served.metrics();
     assert!(text.contains(r#"coredns_dns_requests_total{proto="udp"} 1"#), "{text}");
     assert!(text.contains(r#"coredns_dns_requests_total{proto="tcp"} 2"#), "{text}");
 }
@@ -158,6 +173,36 @@ async fn other_names_are_asked_of_others_once() {
     let kinds: Vec<_> = far.answers.iter().map(Record::record_type).collect();
     assert_eq!(kinds, [RecordType::CNAME, RecordType::A]);
     assert_eq!(timeout(DEADLINE, asked).await.unwrap().unwrap(), 2);
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_asked_last_for_a_while() {
+    let (live, _asked) = other_server(5).await;
+    let dead = UdpSocket::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let served = serve(catalog(), vec![dead, live]).await;
+    let questions = async |name: &str| {
+        let answer = ask(served.address, &question(name, RecordType::A)).await;
+        assert_eq!(answer.metadata.response_code, ResponseCode::NoError, "{name}");
+        served.upstream_questions()
+    };
+    assert_eq!(questions("a.example.org.").await, 2, "both");
+    assert_eq!(questions("b.example.org.").await, 3, "the live one alone");
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(31)).await;
+    tokio::time::resume();
+    assert_eq!(questions("c.example.org.").await, 5, "both again");
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_asked_when_there_is_no_other() {
+    let dead = UdpSocket::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let served = serve(catalog(), vec![dead]).await;
+    for number in 1..3 {
+        let message = question("example.org.", RecordType::A);
+        let answer = ask(served.address, &message).await;
+        assert_eq!(answer.metadata.response_code, ResponseCode::ServFail);
+        assert_eq!(served.upstream_questions(), number);
+    }
 }
 
 #[tokio::test]

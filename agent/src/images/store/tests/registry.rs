@@ -56,7 +56,9 @@ fn answer(
         Ok(json) if json.get("layers").is_some() => "application/vnd.oci.image.manifest.v1+json",
         _ => "application/octet-stream",
     };
-    let response = Response::builder().header(header::CONTENT_TYPE, kind);
+    let response = Response::builder()
+        .header(header::CONTENT_TYPE, kind)
+        .header("Docker-Content-Digest", digest_of(bytes));
     response.body(Full::new(Bytes::from(bytes.clone()))).unwrap()
 }
 
@@ -93,4 +95,41 @@ async fn a_registry_that_lies_is_found_out() {
     assert!(setup.store.pull_image(&name, password("secret")).await.is_err());
     assert!(setup.store.list_images().await.unwrap().is_empty());
     assert_eq!(["layers", "tmp", "blobs/sha256"].map(|f| setup.count(f)), [0, 0, 0]);
+}
+
+#[tokio::test]
+async fn mirrors_are_asked_first_and_hear_no_password_of_a_pod() {
+    let setup = Setup::new();
+    let folder = setup.dir.path().join("registries");
+    let mirror = serve(Layout::new(&two_layers())).await;
+    let says = |hosts: &str| {
+        let folder = folder.join("registry.example");
+        std::fs::create_dir_all(&folder).unwrap();
+        let text = format!("server = \"http://127.0.0.1:1\"\n{hosts}");
+        std::fs::write(folder.join("hosts.toml"), text).unwrap();
+    };
+    let password_of_its_own =
+        format!("[host.\"http://{mirror}\".header]\nauthorization = \"Basic bWU6c2VjcmV0\"\n");
+    let store = ImageStore::open_with(setup.dir.path().join("mirrored"), Registries::at(&folder));
+    let (store, name) = (store.unwrap(), "registry.example/team/app:v1");
+    // Refused, since it is told nothing; so is the registry itself, which is not there.
+    says(&format!("[host.\"http://{mirror}\"]\n"));
+    store.pull_image(name, password("secret")).await.unwrap_err();
+    // Not asked what a tag means.
+    let pull = format!("[host.\"http://{mirror}\"]\ncapabilities = [\"pull\"]\n");
+    says(&format!("{pull}{password_of_its_own}"));
+    store.pull_image(name, None).await.unwrap_err();
+    // One says what the tag means, the other one gives it; a third one is dead.
+    let alias = mirror.replace("127.0.0.1", "localhost");
+    let resolve = format!("[host.\"http://{alias}\"]\ncapabilities = [\"resolve\"]\n");
+    let auth = password_of_its_own.replace("127.0.0.1", "localhost");
+    let dead = "[host.\"http://127.0.0.1:2\"]\n";
+    says(&format!("{dead}{resolve}{auth}{pull}{password_of_its_own}"));
+    let id = store.pull_image(name, None).await.unwrap();
+    let image = store.image_status(name).await.unwrap().expect("is here");
+    assert_eq!((&image.id, &image.tags), (&id, &vec![name.to_string()]));
+    assert!(image.digests[0].starts_with("registry.example/team/app@sha256:"), "{image:?}");
+    says("nonsense");
+    let error = store.pull_image(name, None).await.unwrap_err();
+    assert!(error.to_string().contains("hosts.toml"), "{error}");
 }

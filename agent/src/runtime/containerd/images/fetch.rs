@@ -5,13 +5,13 @@ use super::super::content::{self, Blob};
 use super::add::{Incoming, Lease};
 use crate::images::archive::{ArchiveFile, Found};
 use crate::images::blob::{HashingReader, digest_of, random_hex};
-use crate::images::pull::{client, download, registry_auth};
+use crate::images::registry::{Found as Manifest, Source};
 use crate::images::{Credentials, ImageId, reference};
 use crate::runtime::linux::{lost, state};
 use crate::runtime::{Error, Result};
 use containerd_client::types::Descriptor;
-use oci_client::manifest::{IMAGE_MANIFEST_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE, OciDescriptor};
-use oci_client::{Client, Reference};
+use oci_client::Reference;
+use oci_client::manifest::{OCI_IMAGE_MEDIA_TYPE, OciDescriptor};
 use serde_json::json;
 use std::path::Path;
 
@@ -41,36 +41,20 @@ async fn pull_with(
     image: &Reference,
     auth: Option<Credentials>,
 ) -> Result<ImageId> {
-    let (client, auth) = (client(image.resolve_registry()), registry_auth(auth));
-    let failed = |e: &dyn std::fmt::Display| {
-        Error::Failed(format!("failed to pull image \"{}\": {e}", image.whole()))
-    };
-    let (manifest, digest, config) =
-        client.pull_manifest_and_config(image, &auth).await.map_err(|e| failed(&e))?;
+    let source = inner.options.registries.source(image, auth).await?;
+    let Manifest { manifest, digest, config } = source.find().await?;
     // The bytes themselves: of an index it was one of the manifests.
-    let exact: Reference =
-        reference::with_digest(image, &digest).parse().map_err(|e| failed(&e))?;
-    let kinds = [OCI_IMAGE_MEDIA_TYPE, IMAGE_MANIFEST_MEDIA_TYPE];
-    let (bytes, _) =
-        client.pull_manifest_raw(&exact, &auth, &kinds).await.map_err(|e| failed(&e))?;
-    if digest_of(&bytes) != digest {
-        return Err(failed(&format!("digest mismatch: expected {digest}")));
-    }
+    let bytes = source.manifest(&digest).await?;
     let mut layers = Vec::new();
     for layer in &manifest.layers {
         tracing::info!(image = image.whole(), layer = layer.digest, bytes = layer.size, "pulling");
-        layers.push(fetch(inner, lease, &client, image, layer).await?);
+        layers.push(fetch(inner, lease, &source, layer).await?);
     }
-    let mut names = vec![exact.whole()];
+    let mut names = vec![reference::with_digest(image, &digest)];
     names.extend(image.digest().is_none().then(|| image.whole()));
     let media_type = manifest.media_type.unwrap_or_else(|| OCI_IMAGE_MEDIA_TYPE.into());
-    let incoming = Incoming {
-        names,
-        manifest: bytes.to_vec(),
-        media_type,
-        config: config.into_bytes(),
-        layers,
-    };
+    let incoming =
+        Incoming { names, manifest: bytes, media_type, config: config.into_bytes(), layers };
     let id = incoming.add(inner, lease).await?;
     tracing::info!(image = image.whole(), id = id.0, "pulled image");
     Ok(id)
@@ -80,8 +64,7 @@ async fn pull_with(
 async fn fetch(
     inner: &Inner,
     lease: &Lease,
-    client: &Client,
-    image: &Reference,
+    source: &Source,
     layer: &OciDescriptor,
 ) -> Result<Descriptor> {
     let descriptor = Descriptor {
@@ -94,7 +77,7 @@ async fn fetch(
         return Ok(descriptor);
     }
     let path = inner.options.state_dir.join("tmp").join(random_hex());
-    let fetched = match download(client, image, layer, &path).await {
+    let fetched = match source.download(layer, &path).await {
         Ok(()) => keep(lease, &descriptor, &path).await,
         failed => failed,
     };

@@ -4,10 +4,10 @@ use super::executor::Exec;
 use super::filter::Filter;
 use super::log::Stream;
 use super::tidy::Before;
-use crate::runtime::oci::protocol;
 use crate::runtime::oci::state::Launch;
+use crate::runtime::oci::{cgroup, protocol};
+use libcontainer::container::Container;
 use libcontainer::container::builder::ContainerBuilder;
-use libcontainer::container::{Container, ContainerStatus};
 use libcontainer::syscall::syscall::SyscallType;
 use rustix::fs::OFlags;
 use rustix::pipe::{PipeFlags, pipe_with};
@@ -17,6 +17,9 @@ use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
+
+/// Where libcontainer keeps what it knows of a container, in its folder.
+const KEPT: &str = "youki";
 
 /// A container's first process and its streams.
 pub(super) struct Main {
@@ -57,10 +60,10 @@ impl Main {
         self.process.pid.as_raw_nonzero().get().unsigned_abs()
     }
 
-    /// Removes what libcontainer keeps of it, and its cgroup.
-    pub(super) fn delete(mut self) -> io::Result<()> {
-        self.container.set_status(ContainerStatus::Stopped);
-        self.container.delete(true).map_err(|e| io::Error::other(chain(&e)))
+    /// Removes what libcontainer keeps of it, and its cgroup. (By itself it would look for the cgroup among all mounts.)
+    pub(super) fn delete(self, launch: &Launch) -> io::Result<()> {
+        cgroup::remove(&launch.cgroup)?;
+        crate::runtime::oci::state::remove(Path::new(KEPT)).map_err(io::Error::other)
     }
 }
 
@@ -104,7 +107,7 @@ pub(super) fn start(launch: &Launch) -> Result<Main, String> {
         return Ok(main);
     }
     main.process.reap().map_err(|e| e.to_string())?;
-    main.delete().map_err(|e| e.to_string())?;
+    main.delete(launch).map_err(|e| e.to_string())?;
     Err(complaint)
 }
 
@@ -191,7 +194,7 @@ fn build(launch: &Launch, exec: Exec) -> Result<(Main, Option<Console>), String>
 }
 
 fn builder(id: &str, exec: Exec) -> Result<ContainerBuilder, String> {
-    let folder = std::env::current_dir().map_err(|e| e.to_string())?.join("youki");
+    let folder = std::env::current_dir().map_err(|e| e.to_string())?.join(KEPT);
     ContainerBuilder::new(id.to_string(), SyscallType::default())
         .with_executor(exec)
         .with_root_path(folder)

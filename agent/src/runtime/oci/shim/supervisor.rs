@@ -89,7 +89,7 @@ impl Supervisor {
             }
             self.forget();
         }
-        self.main.delete()
+        self.main.delete(&self.launch)
     }
 
     fn finished(&self) -> bool {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
-use crate::backend::nftables::{Balancer, Element, Frontend, Target, Transaction, View};
+use crate::backend::nftables::{Balancer, Element, Frontend, Renderer, Target, Transaction, View};
 use crate::model::AddressRange;
 
 #[derive(Debug, Default)]
@@ -25,6 +25,17 @@ pub(super) struct Seen {
 type Followed = (Target, BTreeSet<SocketAddr>, BTreeSet<SocketAddr>, BTreeSet<AddressRange>);
 
 impl Kernel {
+    /// With what a renderer believes to be there.
+    pub(super) fn of(renderer: &Renderer) -> Self {
+        let elements: BTreeSet<Element> = renderer.elements().into_iter().collect();
+        let balancer = |element: &Element| match element {
+            Element::Balancer(balancer) => Some(*balancer),
+            _ => None,
+        };
+        let chains = elements.iter().filter_map(balancer).collect();
+        Self { elements, chains }
+    }
+
     pub(super) fn commit(&mut self, transaction: &Transaction) {
         for element in &transaction.delete {
             assert!(self.elements.remove(element), "deleted but not there: {element:?}");

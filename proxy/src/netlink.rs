@@ -1,4 +1,4 @@
-//! Netlink messages and the socket that carries them.
+//! Netlink messages and the socket that carries them, of whichever protocol.
 
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -10,50 +10,59 @@ use nix::sys::socket::{
 
 use nix::sys::time::{TimeVal, TimeValLike};
 
-use super::uapi::*;
+/// Numbers that all of netlink has in common (`linux/netlink.h`).
+pub(crate) const NLM_F_REQUEST: u16 = 0x1;
+pub(crate) const NLM_F_ACK: u16 = 0x4;
+pub(crate) const NLM_F_DUMP: u16 = 0x300;
+pub(crate) const NLM_F_EXCL: u16 = 0x200;
+pub(crate) const NLM_F_CREATE: u16 = 0x400;
+pub(crate) const NLM_F_APPEND: u16 = 0x800;
+pub(crate) const NLA_F_NESTED: u16 = 0x8000;
+const NLMSG_ERROR: u16 = 2;
+const NLMSG_DONE: u16 = 3;
 
 /// The longest answer to read at once.
-pub(super) const RECEIVE_BUFFER: usize = 64 * 1024;
+pub(crate) const RECEIVE_BUFFER: usize = 64 * 1024;
 /// How long the next part of a dump may take.
 const ANSWER_SECONDS: i64 = 5;
 const HEADER_LEN: usize = 16;
 
 /// Messages that go to the kernel in one write.
 #[derive(Debug, Default)]
-pub(super) struct Batch {
+pub(crate) struct Batch {
     bytes: Vec<u8>,
     sequence: u32,
 }
 
 /// A message under construction; its length is set when it ends.
-pub(super) struct Message<'a> {
+pub(crate) struct Message<'a> {
     bytes: &'a mut Vec<u8>,
 }
 
 /// A netlink socket of one protocol, in the network namespace of the thread that opened it.
 #[derive(Debug)]
-pub(super) struct Socket {
+pub(crate) struct Socket {
     fd: OwnedFd,
     send_buffer: usize,
 }
 
 /// One message of an answer.
-pub(super) struct Reply<'a> {
-    pub(super) kind: u16,
+pub(crate) struct Reply<'a> {
+    pub(crate) kind: u16,
     /// The port id of who caused it.
-    pub(super) sender: u32,
-    pub(super) body: &'a [u8],
+    pub(crate) sender: u32,
+    pub(crate) body: &'a [u8],
 }
 
 // === impl Batch ===
 
 impl Batch {
-    /// Appends one message of a subsystem; `build` adds its attributes.
-    pub(super) fn message(
+    /// Appends one message that begins with its family's header; `build` adds its attributes.
+    pub(crate) fn message(
         &mut self,
         kind: u16,
         flags: u16,
-        header: [u8; 4],
+        header: impl AsRef<[u8]>,
         build: impl FnOnce(&mut Message<'_>),
     ) {
         let start = self.bytes.len();
@@ -63,14 +72,14 @@ impl Batch {
         self.bytes.extend_from_slice(&(flags | NLM_F_REQUEST).to_ne_bytes());
         self.bytes.extend_from_slice(&self.sequence.to_ne_bytes());
         self.bytes.extend_from_slice(&[0; 4]);
-        self.bytes.extend_from_slice(&header);
+        self.bytes.extend_from_slice(header.as_ref());
         build(&mut Message { bytes: &mut self.bytes });
         let len =
             u32::try_from(self.bytes.len() - start).expect("a message is far shorter than 4 GiB");
         self.bytes[start..start + 4].copy_from_slice(&len.to_ne_bytes());
     }
 
-    pub(super) fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 }
@@ -78,35 +87,30 @@ impl Batch {
 // === impl Message ===
 
 impl Message<'_> {
-    pub(super) fn bytes(&mut self, attribute: u16, value: &[u8]) {
+    pub(crate) fn bytes(&mut self, attribute: u16, value: &[u8]) {
         self.put(attribute, value.len(), |bytes| bytes.extend_from_slice(value));
     }
 
-    pub(super) fn u8(&mut self, attribute: u16, value: u8) {
+    pub(crate) fn u8(&mut self, attribute: u16, value: u8) {
         self.bytes(attribute, &[value]);
     }
 
-    pub(super) fn u32(&mut self, attribute: u16, value: u32) {
+    pub(crate) fn u32(&mut self, attribute: u16, value: u32) {
         self.bytes(attribute, &value.to_be_bytes());
     }
 
-    pub(super) fn u64(&mut self, attribute: u16, value: u64) {
+    pub(crate) fn u64(&mut self, attribute: u16, value: u64) {
         self.bytes(attribute, &value.to_be_bytes());
     }
 
-    pub(super) fn string(&mut self, attribute: u16, value: &str) {
+    pub(crate) fn string(&mut self, attribute: u16, value: &str) {
         self.put(attribute, value.len() + 1, |bytes| {
             bytes.extend_from_slice(value.as_bytes());
             bytes.push(0);
         });
     }
 
-    /// Bytes of a register, as nested data.
-    pub(super) fn value(&mut self, attribute: u16, value: &[u8]) {
-        self.nested(attribute, |message| message.bytes(NFTA_DATA_VALUE, value));
-    }
-
-    pub(super) fn nested(&mut self, attribute: u16, build: impl FnOnce(&mut Message<'_>)) {
+    pub(crate) fn nested(&mut self, attribute: u16, build: impl FnOnce(&mut Message<'_>)) {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(&[0; 2]);
         self.bytes.extend_from_slice(&(attribute | NLA_F_NESTED).to_ne_bytes());
@@ -117,7 +121,7 @@ impl Message<'_> {
     }
 
     /// How long the batch is by now.
-    pub(super) fn position(&self) -> usize {
+    pub(crate) fn position(&self) -> usize {
         self.bytes.len()
     }
 
@@ -133,13 +137,18 @@ impl Message<'_> {
 // === impl Socket ===
 
 impl Socket {
-    pub(super) fn open() -> io::Result<Self> {
-        let fd = socket(
-            AddressFamily::Netlink,
-            SockType::Raw,
-            SockFlag::SOCK_CLOEXEC,
-            SockProtocol::NetlinkNetFilter,
-        )?;
+    /// One that speaks with nftables and with connection tracking.
+    pub(crate) fn netfilter() -> io::Result<Self> {
+        Self::open(SockProtocol::NetlinkNetFilter)
+    }
+
+    /// One that speaks of interfaces and addresses.
+    pub(crate) fn route() -> io::Result<Self> {
+        Self::open(SockProtocol::NetlinkRoute)
+    }
+
+    fn open(protocol: SockProtocol) -> io::Result<Self> {
+        let fd = socket(AddressFamily::Netlink, SockType::Raw, SockFlag::SOCK_CLOEXEC, protocol)?;
         setsockopt(&fd, sockopt::RcvBuf, &(1 << 20))?;
         setsockopt(&fd, sockopt::ReceiveTimeout, &TimeVal::seconds(ANSWER_SECONDS))?;
         Ok(Self { fd, send_buffer: 0 })
@@ -149,7 +158,7 @@ impl Socket {
     ///
     /// The kernel works on a batch while it is being sent, and its answers are there when the
     /// call returns. So nothing is waited for: no answer at all means that it was lost.
-    pub(super) fn transact(&mut self, batch: &Batch) -> io::Result<()> {
+    pub(crate) fn transact(&mut self, batch: &Batch) -> io::Result<()> {
         let mut acknowledged = false;
         let mut first_error = None;
         self.request(batch, |answer| match answer {
@@ -164,7 +173,7 @@ impl Socket {
     }
 
     /// Sends messages and hands each acknowledgement (`None`) and error to `each`.
-    pub(super) fn request(
+    pub(crate) fn request(
         &mut self,
         batch: &Batch,
         mut each: impl FnMut(Option<io::Error>),
@@ -185,7 +194,7 @@ impl Socket {
     }
 
     /// Sends a dump request and hands each message of the answer to `each`.
-    pub(super) fn dump(
+    pub(crate) fn dump(
         &mut self,
         request: &Batch,
         mut each: impl FnMut(&Reply<'_>),
@@ -210,7 +219,7 @@ impl Socket {
     }
 
     /// The address under which the kernel knows the socket: the sender in notifications.
-    pub(super) fn port_id(&self) -> io::Result<u32> {
+    pub(crate) fn port_id(&self) -> io::Result<u32> {
         Ok(getsockname::<NetlinkAddr>(self.fd.as_raw_fd())?.pid())
     }
 
@@ -251,14 +260,14 @@ impl Reply<'_> {
         (code != 0).then(|| io::Error::from_raw_os_error(-code))
     }
 
-    /// The attributes behind the subsystem's four-byte header.
-    pub(super) fn attributes(&self) -> impl Iterator<Item = (u16, &[u8])> {
+    /// The attributes behind netfilter's four-byte header.
+    pub(crate) fn attributes(&self) -> impl Iterator<Item = (u16, &[u8])> {
         attributes(self.body.get(4..).unwrap_or_default())
     }
 }
 
 /// Splits a buffer into messages; what is malformed ends it.
-pub(super) fn replies(buffer: &[u8]) -> impl Iterator<Item = Reply<'_>> {
+pub(crate) fn replies(buffer: &[u8]) -> impl Iterator<Item = Reply<'_>> {
     let mut rest = buffer;
     std::iter::from_fn(move || {
         let header = rest.get(..HEADER_LEN)?;
@@ -272,7 +281,7 @@ pub(super) fn replies(buffer: &[u8]) -> impl Iterator<Item = Reply<'_>> {
 }
 
 /// Splits attributes; what is malformed ends them.
-pub(super) fn attributes(bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+pub(crate) fn attributes(bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     let mut rest = bytes;
     std::iter::from_fn(move || {
         let header = rest.get(..4)?;
