@@ -211,7 +211,7 @@ impl Setup<'_> {
         let base = self.host.config.pod_dir(self.pod.uid()).join("volatile");
         if self.host.config.mount_filesystems {
             let base = base.clone();
-            blocking(move || mounts::tmpfs(&base, None)).await?;
+            blocking(move || mounts::tmpfs(&base, None, None)).await?;
         }
         Ok(base.join(format!("kubernetes.io~{kind}")).join(&self.volume.name))
     }

@@ -26,6 +26,7 @@ impl VolumePlugin for Claim {
         }
         drop(claim);
         let spec = volume.spec.unwrap_or_default();
+        let is_local = spec.local.is_some();
         let mut made = if let Some(local) = spec.local {
             host_path::make(local.path.into(), "Directory".into()).await?
         } else if let Some(path) = spec.host_path {
@@ -36,9 +37,10 @@ impl VolumePlugin for Claim {
             )));
         };
         made.read_only = read_only;
-        if let Some(group) = ownership::fs_group(setup.pod).filter(|_| !made.read_only) {
-            let path = made.path.clone();
-            blocking(move || ownership::give(&path, group, true)).await?;
+        // A folder of the node that anybody may name is not given away.
+        if let Some(group) = ownership::fs_group(setup.pod).filter(|_| is_local && !read_only) {
+            let (path, pod) = (made.path.clone(), setup.pod.clone());
+            blocking(move || ownership::give_lasting(&path, group, &pod)).await?;
         }
         Ok(made)
     }

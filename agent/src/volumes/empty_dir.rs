@@ -4,6 +4,7 @@ use super::{Made, Setup, VolumeError, VolumePlugin, at, blocking, mounts, owners
 use async_trait::async_trait;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use windlass_core::apis::core::v1::Volume;
 use windlass_core::meta::Quantity;
 
@@ -24,14 +25,27 @@ impl VolumePlugin for EmptyDir {
         let limit = source.size_limit.and_then(|limit| limit.0.parse::<Quantity>().ok());
         let group = ownership::fs_group(setup.pod);
         blocking(move || {
-            mounts::make_dir(&dir)?;
             if in_memory {
-                mounts::tmpfs(&dir, limit.map(Quantity::units).filter(|size| *size > 0))?;
+                let size = limit.map(Quantity::units).filter(|size| *size > 0);
+                return mounts::tmpfs(&dir, size, group);
             }
-            fs::set_permissions(&dir, fs::Permissions::from_mode(0o777)).map_err(at(&dir))?;
-            group.map_or(Ok(()), |group| ownership::give(&dir, group, true))
+            make(&dir, group)
         })
         .await?;
         Ok(Made { path, ..Made::default() })
     }
+}
+
+/// Makes the folder, whole or not at all. One that is there is the pod's: what it made of it stays.
+fn make(dir: &Path, group: Option<u32>) -> Result<(), VolumeError> {
+    if dir.exists() {
+        return Ok(());
+    }
+    let fresh = dir.with_extension("new");
+    mounts::make_dir(&fresh)?;
+    fs::set_permissions(&fresh, fs::Permissions::from_mode(0o777)).map_err(at(&fresh))?;
+    if let Some(group) = group {
+        ownership::give(&fresh, group, true)?;
+    }
+    fs::rename(&fresh, dir).map_err(at(dir))
 }

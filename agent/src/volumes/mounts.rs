@@ -12,14 +12,17 @@ pub(super) fn make_dir(dir: &Path) -> Result<(), VolumeError> {
     fs::create_dir_all(dir).map_err(at(dir))
 }
 
-/// Mounts a file system in memory, unless one is there.
-pub(super) fn tmpfs(dir: &Path, size: Option<i64>) -> Result<(), VolumeError> {
+/// Mounts a file system in memory, which a group may own, unless one is there.
+pub(super) fn tmpfs(dir: &Path, size: Option<i64>, group: Option<u32>) -> Result<(), VolumeError> {
     make_dir(dir)?;
     if is_mount_point(dir)? {
         return Ok(());
     }
-    let options =
-        size.map_or_else(|| "mode=0777".to_owned(), |size| format!("mode=0777,size={size}"));
+    let size = size.map(|size| format!(",size={size}")).unwrap_or_default();
+    let options = match group {
+        Some(group) => format!("mode=02777,gid={group}{size}"),
+        None => format!("mode=0777{size}"),
+    };
     mount(Some("tmpfs"), dir, Some("tmpfs"), MsFlags::empty(), Some(options.as_str()))
         .map_err(|e| at(dir)(e.into()))?;
     Ok(())
