@@ -166,8 +166,9 @@ impl PodWorkers {
         }
         let (Some(latest), Some(uid)) = (latest, uid) else { return };
         if let Some(handle) = self.workers.get(&uid) {
-            if latest.shown().is_some_and(|shown| is_over(shown)) {
-                // It stays in the API, perhaps for long, but takes nothing of the node any more.
+            if latest.in_api().is_some_and(|pod| is_over(pod)) {
+                // It stays in the API, perhaps for long, but takes nothing of the node any more. A mirror may still
+                // tell of an earlier life of its pod.
                 self.host.release(&uid);
             }
             handle.object.send_replace(latest);

@@ -50,6 +50,14 @@ impl Latest {
         }
     }
 
+    /// The API's own pod, if it is no static one.
+    pub(super) fn in_api(&self) -> Option<&Arc<Object>> {
+        match self {
+            Self::Is { pod, shown: Some(shown) } if Arc::ptr_eq(pod, shown) => Some(pod),
+            _ => None,
+        }
+    }
+
     pub(super) fn shown(&self) -> Option<&Arc<Object>> {
         match self {
             Self::Is { shown, .. } => shown.as_ref(),
@@ -58,6 +66,7 @@ impl Latest {
     }
 
     /// The pod, with the status that the API shows, and with its true source: anybody may annotate a pod of the API.
+    /// Of a static pod that has come to its end the API tells nothing new: when it is met again, it runs again.
     pub(super) fn view(&self) -> windlass_core::Result<Pod> {
         let Self::Is { pod: object, shown } = self else { return Ok(Pod::default()) };
         let mut pod = object.view::<Pod>()?;
@@ -68,7 +77,10 @@ impl Latest {
                     .get_or_insert_default()
                     .insert(SOURCE.into(), "api".into());
             }
-            Some(shown) => pod.status = shown.view::<Pod>()?.status,
+            Some(mirror) => {
+                let shown = mirror.view::<Pod>()?;
+                pod.status = if status::is_shown_over(&shown) { None } else { shown.status };
+            }
             None => {}
         }
         Ok(pod)
@@ -432,8 +444,9 @@ impl Worker {
             Outcome::Cleaned(result) => {
                 memory.busy.cleanup = false;
                 memory.cleaned = result.is_ok();
-                if let Err(error) = result {
-                    self.retry_end(&error);
+                match result {
+                    Ok(()) => self.host.release(self.pod.uid()),
+                    Err(error) => self.retry_end(&error),
                 }
             }
             // A static pod needs no mirror.
@@ -494,5 +507,21 @@ mod tests {
         let view = |shown| Latest::Is { pod: pod.clone(), shown }.view().expect("it can be read");
         assert!(!view(Some(pod.clone())).is_static());
         assert!(view(None).is_static());
+    }
+
+    #[test]
+    fn the_end_that_a_mirror_tells_of_is_of_an_earlier_life() {
+        let object = |extra: serde_json::Value| {
+            let mut pod = json!({"apiVersion": "v1", "kind": "Pod",
+                "metadata": {"name": "p", "namespace": "d", "uid": "u", "resourceVersion": "1"}});
+            pod["status"] = extra;
+            Arc::new(Object::from_wire(pod.to_string().into()).expect("a pod"))
+        };
+        let pod = object(json!({}));
+        let view = |status| Latest::Is { pod: pod.clone(), shown: Some(object(status)) }.view();
+        let failed = view(json!({"phase": "Failed", "reason": "Evicted"})).expect("it can be read");
+        assert_eq!(failed.status, None);
+        let runs = view(json!({"phase": "Running"})).expect("it can be read").status;
+        assert_eq!(runs.and_then(|status| status.phase).as_deref(), Some("Running"));
     }
 }

@@ -181,10 +181,23 @@ impl<'a> Mounting<'a> {
         let context = self.publish_context().await?;
         let lock = self.csi.lock(&self.record);
         let _one = lock.lock().await;
+        self.begin().await?;
         let staged = if self.stages() { Some(self.stage(&context).await?) } else { None };
         self.publish(&context, staged.as_deref(), &target).await?;
         self.csi.published.lock().insert(target);
         Ok(made)
+    }
+
+    /// Writes down that the pod uses the volume: whatever happens now, it will be undone.
+    async fn begin(&self) -> Result<(), VolumeError> {
+        let (record, folder) = (self.record.clone(), self.folder());
+        blocking(move || {
+            mounts::make_dir(&folder)?;
+            record.write(&folder)
+        })
+        .await?;
+        self.csi.changed.notify_one();
+        Ok(())
     }
 
     /// What the driver's controller said when it attached the volume.
@@ -223,13 +236,6 @@ impl<'a> Mounting<'a> {
         staged: Option<&Path>,
         target: &Path,
     ) -> Result<(), VolumeError> {
-        let (record, folder) = (self.record.clone(), self.folder());
-        blocking(move || {
-            mounts::make_dir(&folder)?;
-            record.write(&folder)
-        })
-        .await?;
-        self.csi.changed.notify_one();
         let request = NodePublishVolumeRequest {
             volume_id: self.source.handle.clone(),
             publish_context: context.clone(),
@@ -243,8 +249,8 @@ impl<'a> Mounting<'a> {
         self.driver.client().node_publish_volume(request).await.map_err(refused)?;
         match self.owning_group() {
             Some(group) => {
-                let target = target.to_path_buf();
-                blocking(move || ownership::give(&target, group, true)).await
+                let (target, pod) = (target.to_path_buf(), self.setup.pod.clone());
+                blocking(move || ownership::give_lasting(&target, group, &pod)).await
             }
             None => Ok(()),
         }
