@@ -103,18 +103,13 @@ async fn write(
     mut output: mpsc::Receiver<Output>,
     mut pongs: mpsc::Receiver<Message>,
 ) {
-    // An empty message tells the client that the connection stands.
-    let mut next = Some(frame(STDOUT, b""));
+    // Nothing is sent before there is output: the answer to the upgrade says that the connection stands,
+    // and client-go may not have made its streams yet; it complains of a message it reads before it has.
     loop {
-        if let Some(message) = next.take()
-            && sink.send(message).await.is_err()
-        {
-            return;
-        }
-        next = tokio::select! {
+        let next = tokio::select! {
             event = output.recv() => match event {
-                Some(Output::Stdout(data)) => Some(frame(STDOUT, &data)),
-                Some(Output::Stderr(data)) => Some(frame(STDERR, &data)),
+                Some(Output::Stdout(data)) => frame(STDOUT, &data),
+                Some(Output::Stderr(data)) => frame(STDERR, &data),
                 Some(Output::Status(status)) => {
                     let last = frame(ERROR, status.to_string().as_bytes());
                     return close(sink, last).await;
@@ -125,9 +120,12 @@ async fn write(
                 if sink.flush().await.is_err() {
                     return;
                 }
-                None
+                continue;
             }
         };
+        if sink.send(next).await.is_err() {
+            return;
+        }
     }
 }
 

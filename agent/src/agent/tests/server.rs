@@ -97,6 +97,10 @@ async fn exec(address: &str, query: &str, input: &[Message]) -> [String; 4] {
     while let Some(Ok(message)) = socket.next().await {
         match message {
             Message::Binary(data) => {
+                assert!(
+                    data.len() > 1,
+                    "client-go may not be listening yet: no message without data"
+                );
                 channels[usize::from(data[0])].push_str(&String::from_utf8_lossy(&data[1..]));
             }
             Message::Close(frame) => code = frame.map(|frame| u16::from(frame.code)),
